@@ -1,0 +1,215 @@
+"""What a source yields: immutable, columnar, time-stamped parts. Nothing here knows where they came from or where they go.
+
+A `Batch` is what is recorded, and all that a session ever sees; so a replay is fed with exactly what was seen live.
+"""
+
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from collectors.model.signals import Series
+from collectors.model.vocabulary import Device, Phase, Role, TargetStatus, Tier
+
+DELIVERY: Final = np.dtype(
+    [
+        ("time_ns", "<i8"),
+        ("start_ns", "<i8"),
+        ("duration_ns", "<i8"),
+        ("stream", "<u4"),
+        ("first_token", "<u4"),
+        ("tokens", "<u2"),
+        ("worker", "<u2"),
+        ("tier", "u1"),
+        ("stage", "u1"),
+        ("extra", "u1"),
+        ("reserved", "u1"),
+    ]
+)
+"""One arrival of tokens of one request with its primary stage (40 bytes). Times are the emitter's."""
+EXTRA: Final = np.dtype(
+    [
+        ("start_ns", "<i8"),
+        ("duration_ns", "<i8"),
+        ("worker", "<u2"),
+        ("tier", "u1"),
+        ("stage", "u1"),
+        ("reserved", "<u4"),
+    ]
+)
+"""A further stage of a delivery (24 bytes); `DELIVERY.extra` counts them per row, in order."""
+BLOCK: Final = np.dtype(
+    [("time_ns", "<i8"), ("hash", "<u8"), ("bytes", "<u4"), ("pool", "<u2"), ("op", "u1"), ("reserved", "u1")]
+)
+"""A KV block stored (op 0) or removed (op 1)."""
+OCCUPANCY: Final = np.dtype([("time_ns", "<i8"), ("pool", "<i8"), ("used_bytes", "<i8"), ("active_bytes", "<i8")])
+"""State of a pool after everything up to and including `time_ns`."""
+
+Rows = npt.NDArray[np.void]
+
+
+class WorkerInfo(msgspec.Struct, frozen=True):
+    """An engine on a group of chips. Empty strings and zero chips mean: not known."""
+
+    slot: int
+    id: str
+    role: Role = Role.UNKNOWN
+    device: Device = Device.UNKNOWN
+    chip: str = ""
+    chips: int = 0
+    model: str = ""
+
+
+class PoolInfo(msgspec.Struct, frozen=True):
+    """Memory that holds KV blocks. `worker` is the slot of its only owner, None if shared; `owner` names worker, host or pool."""
+
+    slot: int
+    tier: Tier
+    owner: str
+    worker: int | None
+    capacity_bytes: int | None
+
+
+class Inventory(msgspec.Struct, frozen=True, tag="inventory"):
+    """The workers and pools that a source speaks of by slot. Replaces the source's earlier inventory."""
+
+    workers: tuple[WorkerInfo, ...]
+    pools: tuple[PoolInfo, ...] = ()
+    emulated: bool = False
+    clock_id: str = ""
+    clock_offset_ns: int = 0
+    """Session time minus the emitter's time, as of the handshake."""
+
+
+class Deliveries(msgspec.Struct, frozen=True, tag="deliveries", eq=False):
+    """`rows` is a DELIVERY array, `extras` an EXTRA array with `rows["extra"].sum()` entries."""
+
+    rows: np.ndarray
+    extras: np.ndarray
+
+
+class Blocks(msgspec.Struct, frozen=True, tag="blocks", eq=False):
+    rows: np.ndarray
+
+
+class Occupancy(msgspec.Struct, frozen=True, tag="occupancy", eq=False):
+    rows: np.ndarray
+
+
+class Received(msgspec.Struct, frozen=True, tag="received", tag_field="event"):
+    time_ns: int
+    request: str
+    stream: int
+    model: str = ""
+    prompt_tokens: int | None = None
+    labels: tuple[str, ...] = ()
+    workflow: str = ""
+
+
+class Admitted(msgspec.Struct, frozen=True, tag="admitted", tag_field="event"):
+    """A worker began the prompt; `hits` are (pool slot, tokens). `again` after a preemption: the tokens are recomputation."""
+
+    time_ns: int
+    request: str
+    worker: int
+    computed_tokens: int
+    hits: tuple[tuple[int, int], ...] = ()
+    again: bool = False
+
+
+class Finished(msgspec.Struct, frozen=True, tag="finished", tag_field="event"):
+    time_ns: int
+    request: str
+    reason: str
+    output_tokens: int | None = None
+
+
+class Requests(msgspec.Struct, frozen=True, tag="requests"):
+    rows: tuple[Received | Admitted | Finished, ...]
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    worker: int
+    score: float
+    terms: dict[str, float] = {}
+    prefill: int | None = None
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """One routing choice; the higher score wins. `margin` is None with fewer than two candidates."""
+
+    time_ns: int
+    request: str
+    rule: str
+    chosen: int
+    candidates: tuple[Candidate, ...] = ()
+    labels: tuple[str, ...] = ()
+    margin: float | None = None
+    tie: bool = False
+    headroom_s: float | None = None
+
+
+class Decisions(msgspec.Struct, frozen=True, tag="decisions"):
+    rows: tuple[Decision, ...]
+
+
+class Span(msgspec.Struct, frozen=True):
+    """A phase of a request on a worker, sent when it has ended."""
+
+    request: str
+    phase: Phase
+    start_ns: int
+    duration_ns: int
+    worker: int | None = None
+    tier: Tier = Tier.UNKNOWN
+    tokens: int | None = None
+    bytes: int | None = None
+
+
+class Phases(msgspec.Struct, frozen=True, tag="phases"):
+    rows: tuple[Span, ...]
+
+
+class Watermark(msgspec.Struct, frozen=True, tag="watermark"):
+    """No event of this source with an earlier time (the emitter's) will follow."""
+
+    time_ns: int
+
+
+class Layout(msgspec.Struct, frozen=True, tag="layout"):
+    """What each value of the following `Samples` of this source means. Sent before the first and when the page's shape changes."""
+
+    series: tuple[Series, ...]
+
+
+class Samples(msgspec.Struct, frozen=True, tag="samples", eq=False):
+    """One scrape: float64 values, one for each series of the source's last `Layout`, taken at the batch's time."""
+
+    values: np.ndarray
+
+
+class Status(msgspec.Struct, frozen=True, tag="status"):
+    """How a target is. `reason` is a typed, short text (`refused`, `timeout`, `not prometheus text: …`), empty when up."""
+
+    url: str
+    backend: str
+    status: TargetStatus
+    reason: str = ""
+
+
+Part = (
+    Inventory | Deliveries | Blocks | Occupancy | Requests | Decisions | Phases | Watermark | Layout | Samples | Status
+)
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Parts of one source that came together, in order. `time_ns` is session time: monotonic live, the emulator's clock when virtual."""
+
+    source: str
+    time_ns: int
+    parts: tuple[Part, ...]
+
+
+DTYPES: Final[tuple[np.dtype[Any], ...]] = (DELIVERY, EXTRA, BLOCK, OCCUPANCY, np.dtype("<f8"))
+"""Array types that a batch may hold; the index is the extension code in a recording. Append only."""

@@ -1,0 +1,96 @@
+"""The words of the product, as types. Values are what is shown and what the wire formats say."""
+
+from enum import StrEnum
+from typing import Final
+
+
+class Role(StrEnum):
+    PREFILL = "prefill"
+    DECODE = "decode"
+    AGGREGATED = "aggregated"
+    ATTENTION = "attention"
+    FFN = "ffn"
+    DRAFT = "draft"
+    VERIFY = "verify"
+    ROUTER = "router"
+    UNKNOWN = "unknown"
+
+
+class Device(StrEnum):
+    GPU = "GPU"
+    LPU = "LPU"
+    TPU = "TPU"
+    TRAINIUM = "Trainium"
+    WSE = "WSE"
+    CPU = "CPU"
+    UNKNOWN = "unknown"
+
+
+class Tier(StrEnum):
+    UNKNOWN = "unknown"
+    SRAM = "SRAM"
+    HBM = "HBM"
+    GDDR = "GDDR"
+    DRAM = "DRAM"
+    FLASH = "flash"
+    OBJECT = "object"
+    PEER = "peer"
+
+
+class Stage(StrEnum):
+    UNKNOWN = "unknown"
+    PREFILL = "prefill"
+    DECODE = "decode"
+    ATTENTION = "attention"
+    FFN = "ffn"
+    DRAFT = "draft"
+    VERIFY = "verify"
+
+
+class Phase(StrEnum):
+    QUEUE = "queue"
+    PREFILL = "prefill"
+    TRANSFER = "transfer"
+    FETCH = "fetch"
+    DECODE = "decode"
+    PREEMPTED = "preempted"
+    UNKNOWN = "unknown"
+
+
+class Provenance(StrEnum):
+    """Who says so: our own clock, the back end, a formula over those, or configuration."""
+
+    MEASURED = "measured"
+    REPORTED = "reported"
+    DERIVED = "derived"
+    ASSUMED = "assumed"
+
+
+class State(StrEnum):
+    """What is known of a figure. Only `ok` and `zero` carry a value that may be read as it stands."""
+
+    OK = "ok"
+    ZERO = "zero"
+    ABSENT = "absent"
+    NAN = "nan"
+    UNSAMPLED = "unsampled"
+    STALE = "stale"
+    TOO_FEW = "too_few"
+    OVER_RANGE = "over_range"
+
+
+class TargetStatus(StrEnum):
+    UP = "up"
+    STALE = "stale"
+    DOWN = "down"
+    REJECTED = "rejected"
+
+
+TIERS: Final = tuple(Tier)
+"""Tiers in the order of their wire codes."""
+STAGES: Final = tuple(Stage)
+"""Stages in the order of their wire codes."""
+PRIMARY: Final = frozenset({Stage.DECODE, Stage.FFN, Stage.VERIFY})
+"""Stages by which an output token is counted, once."""
+UNKNOWN_WORKER: Final = 0xFFFF
+"""Worker slot of a row whose worker is not known."""
