@@ -20,7 +20,7 @@ class Figure(msgspec.Struct, frozen=True):
     provenance: Provenance | None
     emulated: bool
     age_s: float | None
-    n: int | None | msgspec.UnsetType = msgspec.UNSET
+    n: int | msgspec.UnsetType | None = msgspec.UNSET
     unit: str | msgspec.UnsetType = msgspec.UNSET
 
 
