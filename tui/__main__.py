@@ -1,0 +1,5 @@
+"""`python -m tui` is `tokenyard`."""
+
+from tui.cli import main
+
+main()
