@@ -1,0 +1,55 @@
+"""Candidate causes of a stall, from the request phases that overlap it. Evidence or `unknown`: nothing is guessed."""
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Final
+
+from collectors.model.batch import Span
+from collectors.model.vocabulary import Phase
+
+UNKNOWN: Final = "unknown"
+SHARE: Final = 0.5
+"""A cause must cover at least this share of the time that the stall took beyond the request's own median gap."""
+MAX_SPANS: Final = 50_000
+
+_OWN: Final = {
+    Phase.PREEMPTED: "preemption",
+    Phase.FETCH: "tier fetch",
+    Phase.TRANSFER: "transfer",
+    Phase.QUEUE: "queue",
+}
+"""What stops a request itself."""
+_SHARED: Final = {Phase.PREFILL: "prefill shares the step"}
+"""What another request's phase on the same worker does to this one."""
+
+
+class Evidence:
+    """The recent phases of one source by worker. Bounded by time and number."""
+
+    def __init__(self) -> None:
+        self._by_worker: dict[int, deque[Span]] = {}
+
+    def add(self, spans: Iterable[Span]) -> None:
+        for span in spans:
+            if span.worker is not None and span.phase is not Phase.DECODE:
+                kept = self._by_worker.setdefault(span.worker, deque(maxlen=MAX_SPANS))
+                kept.append(span)
+
+    def forget(self, before_ns: int) -> None:
+        """Drops what ended before this time (the emitter's)."""
+        for spans in self._by_worker.values():
+            while spans and spans[0].start_ns + spans[0].duration_ns < before_ns:
+                spans.popleft()
+
+    def causes(self, worker: int, request: str, end_ns: int, gap_ns: int, median_ns: float) -> tuple[str, ...]:
+        """Causes of a gap of `gap_ns` that ended at `end_ns`, the one that covers most of it first."""
+        start_ns, excess_ns = end_ns - gap_ns, gap_ns - median_ns
+        covered: dict[str, int] = {}
+        for span in reversed(self._by_worker.get(worker, ())):
+            names = _OWN if span.request == request else _SHARED
+            name = names.get(span.phase)
+            overlap = min(span.start_ns + span.duration_ns, end_ns) - max(span.start_ns, start_ns)
+            if name is not None and overlap > 0:
+                covered[name] = covered.get(name, 0) + overlap
+        found = sorted((name for name, ns in covered.items() if ns >= SHARE * excess_ns), key=lambda name: (-covered[name], name))
+        return tuple(found) or (UNKNOWN,)
