@@ -1,0 +1,92 @@
+"""A simulated cluster that is being watched: its clock moves in slices, and what happens goes to the stream's readers.
+
+No sockets and no real time here: `emulators.pacing` and `emulators.control` say how far to go, `emulators.server` serves.
+"""
+
+import asyncio
+from collections import Counter
+from typing import Final, Literal, Protocol
+
+from emulators.events import Events, Row, Rows
+from emulators.stream import BACKLOG_BYTES, Reader, Stream
+
+SLICE_NS: Final = 50_000_000
+"""Virtual time simulated in one go. Slices end on multiples of it, so that what is written does not depend on the machine's speed."""
+
+ClockKind = Literal["paced", "stepped"]
+
+
+class Simulated(Protocol):
+    """What is asked of a cluster (see `emulators.cluster`)."""
+
+    @property
+    def now_ns(self) -> int: ...
+    def advance(self, until_ns: int) -> Events: ...
+    def hello(self) -> Row: ...
+    def live_requests(self) -> list[Row]: ...
+    def occupancy(self) -> Rows: ...
+    def truth(self) -> Row: ...
+
+
+class ClockError(ValueError):
+    """A time to which the clock cannot go."""
+
+
+class Tally:
+    """Counts over all events since the start: decisions by rule, ties, and prompt tokens found in each pool."""
+
+    def __init__(self) -> None:
+        self.decisions: Counter[str] = Counter()
+        self.ties = 0
+        self.hit_tokens: Counter[int] = Counter()
+
+    def add(self, events: Events) -> None:
+        for decision in events.decisions:
+            self.decisions[decision["rule"]] += 1
+            self.ties += decision["tie"]
+        for row in events.requests:
+            if row["event"] == "admitted" and not row.get("again"):
+                for pool, tokens in row.get("hits", ()):
+                    self.hit_tokens[pool] += tokens
+
+
+class Emulation:
+    """One cluster, its tally and the readers of its stream."""
+
+    def __init__(
+        self, cluster: Simulated, *, clock: ClockKind, clock_id: str, backlog_bytes: int = BACKLOG_BYTES
+    ) -> None:
+        self.cluster = cluster
+        self.clock = clock
+        self.inventory = cluster.hello()
+        self.stream = Stream(clock_id, cluster.live_requests(), backlog_bytes=backlog_bytes)
+        self.tally = Tally()
+        self._advancing = asyncio.Lock()
+
+    async def advance(self, until_ns: int) -> None:
+        """Runs to `until_ns` and writes everything before it to every reader, yielding to the event loop after each slice.
+
+        One advance at a time; another waits its turn. ClockError if the clock is past `until_ns` by then.
+        """
+        async with self._advancing:
+            now_ns = self.cluster.now_ns
+            if until_ns < now_ns:
+                raise ClockError(f"the clock is at {now_ns} ns and cannot go back to {until_ns} ns")
+            while True:
+                now_ns = min(until_ns, (now_ns // SLICE_NS + 1) * SLICE_NS)
+                events = self.cluster.advance(now_ns)
+                self.tally.add(events)
+                self.stream.write(events, now_ns)
+                if now_ns == until_ns:
+                    return
+                await asyncio.sleep(0)
+
+    def join(self, reader: Reader) -> None:
+        """Adds a reader to the stream, as of now."""
+        self.stream.join(
+            reader,
+            now_ns=self.cluster.now_ns,
+            inventory=self.inventory,
+            live=self.cluster.live_requests(),
+            occupancy=self.cluster.occupancy(),
+        )
