@@ -1,0 +1,115 @@
+"""Which column of a source's statistics each scraped value goes to. Pure: a layout in, index arrays and look-ups out."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from collectors.model.signals import Kind, Series, Signal
+from collectors.model.vocabulary import Tier
+from collectors.stats.counters import Groups
+
+Floats = npt.NDArray[np.float64]
+Indexes = npt.NDArray[np.intp]
+
+
+class Key(NamedTuple):
+    """What a figure is asked for by."""
+
+    worker: str
+    signal: Signal
+    tier: Tier | None = None
+    owner: str = ""
+
+
+class HistogramColumns(NamedTuple):
+    """The columns of the ascending `bounds`, then that of the observation count, if there is one."""
+
+    bounds: Floats
+    columns: slice
+
+
+class _Column(NamedTuple):
+    """Identity of a value over layouts. The metric is part of it: a back end may say one thing under an old and a new name."""
+
+    key: Key
+    metric: str
+    kind: Kind
+    le: float
+
+
+class Columns:
+    """Layout of one source. Values of one metric that differ only in labels nobody asks for are one column, their sum.
+
+    Where two metrics say the same thing, the one that the page's mapping lists first counts. A ratio said twice is no ratio.
+    """
+
+    def __init__(self, series: tuple[Series, ...] = ()) -> None:
+        self.size = len(series)
+        gauges: dict[_Column, list[int]] = {}
+        groups: dict[tuple[Key, str, bool], dict[_Column, list[int]]] = {}
+        for position, one in enumerate(series):
+            column = _column(one)
+            if one.kind is Kind.GAUGE:
+                gauges.setdefault(column, []).append(position)
+            elif one.kind is Kind.COUNTER:
+                groups.setdefault((column.key, one.metric, False), {}).setdefault(column, []).append(position)
+            elif one.kind is Kind.COUNT or (one.kind is Kind.BUCKET and one.le is not None and one.le == one.le):
+                groups.setdefault((column.key, _family(one), True), {}).setdefault(column, []).append(position)
+        self._gauge_positions, self._gauge_columns = _gather(list(gauges.values()))
+        self.gauges: dict[Key, int] = {}
+        for number, (column, positions) in enumerate(gauges.items()):
+            if len(positions) == 1 or column.key.signal is not Signal.KV_ACTIVE_RATIO:
+                self.gauges.setdefault(column.key, number)
+        self.counters: dict[Key, int] = {}
+        self.histograms: dict[Key, HistogramColumns] = {}
+        ordered: list[tuple[_Column, list[int]]] = []
+        sizes = []
+        for (key, _metric, is_histogram), members in groups.items():
+            # Bounds first, ascending; a count (without a bound) last.
+            rows = sorted(members.items(), key=lambda row: (row[0].kind is Kind.COUNT, row[0].le))
+            start, stop = len(ordered), len(ordered) + len(rows)
+            if is_histogram:
+                bounds = np.array([column.le for column, _ in rows if column.kind is Kind.BUCKET])
+                # Without +Inf it is not known how many observations there were.
+                if bounds.size and bounds[-1] == np.inf:
+                    self.histograms.setdefault(key, HistogramColumns(bounds, slice(start, stop)))
+            else:
+                self.counters.setdefault(key, start)
+            ordered.extend(rows)
+            sizes.append(len(rows))
+        self._count_positions, self._count_columns = _gather([positions for _, positions in ordered])
+        self.groups = Groups(sizes)
+        self.gauge_count = len(gauges)
+        self._numbers = {column: number for number, (column, _) in enumerate(ordered)}
+        self.keys = tuple(dict.fromkeys([*self.gauges, *self.counters, *self.histograms]))
+        """Everything that can be asked for, in the page's order within each kind."""
+
+    def origin(self, earlier: "Columns") -> Indexes:
+        """For each counter column its number in `earlier`, negative where it is new."""
+        return np.array([earlier._numbers.get(column, -1) for column in self._numbers], dtype=np.intp)
+
+    def split(self, values: Floats) -> tuple[Floats, Floats]:
+        """The values of the gauge columns and those of the counter columns."""
+        gauges = np.zeros(self.gauge_count)
+        np.add.at(gauges, self._gauge_columns, values[self._gauge_positions])
+        counted = np.zeros(self.groups.columns)
+        np.add.at(counted, self._count_columns, values[self._count_positions])
+        return gauges, counted
+
+
+def _column(one: Series) -> _Column:
+    le = one.le if one.kind is Kind.BUCKET and one.le is not None else 0.0
+    return _Column(Key(one.worker, one.signal, one.tier, one.owner), _family(one), one.kind, le)
+
+
+def _family(one: Series) -> str:
+    """The metric's name without what a histogram's parts add to it."""
+    suffix = {Kind.BUCKET: "_bucket", Kind.COUNT: "_count"}.get(one.kind, "")
+    return one.metric.removesuffix(suffix)
+
+
+def _gather(positions: list[list[int]]) -> tuple[Indexes, Indexes]:
+    flat = [one for some in positions for one in some]
+    owner = [number for number, some in enumerate(positions) for _ in some]
+    return np.array(flat, dtype=np.intp), np.array(owner, dtype=np.intp)

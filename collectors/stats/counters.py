@@ -1,0 +1,147 @@
+"""Counters over time: increases across resets, kept as the samples' own times and integer totals.
+
+A window's increase is the difference of two kept totals, so it is exact, does not depend on what came before the window, and
+adds up over workers. Not here: what a column means (`columns`) and what is shown of it (`figures`).
+"""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+Counts = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+UNKNOWN: Final = -1
+LARGEST: Final = 2.0**53
+"""Above this, neighbouring integers are the same float64."""
+GRID_NS: Final = 250_000_000
+"""Windows begin and end on this grid."""
+
+
+def counts(values: npt.NDArray[np.float64]) -> Counts:
+    """Sampled values as integers; UNKNOWN where a value is no count (NaN, infinite, negative, or beyond exact integers)."""
+    known = (values >= 0.0) & (values <= LARGEST)
+    return np.where(known, np.rint(np.where(known, values, 0.0)), UNKNOWN).astype(np.int64)
+
+
+class Groups:
+    """Neighbouring columns that belong together (a histogram's), of the given sizes."""
+
+    def __init__(self, sizes: list[int]) -> None:
+        self.sizes = np.array(sizes, dtype=np.intp)
+        self.starts = np.cumsum(self.sizes) - self.sizes
+        self.columns = int(self.sizes.sum())
+
+    def whole(self, flags: Flags) -> Flags:
+        """True for every column of a group with any true column."""
+        if not self.columns or not flags.any():
+            return flags
+        return np.repeat(np.logical_or.reduceat(flags, self.starts), self.sizes)
+
+
+def growth(before: Counts, now: Counts, groups: Groups) -> tuple[Counts, Flags]:
+    """Increase of each column since the sample before, and which columns were reset.
+
+    A group of which any column fell was reset as a whole, and what it counts now came since. UNKNOWN on either side gives no
+    increase (0): the first sample says nothing about what came before it.
+    """
+    silent = (before < 0) | (now < 0)
+    fell = groups.whole((now < before) & ~silent) & ~silent
+    return np.where(silent, 0, np.where(fell, now, now - before)), fell
+
+
+class History:
+    """Totals of `groups.columns` counters at each sample of the last `horizon_ns`."""
+
+    def __init__(self, groups: Groups, horizon_ns: int) -> None:
+        self._horizon_ns = horizon_ns
+        self._groups = groups
+        self._begin, self._end = 0, 0
+        self._times = np.zeros(16, dtype=np.int64)
+        self._totals = np.zeros((16, groups.columns), dtype=np.int64)
+        self._since = np.zeros(groups.columns, dtype=np.int64)
+        self._latest = np.full(groups.columns, UNKNOWN, dtype=np.int64)
+        self.reset_ns: int | None = None
+        """When a counter was last seen to have been reset."""
+
+    @property
+    def latest(self) -> Counts:
+        """Values of the newest sample, UNKNOWN before the first and where it had none."""
+        return self._latest
+
+    @property
+    def samples(self) -> int:
+        """How many are kept."""
+        return self._end - self._begin
+
+    def add(self, time_ns: int, now: Counts) -> None:
+        """Take a sample. A time before the newest one's means another clock: everything older is forgotten."""
+        groups = self._groups
+        if self._end > self._begin and time_ns < self._times[self._end - 1]:
+            self._begin = self._end = 0
+            self._latest = np.full(groups.columns, UNKNOWN, dtype=np.int64)
+        now = np.where(groups.whole(now < 0), UNKNOWN, now)
+        before = np.where(groups.whole(self._latest < 0), UNKNOWN, self._latest)
+        increase, reset = growth(before, now, groups)
+        total = increase if self._end == self._begin else self._totals[self._end - 1] + increase
+        fresh = (before < 0) & (now >= 0)
+        if fresh.any():
+            self._since[fresh] = time_ns
+            self._totals[self._begin : self._end, fresh] = total[fresh]
+        if reset.any():
+            self.reset_ns = time_ns
+        self._latest = now
+        self._append(time_ns, total)
+
+    def increase(self, columns: slice, begin_ns: int, end_ns: int) -> tuple[Counts, int] | None:
+        """Increase of `columns` (of one group) between the first and the last sample in [begin, end), and the time between them.
+
+        None unless two samples of the columns lie in there with nothing unknown between them.
+        """
+        times = self._times[self._begin : self._end]
+        first, stop = (int(i) + self._begin for i in np.searchsorted(times, [begin_ns, end_ns]))
+        if stop <= first:
+            return None
+        elapsed_ns = int(self._times[stop - 1]) - max(int(self._times[first]), int(self._since[columns].max()))
+        if elapsed_ns <= 0 or bool((self._latest[columns] < 0).any()):
+            return None
+        return self._totals[stop - 1, columns] - self._totals[first, columns], elapsed_ns
+
+    def rearranged(self, groups: Groups, origin: npt.NDArray[np.intp]) -> "History":
+        """The same history with other columns: column `i` is the earlier column `origin[i]`, or a new one where that is negative."""
+        other = History(groups, self._horizon_ns)
+        kept = origin >= 0
+        source = origin[kept]
+        size = self._end - self._begin
+        other._times = self._times[self._begin : self._end].copy()
+        other._totals = np.zeros((size, groups.columns), dtype=np.int64)
+        other._totals[:, kept] = self._totals[self._begin : self._end, source]
+        other._since[kept] = self._since[source]
+        other._latest[kept] = self._latest[source]
+        other._end = size
+        other.reset_ns = self.reset_ns
+        return other
+
+    def _append(self, time_ns: int, total: Counts) -> None:
+        times = self._times
+        # The first and the last sample of a grid cell are all that a window on the grid can ask for.
+        if self._end - self._begin >= 2 and time_ns // GRID_NS == times[self._end - 2] // GRID_NS:
+            self._end -= 1
+        elif self._end == len(times):
+            self._make_room()
+        self._times[self._end] = time_ns
+        self._totals[self._end] = total
+        self._end += 1
+        held = self._times[self._begin : self._end]
+        self._begin += int(np.searchsorted(held, time_ns - self._horizon_ns))
+
+    def _make_room(self) -> None:
+        size = self._end - self._begin
+        capacity = max(16, 2 * size)
+        times = np.zeros(capacity, dtype=np.int64)
+        totals = np.zeros((capacity, self._groups.columns), dtype=np.int64)
+        times[:size] = self._times[self._begin : self._end]
+        totals[:size] = self._totals[self._begin : self._end]
+        self._times, self._totals = times, totals
+        self._begin, self._end = 0, size

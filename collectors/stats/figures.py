@@ -1,0 +1,157 @@
+"""Statistics as the frame's figures: the one place where a number gets its state, its provenance and its number of samples.
+
+Not here: computing any of them.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from collectors.model.frame import Distribution, Figure, Quantile
+from collectors.model.vocabulary import Provenance, State
+from collectors.stats.quantiles import enough, interpolated, interval
+from collectors.stats.scraped import Histogram, Increase, Reading
+
+QUANTILES: Final = (0.5, 0.99, 0.999)
+"""Those of a `Distribution`, in its order."""
+
+
+class Estimate(msgspec.Struct, frozen=True):
+    """A quantile as our own sketch knows it: somewhere in [low, high], with `value` the best guess."""
+
+    value: float
+    low: float
+    high: float
+
+
+def absent(*, emulated: bool, state: State = State.ABSENT, age_s: float | None = None) -> Figure:
+    """Nothing is known, for the reason that `state` says."""
+    return Figure(None, state, None, emulated, age_s)
+
+
+def figure(
+    value: float | int | None,
+    provenance: Provenance,
+    *,
+    emulated: bool,
+    age_s: float | None = None,
+    n: int | msgspec.UnsetType = msgspec.UNSET,
+    unit: str | msgspec.UnsetType = msgspec.UNSET,
+) -> Figure:
+    """A current value; None is absent, and what is not a finite number is `nan`."""
+    if value is None:
+        return Figure(None, State.ABSENT, None, emulated, age_s, n, unit)
+    if not math.isfinite(value):
+        return Figure(None, State.NAN, provenance, emulated, age_s, n, unit)
+    return Figure(value, State.ZERO if value == 0 else State.OK, provenance, emulated, age_s, n, unit)
+
+
+def reading(gauge: Reading, *, emulated: bool) -> Figure:
+    """A gauge as the back end reported it."""
+    provenance = None if gauge.state is State.ABSENT else Provenance.REPORTED
+    return Figure(gauge.value, gauge.state, provenance, emulated, gauge.age_s)
+
+
+def increase(grown: Increase, *, emulated: bool) -> Figure:
+    """How much a counter grew in the window."""
+    provenance = None if grown.value is None else Provenance.REPORTED
+    return Figure(grown.value, grown.state, provenance, emulated, grown.age_s)
+
+
+def rate(grown: Increase, *, emulated: bool) -> Figure:
+    """Growth per second, over the samples' own times."""
+    if grown.value is None or not grown.seconds:
+        return Figure(None, grown.state, None, emulated, grown.age_s)
+    return Figure(grown.value / grown.seconds, grown.state, Provenance.DERIVED, emulated, grown.age_s)
+
+
+def histogram(window: Histogram, *, population: str, emulated: bool, unit: str = "s") -> Distribution:
+    """Quantiles of reported buckets, of a quantity that is never negative. Buckets do not tell the maximum."""
+    found = window.buckets
+    if found is None:
+        return no_distribution(
+            population=population, emulated=emulated, unit=unit, state=window.state, age_s=window.age_s
+        )
+    made = []
+    for q in QUANTILES:
+        held = interval(q, found)
+        made.append(
+            _quantile(
+                found.n,
+                q,
+                None if held is None else Estimate(interpolated(q, found), max(held.low, 0.0), max(held.high, 0.0)),
+                Provenance.REPORTED,
+                emulated,
+                window.age_s,
+                window.state is State.STALE,
+            )
+        )
+    p50, p99, p999 = made
+    return Distribution(found.n, unit, population, p50, p99, p999, absent(emulated=emulated, age_s=window.age_s))
+
+
+def distribution(
+    n: int,
+    estimates: Sequence[Estimate],
+    longest: float | None,
+    *,
+    population: str,
+    provenance: Provenance,
+    emulated: bool,
+    age_s: float | None = None,
+    unit: str = "s",
+) -> Distribution:
+    """Quantiles of our own sketch: `estimates` are of `QUANTILES`, in order (empty when n is 0); `longest` is the exact maximum."""
+    p50, p99, p999 = [
+        _quantile(n, q, estimates[i] if n else None, provenance, emulated, age_s, False)
+        for i, q in enumerate(QUANTILES)
+    ]
+    longest_figure = figure(longest if n else None, provenance, emulated=emulated, age_s=age_s)
+    return Distribution(n, unit, population, p50, p99, p999, longest_figure)
+
+
+def no_distribution(
+    *, population: str, emulated: bool, unit: str = "s", state: State = State.ABSENT, age_s: float | None = None
+) -> Distribution:
+    """Nothing is known of any quantile, for the reason that `state` says."""
+    unknown = Quantile(None, state, None, emulated, age_s, 0)
+    return Distribution(0, unit, population, unknown, unknown, unknown, absent(emulated=emulated, age_s=age_s))
+
+
+def spread(high: Quantile, low: Quantile) -> Quantile:
+    """`high` − `low`, two quantiles of one distribution, with what both bounds leave open; unknown as the less known of the two is."""
+    for one in (high, low):
+        if one.low is None:
+            return msgspec.structs.replace(one, value=None, provenance=None, high=None)
+    if low.high is None or high.low is None or low.low is None:
+        # Both ranks lie above every bound: the difference may be anything.
+        return msgspec.structs.replace(high, value=None, low=0.0, high=None)
+    least = max(high.low - low.high, 0.0)
+    if high.high is None:
+        return msgspec.structs.replace(high, value=None, provenance=Provenance.DERIVED, low=least)
+    most = max(high.high - low.low, 0.0)
+    value = None if high.value is None or low.value is None else max(float(high.value) - float(low.value), 0.0)
+    state = high.state
+    if value is not None and State.STALE not in (high.state, low.state):
+        state = State.ZERO if value == 0 else State.OK
+    return msgspec.structs.replace(high, value=value, state=state, provenance=Provenance.DERIVED, low=least, high=most)
+
+
+def _quantile(
+    n: int,
+    q: float,
+    known: Estimate | None,
+    provenance: Provenance,
+    emulated: bool,
+    age_s: float | None,
+    stale: bool,
+) -> Quantile:
+    if known is None or not enough(n, q):
+        return Quantile(None, State.TOO_FEW, provenance, emulated, age_s, n)
+    if not math.isfinite(known.high):
+        return Quantile(None, State.OVER_RANGE, provenance, emulated, age_s, n, low=known.low)
+    value = min(max(known.value, known.low), known.high)
+    state = State.STALE if stale else State.ZERO if value == 0 else State.OK
+    return Quantile(value, state, provenance, emulated, age_s, n, low=known.low, high=known.high)

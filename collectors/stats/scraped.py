@@ -1,0 +1,167 @@
+"""Statistics of one source's scraped samples: newest gauges, and increases and histograms of a window.
+
+Knows when a sample is stale, absent, NaN or not there yet; does not know what is shown of it (`figures`) nor how a page is read.
+"""
+
+from collections import deque
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from collectors.model.batch import Layout, Samples
+from collectors.model.vocabulary import State
+from collectors.stats.buckets import Buckets, buckets, merge
+from collectors.stats.columns import Columns, Floats, Key
+from collectors.stats.counters import History, counts
+
+STALE_NS: Final = 5_000_000_000
+STALE_INTERVALS: Final = 3
+"""A sample is stale when it is older than both."""
+
+
+class LayoutError(ValueError):
+    """Samples that do not fit their layout: it is not known what they mean."""
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """A gauge's newest value; None unless `state` is ok, zero or stale."""
+
+    value: float | None
+    state: State
+    age_s: float | None
+
+
+class Increase(msgspec.Struct, frozen=True):
+    """How much a counter grew in the `seconds` between the window's first and last sample; None where that is not known."""
+
+    value: int | None
+    seconds: float | None
+    state: State
+    age_s: float | None
+
+
+class Histogram(msgspec.Struct, frozen=True, eq=False):
+    """The observations that came between the window's first and last sample; `buckets` is None unless `state` is ok or stale."""
+
+    buckets: Buckets | None
+    seconds: float | None
+    state: State
+    age_s: float | None
+
+
+class ScrapedStats:
+    """Fed with a source's layouts and samples in order of time; asked at a tick T for the window [T − w, T) with w ≤ `horizon_ns`.
+
+    A gauge is asked for only at ticks after its newest sample. A window's figures come from the samples inside of it: the first one
+    is what the last one is compared with.
+    """
+
+    def __init__(self, horizon_ns: int = 60_000_000_000) -> None:
+        self._series: tuple[object, ...] = ()
+        self._columns = Columns()
+        self._history = History(self._columns.groups, horizon_ns)
+        self._gauges: Floats | None = None
+        self._time_ns: int | None = None
+        self._intervals: deque[int] = deque(maxlen=8)
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """Everything that the newest layout can be asked for."""
+        return self._columns.keys
+
+    @property
+    def reset_ns(self) -> int | None:
+        """When a counter was last seen to have been reset."""
+        return self._history.reset_ns
+
+    def layout(self, layout: Layout) -> None:
+        """Series that are the same as before keep their history; the others begin with the next samples."""
+        if layout.series == self._series:
+            return
+        columns = Columns(layout.series)
+        self._history = self._history.rearranged(columns.groups, columns.origin(self._columns))
+        self._series, self._columns, self._gauges = layout.series, columns, None
+
+    def samples(self, samples: Samples, time_ns: int) -> None:
+        """Take one scrape. Raises `LayoutError` unless it has one value for each series of the layout."""
+        if samples.values.shape != (self._columns.size,):
+            raise LayoutError(
+                f"{samples.values.shape} values for {self._columns.size} series: the source must send a layout when its page changes"
+            )
+        self._gauges, values = self._columns.split(samples.values)
+        self._history.add(time_ns, counts(values))
+        if self._time_ns is not None and time_ns > self._time_ns:
+            self._intervals.append(time_ns - self._time_ns)
+        self._time_ns = time_ns
+
+    def gauge(self, tick_ns: int, key: Key) -> Reading:
+        column = self._columns.gauges.get(key)
+        age_s = self._age_s(tick_ns)
+        if column is None:
+            return Reading(None, State.ABSENT, None)
+        if self._gauges is None:
+            return Reading(None, State.UNSAMPLED, None)
+        value = float(self._gauges[column])
+        if not np.isfinite(value):
+            return Reading(None, State.NAN, age_s)
+        return Reading(value, self._state(tick_ns, value == 0.0), age_s)
+
+    def increase(self, tick_ns: int, window_ns: int, key: Key) -> Increase:
+        column = self._columns.counters.get(key)
+        age_s = self._age_s(tick_ns)
+        if column is None:
+            return Increase(None, None, State.ABSENT, None)
+        if self._gauges is None:
+            return Increase(None, None, State.UNSAMPLED, None)
+        if self._history.latest[column] < 0:
+            return Increase(None, None, State.NAN, age_s)
+        grown = self._history.increase(slice(column, column + 1), tick_ns - window_ns, tick_ns)
+        if grown is None:
+            return Increase(None, None, State.ABSENT, age_s)
+        value = int(grown[0][0])
+        return Increase(value, grown[1] / 1e9, self._state(tick_ns, value == 0), age_s)
+
+    def histogram(self, tick_ns: int, window_ns: int, key: Key) -> Histogram:
+        found = self._columns.histograms.get(key)
+        age_s = self._age_s(tick_ns)
+        if found is None:
+            return Histogram(None, None, State.ABSENT, None)
+        if self._gauges is None:
+            return Histogram(None, None, State.UNSAMPLED, None)
+        observed = self._history.latest[found.columns]
+        if (observed < 0).any():
+            return Histogram(None, None, State.NAN, age_s)
+        if not observed.any():
+            return Histogram(None, None, State.UNSAMPLED, age_s)
+        grown = self._history.increase(found.columns, tick_ns - window_ns, tick_ns)
+        if grown is None:
+            return Histogram(None, None, State.ABSENT, age_s)
+        window = buckets(found.bounds, grown[0][: found.bounds.size])
+        return Histogram(window, grown[1] / 1e9, self._state(tick_ns, False), age_s)
+
+    def _age_s(self, tick_ns: int) -> float | None:
+        return None if self._time_ns is None else (tick_ns - self._time_ns) / 1e9
+
+    def _state(self, tick_ns: int, zero: bool) -> State:
+        limit_ns = max(STALE_NS, STALE_INTERVALS * min(self._intervals, default=0))
+        if self._time_ns is not None and tick_ns - self._time_ns > limit_ns:
+            return State.STALE
+        return State.ZERO if zero else State.OK
+
+
+def merged(histograms: list[Histogram]) -> Histogram:
+    """Observations of several workers as one; the oldest one's age, stale only when all are.
+
+    Raises `BucketMismatchError` where their bounds differ.
+    """
+    known = [one for one in histograms if one.buckets is not None]
+    if not known:
+        rank = (State.NAN, State.UNSAMPLED, State.ABSENT)
+        return min(histograms, key=lambda one: rank.index(one.state), default=Histogram(None, None, State.ABSENT, None))
+    return Histogram(
+        merge([one.buckets for one in known if one.buckets is not None]),
+        max((one.seconds for one in known if one.seconds is not None), default=None),
+        State.STALE if all(one.state is State.STALE for one in known) else State.OK,
+        max((one.age_s for one in known if one.age_s is not None), default=None),
+    )
