@@ -1,0 +1,121 @@
+"""What a page of exposition text looks like apart from its values, and how to read a page that looks the same.
+
+`collectors.wire.learn` makes a `Layout` out of a page. `Layout.cut` and `Layout.reread` then take the values from the next one without
+parsing any name or label: they only compare bytes. What they accept, a strict reading of the page would accept and read equally;
+of families that nobody wants they see no more than that the number of lines is the same and the next wanted family is in its place.
+"""
+
+from collections.abc import Callable
+from itertools import compress
+from typing import Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from collectors.wire.grammar import ExpositionError, Limits, read_numbers, read_tail
+
+VALUE_BYTES: Final = 48
+"""Longest value looked for, on average, when searching the end of a run of samples. A longer one costs a strict reading."""
+
+Values = npt.NDArray[np.float64]
+
+
+class SampleKey(msgspec.Struct, frozen=True, gc=False):
+    """A series of a page: labels unescaped and in wire order, all text safe to show.
+
+    `type` is that of the family: counter, gauge, histogram, summary or untyped. Two series that differ on the wire are two keys,
+    even if they look the same after cleaning.
+    """
+
+    name: str
+    labels: tuple[tuple[str, str], ...]
+    family: str
+    type: str
+
+
+class Run(msgspec.Struct, frozen=True, gc=False):
+    """Neighbouring lines of wanted families, found by the fixed bytes of their first line and of the line after them.
+
+    An anchor is None where the run begins or ends with the page. `skip` and `length` are the fewest bytes before and in the run (each
+    line with its newline), `skip_slack` and `slack` how many more the values may take.
+    """
+
+    anchor: bytes | None
+    skip: int
+    skip_slack: int
+    end_anchor: bytes | None
+    length: int
+    slack: int
+
+
+class Layout(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """A page of which the lines of `is_sample` are `prefixes[i]` and a number, and the lines of `is_other` are `others`.
+
+    `families` are those declared by a TYPE line, sampled or not, with their types. Both masks are over the lines of the cut page; `runs` is
+    None if that is the whole page. After the longest prefix a line has `spare` bytes to its limit. `overhead` is the length of a cut page
+    less that of its values joined by commas. `pack` makes float64 bytes of as many floats as there are samples.
+    """
+
+    keys: tuple[SampleKey, ...]
+    families: dict[str, str]
+    prefixes: tuple[bytes, ...]
+    others: list[bytes]
+    is_sample: bytes
+    is_other: bytes
+    spare: int
+    overhead: int
+    page_newlines: int
+    runs: tuple[Run, ...] | None
+    pack: Callable[..., bytes]
+
+    def cut(self, body: bytes) -> bytes | None:
+        """The wanted lines of `body`, or None if they are not where they should be."""
+        if self.runs is None:
+            return body
+        if np.count_nonzero(np.frombuffer(body, np.uint8) == 10) != self.page_newlines:
+            return None
+        pieces = []
+        end = -1  # of the line before
+        for run in self.runs:
+            start = end + run.skip
+            if run.anchor is not None:
+                start = body.find(run.anchor, start, start + run.skip_slack + len(run.anchor))
+                if start < 0:
+                    return None
+            first = start + 1
+            if run.end_anchor is None:
+                end = len(body)
+            else:
+                end = start + run.length
+                end = body.find(run.end_anchor, end, end + run.slack + len(run.end_anchor))
+                if end < 0:
+                    return None
+            pieces.append(body[first:end])
+        return b"\n".join(pieces)
+
+    def reread(self, cut: bytes, limits: Limits) -> Values | None:
+        """Values in the order of `keys`, or None if anything but values (timestamps, exemplars) differs from the page learnt."""
+        newlines = len(self.is_sample) - 1
+        lines = cut.split(b"\n", newlines)
+        if len(lines) <= newlines or list(compress(lines, self.is_other)) != self.others:
+            return None
+        tails = list(map(bytes.removeprefix, compress(lines, self.is_sample), self.prefixes))
+        joined = b",".join(tails)
+        # A line without its prefix stays whole, which shows in the length: no other check of the prefixes is needed.
+        if len(joined) != len(cut) - self.overhead:
+            return None
+        if len(joined) > self.spare and max(map(len, lines)) > limits.max_line:
+            return None
+        numbers = read_numbers(tails, joined)
+        if numbers is None or len(numbers) != len(tails):
+            try:
+                numbers = [read_tail(tail, 0, limits) for tail in tails]
+            except ExpositionError:
+                return None
+        return as_values(self.pack(*numbers))
+
+
+def as_values(packed: bytes) -> Values:
+    """Read-only array of native float64 bytes."""
+    return np.frombuffer(packed, np.float64)

@@ -1,0 +1,269 @@
+"""Strict reading of a whole page of exposition text, which yields its layout and its first values.
+
+Decides what a single line cannot tell: which family and type a sample belongs to (`# TYPE` holds for the samples after it), whether a
+series occurs twice, and whether the page is within limits. Texts that repeat on a page (names, label sets) are parsed once.
+"""
+
+from collections.abc import Callable
+from itertools import accumulate, compress
+from struct import Struct
+from typing import Final, NamedTuple
+
+from collectors.wire.grammar import (
+    BLANK,
+    NAME,
+    ExpositionError,
+    Labels,
+    Limits,
+    quote,
+    read_comment,
+    read_numbers,
+    read_series,
+    read_tail,
+)
+from collectors.wire.layout import VALUE_BYTES, Layout, Run, SampleKey, Values, as_values
+from collectors.wire.safe import safe_text
+
+SUFFIXES: Final = {
+    "counter": (b"_total", b"_created"),
+    "histogram": (b"_bucket", b"_sum", b"_count", b"_created"),
+    "summary": (b"_sum", b"_count", b"_created"),
+    "gauge": (b"_info",),
+    "untyped": (b"_bucket", b"_gsum", b"_gcount"),
+}
+"""What a sample's name may have beyond its family's, by type. A family of exactly the sample's name comes first."""
+
+_ALL_SUFFIXES: Final = tuple(sorted({suffix for suffixes in SUFFIXES.values() for suffix in suffixes}))
+_SERIES_BITS: Final = 40
+_OTHER, _SAMPLE = 1, 2
+
+
+class _Name(NamedTuple):
+    text: str
+    family: str
+    type: str
+    wanted: bool
+    ident: int
+
+
+def learn(body: bytes, limits: Limits, wanted: Callable[[str], bool] | None = None) -> tuple[Layout, Values]:
+    """Layout of the wanted families (all without `wanted`) and their values. The whole page is checked; raises ExpositionError."""
+    lines = _split(body, limits)
+    page = _Page(limits, wanted)
+    try:
+        page.read(lines)
+    except ExpositionError:
+        page.numbers()  # a bad value further up is the error to report
+        raise
+    numbers = page.numbers()
+    page.refuse_duplicates(lines)
+    return page.layout(lines, numbers)
+
+
+def _split(body: bytes, limits: Limits) -> list[bytes]:
+    if len(body) > limits.max_bytes:
+        raise ExpositionError(f"page of {len(body)} bytes is over the limit of {limits.max_bytes}", 0)
+    try:
+        body.isascii() or body.decode()
+    except UnicodeDecodeError as error:
+        at = body.count(b"\n", 0, error.start) + 1
+        raise ExpositionError(f"not UTF-8: byte 0x{body[error.start]:02x}", at) from None
+    lines = body.split(b"\n", limits.max_lines + 1)
+    if len(lines) > limits.max_lines + 1:
+        raise ExpositionError(f"more than the limit of {limits.max_lines} lines", limits.max_lines + 1)
+    longest = max(map(len, lines))
+    if longest > limits.max_line:
+        at = next(at for at, line in enumerate(lines, 1) if len(line) > limits.max_line)
+        raise ExpositionError(f"line of {len(lines[at - 1])} bytes is over the limit of {limits.max_line}", at)
+    return lines
+
+
+class _Page:
+    """State of one strict reading; every list but `keys` and `prefixes` (wanted samples) has an entry a sample."""
+
+    def __init__(self, limits: Limits, wanted: Callable[[str], bool] | None) -> None:
+        self.limits = limits
+        self.wanted = wanted
+        self.keys: list[SampleKey] = []
+        self.prefixes: list[bytes] = []
+        self.tails: list[bytes] = []
+        self.rows: list[int] = []
+        self.idents: list[int] = []
+        self.kinds = bytearray()  # of every line: 0 unwanted, else _OTHER or _SAMPLE
+        self._declared: dict[bytes, str] = {}
+        self._wanted: dict[bytes, bool] = {}
+        self._names: dict[bytes, _Name] = {}
+        self._name_idents: dict[bytes, int] = {}
+        self._labels: dict[bytes, tuple[Labels, int]] = {}
+        self._label_idents: dict[frozenset[tuple[str, str]], int] = {}
+        self._no_labels = self._remember_labels(())
+
+    def read(self, lines: list[bytes]) -> None:
+        names, known_labels, no_labels = self._names, self._labels, self._no_labels
+        keys, prefixes, tails, rows, idents = self.keys, self.prefixes, self.tails, self.rows, self.idents
+        kinds = self.kinds = bytearray(len(lines))
+        max_series = self.limits.max_series
+        kind = _OTHER
+        for row, line in enumerate(lines):
+            # Name and label set that were parsed before make the line what it was then, whatever they contain: a valid label set ends
+            # at the brace behind it and nowhere else.
+            brace = line.find(b"{")
+            if brace > 0:
+                name = names.get(line[:brace])
+                end = line.rfind(b"}") + 1
+                labels = known_labels.get(line[brace + 1 : end - 1]) if end else None
+            else:
+                end = line.find(b" ")
+                name = names.get(line[:end]) if end > 0 else None
+                labels = no_labels
+            if name is None or labels is None:
+                if line.strip(BLANK)[:1] in (b"#", b""):
+                    kind = kinds[row] = self._read_comment(line, row + 1, kind)
+                    continue
+                if name is None and labels is not None and brace > 0 and NAME.fullmatch(line, 0, brace):
+                    name = names[line[:brace]] = self._name(line[:brace], row + 1)
+                else:
+                    name, labels, end = self._read_strictly(line, row + 1)
+            if line.startswith(b" ", end):
+                end += 1
+            rows.append(row)
+            tails.append(line[end:])
+            idents.append(name.ident | labels[1])
+            if name.wanted:
+                kinds[row] = _SAMPLE
+                kind = _OTHER
+                prefixes.append(line[:end])
+                keys.append(SampleKey(name.text, labels[0], name.family, name.type))
+            else:
+                kind = 0
+            if len(rows) > max_series:
+                raise ExpositionError(f"more than the limit of {max_series} series", row + 1)
+
+    def _read_comment(self, line: bytes, at: int, kind: int) -> int:
+        """Kind of the line. A comment without a family and an empty line go with the line before."""
+        family, declared = read_comment(line, at)
+        if not family:
+            return _OTHER if kind else 0
+        if declared is not None:
+            self._declared[family] = declared
+            self._names.clear()
+        return _OTHER if self._is_wanted(family) else 0
+
+    def _read_strictly(self, line: bytes, at: int) -> tuple[_Name, tuple[Labels, int], int]:
+        raw_name, raw_labels, brace, end = read_series(line, at, self.limits)
+        name = self._name(raw_name, at)
+        if brace < 0:
+            self._names[line[:end]] = name
+            return name, self._no_labels, end
+        labels = self._remember_labels(raw_labels)
+        if brace > 0:  # else the name is between the braces
+            self._names[line[:brace]] = name
+            self._labels[line[brace + 1 : end - 1]] = labels
+        return name, labels, end
+
+    def _remember_labels(self, raw: Labels) -> tuple[Labels, int]:
+        cells = self.limits.max_cells
+        safe = tuple([(safe_text(name, cells), safe_text(value, cells)) for name, value in raw])
+        # A series is known by what is on the wire; what is kept and shown is the safe text, and mostly the same.
+        kept = raw if safe == raw else safe
+        return kept, self._label_idents.setdefault(frozenset(raw), len(self._label_idents))
+
+    def _name(self, raw: bytes, at: int) -> _Name:
+        if len(raw) > self.limits.max_name_bytes:
+            raise ExpositionError(
+                f"metric name of {len(raw)} bytes is over the limit of {self.limits.max_name_bytes}", at
+            )
+        family, kind = self._family(raw)
+        ident = self._name_idents.setdefault(raw, len(self._name_idents) << _SERIES_BITS)
+        return _Name(self._safe(raw), self._safe(family), kind, self._is_wanted(family), ident)
+
+    def _family(self, name: bytes) -> tuple[bytes, str]:
+        """Family and type of a sample by the TYPE lines so far; without one it is a family of its own."""
+        kind = self._declared.get(name)
+        if kind is not None:
+            return name, kind
+        for suffix in _ALL_SUFFIXES:
+            if name.endswith(suffix):
+                family = name[: -len(suffix)]
+                kind = self._declared.get(family)
+                if kind is not None and suffix in SUFFIXES[kind]:
+                    return family, kind
+        return name, "untyped"
+
+    def _is_wanted(self, family: bytes) -> bool:
+        if self.wanted is None:
+            return True
+        known = self._wanted.get(family)
+        if known is None:
+            known = self._wanted[family] = self.wanted(self._safe(family))
+        return known
+
+    def _safe(self, raw: bytes) -> str:
+        return safe_text(raw.decode(), self.limits.max_cells)
+
+    def numbers(self) -> list[float]:
+        """Values of all samples read so far; raises for the first that has none."""
+        numbers = read_numbers(self.tails, b",".join(self.tails))
+        if numbers is None or len(numbers) != len(self.tails):
+            return [read_tail(tail, row + 1, self.limits) for tail, row in zip(self.tails, self.rows, strict=True)]
+        return numbers
+
+    def refuse_duplicates(self, lines: list[bytes]) -> None:
+        if len(set(self.idents)) == len(self.idents):
+            return
+        first: dict[int, int] = {}
+        for ident, row in zip(self.idents, self.rows, strict=True):
+            if first.setdefault(ident, row) != row:
+                raise ExpositionError(f"same series as on line {first[ident] + 1}: {quote(lines[row])}", row + 1)
+
+    def layout(self, lines: list[bytes], numbers: list[float]) -> tuple[Layout, Values]:
+        kinds = bytes(self.kinds)
+        runs = None
+        if self.wanted is not None:
+            runs = _runs(lines, kinds, dict(zip(self.rows, self.tails, strict=True)))
+            numbers = list(compress(numbers, map(kinds.__getitem__, self.rows)))
+            lines = list(compress(lines, kinds))
+            kinds = kinds.replace(b"\0", b"")
+        is_other = bytes(map(_OTHER.__eq__, kinds))
+        others = list(compress(lines, is_other))
+        newlines = max(0, len(lines) - 1)
+        pack = Struct(f"{len(numbers)}d").pack
+        spare = self.limits.max_line - max(map(len, self.prefixes), default=0)
+        layout = Layout(
+            keys=tuple(self.keys),
+            families={self._safe(name): kind for name, kind in self._declared.items() if self._is_wanted(name)},
+            prefixes=tuple(self.prefixes),
+            others=others,
+            is_sample=bytes(map(_SAMPLE.__eq__, kinds)),
+            is_other=is_other,
+            overhead=sum(map(len, self.prefixes)) + sum(map(len, others)) + newlines - max(0, len(numbers) - 1),
+            spare=spare,
+            page_newlines=len(self.kinds) - 1,
+            runs=runs,
+            pack=pack,
+        )
+        return layout, as_values(pack(*numbers))
+
+
+def _runs(lines: list[bytes], kinds: bytes, tails: dict[int, bytes]) -> tuple[Run, ...]:
+    """Runs of lines with a kind. `tails` are what follows the prefix, by row."""
+    fixed = [line[: len(line) - len(tails.get(row, b""))] for row, line in enumerate(lines)]
+    # By row, over the lines before it: fewest bytes with a value of one byte and the newline, and what the values may add.
+    least = list(accumulate((len(text) + 1 + (row in tails) for row, text in enumerate(fixed)), initial=0))
+    slack = list(accumulate((VALUE_BYTES * (row in tails) for row in range(len(lines))), initial=0))
+    bounds = [row for row in range(len(lines) + 1) if (kinds[row - 1 : row] > b"\0") != (kinds[row : row + 1] > b"\0")]
+    runs = []
+    after = 0
+    for begin, end in zip(bounds[::2], bounds[1::2], strict=True):
+        runs.append(
+            Run(
+                anchor=b"\n" + fixed[begin] if begin else None,
+                skip=least[begin] - least[after],
+                skip_slack=slack[begin] - slack[after],
+                end_anchor=b"\n" + fixed[end] if end < len(lines) else None,
+                length=least[end] - least[begin],
+                slack=slack[end] - slack[begin],
+            )
+        )
+        after = end
+    return tuple(runs)
