@@ -72,7 +72,7 @@ def share_below(histogram: Buckets, threshold: float) -> Share | None:
     n = histogram.n
     if n == 0:
         return None
-    above = int(np.searchsorted(histogram.bounds, threshold, side="left"))
+    above = int(histogram.bounds.searchsorted(threshold))
     high = int(histogram.cumulative[above])
     if histogram.bounds[above] == threshold:
         return Share(high / n, high / n)

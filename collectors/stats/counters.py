@@ -100,7 +100,8 @@ class History:
         None unless two samples of the columns lie in there with nothing unknown between them.
         """
         times = self._times[self._begin : self._end]
-        first, stop = (int(i) + self._begin for i in np.searchsorted(times, [begin_ns, end_ns]))
+        first = self._begin + int(times.searchsorted(begin_ns))
+        stop = self._begin + int(times.searchsorted(end_ns))
         if stop <= first:
             return None
         elapsed_ns = int(self._times[stop - 1]) - max(int(self._times[first]), int(self._since[columns].max()))
@@ -134,11 +135,11 @@ class History:
         self._totals[self._end] = total
         self._end += 1
         held = self._times[self._begin : self._end]
-        self._begin += int(np.searchsorted(held, time_ns - self._horizon_ns))
+        self._begin += int(held.searchsorted(time_ns - self._horizon_ns))
 
     def _make_room(self) -> None:
         size = self._end - self._begin
-        capacity = max(16, 2 * size)
+        capacity = max(16, size + size // 4)
         times = np.zeros(capacity, dtype=np.int64)
         totals = np.zeros((capacity, self._groups.columns), dtype=np.int64)
         times[:size] = self._times[self._begin : self._end]

@@ -76,7 +76,7 @@ def histogram(window: Histogram, *, population: str, emulated: bool, unit: str =
         )
     made = []
     for q in QUANTILES:
-        held = interval(q, found)
+        held = interval(q, found) if enough(found.n, q) else None
         made.append(
             _quantile(
                 found.n,

@@ -7,7 +7,6 @@ sketch, and what a screen shows when there are too few (`figures`).
 import math
 
 import msgspec
-import numpy as np
 
 from collectors.stats.buckets import Buckets
 
@@ -38,7 +37,7 @@ def interval(q: float, histogram: Buckets) -> Interval | None:
     if n == 0:
         return None
     rank = max(1, math.ceil(q * n * (1.0 - ROUNDING)))
-    bucket = int(np.searchsorted(histogram.cumulative, rank, side="left"))
+    bucket = int(histogram.cumulative.searchsorted(rank))
     high = float(histogram.bounds[bucket])
     if bucket:
         return Interval(float(histogram.bounds[bucket - 1]), high)
@@ -59,7 +58,7 @@ def interpolated(q: float, histogram: Buckets) -> float:
         return math.inf
     bounds, cumulative = histogram.bounds, histogram.cumulative
     rank = q * histogram.n
-    bucket = min(int(np.searchsorted(cumulative, rank, side="left")), bounds.size - 1)
+    bucket = min(int(cumulative.searchsorted(rank)), bounds.size - 1)
     if bucket == bounds.size - 1:
         return float(bounds[-2])
     if bucket == 0 and bounds[0] <= 0.0:
