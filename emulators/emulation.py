@@ -4,11 +4,14 @@ No sockets and no real time here: `emulators.pacing` and `emulators.control` say
 """
 
 import asyncio
+import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final, Literal, Protocol
 
 from emulators.events import Events, Row, Rows
-from emulators.stream import BACKLOG_BYTES, Reader, Stream
+from emulators.readers import BACKLOG_BYTES, Reader, Stream
+from emulators.stats import WorkerStats
 
 SLICE_NS: Final = 50_000_000
 """Virtual time simulated in one go. Slices end on multiples of it, so that what is written does not depend on the machine's speed."""
@@ -16,11 +19,34 @@ SLICE_NS: Final = 50_000_000
 ClockKind = Literal["paced", "stepped"]
 
 
+class SimulatedWorker(Protocol):
+    """What is asked of a worker."""
+
+    @property
+    def slot(self) -> int: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def role(self) -> str: ...
+    @property
+    def device(self) -> str: ...
+    @property
+    def chip(self) -> str: ...
+    @property
+    def chips(self) -> int: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def stats(self) -> WorkerStats: ...
+
+
 class Simulated(Protocol):
     """What is asked of a cluster (see `emulators.cluster`)."""
 
     @property
     def now_ns(self) -> int: ...
+    @property
+    def workers(self) -> Sequence[SimulatedWorker]: ...
     def advance(self, until_ns: int) -> Events: ...
     def hello(self) -> Row: ...
     def live_requests(self) -> list[Row]: ...
@@ -51,12 +77,13 @@ class Tally:
 
 
 class Emulation:
-    """One cluster, its tally and the readers of its stream."""
+    """One cluster, its tally and the readers of its stream. `created` is the Unix time of its start."""
 
     def __init__(
         self, cluster: Simulated, *, clock: ClockKind, clock_id: str, backlog_bytes: int = BACKLOG_BYTES
     ) -> None:
         self.cluster = cluster
+        self.created = time.time()
         self.clock = clock
         self.inventory = cluster.hello()
         self.stream = Stream(clock_id, cluster.live_requests(), backlog_bytes=backlog_bytes)

@@ -1,0 +1,122 @@
+"""The `/metrics` pages: vLLM's families for GPU workers, our own for other devices and for the router. Every page says that it is emulated.
+
+A page is made when it is asked for, by prometheus_client's encoder out of a custom collector; nothing is observed token by token.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from prometheus_client import generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from emulators import stats, vllm
+from emulators.emulation import Emulation, SimulatedWorker
+from emulators.events import Row
+
+_POOL_LABELS: Final = ("tier", "owner")
+
+
+def worker_page(emulation: Emulation, worker: SimulatedWorker) -> bytes:
+    """The page of one worker, in the Prometheus text format."""
+    return generate_latest(_Page(_worker_families(emulation, worker)))
+
+
+def router_page(emulation: Emulation) -> bytes:
+    """The router's page: its decisions, the requests in flight, and the memory that no single worker owns."""
+    return generate_latest(_Page(_router_families(emulation)))
+
+
+@dataclass(slots=True)
+class _Page(Collector):
+    """What the encoder asks for: something that can be collected."""
+
+    families: Iterator[Metric]
+
+    def collect(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily("tokenyard_emulated", "1 if the numbers on this page are simulated.", 1)
+        yield from self.families
+
+
+def _worker_families(emulation: Emulation, worker: SimulatedWorker) -> Iterator[Metric]:
+    yield _worker_info(worker)
+    if worker.device == "GPU":
+        block_tokens: int = emulation.inventory["block_tokens"]
+        yield from vllm.families(worker.stats, model=worker.model, block_tokens=block_tokens, created=emulation.created)
+    else:
+        yield from _own_families(emulation, worker)
+
+
+def _worker_info(worker: SimulatedWorker) -> Metric:
+    labels = {
+        "worker": worker.id,
+        "role": worker.role,
+        "device": worker.device,
+        "chip": worker.chip,
+        "chips": str(worker.chips),
+        "model": worker.model,
+    }
+    family = GaugeMetricFamily("tokenyard_worker_info", "What this worker is.", labels=tuple(labels))
+    family.add_metric(list(labels.values()), 1)
+    return family
+
+
+def _own_families(emulation: Emulation, worker: SimulatedWorker) -> Iterator[Metric]:
+    counted = worker.stats
+    yield GaugeMetricFamily("tokenyard_requests_running", "Requests that are being generated.", counted.running)
+    yield GaugeMetricFamily(
+        "tokenyard_requests_waiting", "Requests that wait for a slot or for memory.", counted.waiting
+    )
+    yield CounterMetricFamily("tokenyard_generation_tokens", "Output tokens sampled here.", counted.generation_tokens)
+    yield CounterMetricFamily(
+        "tokenyard_prompt_tokens", "Prompt tokens of the requests admitted here.", counted.prompt_tokens
+    )
+    finished = CounterMetricFamily(
+        "tokenyard_requests_finished", "Requests finished here, by reason.", labels=("reason",)
+    )
+    for reason, count in counted.finished.items():
+        finished.add_metric((reason,), count)
+    yield finished
+    text = "Time between consecutive deliveries of a request."
+    yield vllm.histogram("tokenyard_gap_seconds", text, {}, counted.histograms[stats.GAP], emulation.created)
+    yield from _pools(emulation, worker.slot)
+
+
+def _router_families(emulation: Emulation) -> Iterator[Metric]:
+    tally = emulation.tally
+    decisions = CounterMetricFamily(
+        "tokenyard_decisions", "Routing decisions, by the rule that made them.", labels=("rule",)
+    )
+    for rule, count in sorted(tally.decisions.items()):
+        decisions.add_metric((rule,), count)
+    yield decisions
+    yield CounterMetricFamily("tokenyard_decision_ties", "Routing decisions between equal scores.", tally.ties)
+    yield GaugeMetricFamily(
+        "tokenyard_requests_live", "Requests received and not finished.", emulation.stream.live_requests
+    )
+    yield from _pools(emulation, None)
+
+
+def _pools(emulation: Emulation, worker: int | None) -> Iterator[Metric]:
+    """The pools that one worker owns, or, for None, those that are shared."""
+    pools: list[Row] = [pool for pool in emulation.inventory["pools"] if pool["worker"] == worker]
+    rows = emulation.cluster.occupancy()
+    used = dict(zip(rows["pool"].tolist(), rows["used_bytes"].tolist(), strict=True))
+    active = dict(zip(rows["pool"].tolist(), rows["active_bytes"].tolist(), strict=True))
+    columns: tuple[tuple[type[GaugeMetricFamily | CounterMetricFamily], str, str, dict[int, int]], ...] = (
+        (GaugeMetricFamily, "used_bytes", "Distinct resident KV blocks.", used),
+        (GaugeMetricFamily, "active_bytes", "KV blocks that running requests refer to.", active),
+        (
+            GaugeMetricFamily,
+            "capacity_bytes",
+            "Size of the KV pool, weights apart.",
+            {pool["slot"]: pool["capacity_bytes"] for pool in pools},
+        ),
+        (CounterMetricFamily, "hit_tokens", "Prompt tokens found here at admission.", emulation.tally.hit_tokens),
+    )
+    for kind, name, text, values in columns:
+        family = kind(f"tokenyard_tier_{name}", text, labels=_POOL_LABELS)
+        for pool in pools:
+            family.add_metric((pool["tier"], pool["owner"]), values[pool["slot"]])
+        yield family

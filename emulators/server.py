@@ -1,0 +1,191 @@
+"""Real servers on loopback around one simulated cluster: the router's (stream, metrics, control) and each worker's `/metrics`.
+
+Wires and serves; what a page says is `emulators.metrics`', what the stream says `emulators.readers`'s.
+"""
+
+import asyncio
+import contextlib
+import errno
+import gc
+import json
+import os
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, Final
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from emulators import control
+from emulators.emulation import ClockKind, Emulation, SimulatedWorker
+from emulators.metrics import router_page, worker_page
+from emulators.pacing import pace
+from emulators.readers import QUIET_S, Reader
+from emulators.scenarios import build
+from emulators.wire import negotiate
+
+HOST: Final = "127.0.0.1"
+SHUTDOWN_S: Final = 1.0
+"""How long requests in flight may take once the servers stop."""
+
+Addresses = dict[str, Any]
+
+
+class ServeError(RuntimeError):
+    """The servers could not start; the message says why and what to do."""
+
+
+async def serve(
+    scenario: str,
+    seed: int,
+    *,
+    port_base: int = 0,
+    clock: ClockKind = "paced",
+    speed: float = 1.0,
+    ready: Callable[[Addresses], None],
+    stop: asyncio.Event,
+) -> None:
+    """Emulates `scenario` until `stop` is set.
+
+    The router listens on `port_base` and worker i on `port_base` + 1 + i; 0 takes free ports. A `paced` clock runs at `speed`
+    times real time, a `stepped` one moves by `POST /clock/advance` only. `ready` is called once all listen, with `router` (base
+    URL), `workers` (`id`, `url` of its page), `scenario`, `seed`, `clock`. ServeError if a port cannot be had.
+    """
+    emulation = Emulation(build(scenario, seed), clock=clock, clock_id=f"{scenario}/{seed}")
+    async with listening(emulation, port_base) as addresses:
+        ready({**addresses, "scenario": scenario, "seed": seed, "clock": clock})
+        await run(emulation, speed=speed, stop=stop)
+
+
+def main(scenario: str, seed: int, *, port_base: int, clock: ClockKind, speed: float, exit_with_stdin: bool) -> None:
+    """`serve` as a process: the addresses as one JSON line on stdout; ends on SIGTERM, SIGINT, or, if asked, when stdin is closed."""
+
+    def ready(addresses: Addresses) -> None:
+        # What exists by now stays: full collections need not walk it, and they would delay the pacing.
+        gc.collect()
+        gc.freeze()
+        print(json.dumps(addresses), flush=True)
+
+    async def until_stopped() -> None:
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        if exit_with_stdin:
+            threading.Thread(target=_at_end_of_stdin, args=(loop, stop.set), daemon=True).start()
+        await serve(scenario, seed, port_base=port_base, clock=clock, speed=speed, ready=ready, stop=stop)
+
+    try:
+        asyncio.run(until_stopped())
+    except ServeError as error:
+        raise SystemExit(f"tokenyard emulate: {error}") from None
+
+
+@contextlib.asynccontextmanager
+async def listening(emulation: Emulation, port_base: int) -> AsyncIterator[Addresses]:
+    """All servers of one emulation, while the context lasts; gives `router` and `workers` as `serve` does."""
+    workers = emulation.cluster.workers
+    pages = [_worker_app(emulation, worker) for worker in workers]
+    apps = [_router_app(emulation), *pages]
+    if port_base + len(apps) - 1 > 65_535:
+        raise ServeError(
+            f"{len(apps)} ports from {port_base} on are needed, the last port is 65535; choose a lower --port-base"
+        )
+    async with contextlib.AsyncExitStack() as stack:
+        ports = [await _listen(stack, app, port_base and port_base + i) for i, app in enumerate(apps)]
+        stack.callback(emulation.stream.close)  # first of all: a stream that goes on would hold up the others
+        urls = [f"http://{HOST}:{port}" for port in ports]
+        named = zip(workers, urls[1:], strict=True)
+        yield {"router": urls[0], "workers": [{"id": worker.id, "url": f"{url}/metrics"} for worker, url in named]}
+
+
+async def run(emulation: Emulation, *, speed: float, stop: asyncio.Event) -> None:
+    """Moves the clock if it is paced, and keeps the stream's heart beating, until `stop` is set or the simulation fails (raises)."""
+    jobs: list[Coroutine[Any, Any, object]] = [stop.wait(), _heartbeats(emulation)]
+    if emulation.clock == "paced":
+        jobs.append(pace(emulation.advance, origin_ns=emulation.cluster.now_ns, speed=speed))
+    tasks = [asyncio.create_task(job) for job in jobs]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _heartbeats(emulation: Emulation) -> None:
+    while True:
+        await asyncio.sleep(QUIET_S / 2)
+        emulation.stream.heartbeat(emulation.cluster.now_ns)
+
+
+async def _listen(stack: contextlib.AsyncExitStack, app: web.Application, port: int) -> int:
+    """Serves `app` until the stack unwinds; the port that it got."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    try:
+        await web.TCPSite(runner, HOST, port).start()
+    except OSError as error:
+        why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had ({error.strerror})"
+        raise ServeError(f"port {port} of {HOST} {why}; choose another --port-base, or 0 for any free ports") from error
+    bound: int = runner.addresses[0][1]
+    return bound
+
+
+def _router_app(emulation: Emulation) -> web.Application:
+    async def stream(request: web.Request) -> web.StreamResponse:
+        encoding = negotiate(",".join(request.headers.getall("Accept", [])))
+        response = web.StreamResponse(headers={"Content-Type": encoding.value, "Cache-Control": "no-store"})
+        await response.prepare(request)
+        if request.transport is None:
+            return response
+        reader = Reader(f"{request.transport.get_extra_info('peername')}", encoding, request.transport.abort)
+        emulation.join(reader)
+        with contextlib.suppress(ConnectionError):  # the client went away, or was cut
+            while data := await reader.take():
+                await response.write(data)
+                reader.sent(data)
+        emulation.stream.leave(reader)
+        return response
+
+    async def page(_: web.Request) -> web.Response:
+        return _text(router_page(emulation))
+
+    routes = [
+        web.get("/placement/v1/stream", stream, allow_head=False),
+        web.get("/metrics", page),
+        *control.routes(emulation),
+    ]
+    listed = sorted(f"{route.method} {route.path}" for route in routes)
+
+    async def index(_: web.Request) -> web.Response:
+        return control.answer({"name": "tokenyard-emulator", "emulated": True, "endpoints": listed})
+
+    app = web.Application(client_max_size=control.MAX_BODY_BYTES)
+    app.add_routes([*routes, web.get("/", index)])
+    return app
+
+
+def _worker_app(emulation: Emulation, worker: SimulatedWorker) -> web.Application:
+    async def page(_: web.Request) -> web.Response:
+        return _text(worker_page(emulation, worker))
+
+    app = web.Application()
+    app.add_routes([web.get("/metrics", page)])
+    return app
+
+
+def _text(page: bytes) -> web.Response:
+    # As vLLM does: the text format whatever the client accepts.
+    return web.Response(body=page, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _at_end_of_stdin(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
+    with contextlib.suppress(OSError):
+        while os.read(0, 4_096):
+            pass
+    with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+        loop.call_soon_threadsafe(stop)
