@@ -181,7 +181,7 @@ def read_tail(tail: bytes, at: int, limits: Limits) -> float:
         rest = tail.strip(BLANK)
         if not rest:
             raise ExpositionError("value missing", at)
-        if _TAIL.fullmatch(rest.split()[0]) is None:
+        if _TAIL.fullmatch(rest.replace(b"\t", b" ").partition(b" ")[0]) is None:
             raise ExpositionError(f"value {quote(rest)} is not a number", at)
         raise ExpositionError(f"neither a timestamp nor an exemplar after the value: {quote(rest)}", at)
     if found[3] is not None:
