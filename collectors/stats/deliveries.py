@@ -1,0 +1,220 @@
+"""Everything that a placement source's deliveries, requests, decisions and phases say, as statistics over a sliding window, for one Frame a tick.
+
+Fed with the parts of batches in their order; asked once a tick. How rows were split into batches between two ticks does not matter. What a figure is called and how
+it is shown is not decided here.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from collectors.model.batch import (
+    Admitted,
+    Decision,
+    Decisions,
+    Deliveries,
+    Inventory,
+    Occupancy,
+    Phases,
+    Received,
+    Requests,
+)
+from collectors.model.vocabulary import Phase
+from collectors.stats.fleet import Fleet
+from collectors.stats.gaps import CHUNK, GapStats
+from collectors.stats.histograms import Histograms
+from collectors.stats.pending import Pending
+from collectors.stats.placements import Placements
+from collectors.stats.quantiles import enough
+from collectors.stats.river import TICK_NS
+from collectors.stats.sketch import NO_MAXIMUM
+from collectors.stats.slots import SECOND_NS, Tally
+from collectors.stats.stalls import Rule
+from collectors.stats.streams import MAX_STREAMS
+from collectors.stats.summary import Faults, Summary
+
+OTHER: Final = "(others)"
+"""What is counted together when there are too many different names."""
+
+
+class DeliveryStats:
+    """The window is that of whole seconds: [ceil(T − window_s), T), from the first part on."""
+
+    def __init__(self, window_s: int = 60, rule: Rule | None = None) -> None:
+        self._window_ns = window_s * SECOND_NS
+        self._rule = rule or Rule()
+        self._observed_ns: int | None = None
+        self._since_ns = 0
+        self._told = 0
+        self._connected = False
+        self._rejected = 0
+        self._backwards = 0
+        self._fleet = Fleet()
+        self._begin()
+
+    def _begin(self) -> None:
+        rows = len(self._fleet.ids)
+        self._placements = Placements(rows)
+        self._gaps = GapStats(rows, self._rule, self._placements)
+        self._lives = self._gaps.lives
+        self._tpot = Histograms(rows)
+        self._queue = Histograms(rows)
+        self._rules: Tally[str] = Tally(OTHER)
+        self._events: Tally[str] = Tally(OTHER)
+        self._finished: Tally[str] = Tally(OTHER)
+        self._pending = Pending()
+
+    def inventory(self, part: Inventory, time_ns: int) -> None:
+        """`time_ns`, here and below, is that of the batch. The first call begins the observation."""
+        self._flush()
+        if not self._fleet.fits(part):
+            # More workers have come and gone than there are rows: start anew with those that are there.
+            self._fleet = Fleet()
+            self._fleet.learn(part)
+            self._begin()
+            self._observed_ns = time_ns
+        self._fleet.learn(part)
+        rows = len(self._fleet.ids)
+        for sized in (self._placements, self._gaps, self._tpot, self._queue):
+            sized.resize(rows)
+        if not self._connected:
+            self._since_ns = time_ns
+        self._connected = True
+        if self._observed_ns is None:
+            self._observed_ns = time_ns
+            self._told = time_ns // SECOND_NS
+
+    def lost(self) -> None:
+        """The source is not connected any more: until the next inventory nothing is observed, and what becomes of the requests will not be known."""
+        self._flush()
+        self._connected = False
+        self._fleet.disconnect()
+        self._lives.forget()
+
+    def deliveries(self, part: Deliveries, time_ns: int) -> None:
+        self._pending.add(part, time_ns)
+        if self._pending.rows >= CHUNK:
+            self._flush()
+
+    def requests(self, part: Requests, time_ns: int) -> None:
+        for row in part.rows:
+            second = self._second(row.time_ns, time_ns)
+            if isinstance(row, Received):
+                if self._lives.taken(row.stream):
+                    self._flush()
+                self._lives.receive(row.request, row.stream, row.time_ns)
+                if row.time_ns + self._fleet.clock_offset_ns >= self._since_ns:
+                    self._events.add(second, "received")
+            elif isinstance(row, Admitted):
+                self._lives.admit(row.request, self._fleet.row(row.worker))
+                for slot, tokens in () if row.again else row.hits:
+                    self._placements.add_hit(second, self._fleet.pool(slot), tokens)
+            else:
+                self._lives.end(row.request, second, row.reason, row.output_tokens)
+                self._finished.add(second, row.reason)
+
+    def decisions(self, part: Decisions, time_ns: int) -> None:
+        for row in part.rows:
+            second = self._second(row.time_ns, time_ns)
+            self._events.add(second, "decided")
+            self._rules.add(second, row.rule)
+            if row.tie:
+                self._events.add(second, "tied")
+            self._lives.send(row.request, self._fleet.row(_first_worker(row)))
+
+    def phases(self, part: Phases, time_ns: int) -> None:
+        waits = []
+        for row in part.rows:
+            if row.duration_ns < 0:
+                self._backwards += 1
+                continue
+            second = self._second(row.start_ns + row.duration_ns, time_ns)
+            if row.phase is Phase.QUEUE:
+                waits.append((second, self._fleet.row(row.worker), row.duration_ns))
+            elif row.phase is Phase.PREFILL and row.tokens:
+                self._placements.add_prompt(second, self._fleet.row(row.worker), row.tier, row.tokens)
+        _add(self._queue, waits)
+
+    def occupancy(self, part: Occupancy) -> None:
+        self._fleet.occupancy(part.rows)
+
+    def tick(self, time_ns: int) -> Summary:
+        """The state at a tick after all parts before it; ticks come in order."""
+        self._flush()
+        observed_ns = time_ns if self._observed_ns is None else self._observed_ns
+        first = -(-(time_ns - self._window_ns) // SECOND_NS)
+        begin_ns = max(first * SECOND_NS, observed_ns)
+        for part in (self._placements, self._gaps, self._tpot, self._queue, self._rules, self._events, self._finished):
+            part.expire(first)
+        running, waiting = self._lives.places(len(self._fleet.ids))
+        river_tokens, river_late = self._gaps.river.draw(time_ns // TICK_NS, self._connected)
+        events = self._events.sums()
+        _, longest_ns = self._gaps.longest_stall.window()
+        return Summary(
+            time_ns=time_ns,
+            window_s=max(time_ns - begin_ns, 0) / SECOND_NS,
+            workers=tuple(self._fleet.ids),
+            gap=self._gaps.gap.quantiles(),
+            ttft=self._gaps.ttft.quantiles(),
+            tpot=self._tpot.quantiles(),
+            queue=self._queue.quantiles(),
+            ttft_all=self._gaps.ttft.merged(),
+            placed=self._placements.placed(),
+            running=running,
+            waiting=waiting,
+            stalled=self._gaps.stalled.sums(),
+            longest_stall_s=np.where(longest_ns == NO_MAXIMUM, np.nan, longest_ns * 1e-9),
+            stalls=self._gaps.ledger.newest(),
+            decisions=events.get("decided", 0),
+            ties=events.get("tied", 0),
+            rules=self._rules.sums(),
+            received=events.get("received", 0),
+            finished=self._finished.sums(),
+            occupied=dict(self._fleet.occupied),
+            river_tokens=river_tokens,
+            river_late=river_late,
+            seconds=self._tell(time_ns // SECOND_NS),
+            faults=Faults(self._gaps.holes, self._gaps.disorder + self._backwards, self._gaps.gap.late, self._rejected),
+        )
+
+    def _second(self, time_ns: int, limit_ns: int) -> int:
+        """Session second of an event; one that claims to be later than its batch counts at the batch's time."""
+        return min(time_ns + self._fleet.clock_offset_ns, limit_ns) // SECOND_NS
+
+    def _flush(self) -> None:
+        """Deals with the deliveries that have come, and with the requests that ended after them."""
+        if self._pending.rows:
+            rows, extras, limit_ns = self._pending.take()
+            at_ns = np.minimum(rows["time_ns"] + self._fleet.clock_offset_ns, limit_ns)
+            if rows["stream"].max() < MAX_STREAMS and rows["extra"].sum() == len(extras):
+                self._gaps.add(rows, at_ns, self._fleet.row_of_slot)
+                if len(extras):
+                    self._placements.add_extras(at_ns // SECOND_NS, rows, extras, self._fleet.row_of_slot)
+            else:
+                self._rejected += len(rows)
+        _add(self._tpot, self._lives.settle())
+
+    def _tell(self, second: int) -> tuple[tuple[int, float | None], ...]:
+        told = []
+        for one in range(max(self._told, second - self._window_ns // SECOND_NS), second):
+            _, n, values = self._gaps.gap.of_second(one, (0.5, 0.99))
+            jitter = [
+                p99 - p50 for count, (p50, p99) in zip(n.tolist(), values.tolist(), strict=True) if enough(count, 0.99)
+            ]
+            told.append((one, max(jitter, default=None)))
+        self._told = second
+        return tuple(told)
+
+
+def _first_worker(decision: Decision) -> int:
+    """Slot of the worker that the request goes to first: the one that ingests its prompt, where that is another than the chosen one."""
+    chosen = [candidate for candidate in decision.candidates if candidate.worker == decision.chosen]
+    best = max(chosen, key=lambda candidate: candidate.score, default=None)
+    return decision.chosen if best is None or best.prefill is None else best.prefill
+
+
+def _add(histograms: Histograms, events: list[tuple[int, int, int]]) -> None:
+    """(second, row, duration) each."""
+    if events:
+        second, row, value_ns = np.array(events, np.int64).T.copy()
+        histograms.add_each(second, row, value_ns)

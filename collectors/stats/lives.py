@@ -1,0 +1,120 @@
+"""Requests from `received` to `finished`: who has which stream, who runs and who waits where, and each request's TPOT at its end.
+
+Rows come in the order of the stream's messages: `received` before, `finished` after all deliveries of a request. Deliveries are dealt with in larger pieces,
+so an end is only noted and settled when the deliveries before it are.
+"""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from collectors.stats.fleet import UNKNOWN_ROW
+from collectors.stats.medians import GapMedians
+from collectors.stats.sketch import Ints
+from collectors.stats.streams import MAX_STREAMS, UNSEEN, StreamTable
+
+COMPLETED: Final = frozenset({"stop", "length"})
+"""Reasons after which a request's TPOT counts."""
+
+
+class End(NamedTuple):
+    """`second` is that of the end in session time; `output_tokens` as the producer counts them, None if it does not say."""
+
+    request: str
+    stream: int
+    second: int
+    reason: str
+    output_tokens: int | None
+
+
+class Lives:
+    """Shares the stream table with what deals with deliveries."""
+
+    def __init__(self, table: StreamTable, medians: GapMedians) -> None:
+        self._table = table
+        self._medians = medians
+        self._stream: dict[str, int] = {}
+        self._request: dict[int, str] = {}
+        self._ends: list[End] = []
+
+    def taken(self, stream: int) -> bool:
+        """Whether a request has the stream whose deliveries may not all be dealt with."""
+        return stream in self._request
+
+    def receive(self, request: str, stream: int, time_ns: int) -> None:
+        """The stream is the request's from now on. One that it was taken from without an end is forgotten."""
+        if not 0 <= stream < MAX_STREAMS:
+            return
+        table = self._table
+        table.reserve(stream + 1)
+        self._medians.reserve(table.size)
+        self._release(np.array([stream, self._stream.get(request, stream)]))
+        self._stream[request] = stream
+        self._request[stream] = request
+        table.received_ns[stream] = time_ns
+
+    def send(self, request: str, row: int) -> None:
+        """It was decided which worker the request goes to first."""
+        stream = self._stream.get(request)
+        if stream is not None:
+            self._table.queued[stream] = row
+
+    def admit(self, request: str, row: int) -> None:
+        stream = self._stream.get(request)
+        if stream is not None:
+            self._table.home[stream] = row
+
+    def end(self, request: str, second: int, reason: str, output_tokens: int | None) -> None:
+        stream = self._stream.get(request)
+        if stream is not None:
+            self._ends.append(End(request, stream, second, reason, output_tokens))
+
+    def settle(self) -> list[tuple[int, int, int]]:
+        """Ends what was noted; to be called when all deliveries before are in the table. (second, row of the last worker, TPOT in ns) of each completed request."""
+        if not self._ends:
+            return []
+        ends = [end for end in self._ends if self._request.get(end.stream) == end.request]
+        self._ends = []
+        found = [(end, tpot) for end in ends if (tpot := self._tpot_ns(end)) is not None]
+        tpots = [(end.second, int(self._table.last_row[end.stream]), tpot) for end, tpot in found]
+        self._release(np.array([end.stream for end in ends], np.intp))
+        return tpots
+
+    def _tpot_ns(self, end: End) -> int | None:
+        table, stream = self._table, end.stream
+        first_ns, delivered = int(table.first_ns[stream]), int(table.next_token[stream])
+        tokens = delivered if end.output_tokens is None else end.output_tokens
+        # A back end may count an end-of-sequence token that it does not deliver; where more is missing the last delivery was not seen.
+        if end.reason not in COMPLETED or first_ns == UNSEEN or tokens < 2 or delivered < tokens - 1:
+            return None
+        return round((int(table.last_ns[stream]) - first_ns) / (tokens - 1))
+
+    def _release(self, streams: Ints) -> None:
+        for stream in streams.tolist():
+            request = self._request.pop(stream, None)
+            if request is not None:
+                self._stream.pop(request, None)
+        self._table.forget(streams)
+        self._medians.forget(streams)
+
+    def forget(self) -> None:
+        """The connection is lost: what becomes of the requests will not be known."""
+        self._ends.clear()
+        self._stream.clear()
+        self._request.clear()
+        self._table.forget(slice(None))
+        self._medians.forget(np.arange(self._table.size))
+
+    def name(self, stream: int) -> str:
+        """The request that has the stream; `#stream` if that was never said."""
+        return self._request.get(stream, f"#{stream}")
+
+    def places(self, rows: int) -> tuple[Ints, Ints]:
+        """Requests that run on and wait for each worker. A request runs where its last delivery was made, before the first one where it was admitted."""
+        table = self._table
+        live = np.flatnonzero(table.received_ns != UNSEEN)
+        began = table.next_token[live] != UNSEEN
+        runs_on = np.where(began, table.last_row[live], table.home[live])
+        waits_for = np.where(runs_on == UNSEEN, table.queued[live], UNSEEN)
+        running, waiting = (np.bincount(at[at > UNKNOWN_ROW], minlength=rows) for at in (runs_on, waits_for))
+        return running, waiting

@@ -1,0 +1,92 @@
+"""Where tokens ran: output tokens by worker, tier and primary stage; other stages beside them; prompt tokens computed and found. Per second, in integers."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from collectors.model.batch import Rows
+from collectors.model.vocabulary import STAGES, TIERS, Tier
+from collectors.stats.fleet import NO_POOL, PoolKey
+from collectors.stats.sketch import Index, Ints
+from collectors.stats.slots import Slots, Tally, each_second
+
+_BITS: Final = 3
+_CODES: Final = 1 << _BITS
+_TIER_CODE: Final = {tier: code for code, tier in enumerate(TIERS)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Placed:
+    """Over the window. Shapes: (rows, tier code, stage code), prompt (rows, tier code), deliveries (rows,)."""
+
+    tokens: Ints
+    """Output tokens, once each, by the stage that made them."""
+    beside: Ints
+    """Output tokens that passed another stage of a delivery."""
+    prompt: Ints
+    """Prompt tokens that a prefill computed."""
+    deliveries: Ints
+    hits: dict[PoolKey, int]
+    """Prompt tokens found in a pool."""
+
+
+class Placements:
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self._tokens = Slots(rows * _CODES * _CODES)
+        self._beside = Slots(rows * _CODES * _CODES)
+        self._prompt = Slots(rows * _CODES)
+        self._deliveries = Slots(rows)
+        self._hits: Tally[PoolKey] = Tally(NO_POOL, 16_384)
+
+    def add(self, second: int, rows: Index, tiers: Ints, stages: Ints, tokens: Ints) -> None:
+        """Deliveries of one second, an entry each."""
+        self._tokens.add(second, _cell(rows, tiers, stages), tokens)
+        self._deliveries.add(second, rows)
+
+    def add_extras(self, seconds: Ints, deliveries: Rows, extras: Rows, row_of_worker: Index) -> None:
+        """The further stages of `deliveries`, of which `seconds` are the session seconds."""
+        number = deliveries["extra"]
+        tokens = deliveries["tokens"].astype(np.int64)
+        if len(extras) != len(deliveries) or number.min() != 1:
+            owner = np.repeat(np.arange(len(deliveries)), number)
+            tokens, seconds = tokens[owner], seconds[owner]
+        keys = _cell(row_of_worker.take(extras["worker"]), extras["tier"], extras["stage"])
+        for second, mine in each_second(seconds):
+            self._beside.add(second, keys[mine], tokens[mine])
+
+    def add_prompt(self, second: int, row: int, tier: Tier, tokens: int) -> None:
+        self._prompt.add(second, np.array([row * _CODES + _TIER_CODE[tier]]), np.array([tokens]))
+
+    def add_hit(self, second: int, pool: PoolKey, tokens: int) -> None:
+        self._hits.add(second, pool, tokens)
+
+    def expire(self, first: int) -> None:
+        for part in (self._tokens, self._beside, self._prompt, self._deliveries, self._hits):
+            part.expire(first)
+
+    def resize(self, rows: int) -> None:
+        self._rows = rows
+        self._tokens.resize(rows * _CODES * _CODES)
+        self._beside.resize(rows * _CODES * _CODES)
+        self._prompt.resize(rows * _CODES)
+        self._deliveries.resize(rows)
+
+    def placed(self) -> Placed:
+        return Placed(
+            tokens=self._by_stage(self._tokens),
+            beside=self._by_stage(self._beside),
+            prompt=self._prompt.sums().reshape(self._rows, _CODES)[:, : len(TIERS)],
+            deliveries=self._deliveries.sums(),
+            hits=self._hits.sums(),
+        )
+
+    def _by_stage(self, slots: Slots) -> Ints:
+        return slots.sums().reshape(self._rows, _CODES, _CODES)[:, : len(TIERS), : len(STAGES)]
+
+
+def _cell(rows: Index, tiers: Ints, stages: Ints) -> Index:
+    """Codes that do not exist would be someone else's cell: they are cut to their bits."""
+    kind = ((tiers & (_CODES - 1)) << _BITS) | (stages & (_CODES - 1))
+    return (rows << (2 * _BITS)) | kind
