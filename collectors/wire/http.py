@@ -1,0 +1,254 @@
+"""The one HTTP client: GET only, everything bounded, every fault a typed `FetchError`.
+
+`get` fetches a page of text, `stream` follows a response that does not end. Knows nothing of what a body means. aiohttp is imported at the
+first request.
+"""
+
+import asyncio
+import contextlib
+import errno
+import random
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from typing import TYPE_CHECKING, Final, Self
+
+import msgspec
+
+from collectors.model.vocabulary import TargetStatus
+from collectors.wire.decoding import ContentError, decoder
+from collectors.wire.safe import safe_text
+
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse, ClientSession
+    from yarl import URL
+
+STREAM_BUFFER: Final = 1 << 20
+"""Bytes that a stream may be ahead of its reader before the sender is slowed down (twice this at most)."""
+PAGE_BUFFER: Final = 1 << 16
+MAX_REDIRECTS: Final = 3
+
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_TEXT_TYPES: Final = frozenset({"text/plain", "application/openmetrics-text"})
+_UNREACHABLE: Final = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
+
+
+class HttpLimits(msgspec.Struct, frozen=True):
+    """Deadlines and size of one exchange."""
+
+    max_body_bytes: int = 32 << 20
+    """Of a page, decompressed."""
+    connect_s: float = 3.0
+    """Name, connection and TLS together."""
+    idle_s: float = 5.0
+    """Without a single byte."""
+    total_s: float = 10.0
+    """Of a page, from the request to its last byte; longer than `connect_s`. Of a stream, until its headers."""
+
+
+class FetchError(Exception):
+    """Why there is no body: `reason` is short and safe to show. `http` is the response's status where that was the reason.
+
+    `status` is DOWN when the target does not answer or breaks off, REJECTED when it answers what we do not take.
+    """
+
+    def __init__(self, reason: str, status: TargetStatus = TargetStatus.DOWN, http: int | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.status = status
+        self.http = http
+
+
+class Backoff:
+    """Seconds to wait after each failure in a row: doubling from `first_s` to `longest_s`, each cut by up to a half.
+
+    The cut spreads many targets that failed together; it depends on nothing but `seed`.
+    """
+
+    def __init__(self, seed: str, first_s: float, longest_s: float = 30.0) -> None:
+        self._random = random.Random(seed)
+        self._first_s = first_s
+        self._longest_s = longest_s
+        self._next_s = first_s
+
+    def next_s(self) -> float:
+        wait_s = min(self._next_s, self._longest_s)
+        self._next_s = 2.0 * wait_s
+        return wait_s * self._random.uniform(0.5, 1.0)
+
+    def reset(self) -> None:
+        """After a success."""
+        self._next_s = self._first_s
+
+
+class Stream:
+    """A response that is being read: iterate for its bytes as they come, decompressed. Raises FetchError where it breaks off.
+
+    `content_type` is in lower case, without parameters; empty if the response has none.
+    """
+
+    def __init__(self, response: "ClientResponse") -> None:
+        self.content_type = _content_type(response)
+        self._response = response
+
+    async def __aiter__(self) -> AsyncGenerator[bytes, None]:
+        with _faults():
+            decode = decoder(self._response.headers.get("Content-Encoding", ""))
+            while chunk := await self._response.content.readany():
+                for piece in decode.feed(chunk):
+                    yield piece
+            decode.finish()
+
+
+class HttpClient:
+    """Keeps connections open between requests; close it at the end, or use it as a context. Belongs to one event loop."""
+
+    def __init__(self, limits: HttpLimits | None = None) -> None:
+        self.limits = limits or HttpLimits()
+        self._session: ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def get(self, url: str) -> bytes:
+        """The whole body of a page of text, decompressed. Raises FetchError."""
+        limits = self.limits
+        with _faults():
+            async with asyncio.timeout(limits.total_s), self._response(url, "text/plain", PAGE_BUFFER) as response:
+                kind = _content_type(response)
+                if kind and kind not in _TEXT_TYPES:
+                    shown = safe_text(kind, 60)
+                    raise FetchError(f"not text: content type {shown}", TargetStatus.REJECTED)
+                return await self._body(response)
+
+    @contextlib.asynccontextmanager
+    async def stream(self, url: str, *, accept: str) -> AsyncIterator[Stream]:
+        """A response to be followed, once its status is 200. No byte for `idle_s` ends it with a FetchError."""
+        async with contextlib.AsyncExitStack() as stack:
+            with _faults():
+                async with asyncio.timeout(self.limits.total_s):
+                    response = await stack.enter_async_context(self._response(url, accept, STREAM_BUFFER))
+            yield Stream(response)
+
+    @contextlib.asynccontextmanager
+    async def _response(self, url: str, accept: str, buffer: int) -> AsyncIterator["ClientResponse"]:
+        """Follows redirects within the origin, and gives a response of status 200."""
+        from yarl import URL
+
+        session = self._opened()
+        headers = {"Accept": accept, "Accept-Encoding": "identity"}
+        target = URL(url)
+        for _ in range(MAX_REDIRECTS + 1):
+            async with session.get(target, headers=headers, allow_redirects=False, read_bufsize=buffer) as response:
+                location = response.headers.get("Location") if response.status in _REDIRECTS else None
+                if location is None:
+                    if response.status != 200:
+                        status = TargetStatus.DOWN if response.status >= 500 else TargetStatus.REJECTED
+                        raise FetchError(f"http {response.status}", status, response.status)
+                    yield response
+                    return
+            target = _within_origin(target, location)
+        raise FetchError("too many redirects", TargetStatus.REJECTED)
+
+    async def _body(self, response: "ClientResponse") -> bytes:
+        limit = self.limits.max_body_bytes
+        size = 0
+        pieces: list[bytes] = []
+        decode = decoder(response.headers.get("Content-Encoding", ""))
+        while chunk := await response.content.readany():
+            for piece in decode.feed(chunk):
+                size += len(piece)
+                if size > limit:
+                    raise FetchError(f"too large: more than {_mebibytes(limit)} MiB", TargetStatus.REJECTED)
+                pieces.append(piece)
+        decode.finish()
+        # Without a length, only the text itself can tell that the end is missing.
+        has_length = "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
+        if not has_length and pieces and not pieces[-1].endswith(b"\n"):
+            raise FetchError("truncated")
+        return b"".join(pieces)
+
+    def _opened(self) -> "ClientSession":
+        if self._session is None:
+            from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, ThreadedResolver
+
+            limits = self.limits
+            self._session = ClientSession(
+                # As many connections as targets: each source has one request under way.
+                connector=TCPConnector(limit=0, resolver=ThreadedResolver()),
+                timeout=ClientTimeout(total=None, connect=limits.connect_s, sock_read=limits.idle_s),
+                cookie_jar=DummyCookieJar(),
+                auto_decompress=False,  # it has no limit
+                headers={"User-Agent": "tokenyard"},
+            )
+        return self._session
+
+
+@contextlib.contextmanager
+def _faults() -> Iterator[None]:
+    """Turns what goes wrong in an exchange into a FetchError."""
+    import aiohttp
+
+    try:
+        yield
+    except ContentError as error:
+        raise FetchError(str(error), TargetStatus.REJECTED) from None
+    except aiohttp.ClientConnectorCertificateError:
+        raise FetchError("tls: certificate not trusted", TargetStatus.REJECTED) from None
+    except aiohttp.ClientSSLError:
+        raise FetchError("tls: no handshake", TargetStatus.REJECTED) from None
+    except (aiohttp.ClientConnectorDNSError, UnicodeError):  # the latter: too long to be a host's name
+        raise FetchError("name not resolved") from None
+    except aiohttp.ClientConnectorError as error:
+        raise FetchError(_connect_reason(error)) from None
+    except aiohttp.ConnectionTimeoutError:
+        raise FetchError("timeout connecting") from None
+    except TimeoutError:
+        raise FetchError("timeout reading") from None
+    except aiohttp.ClientPayloadError:
+        raise FetchError("truncated") from None
+    except aiohttp.ClientResponseError:
+        raise FetchError("not http", TargetStatus.REJECTED) from None
+    except aiohttp.InvalidURL:
+        raise FetchError("not a url", TargetStatus.REJECTED) from None
+    except (aiohttp.ClientError, ssl.SSLError, ConnectionError):
+        raise FetchError("closed without an answer") from None
+
+
+def _connect_reason(error: OSError) -> str:
+    if error.errno == errno.ECONNREFUSED:
+        return "refused"
+    if error.errno in _UNREACHABLE:
+        return "unreachable"
+    if error.errno == errno.ETIMEDOUT:
+        return "timeout connecting"
+    return f"cannot connect: {safe_text(error.strerror or 'no reason given', 80)}"
+
+
+def _within_origin(target: "URL", location: str) -> "URL":
+    from yarl import URL
+
+    try:
+        following = target.join(URL(location))
+        same = following.origin() == target.origin()
+    except ValueError:  # not a URL, or one of a scheme without origins
+        same = False
+    if not same:
+        raise FetchError("redirect to another origin", TargetStatus.REJECTED)
+    return following
+
+
+def _content_type(response: "ClientResponse") -> str:
+    value: str = response.headers.get("Content-Type", "")
+    return value.partition(";")[0].strip().lower()
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / (1 << 20):.4g}"
