@@ -1,0 +1,198 @@
+"""The simulated cluster: workload, router, workers and memory on one virtual clock, deterministic by seed.
+
+The same scenario and seed give the same events, byte for byte, in any process and however the advances are split. No sockets and no real time here.
+"""
+
+from functools import partial
+
+import numpy as np
+
+from emulators.blocks import BLOCK_TOKENS
+from emulators.events import OCCUPANCY, Events, Row, Rows
+from emulators.fleet import Fleet, Scenario, Worker
+from emulators.gpu_worker import GpuWorker, Hooks
+from emulators.journal import Journal
+from emulators.loop import Loop
+from emulators.lpu_worker import LpuWorker
+from emulators.request import Request
+from emulators.router import Router, labels
+from emulators.streams import Streams
+from emulators.truth import truth
+from emulators.workload import Session, Workload
+
+
+class Cluster:
+    """A scenario at work. `workers` are in order of slots, each with its counters in `stats`, which are as of `now_ns`.
+
+    `keep_gaps`: keep every gap and every TTFT, 8 bytes each, so that `truth` can give exact quantiles; without, it gives null there. At most
+    4,194,304 of each are kept per worker; when there are more, all are dropped and `truth` says null from then on.
+    """
+
+    def __init__(self, scenario: Scenario, seed: int, *, keep_gaps: bool = True) -> None:
+        self.scenario = scenario
+        self._loop = Loop()
+        self._journal = Journal()
+        hooks = Hooks(first_token=self._first_token, prefilled=self._prefilled, finished=self._finished)
+        fleet = Fleet(scenario, seed, self._loop, self._journal, hooks, keep_gaps=keep_gaps)
+        self.workers: tuple[Worker, ...] = tuple(fleet.workers)
+        self._pools = fleet.pools
+        self._lpus = [worker.engine for worker in fleet.workers if isinstance(worker.engine, LpuWorker)]
+        self._router = Router(fleet.places, scenario.rules, scenario.weights)
+        self._streams = Streams()
+        self._live: dict[str, Row] = {}
+        self._received = 0
+        self._finished_count = 0
+        self._workload = Workload(self._loop, seed, scenario.load, self._receive)
+
+    @property
+    def now_ns(self) -> int:
+        """Virtual time: everything before it has happened."""
+        return self._loop.now_ns
+
+    def next_event_ns(self) -> int | None:
+        """When something next happens of which the simulation knows already; tokens of an LPU may come before it."""
+        return self._loop.next_ns()
+
+    def advance(self, until_ns: int) -> Events:
+        """Runs to `until_ns` and gives everything with a time from the last advance's end on and before it.
+
+        Deliveries are in order of time, then worker, then stream; the other rows in order of the time at which they happened. A stream's number
+        may be given to another request within the same advance, after the first has finished. ValueError if `until_ns` is in the past.
+        """
+        if until_ns < self.now_ns:
+            raise ValueError(f"cannot go back from {self.now_ns} ns to {until_ns} ns")
+        self._loop.run(until_ns, self._report_pools)
+        for lpu in self._lpus:
+            lpu.emit(until_ns)
+        for worker in self.workers:
+            self._count(worker)
+        return self._journal.take()
+
+    def hello(self) -> Row:
+        """The `hello` message without what the server adds (producer, clock)."""
+        return {
+            "type": "hello",
+            "version": 1,
+            "emulated": True,
+            "block_tokens": BLOCK_TOKENS,
+            "workers": [
+                {
+                    "slot": worker.slot,
+                    "id": worker.id,
+                    "role": worker.role,
+                    "device": worker.device,
+                    "chip": worker.chip,
+                    "chips": worker.chips,
+                    "model": worker.model,
+                }
+                for worker in self.workers
+            ],
+            "pools": [
+                {
+                    "slot": pool.slot,
+                    "tier": pool.tier,
+                    "owner": pool.owner,
+                    "worker": pool.worker,
+                    "capacity_bytes": pool.capacity * pool.block_bytes,
+                }
+                for pool in self._pools
+            ],
+        }
+
+    def live_requests(self) -> list[Row]:
+        """The `received` rows of the requests that are alive, in the order in which they came."""
+        return list(self._live.values())
+
+    def occupancy(self) -> Rows:
+        """A row for every pool, as of now."""
+        rows = [
+            (self.now_ns, pool.slot, pool.used * pool.block_bytes, pool.active * pool.block_bytes)
+            for pool in self._pools
+        ]
+        return np.array(rows, OCCUPANCY)
+
+    def truth(self) -> Row:
+        """What has really happened before `now_ns`, ready for JSON; see `emulators.truth`."""
+        return truth(
+            self.now_ns,
+            [(worker.id, worker.engine.pool.tier, worker.engine.observed) for worker in self.workers],
+            self._pools,
+            self._router,
+            {"received": self._received, "finished": self._finished_count, "live": len(self._live)},
+        )
+
+    def _receive(self, session: Session) -> None:
+        now, turn, archetype = self._loop.now_ns, session.turn, session.archetype
+        prompt = session.tokens + turn.added
+        self._received += 1
+        request = Request(
+            id=f"r-{self._received}",
+            stream=self._streams.take(),
+            received_ns=now,
+            prompt=prompt,
+            output=turn.output,
+            limit=archetype.limit,
+            names=session.context.grow(prompt + turn.output),
+            labels=labels(archetype.kind, prompt, archetype.limit),
+            workflow=session.workflow,
+            target_ttft_s=archetype.target_ttft_s,
+            answered=partial(self._workload.answered, session),
+        )
+        row = {
+            "event": "received",
+            "time_ns": now,
+            "request": request.id,
+            "stream": request.stream,
+            "model": self.scenario.model,
+            "prompt_tokens": prompt,
+            "labels": list(request.labels),
+        }
+        if request.workflow is not None:
+            row["workflow"] = request.workflow
+        self._journal.requests.append(row)
+        self._live[request.id] = row
+        card = self._router.decide(now, request)
+        if card is None:
+            self._end(request, "error", 0)
+            return
+        self._journal.decisions.append(card)
+        engine = self.workers[request.ingest].engine
+        assert isinstance(engine, GpuWorker)
+        self._loop.at(now + engine.front_end_ns, engine.submit, request)
+
+    def _first_token(self, request: Request) -> None:
+        self._router.first_token(request)
+
+    def _prefilled(self, request: Request, source: GpuWorker) -> None:
+        engine = self.workers[request.generate].engine
+        assert isinstance(engine, LpuWorker)
+        engine.submit(request, source)
+
+    def _finished(self, request: Request) -> None:
+        self._router.finished(request)
+        self._end(request, request.reason, request.output)
+
+    def _end(self, request: Request, reason: str, output_tokens: int) -> None:
+        self._finished_count += 1
+        self._journal.requests.append(
+            {
+                "event": "finished",
+                "time_ns": self._loop.now_ns,
+                "request": request.id,
+                "reason": reason,
+                "output_tokens": output_tokens,
+            }
+        )
+        self._streams.give_back(request.stream)
+        del self._live[request.id]
+        request.answered()
+
+    def _report_pools(self) -> None:
+        for pool in self._pools:
+            pool.report(self._loop.now_ns)
+
+    def _count(self, worker: Worker) -> None:
+        engine, stats = worker.engine, worker.stats
+        engine.observed.flush()
+        stats.running, stats.waiting = engine.running, engine.waiting
+        stats.kv_used_blocks, stats.kv_active_blocks = engine.pool.used, engine.pool.active

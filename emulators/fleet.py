@@ -1,0 +1,196 @@
+"""What a scenario says of its cluster, and the making of workers and pools out of it and the catalogue."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from emulators import catalogue
+from emulators.blocks import BLOCK_TOKENS
+from emulators.catalogue import Model
+from emulators.channel import Channel
+from emulators.gpu import StepModel, StepNoise, pool_bytes
+from emulators.gpu_worker import GpuLimits, GpuWorker, Hooks
+from emulators.journal import Journal
+from emulators.kv import Pool, Source, Spill
+from emulators.loop import Loop
+from emulators.lpu import DeviceClock, sram_left, token_gap_ns
+from emulators.lpu_worker import LpuWorker
+from emulators.observed import Observed
+from emulators.randomness import generator
+from emulators.request import Request
+from emulators.router import Place, Rule, Weights
+from emulators.stats import WorkerStats
+from emulators.workload import Archetype
+
+HOST_LINK: Final = "pcie5-x16"
+DISK_LINK: Final = "nvme"
+NETWORK_LINK: Final = "rdma-400g"
+
+
+@dataclass(frozen=True, slots=True)
+class GpuSpec:
+    """A GPU engine. `kv_pool_bytes`: a setting, where it is not to take all the memory that weights leave. Weights and KV are 16-bit."""
+
+    id: str
+    role: str
+    chip: str
+    engine: str
+    chips: int = 1
+    kv_pool_bytes: int | None = None
+    value_bytes: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class LpuSpec:
+    """An LPU group that decodes. `slots`, requests in its pipeline at most, and 8-bit weights are assumptions: neither is published for it."""
+
+    id: str
+    chip: str
+    chips: int
+    slots: int
+    weight_bytes: int = 1
+    role: str = "decode"
+
+
+@dataclass(frozen=True, slots=True)
+class HostSpec:
+    """Memory that the GPUs of one host share, behind their own."""
+
+    owner: str
+    dram_bytes: int
+    flash_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    name: str
+    about: str
+    model: str
+    workers: tuple[GpuSpec | LpuSpec, ...]
+    host: HostSpec
+    rules: tuple[Rule, ...]
+    weights: Weights
+    load: tuple[Archetype, ...]
+    kv_value_bytes: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker as the wire names it, and the engine behind it."""
+
+    slot: int
+    id: str
+    role: str
+    device: str
+    chip: str
+    chips: int
+    model: str
+    engine: GpuWorker | LpuWorker
+
+    @property
+    def stats(self) -> WorkerStats:
+        return self.engine.observed.stats
+
+
+class Fleet:
+    """All workers and pools of a scenario. Pools are numbered: the workers' own by worker, then the host's."""
+
+    def __init__(
+        self, scenario: Scenario, seed: int, loop: Loop, journal: Journal, hooks: Hooks, *, keep_gaps: bool
+    ) -> None:
+        self.model: Model = catalogue.find(catalogue.models(), scenario.model, "model")
+        self.block_bytes = BLOCK_TOKENS * self.model.kv_bytes_per_token(scenario.kv_value_bytes)
+        self._scenario, self._seed, self._loop, self._journal, self._hooks = scenario, seed, loop, journal, hooks
+        self._keep_gaps = keep_gaps
+        specs = scenario.workers
+        self.flash = self._pool(len(specs) + 1, "flash", scenario.host.owner, None, scenario.host.flash_bytes)
+        self._disk = _channel(DISK_LINK)
+        self.dram = self._pool(len(specs), "DRAM", scenario.host.owner, None, scenario.host.dram_bytes)
+        self.dram.spill = Spill(self.flash, self._disk)
+        self.places: list[Place] = []
+        self.workers: list[Worker] = []
+        for slot, spec in enumerate(specs):
+            add = self._add_gpu if isinstance(spec, GpuSpec) else self._add_lpu
+            add(slot, spec)  # type: ignore[arg-type]
+        self.pools: tuple[Pool, ...] = (*(worker.engine.pool for worker in self.workers), self.dram, self.flash)
+
+    def _pool(self, slot: int, tier: str, owner: str, worker: int | None, size: int) -> Pool:
+        return Pool(slot, tier, owner, worker, size // self.block_bytes, self.block_bytes, self._journal)
+
+    def _observed(self, *, fast_gaps: bool) -> Observed:
+        return Observed(fast_gaps=fast_gaps, keep=self._keep_gaps)
+
+    def _add_gpu(self, slot: int, spec: GpuSpec) -> None:
+        chip = catalogue.gpu(spec.chip)
+        software = catalogue.find(catalogue.engines(), spec.engine, "engine")
+        steps = StepModel.of(chip, spec.chips, self.model, software, value_bytes=spec.value_bytes)
+        size = spec.kv_pool_bytes or pool_bytes(chip, spec.chips, steps.weight_bytes, software)
+        pool = self._pool(slot, chip.tier, spec.id, slot, size)
+        down, up, inbound = _channel(HOST_LINK), _channel(HOST_LINK), _channel(NETWORK_LINK)
+        pool.spill = Spill(self.dram, down)
+        from_dram, from_flash = Source(self.dram, (up,)), Source(self.flash, (self._disk, up))
+
+        def sources(request: Request) -> Sequence[Source]:
+            if request.generate == slot:
+                return from_dram, from_flash
+            return from_dram, Source(self.pools[request.generate], (inbound,)), from_flash
+
+        engine = GpuWorker(
+            slot,
+            spec.role,
+            loop=self._loop,
+            journal=self._journal,
+            model=steps,
+            noise=StepNoise(generator(self._seed, "noise", spec.id), software),
+            limits=GpuLimits(int(software.chunk_tokens.value), int(software.max_sequences.value)),
+            front_end_ns=round(software.front_end_s.value * 1e9),
+            pool=pool,
+            sources=sources,
+            egress=_channel(NETWORK_LINK),
+            observed=self._observed(fast_gaps=False),
+            hooks=self._hooks,
+        )
+        self._add(slot, spec, "GPU", engine)
+        self.places.append(
+            Place(
+                slot,
+                spec.role,
+                pool,
+                int(software.max_sequences.value),
+                pools=(pool, self.dram, self.flash),
+                prefill_seconds=steps.prefill_seconds,
+                front_end_s=software.front_end_s.value,
+            )
+        )
+
+    def _add_lpu(self, slot: int, spec: LpuSpec) -> None:
+        chip = catalogue.lpu(spec.chip)
+        pool = self._pool(slot, chip.tier, spec.id, slot, sram_left(chip, spec.chips, self.model, spec.weight_bytes))
+        clock = DeviceClock(
+            generator(self._seed, "realign", spec.id),
+            period_ns=round(chip.effective.realign_every_s.value * 1e9),
+            most_ns=round(chip.effective.realign_s.value * 1e9),
+        )
+        engine = LpuWorker(
+            slot,
+            loop=self._loop,
+            journal=self._journal,
+            gap_ns=token_gap_ns(chip, self.model),
+            slots=spec.slots,
+            clock=clock,
+            pool=pool,
+            observed=self._observed(fast_gaps=True),
+            on_finished=self._hooks.finished,
+        )
+        self._add(slot, spec, "LPU", engine)
+        self.places.append(Place(slot, spec.role, pool, spec.slots))
+
+    def _add(self, slot: int, spec: GpuSpec | LpuSpec, device: str, engine: GpuWorker | LpuWorker) -> None:
+        engine.observed.stats.kv_total_blocks = engine.pool.capacity
+        self.workers.append(
+            Worker(slot, spec.id, spec.role, device, spec.chip, spec.chips, self._scenario.model, engine)
+        )
+
+
+def _channel(link: str) -> Channel:
+    return Channel.of(catalogue.find(catalogue.links(), link, "link"))

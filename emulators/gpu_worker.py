@@ -1,0 +1,327 @@
+"""A GPU engine: iteration-level continuous batching with chunked prefill, over its own KV pool (the scheduling of Orca and Sarathi, as vLLM does it).
+
+Each step decodes one token of every running sequence, and fills what is left of the chunk budget with prompts, first come first served. When
+the pool is exhausted, the request admitted last is preempted and computed again later. A worker of role `prefill` hands a request on after its first token, and
+holds its KV until that has been moved. How long a step takes is `emulators.gpu`'s.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from emulators.batch import Batch
+from emulators.blocks import BLOCK_TOKENS, blocks_for
+from emulators.channel import Channel
+from emulators.gpu import StepModel, StepNoise
+from emulators.journal import Journal, tier_code
+from emulators.kv import Pool, Source, locate
+from emulators.loop import Loop
+from emulators.observed import Observed
+from emulators.request import Request
+
+PREFILL: Final = "prefill"
+
+
+@dataclass(frozen=True, slots=True)
+class GpuLimits:
+    """Tokens in a step, prefill and decode together; requests running at once."""
+
+    chunk_tokens: int
+    max_sequences: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """Whom a worker tells: of a request's first token, of one that another worker is to go on with, of one that has ended."""
+
+    first_token: Callable[[Request], None]
+    prefilled: Callable[[Request, "GpuWorker"], None]
+    finished: Callable[[Request], None]
+
+
+class GpuWorker:
+    """One engine. `sources` are where blocks that its pool lacks may be fetched from, the fastest first; `front_end_ns` is what
+    lies between a request's arrival and `submit`."""
+
+    def __init__(
+        self,
+        slot: int,
+        role: str,
+        *,
+        loop: Loop,
+        journal: Journal,
+        model: StepModel,
+        noise: StepNoise,
+        limits: GpuLimits,
+        front_end_ns: int,
+        pool: Pool,
+        sources: Callable[[Request], Sequence[Source]],
+        egress: Channel,
+        observed: Observed,
+        hooks: Hooks,
+    ) -> None:
+        self.slot, self.role, self.pool, self.egress, self.observed, self.model = (
+            slot,
+            role,
+            pool,
+            egress,
+            observed,
+            model,
+        )
+        self._loop, self._journal = loop, journal
+        self._noise, self._limits, self._sources = noise, limits, sources
+        self._hooks = hooks
+        self.front_end_ns = front_end_ns
+        self._tier_code = tier_code(pool.tier)
+        self._waiting: deque[Request] = deque()
+        self._fetching = 0
+        self._fetched: deque[Request] = deque()
+        self._running: list[Request] = []
+        """In order of admission: the last is the first to be preempted."""
+        self._prefilling: list[Request] = []
+        self._batch = Batch()
+        self._chunks: list[tuple[Request, int]] = []
+        self._stepping = False
+        self._step_start_ns = 0
+
+    @property
+    def running(self) -> int:
+        return len(self._running)
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting) + self._fetching + len(self._fetched)
+
+    def submit(self, request: Request) -> None:
+        """Takes a request into the queue."""
+        request.queued_ns = self._loop.now_ns
+        request.goal = request.prompt
+        self._waiting.append(request)
+        self._wake()
+
+    def let_go(self, request: Request) -> None:
+        """Gives up the KV of a request that has been handed on and moved."""
+        self._release(request)
+        self._wake()
+
+    # One step
+
+    def _wake(self) -> None:
+        if not self._stepping:
+            self._start_step()
+
+    def _start_step(self) -> None:
+        now = self._loop.now_ns
+        preempted = self._make_room_to_decode(now)
+        budget = self._limits.chunk_tokens - self._batch.size
+        chunks: list[tuple[Request, int]] = []
+        for request in list(self._prefilling):
+            if budget > 0 and request in self._prefilling:
+                tokens = min(budget, request.goal - request.computed)
+                if self._extend(now, request, tokens):
+                    chunks.append((request, tokens))
+                    budget -= tokens
+                else:
+                    preempted = True
+        while budget > 0 and not preempted:
+            admitted = self._next_admitted(now)
+            if admitted is None:
+                break
+            tokens = min(budget, admitted.goal - admitted.computed)
+            self._extend(now, admitted, tokens)
+            chunks.append((admitted, tokens))
+            budget -= tokens
+        # A request preempted after its chunk was planned computes nothing.
+        self._chunks = [(request, tokens) for request, tokens in chunks if request in self._prefilling]
+        if not self._batch.size and not self._chunks:
+            self._stepping = False
+            return
+        seconds = self.model.seconds(
+            self._batch.size, self._batch.attended, [(tokens, request.computed) for request, tokens in self._chunks]
+        )
+        self._stepping = True
+        self._step_start_ns = now
+        self._loop.at(now + round(seconds * self._noise.factor() * 1e9), self._end_step)
+
+    def _end_step(self) -> None:
+        now, start = self._loop.now_ns, self._step_start_ns
+        observed, batch = self.observed, self._batch
+        decoded = batch.size
+        finished: list[Request] = []
+        if decoded:
+            self._journal.deliver(self.slot, self._tier_code, now, start, batch.streams, batch.produced)
+            observed.gaps.extend(now - batch.last_ns)
+            observed.stats.generation_tokens += decoded
+            finished = batch.advance(now)
+        prefilled = 0
+        for request, tokens in self._chunks:
+            prefilled += tokens
+            self._journal.phase(request.id, PREFILL, self.slot, self.pool.tier, start, now, tokens=tokens)
+            request.computed += tokens
+            if request.computed == request.goal:
+                self._prefilling.remove(request)
+                self._sample_first(now, start, request)
+        observed.prefilled_tokens += prefilled
+        observed.step(decoded + prefilled)
+        for request in finished:
+            self._finish(now, request)
+        self._start_step()
+
+    def _sample_first(self, now: int, start: int, request: Request) -> None:
+        """The token that ends a prefill: a request's first, or the next one after a preemption."""
+        self._journal.deliver_one(self.slot, self._tier_code, now, start, request.stream, request.produced)
+        self.observed.stats.generation_tokens += 1
+        if request.produced == 0:
+            request.first_ns = now
+            self.observed.first_token(now, request)
+            self._hooks.first_token(request)
+        else:
+            self.observed.gaps.append(now - request.last_ns)
+        request.produced += 1
+        request.last_ns = now
+        if request.produced == request.output:
+            self._finish(now, request)
+        elif self.role == PREFILL:
+            self._running.remove(request)
+            self._hooks.prefilled(request, self)
+        else:
+            request.decoding_ns = now
+            self._batch.join(request)
+
+    def _finish(self, now: int, request: Request) -> None:
+        self._running.remove(request)
+        self._release(request)
+        if request.decoding_ns >= 0:
+            self._journal.phase(request.id, "decode", self.slot, self.pool.tier, request.decoding_ns, now)
+        self.observed.finished(now, request)
+        self._hooks.finished(request)
+
+    # KV
+
+    def _make_room_to_decode(self, now: int) -> bool:
+        """A block for each sequence whose next token begins one, by preemption if need be; whether there was any."""
+        preempted = False
+        for request, position in self._batch.at_block_start():
+            while request.decoding_ns >= 0:
+                name = request.names[position // BLOCK_TOKENS]
+                if self.pool.claim(now, (name,)):
+                    request.held += 1
+                    break
+                self._preempt(now, self._running[-1])
+                preempted = True
+        return preempted
+
+    def _extend(self, now: int, request: Request, tokens: int) -> bool:
+        """Blocks for the next `tokens` of a prompt; preempts whoever came later to get them, or the request itself."""
+        held = blocks_for(request.computed + tokens)
+        while not self.pool.claim(now, request.names[request.held : held]):
+            victim = self._running[-1]
+            self._preempt(now, victim)
+            if victim is request:
+                return False
+        request.held = held
+        return True
+
+    def _preempt(self, now: int, request: Request) -> None:
+        """Sends a running request back to the head of the queue, to be computed again."""
+        self._running.remove(request)
+        if request in self._prefilling:
+            self._prefilling.remove(request)
+        else:
+            self._batch.leave(request)
+            self._journal.phase(request.id, "decode", self.slot, self.pool.tier, request.decoding_ns, now)
+            request.decoding_ns = -1
+        self._release(request)
+        request.computed = 0
+        request.goal = request.prompt + request.produced
+        request.preempted_ns = now
+        request.preemptions += 1
+        self.observed.stats.preemptions += 1
+        self._waiting.appendleft(request)
+
+    def _release(self, request: Request) -> None:
+        full = request.computed // BLOCK_TOKENS
+        self.pool.release(self._loop.now_ns, request.names[: request.held], full)
+        request.held = 0
+
+    # Admission
+
+    def _next_admitted(self, now: int) -> Request | None:
+        """The next request that can compute now: one whose fetch is over, or the head of the queue. None if there is no room."""
+        if self._fetched:
+            request = self._fetched.popleft()
+        else:
+            while self._waiting:
+                if len(self._running) + self._fetching >= self._limits.max_sequences or not self._admit(
+                    now, self._waiting[0]
+                ):
+                    return None
+                request = self._waiting.popleft()
+                if not request.fetches:
+                    break
+            else:
+                return None
+        self._running.append(request)
+        self._prefilling.append(request)
+        return request
+
+    def _admit(self, now: int, request: Request) -> bool:
+        """Claims the blocks of a prompt that are there already, and has those fetched that are elsewhere. False if the rest would not fit."""
+        if not self.pool.fits(request.names[: blocks_for(request.goal)]):
+            return False
+        names = request.names[: (request.goal - 1) // BLOCK_TOKENS]
+        sources = self._sources(request)
+        count, found = locate(names, self.pool, sources)
+        lenders = [source for source, blocks in zip(sources, found, strict=True) if source.pool.fits(blocks)]
+        if len(lenders) < len(sources):
+            sources = lenders
+            count, found = locate(names, self.pool, sources)
+        # Lenders first: making room here may push blocks down to them, and others out.
+        for source, blocks in zip(sources, found, strict=True):
+            if blocks:
+                source.pool.claim(now, blocks)
+        self.pool.claim(now, names[:count])
+        request.held = count
+        request.computed = count * BLOCK_TOKENS
+        for source, blocks in zip(sources, found, strict=True):
+            if blocks:
+                request.fetches += 1
+                self._loop.at(source.book(now, len(blocks)), self._fetch_done, request, source, blocks, now)
+        self._fetching += request.fetches > 0
+        hits = [(self.pool, count - sum(map(len, found)))]
+        hits += [(source.pool, len(blocks)) for source, blocks in zip(sources, found, strict=True)]
+        self._say_admitted(now, request, [(pool, blocks * BLOCK_TOKENS) for pool, blocks in hits if blocks])
+        return True
+
+    def _say_admitted(self, now: int, request: Request, hits: list[tuple[Pool, int]]) -> None:
+        computed = request.goal - sum(tokens for _, tokens in hits)
+        row = {
+            "event": "admitted",
+            "time_ns": now,
+            "request": request.id,
+            "worker": self.slot,
+            "computed_tokens": computed,
+            "hits": [[pool.slot, tokens] for pool, tokens in hits],
+        }
+        if request.preemptions:
+            row["again"] = True
+            self.observed.stats.recomputed_tokens += computed
+            self._journal.phase(request.id, "preempted", self.slot, self.pool.tier, request.preempted_ns, now)
+        else:
+            request.admitted_ns = now
+            request.computed_prompt = computed
+            self.observed.admitted(now, request, hits)
+            self._journal.phase(request.id, "queue", self.slot, self.pool.tier, request.queued_ns, now)
+        self._journal.requests.append(row)
+
+    def _fetch_done(self, request: Request, source: Source, blocks: list[int], start: int) -> None:
+        now = self._loop.now_ns
+        size = len(blocks) * source.pool.block_bytes
+        self._journal.phase(request.id, "fetch", self.slot, source.pool.tier, start, now, bytes=size)
+        source.pool.release(now, blocks, len(blocks))
+        request.fetches -= 1
+        if not request.fetches:
+            self._fetching -= 1
+            self._fetched.append(request)
+            self._wake()

@@ -1,0 +1,224 @@
+"""The tiered KV block store: pools of equal blocks, least recently used first to go, spilling into a slower pool.
+
+A pool counts distinct resident blocks. A block is *active* while a request refers to it and *evictable* from then on; what is evicted moves to the pool
+below, if there is one and the path to it is not congested. A block is resident from when room is made for it, under the name that it has once full; a request that
+ends in mid-block gives that block up, as nobody could find it. Nothing here takes time: `emulators.channel` does.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from emulators.channel import Channel
+from emulators.journal import Journal
+
+MAX_BACKLOG_NS: Final = 1_000_000_000
+"""Evicted blocks are dropped rather than queued behind more than this much writing."""
+
+
+class Pool:
+    """KV memory of one worker or host. Sizes in blocks; `reserved` blocks are promised to running requests but not yet written."""
+
+    __slots__ = (
+        "_idle", "_journal", "_refs", "block_bytes", "capacity", "changed", "hit_tokens", "owner", "reserved", "slot", "spill", "tier", "worker",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        slot: int,
+        tier: str,
+        owner: str,
+        worker: int | None,
+        capacity: int,
+        block_bytes: int,
+        journal: Journal,
+        spill: "Spill | None" = None,
+    ) -> None:
+        self.slot, self.tier, self.owner, self.worker = slot, tier, owner, worker
+        self.capacity, self.block_bytes = capacity, block_bytes
+        self.spill = spill
+        self.reserved = 0
+        self.hit_tokens = 0
+        """Prompt tokens that were found here when their request was admitted for the first time."""
+        self.changed = False
+        """Whether what the pool holds has changed since it was last reported; whoever reports clears it."""
+        self._journal = journal
+        self._refs: dict[int, int] = {}
+        self._idle: OrderedDict[int, None] = OrderedDict()
+
+    def __contains__(self, name: int) -> bool:
+        return name in self._refs
+
+    @property
+    def used(self) -> int:
+        return len(self._refs)
+
+    @property
+    def active(self) -> int:
+        return len(self._refs) - len(self._idle)
+
+    @property
+    def room(self) -> int:
+        """Blocks that may yet become active."""
+        return self.capacity - len(self._refs) + len(self._idle) - self.reserved
+
+    def residents(self) -> dict[int, int]:
+        """References to each resident block by its name, 0 for an evictable one."""
+        return dict(self._refs)
+
+    def prefix(self, names: Sequence[int]) -> int:
+        """How many of the first `names` are resident without a gap."""
+        refs = self._refs
+        count = 0
+        for name in names:
+            if name not in refs:
+                break
+            count += 1
+        return count
+
+    def missing(self, names: Sequence[int]) -> list[int]:
+        refs = self._refs
+        return [name for name in names if name not in refs]
+
+    def fits(self, names: Iterable[int], reserve: int = 0) -> bool:
+        """Whether `claim` would succeed."""
+        refs = self._refs
+        return sum(not refs.get(name) for name in names) + reserve <= self.room
+
+    def claim(self, now_ns: int, names: Sequence[int], reserve: int = 0) -> bool:
+        """Makes all `names` active, those that are not resident by storing them, and promises `reserve` more. All or nothing."""
+        if not self.fits(names, reserve):
+            return False
+        refs, idle = self._refs, self._idle
+        new = []
+        for name in names:
+            count = refs.get(name)
+            if count is None:
+                new.append(name)
+            elif count == 0:
+                del idle[name]
+                refs[name] = 1
+            else:
+                refs[name] = count + 1
+        if new:
+            self._evict(now_ns, len(refs) + len(new) - self.capacity)
+            for name in new:
+                refs[name] = 1
+            self._journal.stored(now_ns, self.slot, self.block_bytes, new)
+        self.reserved += reserve
+        self.changed = True
+        return True
+
+    def claim_reserved(self, now_ns: int, name: int) -> None:
+        """Stores one block out of what was reserved."""
+        self.reserved -= 1
+        if not self.claim(now_ns, (name,)):
+            raise RuntimeError(f"pool {self.owner}/{self.tier} promised a block that it does not have")
+
+    def release(self, now_ns: int, names: Sequence[int], full: int, reserved: int = 0) -> None:
+        """Gives up references, and what is left of a reservation. The first `full` blocks stay, evictable; later ones that nobody else holds go.
+
+        The last blocks become the first to be evicted, as they are of no use without those before them.
+        """
+        refs, idle = self._refs, self._idle
+        gone = []
+        for at in range(len(names) - 1, -1, -1):
+            name = names[at]
+            count = refs[name] - 1
+            if count:
+                refs[name] = count
+            elif at < full:
+                refs[name] = 0
+                idle[name] = None
+            else:
+                del refs[name]
+                gone.append(name)
+        if gone:
+            self._journal.removed(now_ns, self.slot, self.block_bytes, gone)
+        self.reserved -= reserved
+        self.changed = True
+
+    def adopt(self, now_ns: int, names: Sequence[int]) -> int:
+        """Takes in evictable blocks, the last as the most recently used; how many were not there. Those beyond its room are left out."""
+        refs, idle = self._refs, self._idle
+        new = []
+        for name in names:
+            count = refs.get(name)
+            if count is None:
+                new.append(name)
+            elif count == 0:
+                idle.move_to_end(name)
+        del new[max(0, self.room) :]
+        if new:
+            self._evict(now_ns, len(refs) + len(new) - self.capacity)
+            for name in new:
+                refs[name] = 0
+                idle[name] = None
+            self._journal.stored(now_ns, self.slot, self.block_bytes, new)
+            self.changed = True
+        return len(new)
+
+    def report(self, now_ns: int) -> None:
+        """Writes an occupancy row, if anything changed since the last."""
+        if self.changed:
+            self.changed = False
+            size = self.block_bytes
+            self._journal.occupied(now_ns, self.slot, self.used * size, self.active * size)
+
+    def _evict(self, now_ns: int, count: int) -> None:
+        if count <= 0:
+            return
+        refs, pop = self._refs, self._idle.popitem
+        gone = [pop(last=False)[0] for _ in range(count)]
+        for name in gone:
+            del refs[name]
+        self._journal.removed(now_ns, self.slot, self.block_bytes, gone)
+        if self.spill is not None:
+            self.spill.take(now_ns, gone)
+
+
+@dataclass(slots=True)
+class Spill:
+    """Where evicted blocks go, and by which path."""
+
+    pool: Pool
+    channel: Channel
+
+    def take(self, now_ns: int, names: Sequence[int]) -> None:
+        if self.channel.backlog_ns(now_ns) <= MAX_BACKLOG_NS:
+            new = self.pool.adopt(now_ns, names)
+            if new:
+                self.channel.book(now_ns, new * self.pool.block_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A pool from which a prompt's blocks can be fetched, and the path to the one who fetches."""
+
+    pool: Pool
+    channels: tuple[Channel, ...]
+
+    def book(self, now_ns: int, blocks: int) -> int:
+        """When so many blocks, sent along all parts of the path at once, have arrived."""
+        return max(channel.book(now_ns, blocks * self.pool.block_bytes) for channel in self.channels)
+
+
+def locate(names: Sequence[int], own: Pool, sources: Sequence[Source]) -> tuple[int, list[list[int]]]:
+    """Where the longest prefix that is anywhere lies: how many of `names` from the start, and which of them are in each source.
+
+    A block that is in several places counts for the first: `own`, then the sources in their order.
+    """
+    found: list[list[int]] = [[] for _ in sources]
+    at = own.prefix(names)
+    while at < len(names):
+        name = names[at]
+        if name not in own:
+            for source, blocks in zip(sources, found, strict=True):
+                if name in source.pool:
+                    blocks.append(name)
+                    break
+            else:
+                break
+        at += 1
+    return at, found

@@ -1,0 +1,78 @@
+"""When an LPU group delivers a token: a fixed time after the one before, whatever else runs, until its pipeline slots are full.
+
+Layer latency, not bandwidth: one token passes layer after layer, group after group of chips. Device jitter is exactly 0 but for steps of at most a
+microsecond by which software realigns the clock. Both are assumptions: the rates that vendors publish collapse onto one time per
+layer, but nobody publishes jitter. What varies visibly comes from host, queue and transfer (`emulators.lpu_worker`).
+"""
+
+import math
+from typing import Final
+
+import numpy as np
+
+from emulators.catalogue import LpuChip, Model
+from emulators.stats import Ints
+
+_DRAWN: Final = 1024
+
+
+def token_gap_ns(chip: LpuChip, model: Model) -> int:
+    """Time between two tokens of one request: layers × time per layer + head + sampling."""
+    effective = chip.effective
+    seconds = model.layers * effective.layer_s.value + effective.lm_head_s.value + effective.sampling_s.value
+    return round(seconds * 1e9)
+
+
+def sram_left(chip: LpuChip, chips: int, model: Model, weight_bytes: int) -> int:
+    """Bytes of the group's SRAM that weights leave for KV. ValueError if they do not fit."""
+    left = math.floor(chips * chip.peak.memory_bytes.value) - model.parameters * weight_bytes
+    if left <= 0:
+        raise ValueError(
+            f"{model.parameters * weight_bytes} bytes of weights do not fit into the SRAM of {chips} chips"
+        )
+    return left
+
+
+class DeviceClock:
+    """Program time, which has no jitter, to time on the cluster's clock: behind by the sum of all realignments so far.
+
+    Each period ends with a realignment between 0 and `most_ns`.
+    """
+
+    __slots__ = ("_behind", "_most_ns", "_period_ns", "_rng")
+
+    def __init__(self, rng: np.random.Generator, *, period_ns: int, most_ns: int) -> None:
+        self._rng = rng
+        self._period_ns = period_ns
+        self._most_ns = most_ns
+        self._behind: Ints = np.zeros(1, np.int64)
+
+    def time_ns(self, program_ns: int) -> int:
+        period = program_ns // self._period_ns
+        self._reach(period)
+        return program_ns + int(self._behind[period])
+
+    def times_ns(self, program_ns: Ints) -> Ints:
+        """The same for ascending times."""
+        if not len(program_ns):
+            return program_ns
+        periods = program_ns // self._period_ns
+        self._reach(int(periods[-1]))
+        return program_ns + self._behind[periods]
+
+    def next_in_phase(self, now_ns: int, phase_ns: int, every_ns: int) -> int:
+        """The first program time that is `phase_ns` past a multiple of `every_ns` and not before `now_ns` on the cluster's clock."""
+        self._reach(now_ns // self._period_ns)
+        behind = int(self._behind[now_ns // self._period_ns])
+        program_ns = phase_ns + max(0, -(-(now_ns - behind - phase_ns) // every_ns)) * every_ns
+        while program_ns >= every_ns and self.time_ns(program_ns - every_ns) >= now_ns:
+            program_ns -= every_ns
+        while self.time_ns(program_ns) < now_ns:
+            program_ns += every_ns
+        return program_ns
+
+    def _reach(self, period: int) -> None:
+        # Always as many at a time: what one draw yields depends on how many it is asked for.
+        while period >= len(self._behind):
+            steps = self._rng.integers(0, self._most_ns, _DRAWN, endpoint=True)
+            self._behind = np.concatenate([self._behind, self._behind[-1] + np.cumsum(steps)])

@@ -1,0 +1,154 @@
+"""An LPU engine that decodes: pipeline slots, SRAM as a hard limit, KV that comes from the worker that ingested the prompt.
+
+A request is admitted, first come first served, when a slot is free and SRAM can hold its prompt and all it may generate; then its KV is moved, then it
+takes the next pass of its slot through the pipeline and yields a token with every pass. KV of finished requests stays until its room is needed, so a
+session's next request moves only what is new. Tokens are worked out in runs, when somebody asks.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from heapq import heappop, heappush
+
+import numpy as np
+
+from emulators.blocks import BLOCK_TOKENS, blocks_for
+from emulators.gpu_worker import GpuWorker
+from emulators.journal import Journal, tier_code
+from emulators.kv import Pool
+from emulators.loop import Loop
+from emulators.lpu import DeviceClock
+from emulators.observed import Observed
+from emulators.request import Request
+
+
+@dataclass(slots=True)
+class _Running:
+    """A request in a slot: its k-th pass (from 0) ends at program time `first_ns` + k gaps, with token k + 1."""
+
+    request: Request
+    slot: int
+    first_ns: int
+    passes: int
+    delivered: int = 0
+
+
+class LpuWorker:
+    """One group of chips with one compiled program. `gap_ns` is the time of a pass, `slots` how many requests are in the pipeline at most."""
+
+    def __init__(
+        self,
+        slot: int,
+        *,
+        loop: Loop,
+        journal: Journal,
+        gap_ns: int,
+        slots: int,
+        clock: DeviceClock,
+        pool: Pool,
+        observed: Observed,
+        on_finished: Callable[[Request], None],
+    ) -> None:
+        self.slot, self.pool, self.observed, self.slots, self.gap_ns = slot, pool, observed, slots, gap_ns
+        self._loop, self._journal, self._clock = loop, journal, clock
+        self._on_finished = on_finished
+        self._tier_code = tier_code(pool.tier)
+        self._waiting: deque[tuple[Request, GpuWorker]] = deque()
+        self._arriving = 0
+        self._free = list(range(slots))
+        self._running: dict[int, _Running] = {}
+
+    @property
+    def running(self) -> int:
+        return len(self._running)
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting) + self._arriving
+
+    def submit(self, request: Request, source: GpuWorker) -> None:
+        """Takes a request whose prompt `source` has computed."""
+        request.queued_ns = self._loop.now_ns
+        self._waiting.append((request, source))
+        self._admit()
+
+    def emit(self, until_ns: int) -> None:
+        """Writes all tokens that are delivered before `until_ns`."""
+        for running in self._running.values():
+            self._emit(running, until_ns)
+
+    def _admit(self) -> None:
+        now = self._loop.now_ns
+        while self._waiting and self._free:
+            request, source = self._waiting[0]
+            names = request.names[: blocks_for(request.prompt)]
+            missing = len(self.pool.missing(names))
+            if not self.pool.claim(now, names, request.most_blocks - len(names)):
+                return
+            self._waiting.popleft()
+            self.observed.queued(now - request.queued_ns)
+            self._journal.phase(request.id, "queue", self.slot, self.pool.tier, request.queued_ns, now)
+            size = missing * self.pool.block_bytes
+            arrival = source.egress.book(now, size) if size else now
+            self._arriving += 1
+            self._loop.at(arrival, self._arrived, request, source, heappop(self._free), now, size)
+
+    def _arrived(self, request: Request, source: GpuWorker, slot: int, start: int, size: int) -> None:
+        now = self._loop.now_ns
+        if size:
+            self._journal.phase(request.id, "transfer", self.slot, self.pool.tier, start, now, bytes=size)
+        source.let_go(request)
+        self._arriving -= 1
+        begin = self._clock.next_in_phase(now, slot * self.gap_ns // self.slots, self.gap_ns)
+        running = _Running(request, slot, begin + self.gap_ns, request.output - 1)
+        self._running[slot] = running
+        request.decoding_ns = self._clock.time_ns(begin)
+        # The pass that samples token k computes the KV of token k − 1, at position prompt + k − 1.
+        self._plan(running, -request.prompt % BLOCK_TOKENS)
+
+    def _plan(self, running: _Running, number: int) -> None:
+        """Plans the pass `number`, which begins a block, or the end if that comes first."""
+        if number < running.passes:
+            begin = running.first_ns + (number - 1) * self.gap_ns
+            self._loop.at(self._clock.time_ns(begin), self._open_block, running, number)
+        else:
+            end = running.first_ns + (running.passes - 1) * self.gap_ns
+            self._loop.at(self._clock.time_ns(end), self._finish, running)
+
+    def _open_block(self, running: _Running, number: int) -> None:
+        request = running.request
+        self.pool.claim_reserved(self._loop.now_ns, request.names[(request.prompt + number) // BLOCK_TOKENS])
+        self._plan(running, number + BLOCK_TOKENS)
+
+    def _finish(self, running: _Running) -> None:
+        now, request = self._loop.now_ns, running.request
+        self._emit(running, now + 1)
+        del self._running[running.slot]
+        heappush(self._free, running.slot)
+        held = blocks_for(request.final_tokens)
+        full = request.final_tokens // BLOCK_TOKENS
+        self.pool.release(now, request.names[:held], full, request.most_blocks - held)
+        self._journal.phase(request.id, "decode", self.slot, self.pool.tier, request.decoding_ns, now)
+        self.observed.finished(now, request)
+        self._on_finished(request)
+        self._admit()
+
+    def _emit(self, running: _Running, until_ns: int) -> None:
+        at = running.delivered
+        # Program time is never ahead of the cluster's, so no pass that is looked at here is left out.
+        end = min(running.passes, max(at, -(-(until_ns - running.first_ns) // self.gap_ns)))
+        if end == at:
+            return
+        program = running.first_ns + np.arange(at - 1, end) * self.gap_ns
+        times = self._clock.times_ns(program)
+        end = at + int(np.searchsorted(times[1:], until_ns, side="left"))
+        if end == at:
+            return
+        starts, times = times[: end - at], times[1 : end - at + 1]
+        request = running.request
+        self._journal.deliver_run(self.slot, self._tier_code, times, starts, request.stream, at + 1)
+        self.observed.gaps.extend(np.diff(times, prepend=request.last_ns))
+        self.observed.stats.generation_tokens += len(times)
+        running.delivered = end
+        request.produced = end + 1
+        request.last_ns = int(times[-1])

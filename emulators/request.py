@@ -1,0 +1,65 @@
+"""One request on its way: what it asks for, and how far it has come. Workers move it along; nothing here acts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from emulators.blocks import blocks_for
+
+
+def _nobody() -> None:
+    """Whom a request tells that nobody waits for."""
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """Tokens are counts, times nanoseconds. `output` is what it will generate (the emulator knows), `limit` what it may."""
+
+    id: str
+    stream: int
+    received_ns: int
+    prompt: int
+    output: int
+    limit: int
+    names: list[int]
+    """KV blocks of prompt and output, by position."""
+    labels: tuple[str, ...]
+    workflow: str | None = None
+    target_ttft_s: float | None = None
+
+    ingest: int = -1
+    """Slot of the worker that computes the prompt, and of the one that generates."""
+    generate: int = -1
+
+    computed: int = 0
+    """Tokens whose KV the ingesting worker holds, in the first `held` blocks."""
+    held: int = 0
+    goal: int = 0
+    """Tokens whose KV must be there before the next one can be sampled: the prompt, and after a preemption what was generated, too."""
+    produced: int = 0
+
+    queued_ns: int = 0
+    admitted_ns: int = -1
+    first_ns: int = -1
+    last_ns: int = -1
+    decoding_ns: int = -1
+    preempted_ns: int = -1
+    preemptions: int = 0
+    computed_prompt: int = 0
+    fetches: int = 0
+    """Transfers under way that it waits for."""
+    answered: Callable[[], None] = _nobody
+    """Told when it has ended."""
+
+    @property
+    def reason(self) -> str:
+        return "length" if self.output == self.limit else "stop"
+
+    @property
+    def most_blocks(self) -> int:
+        """Blocks that it may come to need."""
+        return blocks_for(self.prompt + self.limit)
+
+    @property
+    def final_tokens(self) -> int:
+        """Tokens whose KV exists at the end: the last token sampled is not computed upon."""
+        return self.prompt + self.output - 1

@@ -1,0 +1,114 @@
+"""Scenarios: which workers, with what memory, by which rules, under what load. A scenario is one row of the registry.
+
+Data only; `emulators.cluster` makes it run.
+"""
+
+from typing import Final
+
+from emulators.cluster import Cluster
+from emulators.fleet import GpuSpec, HostSpec, LpuSpec, Scenario
+from emulators.router import Rule, Weights
+from emulators.workload import Archetype, Spread
+
+GIB: Final = 1 << 30
+
+
+class UnknownScenarioError(ValueError):
+    """No scenario has that name; the message names those there are."""
+
+
+DEFAULT: Final = Scenario(
+    name="default",
+    about="1 prefill GPU, 1 aggregated GPU, 2 LPU decoders; interactive, agent and batch load",
+    model="llama-3.1-8b",
+    workers=(
+        GpuSpec("gpu-0/0", role="prefill", chip="H100-SXM", engine="vllm-2025", kv_pool_bytes=24 * GIB),
+        GpuSpec("gpu-1/0", role="aggregated", chip="H100-SXM", engine="vllm-2025", kv_pool_bytes=16 * GIB),
+        LpuSpec("lpu-0/0", chip="Groq-LPU-v1", chips=64, slots=16),
+        LpuSpec("lpu-1/0", chip="Groq-LPU-v1", chips=64, slots=16),
+    ),
+    host=HostSpec("host-0", dram_bytes=48 * GIB, flash_bytes=512 * GIB),
+    rules=(
+        Rule("batch-to-aggregated", frozenset({"batch"}), frozenset({"aggregated"})),
+        Rule("interactive-to-lpu", frozenset({"interactive", "short-context"}), frozenset({"decode"})),
+        Rule("long-context-by-score", frozenset({"interactive", "long-context"}), frozenset({"decode", "aggregated"})),
+        Rule("by-score", frozenset(), frozenset({"decode", "aggregated"})),
+    ),
+    weights=Weights(),
+    load=(
+        Archetype(
+            name="chat",
+            kind="interactive",
+            rate=1.6,
+            turns=Spread(4, 0.7, 1, 12),
+            first_input=Spread(180, 1.0, 8, 4_000),
+            next_input=Spread(90, 0.9, 4, 2_000),
+            output=Spread(280, 0.6, 24, 1_024),
+            limit=1_024,
+            pause=Spread(9, 0.7, 2, 60),
+            shared_tokens=640,
+            applications=3,
+            standing=30,
+            target_ttft_s=0.2,
+        ),
+        Archetype(
+            name="agent",
+            kind="interactive",
+            rate=0.06,
+            turns=Spread(45, 0.8, 6, 160),
+            first_input=Spread(5_000, 0.5, 1_000, 12_000),
+            next_input=Spread(420, 1.0, 20, 6_000),
+            output=Spread(130, 0.8, 16, 512),
+            limit=512,
+            pause=Spread(1.4, 0.3, 0.5, 3),
+            away=0.06,
+            away_pause=Spread(25, 0.8, 5, 120),
+            shared_tokens=3_072,
+            applications=2,
+            standing=10,
+            workflow=True,
+            target_ttft_s=0.5,
+        ),
+        Archetype(
+            name="summarise",
+            kind="batch",
+            rate=1.1,
+            turns=Spread(1, 0, 1, 1),
+            first_input=Spread(6_000, 0.5, 1_500, 16_000),
+            next_input=Spread(1, 0, 1, 1),
+            output=Spread(220, 0.4, 60, 512),
+            limit=512,
+            pause=Spread(1, 0, 1, 1),
+            shared_tokens=256,
+            burst=4,
+        ),
+        Archetype(
+            name="report",
+            kind="batch",
+            rate=1.5,
+            turns=Spread(1, 0, 1, 1),
+            first_input=Spread(400, 0.5, 60, 2_000),
+            next_input=Spread(1, 0, 1, 1),
+            output=Spread(900, 0.4, 200, 2_048),
+            limit=2_048,
+            pause=Spread(1, 0, 1, 1),
+            shared_tokens=128,
+            standing=16,
+            standing_within_s=1.0,
+        ),
+    ),
+)
+
+SCENARIOS: Final[dict[str, Scenario]] = {scenario.name: scenario for scenario in (DEFAULT,)}
+
+
+def scenario(name: str) -> Scenario:
+    """UnknownScenarioError (a ValueError) if there is none of that name."""
+    if name not in SCENARIOS:
+        raise UnknownScenarioError(f"unknown scenario {name!r}; known: {', '.join(sorted(SCENARIOS))}")
+    return SCENARIOS[name]
+
+
+def build(name: str, seed: int, *, keep_gaps: bool = True) -> Cluster:
+    """A cluster at time 0 that plays the scenario. `seed` is not negative; `keep_gaps` as for `Cluster`."""
+    return Cluster(scenario(name), seed, keep_gaps=keep_gaps)

@@ -1,0 +1,83 @@
+"""What really happened, as JSON: the counts against which a dashboard's own can be tested.
+
+Everything is since the start and as of `now_ns`: all that is before it. Nothing is estimated; what was not kept is null.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from emulators.events import Row
+from emulators.kv import Pool
+from emulators.observed import Observed
+from emulators.router import Router
+from emulators.samples import Samples
+
+NS: Final = 1e9
+
+
+def truth(
+    now_ns: int,
+    workers: Sequence[tuple[str, str, Observed]],
+    pools: Iterable[Pool],
+    router: Router,
+    requests: Mapping[str, int],
+) -> Row:
+    """`workers`: id, tier and notes of each, by slot; `requests`: counts, as they are to be said.
+
+    `placements`: tokens by (worker, stage, tier). The rows of stage `decode` are primary and sum to the output tokens; those of stage `prefill` count
+    tokens computed in prefill chunks that have ended, as the `prefill` phases do, `recomputed_tokens` of them having been admitted again after a preemption.
+    `gaps`: a gap is the later delivery's worker's.
+    """
+    return {
+        "now_ns": now_ns,
+        "placements": [row for worker in workers for row in _placements(*worker)],
+        "pools": [
+            {
+                "slot": pool.slot,
+                "owner": pool.owner,
+                "tier": pool.tier,
+                "used_bytes": pool.used * pool.block_bytes,
+                "active_bytes": pool.active * pool.block_bytes,
+                "capacity_bytes": pool.capacity * pool.block_bytes,
+                "hit_tokens": pool.hit_tokens,
+            }
+            for pool in pools
+        ],
+        "prompts": [
+            {
+                "worker": name,
+                "prompt_tokens": notes.stats.prompt_tokens,
+                "computed_tokens": notes.stats.computed_tokens,
+                "hit_tokens": dict(notes.stats.hit_tokens),
+                "recomputed_tokens": notes.stats.recomputed_tokens,
+                "preemptions": notes.stats.preemptions,
+            }
+            for name, _, notes in workers
+        ],
+        "gaps": [{"worker": name, **distribution([notes.gaps])} for name, _, notes in workers],
+        "ttft": [
+            *({"worker": name, **distribution([notes.ttft])} for name, _, notes in workers),
+            {"worker": None, **distribution([notes.ttft for _, _, notes in workers])},
+        ],
+        "requests": dict(requests),
+        "decisions": {"total": router.total, "ties": router.ties, "by_rule": dict(router.by_rule)},
+    }
+
+
+def distribution(columns: Sequence[Samples]) -> Row:
+    """n, p50, p99 and maximum in seconds of all samples together; null what cannot be said. Quantiles by linear interpolation."""
+    if not all(column.complete for column in columns):
+        return {"n": None, "p50_s": None, "p99_s": None, "max_s": None}
+    values = np.concatenate([column.values for column in columns])
+    if not len(values):
+        return {"n": 0, "p50_s": None, "p99_s": None, "max_s": None}
+    p50, p99 = np.quantile(values, (0.5, 0.99)) / NS
+    return {"n": len(values), "p50_s": float(p50), "p99_s": float(p99), "max_s": int(values.max()) / NS}
+
+
+def _placements(name: str, tier: str, notes: Observed) -> Iterable[Row]:
+    for stage, tokens in (("decode", notes.stats.generation_tokens), ("prefill", notes.prefilled_tokens)):
+        if tokens:
+            yield {"worker": name, "stage": stage, "primary": stage == "decode", "tier": tier, "tokens": tokens}

@@ -1,0 +1,171 @@
+"""Who asks for what, and when: sessions of several kinds that arrive by themselves, whatever the cluster does.
+
+Open loop: the arrival of a session never waits for the cluster; its next turn comes a drawn pause after the answer to the one before. All of
+a session is drawn when it arrives, from generators of its kind, so what is asked does not depend on how fast it is answered.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from emulators.blocks import Context
+from emulators.loop import Loop
+from emulators.randomness import generator
+
+NS: Final = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A lognormal quantity by its median, cut to [low, high]."""
+
+    median: float
+    sigma: float
+    low: float
+    high: float
+
+    def draw(self, rng: np.random.Generator) -> float:
+        return min(self.high, max(self.low, self.median * float(rng.lognormal(0.0, self.sigma))))
+
+    def tokens(self, rng: np.random.Generator) -> int:
+        return round(self.draw(rng))
+
+
+@dataclass(frozen=True, slots=True)
+class Archetype:
+    """A kind of session. Rates per second, times in seconds, sizes in tokens.
+
+    `burst`: sessions that arrive together, `burst_spacing_s` apart on average. `shared_tokens`: a prompt that the sessions of one of `applications`
+    have in common. `pause`: between an answer and the next turn; with probability `away` it is `away_pause` instead (a human, between runs of a tool loop).
+    `standing`: sessions that are under way at the start, at any of their turns, beginning within `standing_within_s`. A session ends before its context passes `most_tokens`.
+    """
+
+    name: str
+    kind: str
+    rate: float
+    turns: Spread
+    first_input: Spread
+    next_input: Spread
+    output: Spread
+    limit: int
+    pause: Spread
+    shared_tokens: int = 0
+    applications: int = 1
+    burst: int = 1
+    burst_spacing_s: float = 0.02
+    away: float = 0.0
+    away_pause: Spread | None = None
+    standing: int = 0
+    standing_within_s: float = 10.0
+    most_tokens: int = 32_768
+    workflow: bool = False
+    target_ttft_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One request to be: what is added to the context, what is generated, and the pause before it."""
+
+    added: int
+    output: int
+    pause_ns: int
+
+
+class Session:
+    """A context that grows turn by turn."""
+
+    __slots__ = ("archetype", "at", "context", "tokens", "turns", "workflow")
+
+    def __init__(self, archetype: Archetype, turns: list[Turn], context: Context, workflow: str | None) -> None:
+        self.archetype, self.turns, self.context, self.workflow = archetype, turns, context, workflow
+        self.at = 0
+        self.tokens = 0
+        """Context behind the turn that is next: prompts and answers so far."""
+
+    @property
+    def turn(self) -> Turn:
+        return self.turns[self.at]
+
+
+class Workload:
+    """Plans the turns of all sessions on the loop; `ask(session)` is called when one is due, and calls back `answered`."""
+
+    def __init__(
+        self, loop: Loop, seed: int, archetypes: tuple[Archetype, ...], ask: Callable[[Session], None]
+    ) -> None:
+        self._loop = loop
+        self._ask = ask
+        self._workflows = 0
+        for archetype in archetypes:
+            arrivals = generator(seed, "arrivals", archetype.name)
+            sizes = generator(seed, "sizes", archetype.name)
+            standing = arrivals.uniform(0, archetype.standing_within_s, archetype.standing)
+            for seconds in np.sort(standing).tolist():
+                loop.at(round(seconds * NS), self._begin, archetype, sizes, True)
+            if archetype.rate > 0:
+                self._plan_arrival(archetype, _arrivals(archetype, arrivals), sizes)
+
+    def answered(self, session: Session) -> None:
+        """The turn's last token is out: the next turn follows after its pause, if there is one."""
+        turn = session.turn
+        session.tokens += turn.added + turn.output
+        session.at += 1
+        if session.at < len(session.turns):
+            self._loop.at(self._loop.now_ns + session.turn.pause_ns, self._ask, session)
+
+    def _plan_arrival(self, archetype: Archetype, times: Iterator[int], sizes: np.random.Generator) -> None:
+        self._loop.at(next(times), self._arrive, archetype, times, sizes)
+
+    def _arrive(self, archetype: Archetype, times: Iterator[int], sizes: np.random.Generator) -> None:
+        self._plan_arrival(archetype, times, sizes)
+        self._begin(archetype, sizes, False)
+
+    def _begin(self, archetype: Archetype, sizes: np.random.Generator, under_way: bool) -> None:
+        turns = draw_turns(archetype, sizes)
+        application = int(sizes.integers(archetype.applications))
+        own = int(sizes.integers(1 << 63))
+        shared = int(generator(application, "application", archetype.name).integers(1 << 63))
+        workflow = None
+        if archetype.workflow:
+            self._workflows += 1
+            workflow = f"w-{self._workflows}"
+        session = Session(archetype, turns, Context(shared, archetype.shared_tokens, own), workflow)
+        if under_way:
+            session.at = int(sizes.integers(len(turns)))
+            session.tokens = sum(turn.added + turn.output for turn in turns[: session.at])
+        self._ask(session)
+
+
+def draw_turns(archetype: Archetype, rng: np.random.Generator) -> list[Turn]:
+    """All turns of a session, at least one; later ones that would pass `most_tokens` are left out."""
+    turns: list[Turn] = []
+    tokens = 0
+    for number in range(archetype.turns.tokens(rng)):
+        added = (archetype.next_input if number else archetype.first_input).tokens(rng)
+        output = min(archetype.limit, archetype.output.tokens(rng))
+        pause = archetype.pause
+        if archetype.away_pause is not None and rng.random() < archetype.away:
+            pause = archetype.away_pause
+        if not number:
+            added += archetype.shared_tokens
+        turn = Turn(added, output, round(pause.draw(rng) * NS))
+        if turns and tokens + added + archetype.limit > archetype.most_tokens:
+            break
+        tokens += added + output
+        turns.append(turn)
+    return turns
+
+
+def _arrivals(archetype: Archetype, rng: np.random.Generator) -> Iterator[int]:
+    """Times at which sessions arrive: bursts by a Poisson process, `rate` sessions a second on average."""
+    burst_ns = 0
+    last_ns = 0
+    while True:
+        burst_ns += round(rng.exponential(archetype.burst / archetype.rate) * NS)
+        at = last_ns = max(burst_ns, last_ns)
+        for _ in range(archetype.burst):
+            yield at
+            last_ns = at
+            at += round(rng.exponential(archetype.burst_spacing_s) * NS)
