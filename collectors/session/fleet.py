@@ -1,0 +1,52 @@
+"""One list of workers out of many sources: the same id in a placement stream and on a scraped page is the same worker."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+from collectors.model.batch import WorkerInfo
+from collectors.model.vocabulary import Device, Role
+from collectors.session.source_state import SourceState
+
+
+@dataclass(slots=True)
+class Worker:
+    """Who says what of a worker: `placed` is the source of its deliveries and `row` its row there; `scraped` the source of its page."""
+
+    info: WorkerInfo
+    target: str
+    placed: SourceState | None = None
+    row: int = 0
+    scraped: SourceState | None = None
+
+    @property
+    def emulated(self) -> bool:
+        return any(source is not None and source.emulated for source in (self.placed, self.scraped))
+
+
+def workers(sources: Iterable[SourceState]) -> dict[str, Worker]:
+    """By id, in order of appearance. A scraped page names the target; a stream of deliveries does where there is no page."""
+    found: dict[str, Worker] = {}
+    for source in sources:
+        rows = {} if source.summary is None else {name: row for row, name in enumerate(source.summary.workers)}
+        for info in source.inventory.workers:
+            worker = found.setdefault(info.id, Worker(info, source.name))
+            worker.info = _fuller(worker.info, info)
+            if source.summary is not None:
+                worker.placed, worker.row = source, rows[info.id]
+            else:
+                worker.scraped, worker.target = source, source.name
+    return found
+
+
+def _fuller(known: WorkerInfo, other: WorkerInfo) -> WorkerInfo:
+    """What one source does not know, another may."""
+    return msgspec.structs.replace(
+        known,
+        role=other.role if known.role is Role.UNKNOWN else known.role,
+        device=other.device if known.device is Device.UNKNOWN else known.device,
+        chip=known.chip or other.chip,
+        chips=known.chips or other.chips,
+        model=known.model or other.model,
+    )

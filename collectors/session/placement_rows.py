@@ -1,0 +1,159 @@
+"""Where the window's tokens ran, and what decided it: placements, decisions, stalls and the river."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from collectors.model.frame import DecisionSummary, Figure, PlacementRow, RiverRow, RuleCount, StallRow
+from collectors.model.signals import Signal
+from collectors.model.vocabulary import PRIMARY, STAGES, TIERS, Device, Provenance, Stage, Tier
+from collectors.session.fleet import Worker
+from collectors.session.source_state import SourceState
+from collectors.stats.columns import Key
+from collectors.stats.figures import absent, figure, increase
+from collectors.stats.sketch import Ints
+from collectors.stats.summary import Summary
+
+MAX_STALLS = 64
+
+
+def placement_rows(
+    workers: dict[str, Worker], sources: Iterable[SourceState], tick_ns: int, window_ns: int
+) -> tuple[PlacementRow, ...]:
+    """Output tokens by their primary stage, then what ran beside them; workers in the fleet's order, tokens of nobody known last."""
+    rows = [
+        row
+        for source in sources
+        if source.summary is not None
+        for row in _placed(source, source.summary, workers, tick_ns)
+    ]
+    for worker in workers.values():
+        if worker.placed is None and worker.scraped is not None:
+            rows.extend(_scraped(worker, tick_ns, window_ns))
+    order = {name: place for place, name in enumerate(workers)}
+    return tuple(
+        sorted(
+            rows,
+            key=lambda row: (
+                not row.primary,
+                order.get(row.worker or "", len(order)),
+                STAGES.index(row.stage),
+                TIERS.index(row.tier),
+            ),
+        )
+    )
+
+
+def decision_summary(sources: Iterable[SourceState], tick_ns: int) -> DecisionSummary:
+    """Of all routers that report decisions; absent where none does."""
+    routers = [(source, source.summary) for source in sources if source.summary is not None]
+    if not routers:
+        nothing = absent(emulated=False)
+        return DecisionSummary(nothing, nothing, ())
+    emulated = any(source.emulated for source, _ in routers)
+    age_s = max((age for source, _ in routers if (age := source.age_s(tick_ns)) is not None), default=None)
+
+    def counted(value: int) -> Figure:
+        return figure(value, Provenance.REPORTED, emulated=emulated, age_s=age_s)
+
+    rules: Counter[str] = Counter()
+    for _, summary in routers:
+        rules.update(summary.rules)
+    return DecisionSummary(
+        total=counted(sum(summary.decisions for _, summary in routers)),
+        ties=counted(sum(summary.ties for _, summary in routers)),
+        by_rule=tuple(
+            RuleCount(rule, counted(count))
+            for rule, count in sorted(rules.items(), key=lambda item: (-item[1], item[0]))
+        ),
+    )
+
+
+def stall_rows(sources: Iterable[SourceState], tick_ns: int) -> tuple[StallRow, ...]:
+    """The newest ones with what the phases at that time say of their causes."""
+    rows = []
+    for source in sources:
+        if source.summary is None:
+            continue
+        slots = {worker.id: worker.slot for worker in source.inventory.workers}
+        for stall in source.summary.stalls[:MAX_STALLS]:
+            worker = source.summary.workers[stall.row]
+            age_s = max(tick_ns - stall.at_ns, 0) / 1e9
+            causes = source.evidence.causes(
+                slots.get(worker, -1), stall.request, stall.time_ns, stall.gap_ns, stall.median_ns
+            )
+            rows.append(
+                StallRow(
+                    at=stall.at_ns / 1e9,
+                    request=stall.request,
+                    worker=worker or None,
+                    gap_s=figure(stall.gap_ns / 1e9, Provenance.DERIVED, emulated=source.emulated, age_s=age_s),
+                    median_s=figure(stall.median_ns / 1e9, Provenance.DERIVED, emulated=source.emulated, age_s=age_s),
+                    causes=causes,
+                )
+            )
+    return tuple(sorted(rows, key=lambda row: (-row.at, row.request))[:MAX_STALLS])
+
+
+def river_rows(workers: Iterable[Worker]) -> tuple[RiverRow, ...]:
+    """Of the workers whose deliveries are seen."""
+    return tuple(
+        RiverRow(
+            worker=worker.info.id,
+            device=worker.info.device,
+            role=worker.info.role,
+            tokens=worker.placed.summary.river_tokens[worker.row].tobytes(),
+            late=worker.placed.summary.river_late[worker.row].tobytes(),
+        )
+        for worker in workers
+        if worker.placed is not None and worker.placed.summary is not None
+    )
+
+
+def timeline_level(jitter_s: float | None) -> int:
+    """A second's worst p99 − p50 as a level (frame.Frame.timeline)."""
+    if jitter_s is None:
+        return 0
+    return min(max(1 + math.floor(2 * math.log10(max(jitter_s, 1e-9) / 1e-5)), 1), 14)
+
+
+def _placed(source: SourceState, summary: Summary, workers: dict[str, Worker], tick_ns: int) -> Iterator[PlacementRow]:
+    age_s = source.age_s(tick_ns)
+
+    def row(number: int, stage: Stage, tier: Tier, primary: bool, tokens: int) -> PlacementRow:
+        name = summary.workers[number]
+        worker = workers.get(name)
+        return PlacementRow(
+            stage=stage,
+            primary=primary,
+            worker=name or None,
+            device=Device.UNKNOWN if worker is None else worker.info.device,
+            tier=tier,
+            tokens=figure(tokens, Provenance.REPORTED, emulated=source.emulated, age_s=age_s),
+        )
+
+    placed = summary.placed
+    for number, tier, stage in _occupied(placed.tokens):
+        yield row(number, STAGES[stage], TIERS[tier], True, int(placed.tokens[number, tier, stage]))
+    for number, tier, stage in _occupied(placed.beside):
+        yield row(number, STAGES[stage], TIERS[tier], False, int(placed.beside[number, tier, stage]))
+    for number, tier in _occupied(placed.prompt):
+        yield row(number, Stage.PREFILL, TIERS[tier], False, int(placed.prompt[number, tier]))
+
+
+def _scraped(worker: Worker, tick_ns: int, window_ns: int) -> Iterator[PlacementRow]:
+    """A page counts the tokens of its own worker; in which memory they ran it does not say."""
+    assert worker.scraped is not None
+    stats = worker.scraped.scraped
+    if stats is None:
+        return
+    for signal, stage in ((Signal.GENERATION_TOKENS, Stage.DECODE), (Signal.PROMPT_TOKENS_COMPUTED, Stage.PREFILL)):
+        grown = increase(stats.increase(tick_ns, window_ns, Key(worker.info.id, signal)), emulated=worker.emulated)
+        if grown.value:
+            yield PlacementRow(stage, stage in PRIMARY, worker.info.id, worker.info.device, Tier.UNKNOWN, grown)
+
+
+def _occupied(cells: Ints) -> list[list[int]]:
+    """Indices of the cells that hold anything."""
+    found: list[list[int]] = list(map(list, zip(*(axis.tolist() for axis in cells.nonzero()), strict=True)))
+    return found

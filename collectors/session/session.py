@@ -1,0 +1,118 @@
+"""A run of observation: batches in, one Frame a tick out. No I/O, no clock of its own: the same batches and ticks give the same Frames."""
+
+from typing import Final
+
+from collectors.model.batch import Batch
+from collectors.model.frame import Figure, Frame, TargetRow, WorkerRow
+from collectors.model.signals import Signal
+from collectors.model.vocabulary import Provenance
+from collectors.session.fleet import Worker, workers
+from collectors.session.placement_rows import (
+    decision_summary,
+    placement_rows,
+    river_rows,
+    stall_rows,
+    timeline_level,
+)
+from collectors.session.source_state import SourceState
+from collectors.session.tier_rows import tier_rows
+from collectors.session.worker_rows import all_ttft, jitter_row, worker_row
+from collectors.stats.columns import Key
+from collectors.stats.figures import absent, figure
+
+WINDOW_S: Final = 60
+TIMELINE_S: Final = 900
+_GAP: Final = 255
+_SECOND_NS: Final = 1_000_000_000
+
+
+class Session:
+    """`clock` is the kind of clock that its times are of: `live` or `virtual`."""
+
+    def __init__(self, clock: str, window_s: int = WINDOW_S) -> None:
+        self._clock = clock
+        self._window_s = window_s
+        self._sources: dict[str, SourceState] = {}
+        self._timeline: dict[int, int] = {}
+
+    def feed(self, batch: Batch) -> None:
+        """Takes a batch. Batches come in order of their times, and before the first tick that is later."""
+        source = self._sources.get(batch.source)
+        if source is None:
+            source = self._sources[batch.source] = SourceState(batch.source, self._window_s)
+        source.feed(batch)
+
+    def answers(self, source: str) -> int | None:
+        """How often a source has answered with data so far; None if it is not up."""
+        found = self._sources.get(source)
+        return None if found is None or not found.connected else found.answers
+
+    def tick(self, time_ns: int, utc_s: float | None = None) -> Frame:
+        """The Frame at `time_ns`, a multiple of the tick later than the last one."""
+        window_ns = self._window_s * _SECOND_NS
+        sources = list(self._sources.values())
+        for source in sources:
+            source.tick(time_ns)
+        fleet = workers(sources)
+        rows = tuple(worker_row(worker, time_ns, window_ns) for worker in fleet.values())
+        return Frame(
+            time_ns=time_ns,
+            utc_s=utc_s,
+            clock=self._clock,
+            window_s=_observed_s(sources, fleet, time_ns, window_ns),
+            emulated=any(source.emulated for source in sources),
+            targets=tuple(_target(source, time_ns) for source in sources),
+            workers=rows,
+            tiers=tier_rows(sources, time_ns, window_ns),
+            placements=placement_rows(fleet, sources, time_ns, window_ns),
+            decisions=decision_summary(sources, time_ns),
+            jitter=tuple(jitter_row(row) for row in rows),
+            stalls=stall_rows(sources, time_ns),
+            tokens_per_s=_total_rate(rows),
+            ttft=all_ttft(list(fleet.values()), sources, time_ns, window_ns),
+            river=river_rows(fleet.values()),
+            timeline=self._heat(sources, time_ns),
+        )
+
+    def _heat(self, sources: list[SourceState], time_ns: int) -> bytes:
+        """The last seconds' levels, oldest first."""
+        placed = [source for source in sources if source.summary is not None]
+        lost = bool(placed) and not any(source.connected for source in placed)
+        for source in placed:
+            for second, jitter_s in source.summary.seconds if source.summary is not None else ():
+                level = _GAP if lost else timeline_level(jitter_s)
+                self._timeline[second] = max(self._timeline.get(second, 0), level)
+        end = time_ns // _SECOND_NS
+        for second in [one for one in self._timeline if one < end - TIMELINE_S]:
+            del self._timeline[second]
+        if not self._timeline:
+            return b""
+        return bytes(self._timeline.get(second, _GAP) for second in range(min(self._timeline), end))
+
+
+def _target(source: SourceState, time_ns: int) -> TargetRow:
+    status = source.status
+    return TargetRow(source.name, status.url, status.backend, status.status, status.reason, source.age_s(time_ns))
+
+
+def _total_rate(rows: tuple[WorkerRow, ...]) -> Figure:
+    """Output tokens a second of all workers that say so."""
+    known = [row.tokens_per_s for row in rows if row.tokens_per_s.value is not None]
+    if not known:
+        return absent(emulated=any(row.tokens_per_s.emulated for row in rows))
+    return figure(
+        sum(one.value for one in known if one.value is not None),
+        Provenance.DERIVED,
+        emulated=any(one.emulated for one in known),
+        age_s=max((one.age_s for one in known if one.age_s is not None), default=None),
+    )
+
+
+def _observed_s(sources: list[SourceState], fleet: dict[str, Worker], time_ns: int, window_ns: int) -> float:
+    """Effective length of the window: the longest over which any source was observed."""
+    lengths = [source.summary.window_s for source in sources if source.summary is not None]
+    for worker in fleet.values():
+        if worker.placed is None and worker.scraped is not None and worker.scraped.scraped is not None:
+            grown = worker.scraped.scraped.increase(time_ns, window_ns, Key(worker.info.id, Signal.GENERATION_TOKENS))
+            lengths.append(grown.seconds or 0.0)
+    return max(lengths, default=0.0)

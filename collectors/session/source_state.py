@@ -1,0 +1,109 @@
+"""What a session remembers of one source: its status, its inventory, and the statistics that its parts call for."""
+
+from typing import assert_never
+
+from collectors.diagnose.stalls import Evidence
+from collectors.model.batch import (
+    Batch,
+    Blocks,
+    Decisions,
+    Deliveries,
+    Inventory,
+    Layout,
+    Occupancy,
+    Part,
+    Phases,
+    Requests,
+    Samples,
+    Status,
+    Watermark,
+)
+from collectors.model.vocabulary import TargetStatus
+from collectors.stats.deliveries import DeliveryStats
+from collectors.stats.scraped import ScrapedStats
+from collectors.stats.summary import Summary
+
+
+class SourceState:
+    """Statistics exist only where a part asked for them: `placed` for a source of deliveries, `scraped` for one of samples."""
+
+    def __init__(self, name: str, window_s: int) -> None:
+        self.name = name
+        self.status = Status(url="", backend="", status=TargetStatus.DOWN, reason="not heard yet")
+        self.inventory = Inventory(workers=())
+        self.heard_ns: int | None = None
+        """Session time of the newest batch that brought more than bad news."""
+        self.answers = 0
+        """Samples or watermarks so far."""
+        self.placed: DeliveryStats | None = None
+        self.scraped: ScrapedStats | None = None
+        self.evidence = Evidence()
+        self.summary: Summary | None = None
+        self._window_s = window_s
+        self._inventory_ns = 0
+
+    @property
+    def emulated(self) -> bool:
+        return self.inventory.emulated
+
+    @property
+    def connected(self) -> bool:
+        return self.status.status in (TargetStatus.UP, TargetStatus.STALE)
+
+    def age_s(self, tick_ns: int) -> float | None:
+        return None if self.heard_ns is None else max(tick_ns - self.heard_ns, 0) / 1e9
+
+    def feed(self, batch: Batch) -> None:
+        for part in batch.parts:
+            self._take(part, batch.time_ns)
+        if self.connected and any(not isinstance(part, Status) for part in batch.parts):
+            self.heard_ns = batch.time_ns
+
+    def tick(self, tick_ns: int) -> None:
+        """Brings the statistics of deliveries up to this tick."""
+        if self.placed is not None:
+            self.summary = self.placed.tick(tick_ns)
+            self.evidence.forget(tick_ns - self.inventory.clock_offset_ns - int(2e9) * self._window_s)
+
+    def _take(self, part: Part, time_ns: int) -> None:
+        match part:
+            case Status():
+                was_connected, self.status = self.connected, part
+                if was_connected and not self.connected and self.placed is not None:
+                    self.placed.lost()
+            case Inventory():
+                self.inventory, self._inventory_ns = part, time_ns
+                if self.placed is not None:
+                    self.placed.inventory(part, time_ns)
+            case Layout():
+                if self.scraped is None:
+                    self.scraped = ScrapedStats()
+                self.scraped.layout(part)
+            case Samples():
+                self.answers += 1
+                if self.scraped is not None:
+                    self.scraped.samples(part, time_ns)
+            case Deliveries():
+                self._deliveries().deliveries(part, time_ns)
+            case Requests():
+                self._deliveries().requests(part, time_ns)
+            case Decisions():
+                self._deliveries().decisions(part, time_ns)
+            case Phases():
+                self.evidence.add(part.rows)
+                self._deliveries().phases(part, time_ns)
+            case Occupancy():
+                self._deliveries().occupancy(part)
+            case Watermark():
+                self.answers += 1
+                self._deliveries()
+            case Blocks():
+                pass  # Recorded; no figure of this version is made of single blocks.
+            case _:
+                assert_never(part)
+
+    def _deliveries(self) -> DeliveryStats:
+        if self.placed is None:
+            self.placed = DeliveryStats(self._window_s)
+            self.placed.inventory(self.inventory, self._inventory_ns)
+        return self.placed

@@ -1,0 +1,187 @@
+"""The fleet's figures: a worker's rates and distributions, from its deliveries where they are seen one by one, else from its page."""
+
+import math
+from typing import Final
+
+from collectors.model.frame import Distribution, Figure, JitterRow, WorkerRow
+from collectors.model.signals import Signal
+from collectors.model.vocabulary import Provenance, State
+from collectors.session.fleet import Worker
+from collectors.session.source_state import SourceState
+from collectors.stats.columns import Key
+from collectors.stats.figures import (
+    Estimate,
+    absent,
+    distribution,
+    figure,
+    histogram,
+    no_distribution,
+    rate,
+    reading,
+    spread,
+)
+from collectors.stats.histograms import QUANTILES, Quantiles
+from collectors.stats.medians import ENOUGH
+from collectors.stats.scraped import Histogram, merged
+from collectors.stats.summary import Summary
+
+POPULATION: Final = {
+    Signal.TTFT: "requests with a first token",
+    Signal.QUEUE: "requests that left the queue",
+    Signal.GAP: "gaps between deliveries",
+    Signal.TPOT: "completed requests",
+}
+_ABSENT_GAUGE: Final = (State.ABSENT, State.UNSAMPLED, State.NAN, State.STALE)
+
+
+def worker_row(worker: Worker, tick_ns: int, window_ns: int) -> WorkerRow:
+    info = worker.info
+    return WorkerRow(
+        id=info.id,
+        target=worker.target,
+        role=info.role,
+        device=info.device,
+        chip=info.chip,
+        chips=info.chips,
+        model=info.model,
+        running=_gauge(worker, Signal.REQUESTS_RUNNING, tick_ns),
+        waiting=_gauge(worker, Signal.REQUESTS_WAITING, tick_ns),
+        tokens_per_s=_tokens_per_s(worker, tick_ns, window_ns),
+        ttft=_durations(worker, Signal.TTFT, tick_ns, window_ns),
+        queue=_durations(worker, Signal.QUEUE, tick_ns, window_ns),
+        gap=_durations(worker, Signal.GAP, tick_ns, window_ns),
+        tpot=_durations(worker, Signal.TPOT, tick_ns, window_ns),
+        longest_stall_s=_longest_stall(worker, tick_ns),
+    )
+
+
+def jitter_row(row: WorkerRow) -> JitterRow:
+    return JitterRow(row.id, row.model, row.device, spread(row.gap.p99, row.gap.p50), row.longest_stall_s)
+
+
+def all_ttft(workers: list[Worker], sources: list[SourceState], tick_ns: int, window_ns: int) -> Distribution:
+    """TTFT of all requests: of the deliveries' sources merged; without any, of the pages, where their buckets can be added."""
+    population = POPULATION[Signal.TTFT]
+    placed = [source for source in sources if source.summary is not None]
+    emulated = any(source.emulated for source in sources)
+    if placed:
+        counts = placed[0].summary.ttft_all if placed[0].summary is not None else None
+        for source in placed[1:]:
+            if source.summary is not None and counts is not None:
+                counts = counts.merge(source.summary.ttft_all)
+        if counts is not None:
+            found = [counts.quantile(q) for q in QUANTILES] if counts.n else []
+            return distribution(
+                counts.n,
+                [Estimate(*one) for one in found if one is not None],
+                counts.maximum_ns / 1e9,
+                population=population,
+                provenance=Provenance.DERIVED,
+                emulated=emulated,
+                age_s=max((age for source in placed if (age := source.age_s(tick_ns)) is not None), default=None),
+            )
+    pages = [
+        worker.scraped.scraped.histogram(tick_ns, window_ns, Key(worker.info.id, Signal.TTFT))
+        for worker in workers
+        if worker.scraped is not None and worker.scraped.scraped is not None
+    ]
+    return _merged_pages(pages, population, emulated)
+
+
+def _merged_pages(pages: list[Histogram], population: str, emulated: bool) -> Distribution:
+    bounds = {tuple(page.buckets.bounds.tolist()) for page in pages if page.buckets is not None}
+    if not pages or len(bounds) > 1:
+        return no_distribution(population=population, emulated=emulated)
+    return histogram(merged(pages), population=population, emulated=emulated)
+
+
+def _gauge(worker: Worker, signal: Signal, tick_ns: int) -> Figure:
+    """As the page says; where it does not (now), as many as the deliveries' source has not seen the end of."""
+    found = absent(emulated=worker.emulated)
+    if worker.scraped is not None and worker.scraped.scraped is not None:
+        found = reading(worker.scraped.scraped.gauge(tick_ns, Key(worker.info.id, signal)), emulated=worker.emulated)
+    summary = _summary(worker)
+    if found.state not in _ABSENT_GAUGE or summary is None or worker.placed is None:
+        return found
+    counted = summary.running if signal is Signal.REQUESTS_RUNNING else summary.waiting
+    return figure(
+        int(counted[worker.row]),
+        Provenance.DERIVED,
+        emulated=worker.emulated,
+        age_s=worker.placed.age_s(tick_ns),
+    )
+
+
+def _tokens_per_s(worker: Worker, tick_ns: int, window_ns: int) -> Figure:
+    summary = _summary(worker)
+    if summary is not None and worker.placed is not None:
+        tokens = int(summary.placed.tokens[worker.row].sum())
+        return figure(
+            tokens / summary.window_s if summary.window_s else None,
+            Provenance.DERIVED,
+            emulated=worker.emulated,
+            age_s=worker.placed.age_s(tick_ns),
+            n=tokens,
+        )
+    if worker.scraped is None or worker.scraped.scraped is None:
+        return absent(emulated=worker.emulated)
+    grown = worker.scraped.scraped.increase(tick_ns, window_ns, Key(worker.info.id, Signal.GENERATION_TOKENS))
+    return rate(grown, emulated=worker.emulated)
+
+
+def _durations(worker: Worker, signal: Signal, tick_ns: int, window_ns: int) -> Distribution:
+    population = POPULATION[signal]
+    summary = _summary(worker)
+    if summary is not None and worker.placed is not None:
+        columns = {
+            Signal.TTFT: summary.ttft,
+            Signal.QUEUE: summary.queue,
+            Signal.GAP: summary.gap,
+            Signal.TPOT: summary.tpot,
+        }[signal]
+        return _of_row(columns, worker, population, worker.placed.age_s(tick_ns))
+    if worker.scraped is None or worker.scraped.scraped is None:
+        return no_distribution(population=population, emulated=worker.emulated)
+    window = worker.scraped.scraped.histogram(tick_ns, window_ns, Key(worker.info.id, signal))
+    return histogram(window, population=population, emulated=worker.emulated)
+
+
+def _of_row(columns: Quantiles, worker: Worker, population: str, age_s: float | None) -> Distribution:
+    row, n = worker.row, int(columns.n[worker.row])
+    if not n:
+        return no_distribution(population=population, emulated=worker.emulated, state=State.UNSAMPLED, age_s=age_s)
+    estimates = [
+        Estimate(float(columns.value[row, i]), float(columns.low[row, i]), float(columns.high[row, i]))
+        for i in range(len(QUANTILES))
+    ]
+    return distribution(
+        n,
+        estimates,
+        float(columns.longest[row]),
+        population=population,
+        provenance=Provenance.DERIVED,
+        emulated=worker.emulated,
+        age_s=age_s,
+    )
+
+
+def _longest_stall(worker: Worker, tick_ns: int) -> Figure:
+    """Zero only where there were gaps enough to find a stall among."""
+    summary = _summary(worker)
+    if summary is None or worker.placed is None:
+        return absent(emulated=worker.emulated)
+    age_s = worker.placed.age_s(tick_ns)
+    longest_s = float(summary.longest_stall_s[worker.row])
+    if math.isnan(longest_s) and summary.gap.n[worker.row] <= ENOUGH:
+        return absent(emulated=worker.emulated, state=State.UNSAMPLED, age_s=age_s)
+    return figure(
+        0.0 if math.isnan(longest_s) else longest_s,
+        Provenance.DERIVED,
+        emulated=worker.emulated,
+        age_s=age_s,
+        n=int(summary.stalled[worker.row]),
+    )
+
+
+def _summary(worker: Worker) -> Summary | None:
+    return None if worker.placed is None else worker.placed.summary
