@@ -1,0 +1,171 @@
+"""From the samples of a page to canonical signals: what a back end's `map` makes, and what it makes it with.
+
+A mapping is worked out once for a page's layout; from then on a scrape is one `apply`. Which name means what is the back ends' matter.
+"""
+
+import math
+from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Mapping as Table
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from collectors.model.signals import Kind, Series, Signal, WorkerFacts
+from collectors.model.vocabulary import Tier
+from collectors.wire.exposition import SampleKey
+
+MAX_WORKERS: Final = 4_096
+"""Of one page."""
+MAX_BUCKETS: Final = 512
+"""Of one histogram of one worker."""
+
+Floats = npt.NDArray[np.float64]
+
+_HISTOGRAM_PARTS: Final = {"_bucket": Kind.BUCKET, "_sum": Kind.SUM, "_count": Kind.COUNT}
+_SCALARS: Final = {"gauge": Kind.GAUGE, "counter": Kind.COUNTER}
+
+
+class MappingError(ValueError):
+    """A page of a known back end that contradicts itself or is over a limit; the message is short and safe to show."""
+
+
+class Mapping(msgspec.Struct, frozen=True, eq=False):
+    """What the values of one layout mean. `series` are first those taken from the page (`take` indexes its values), then the `constants`."""
+
+    workers: tuple[WorkerFacts, ...]
+    series: tuple[Series, ...]
+    take: npt.NDArray[np.intp]
+    constants: Floats
+    """Values that stand in labels."""
+    emulated: bool = False
+    offers_placement: bool = False
+    """The host that has this page has a placement stream too."""
+
+    def apply(self, values: Floats) -> Floats:
+        """A value for each of `series`, from the values of a page of this layout."""
+        return np.concatenate((values[self.take], self.constants))
+
+
+class Backend(msgspec.Struct, frozen=True):
+    """The software behind a page. All three work on names and labels only; the values are another matter."""
+
+    name: str
+    detect: Callable[[Collection[str]], bool]
+    """Whether a page with these families, sampled or only declared, is its page."""
+    wanted: Callable[[str], bool]
+    """Whether `map` may look at samples of this family."""
+    map: Callable[[Sequence[SampleKey], str], Mapping]
+    """`(keys, target's name)`: what the wanted samples mean. Raises MappingError."""
+
+
+class Rule(NamedTuple):
+    """What samples of one name mean; `kind` holds where the page does not say the type."""
+
+    signal: Signal
+    kind: Kind
+    tier: Tier | None = None
+
+
+def rules(scalars: Table[str, Rule], histograms: Table[str, Signal]) -> dict[str, Rule]:
+    """By sample name: `scalars` as they are, and the three parts of each histogram."""
+    parts = {
+        f"{name}{suffix}": Rule(signal, kind)
+        for name, signal in histograms.items()
+        for suffix, kind in _HISTOGRAM_PARTS.items()
+    }
+    return {**scalars, **parts}
+
+
+def families(names: Iterable[str]) -> frozenset[str]:
+    """Every family that samples of these names may belong to, however the page declares it."""
+    suffixes = (*_HISTOGRAM_PARTS, "_total", "_info")
+    return frozenset(name.removesuffix(suffix) for name in names for suffix in ("", *suffixes))
+
+
+def kind_of(key: SampleKey, rule: Rule) -> Kind | None:
+    """The kind that the page declares; None if samples of that type cannot mean what the rule says."""
+    if rule.kind in _SCALARS.values():
+        return rule.kind if key.type == "untyped" else _SCALARS.get(key.type)
+    return rule.kind if key.type in ("histogram", "untyped") else None
+
+
+def bound(key: SampleKey, labels: Table[str, str]) -> float:
+    """Upper bound of a bucket. Raises MappingError."""
+    text = labels.get("le", "")
+    try:
+        value = math.nan if "_" in text else float(text)
+    except ValueError:
+        value = math.nan
+    if math.isnan(value):
+        raise MappingError(f"bucket of {key.name} without a bound: le={text!r}")
+    return value
+
+
+class Draft:
+    """A mapping in the making."""
+
+    def __init__(self) -> None:
+        self._workers: dict[str, WorkerFacts] = {}
+        self._taken: list[Series] = []
+        self._take: list[int] = []
+        self._constant: list[Series] = []
+        self._constants: list[float] = []
+        self._buckets: dict[tuple[str, str], int] = {}
+
+    def worker(self, facts: WorkerFacts) -> None:
+        """A worker that the page speaks of. What was said of it first holds, but a model may come later."""
+        known = self._workers.setdefault(facts.id, facts)
+        if len(self._workers) > MAX_WORKERS:
+            raise MappingError(f"more than {MAX_WORKERS} workers on one page")
+        if facts.model and not known.model:
+            self._workers[facts.id] = msgspec.structs.replace(known, model=facts.model)
+
+    def take(
+        self,
+        index: int,
+        key: SampleKey,
+        labels: Table[str, str],
+        rule: Rule,
+        *,
+        worker: str,
+        tier: Tier | None = None,
+        owner: str = "",
+    ) -> None:
+        """The page's value at `index` is what `rule` says. Left out if its declared type contradicts that."""
+        kind = kind_of(key, rule)
+        if kind is None:
+            return
+        le = None
+        if kind is Kind.BUCKET:
+            le = bound(key, labels)
+            count = self._buckets[worker, key.name] = self._buckets.get((worker, key.name), 0) + 1
+            if count > MAX_BUCKETS:
+                raise MappingError(f"more than {MAX_BUCKETS} buckets in {key.name}")
+        self._take.append(index)
+        self._taken.append(
+            Series(
+                signal=rule.signal,
+                kind=kind,
+                worker=worker,
+                metric=key.name,
+                tier=tier or rule.tier,
+                le=le,
+                owner=owner,
+            )
+        )
+
+    def constant(self, value: float, series: Series) -> None:
+        self._constants.append(value)
+        self._constant.append(series)
+
+    def mapping(self, *, emulated: bool = False, offers_placement: bool = False) -> Mapping:
+        return Mapping(
+            workers=tuple(self._workers.values()),
+            series=(*self._taken, *self._constant),
+            take=np.array(self._take, np.intp),
+            constants=np.array(self._constants, np.float64),
+            emulated=emulated,
+            offers_placement=offers_placement,
+        )

@@ -1,0 +1,38 @@
+"""Every back end that we know: a new one is a file beside this and a name in `_ALL`."""
+
+from collections.abc import Collection
+from typing import Final
+
+from collectors.backends import emulator, vllm
+from collectors.backends.mapping import Backend
+
+_ALL: Final = (emulator.BACKEND, vllm.BACKEND)
+"""In the order in which they are asked: an emulated page may look like any other."""
+
+NAMES: Final = tuple(sorted(backend.name for backend in _ALL))
+
+
+class UnknownBackendError(ValueError):
+    """Nothing here is called that, or has such a page; the message says what is known."""
+
+
+def wanted(family: str) -> bool:
+    """Whether any back end looks at samples of this family."""
+    return any(backend.wanted(family) for backend in _ALL)
+
+
+def recognise(families: Collection[str]) -> Backend:
+    """The back end whose page has these families. Raises UnknownBackendError."""
+    for backend in _ALL:
+        if backend.detect(families):
+            return backend
+    known = f"known: {', '.join(NAMES)}"
+    raise UnknownBackendError(f"not a known back end; {known}" if families else f"no metrics; {known}")
+
+
+def named(name: str) -> Backend:
+    """The back end of that name. Raises UnknownBackendError."""
+    for backend in _ALL:
+        if backend.name == name:
+            return backend
+    raise UnknownBackendError(f"unknown back end {name!r}; known: {', '.join(NAMES)}")
