@@ -61,9 +61,9 @@ class Walk:
         if len(extras) or (len(rows) and rows["extra"].max()):
             _check_sums(rows, row_starts, np.diff(extra_starts))
         if len(rows) and _suspect(rows, workers):
-            _raise_first(_row_faults(rows, workers), row_starts)
+            _raise_first("row", rows, _row_faults(rows, workers), row_starts)
         if len(extras) and _suspect_extra(extras, workers):
-            _raise_first(_extra_faults(extras, workers), extra_starts)
+            _raise_first("extra stage", extras, _extra_faults(extras, workers), extra_starts)
         rows, extras = _known_codes(rows), _known_codes(extras)
         whole: list[Part] = []
         done = 0
@@ -139,30 +139,31 @@ def _suspect_extra(extras: Rows, workers: Named) -> bool:
     )
 
 
-def _row_faults(rows: Rows, workers: Named) -> list[tuple[str, Mask]]:
+_Fault = tuple[str, str, Mask]
+"""A field, what is wrong with a value of it, and where it is."""
+
+
+def _row_faults(rows: Rows, workers: Named) -> list[_Fault]:
     return [
-        ("negative time", rows["time_ns"] < 0),
-        ("negative start", rows["start_ns"] < 0),
-        ("negative duration", rows["duration_ns"] < 0),
-        (f"stream number above {MAX_STREAMS - 1}", rows["stream"] >= MAX_STREAMS),
-        ("no tokens", rows["tokens"] < 1),
-        (f"more than {MAX_EXTRA} extra stages", rows["extra"] > MAX_EXTRA),
-        ("a worker slot that is not named in a hello", ~workers[rows["worker"]]),
+        *((name, "is negative", rows[name] < 0) for name in ("time_ns", "start_ns", "duration_ns")),
+        ("stream", f"is above {MAX_STREAMS - 1}", rows["stream"] >= MAX_STREAMS),
+        ("tokens", "is less than 1", rows["tokens"] < 1),
+        ("extra", f"is above {MAX_EXTRA}", rows["extra"] > MAX_EXTRA),
+        ("worker", "is not named in a hello", ~workers[rows["worker"]]),
     ]
 
 
-def _extra_faults(extras: Rows, workers: Named) -> list[tuple[str, Mask]]:
+def _extra_faults(extras: Rows, workers: Named) -> list[_Fault]:
     return [
-        ("negative start of an extra stage", extras["start_ns"] < 0),
-        ("negative duration of an extra stage", extras["duration_ns"] < 0),
-        ("an extra stage's worker slot that is not named in a hello", ~workers[extras["worker"]]),
+        *((name, "is negative", extras[name] < 0) for name in ("start_ns", "duration_ns")),
+        ("worker", "is not named in a hello", ~workers[extras["worker"]]),
     ]
 
 
-def _raise_first(faults: list[tuple[str, Mask]], starts: Ints) -> None:
-    row, what = min((int(mask.argmax()), what) for what, mask in faults if mask.any())
+def _raise_first(what: str, rows: Rows, faults: list[_Fault], starts: Ints) -> None:
+    row, field, complaint = min((int(mask.argmax()), field, text) for field, text, mask in faults if mask.any())
     index = int(np.searchsorted(starts, row, side="right")) - 1
-    raise RowError(f"row {row - int(starts[index])}: {what}", index)
+    raise RowError(f"{what} {row - int(starts[index])}: {field} {rows[field][row]} {complaint}", index)
 
 
 def _known_codes(rows: Rows) -> Rows:
