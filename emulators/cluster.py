@@ -36,7 +36,9 @@ class Cluster:
         fleet = Fleet(scenario, seed, self._loop, self._journal, hooks, keep_gaps=keep_gaps)
         self.workers: tuple[Worker, ...] = tuple(fleet.workers)
         self._pools = fleet.pools
-        self._lpus = [worker.engine for worker in fleet.workers if isinstance(worker.engine, LpuWorker)]
+        engines = {worker.slot: worker.engine for worker in fleet.workers}
+        self._gpus = {slot: engine for slot, engine in engines.items() if isinstance(engine, GpuWorker)}
+        self._lpus = {slot: engine for slot, engine in engines.items() if isinstance(engine, LpuWorker)}
         self._router = Router(fleet.places, scenario.rules, scenario.weights)
         self._streams = Streams()
         self._live: dict[str, Row] = {}
@@ -62,7 +64,7 @@ class Cluster:
         if until_ns < self.now_ns:
             raise ValueError(f"cannot go back from {self.now_ns} ns to {until_ns} ns")
         self._loop.run(until_ns, self._report_pools)
-        for lpu in self._lpus:
+        for lpu in self._lpus.values():
             lpu.emit(until_ns)
         for worker in self.workers:
             self._count(worker)
@@ -156,17 +158,14 @@ class Cluster:
             self._end(request, "error", 0)
             return
         self._journal.decisions.append(card)
-        engine = self.workers[request.ingest].engine
-        assert isinstance(engine, GpuWorker)
+        engine = self._gpus[request.ingest]
         self._loop.at(now + engine.front_end_ns, engine.submit, request)
 
     def _first_token(self, request: Request) -> None:
         self._router.first_token(request)
 
     def _prefilled(self, request: Request, source: GpuWorker) -> None:
-        engine = self.workers[request.generate].engine
-        assert isinstance(engine, LpuWorker)
-        engine.submit(request, source)
+        self._lpus[request.generate].submit(request, source)
 
     def _finished(self, request: Request) -> None:
         self._router.finished(request)
@@ -189,7 +188,8 @@ class Cluster:
 
     def _report_pools(self) -> None:
         for pool in self._pools:
-            pool.report(self._loop.now_ns)
+            if pool.changed:
+                pool.report(self._loop.now_ns)
 
     def _count(self, worker: Worker) -> None:
         engine, stats = worker.engine, worker.stats

@@ -25,11 +25,12 @@ from emulators.workload import Archetype
 HOST_LINK: Final = "pcie5-x16"
 DISK_LINK: Final = "nvme"
 NETWORK_LINK: Final = "rdma-400g"
+GPU_ROLES: Final = ("prefill", "aggregated")
 
 
 @dataclass(frozen=True, slots=True)
 class GpuSpec:
-    """A GPU engine. `kv_pool_bytes`: a setting, where it is not to take all the memory that weights leave. Weights and KV are 16-bit."""
+    """A GPU engine. `kv_pool_bytes`: a setting, where it is not to take all the memory that weights leave."""
 
     id: str
     role: str
@@ -37,7 +38,11 @@ class GpuSpec:
     engine: str
     chips: int = 1
     kv_pool_bytes: int | None = None
-    value_bytes: int = 2
+    bytes_per_weight: int = 2
+
+    def __post_init__(self) -> None:
+        if self.role not in GPU_ROLES:
+            raise ValueError(f"worker {self.id!r}: a GPU's role is one of {', '.join(GPU_ROLES)}, not {self.role!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,7 @@ class LpuSpec:
     chip: str
     chips: int
     slots: int
-    weight_bytes: int = 1
+    bytes_per_weight: int = 1
     role: str = "decode"
 
 
@@ -71,7 +76,7 @@ class Scenario:
     rules: tuple[Rule, ...]
     weights: Weights
     load: tuple[Archetype, ...]
-    kv_value_bytes: int = 2
+    bytes_per_kv_value: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +104,7 @@ class Fleet:
         self, scenario: Scenario, seed: int, loop: Loop, journal: Journal, hooks: Hooks, *, keep_gaps: bool
     ) -> None:
         self.model: Model = catalogue.find(catalogue.models(), scenario.model, "model")
-        self.block_bytes = BLOCK_TOKENS * self.model.kv_bytes_per_token(scenario.kv_value_bytes)
+        self.block_bytes = BLOCK_TOKENS * self.model.kv_bytes_per_token(scenario.bytes_per_kv_value)
         self._scenario, self._seed, self._loop, self._journal, self._hooks = scenario, seed, loop, journal, hooks
         self._keep_gaps = keep_gaps
         specs = scenario.workers
@@ -110,8 +115,10 @@ class Fleet:
         self.places: list[Place] = []
         self.workers: list[Worker] = []
         for slot, spec in enumerate(specs):
-            add = self._add_gpu if isinstance(spec, GpuSpec) else self._add_lpu
-            add(slot, spec)  # type: ignore[arg-type]
+            if isinstance(spec, GpuSpec):
+                self._add_gpu(slot, spec)
+            else:
+                self._add_lpu(slot, spec)
         self.pools: tuple[Pool, ...] = (*(worker.engine.pool for worker in self.workers), self.dram, self.flash)
 
     def _pool(self, slot: int, tier: str, owner: str, worker: int | None, size: int) -> Pool:
@@ -123,7 +130,14 @@ class Fleet:
     def _add_gpu(self, slot: int, spec: GpuSpec) -> None:
         chip = catalogue.gpu(spec.chip)
         software = catalogue.find(catalogue.engines(), spec.engine, "engine")
-        steps = StepModel.of(chip, spec.chips, self.model, software, value_bytes=spec.value_bytes)
+        steps = StepModel.of(
+            chip,
+            spec.chips,
+            self.model,
+            software,
+            bytes_per_weight=spec.bytes_per_weight,
+            bytes_per_kv_value=self._scenario.bytes_per_kv_value,
+        )
         size = spec.kv_pool_bytes or pool_bytes(chip, spec.chips, steps.weight_bytes, software)
         pool = self._pool(slot, chip.tier, spec.id, slot, size)
         down, up, inbound = _channel(HOST_LINK), _channel(HOST_LINK), _channel(NETWORK_LINK)
@@ -165,7 +179,9 @@ class Fleet:
 
     def _add_lpu(self, slot: int, spec: LpuSpec) -> None:
         chip = catalogue.lpu(spec.chip)
-        pool = self._pool(slot, chip.tier, spec.id, slot, sram_left(chip, spec.chips, self.model, spec.weight_bytes))
+        pool = self._pool(
+            slot, chip.tier, spec.id, slot, sram_left(chip, spec.chips, self.model, spec.bytes_per_weight)
+        )
         clock = DeviceClock(
             generator(self._seed, "realign", spec.id),
             period_ns=round(chip.effective.realign_every_s.value * 1e9),

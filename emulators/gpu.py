@@ -12,6 +12,8 @@ import numpy as np
 
 from emulators.catalogue import Engine, GpuChip, Model
 
+ACTIVATION_BYTES: Final = 2
+
 _DRAWN: Final = 1024
 
 
@@ -31,7 +33,6 @@ class StepModel:
     parameters: int
     weight_bytes: int
     kv_bytes_per_token: int
-    value_bytes: int
     flops_per_s: float
     bytes_per_s: float
     ring_bytes_per_s: float
@@ -40,16 +41,17 @@ class StepModel:
     sync_s: float
 
     @classmethod
-    def of(cls, chip: GpuChip, chips: int, model: Model, engine: Engine, *, value_bytes: int) -> "StepModel":
-        """`value_bytes`: of a weight, an activation and a KV value."""
+    def of(
+        cls, chip: GpuChip, chips: int, model: Model, engine: Engine, *, bytes_per_weight: int, bytes_per_kv_value: int
+    ) -> "StepModel":
+        """Weights and KV of the given precision; arithmetic and activations are 16-bit."""
         return cls(
             chips=chips,
             layers=model.layers,
             width=model.heads * model.head_dim,
             parameters=model.parameters,
-            weight_bytes=model.parameters * value_bytes,
-            kv_bytes_per_token=model.kv_bytes_per_token(value_bytes),
-            value_bytes=value_bytes,
+            weight_bytes=model.parameters * bytes_per_weight,
+            kv_bytes_per_token=model.kv_bytes_per_token(bytes_per_kv_value),
             flops_per_s=chips * chip.peak.flops_bf16.value * chip.effective.mfu.value,
             bytes_per_s=chips * chip.peak.memory_bytes_per_s.value * chip.effective.memory_efficiency.value,
             ring_bytes_per_s=chip.peak.scale_up_bytes_per_s.value,
@@ -70,7 +72,7 @@ class StepModel:
         time = self.host_s + self.sequence_s * decoding + max(flops / self.flops_per_s, size / self.bytes_per_s)
         if self.chips > 1:
             share = 2 * (self.chips - 1) / self.chips
-            ring = share * tokens * self.width * self.value_bytes / self.ring_bytes_per_s
+            ring = share * tokens * self.width * ACTIVATION_BYTES / self.ring_bytes_per_s
             time += 2 * self.layers * (self.sync_s + ring)
         return time
 

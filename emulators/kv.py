@@ -21,7 +21,7 @@ class Pool:
     """KV memory of one worker or host. Sizes in blocks; `reserved` blocks are promised to running requests but not yet written."""
 
     __slots__ = (
-        "_idle", "_journal", "_refs", "block_bytes", "capacity", "changed", "hit_tokens", "owner", "reserved", "slot", "spill", "tier", "worker",
+        "_idle", "_journal", "_refs", "_reported", "block_bytes", "capacity", "changed", "hit_tokens", "owner", "reserved", "slot", "spill", "tier", "worker",
     )  # fmt: skip
 
     def __init__(
@@ -42,7 +42,8 @@ class Pool:
         self.hit_tokens = 0
         """Prompt tokens that were found here when their request was admitted for the first time."""
         self.changed = False
-        """Whether what the pool holds has changed since it was last reported; whoever reports clears it."""
+        """Whether anything has happened here since the last `report`."""
+        self._reported = (0, 0)
         self._journal = journal
         self._refs: dict[int, int] = {}
         self._idle: OrderedDict[int, None] = OrderedDict()
@@ -160,11 +161,13 @@ class Pool:
         return len(new)
 
     def report(self, now_ns: int) -> None:
-        """Writes an occupancy row, if anything changed since the last."""
-        if self.changed:
-            self.changed = False
-            size = self.block_bytes
-            self._journal.occupied(now_ns, self.slot, self.used * size, self.active * size)
+        """Writes an occupancy row, if it says something else than the last."""
+        self.changed = False
+        held = self.used, self.active
+        if held != self._reported:
+            self._reported = held
+            used, active = held
+            self._journal.occupied(now_ns, self.slot, used * self.block_bytes, active * self.block_bytes)
 
     def _evict(self, now_ns: int, count: int) -> None:
         if count <= 0:

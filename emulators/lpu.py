@@ -23,13 +23,12 @@ def token_gap_ns(chip: LpuChip, model: Model) -> int:
     return round(seconds * 1e9)
 
 
-def sram_left(chip: LpuChip, chips: int, model: Model, weight_bytes: int) -> int:
+def sram_left(chip: LpuChip, chips: int, model: Model, bytes_per_weight: int) -> int:
     """Bytes of the group's SRAM that weights leave for KV. ValueError if they do not fit."""
-    left = math.floor(chips * chip.peak.memory_bytes.value) - model.parameters * weight_bytes
+    weights = model.parameters * bytes_per_weight
+    left = math.floor(chips * chip.peak.memory_bytes.value) - weights
     if left <= 0:
-        raise ValueError(
-            f"{model.parameters * weight_bytes} bytes of weights do not fit into the SRAM of {chips} chips"
-        )
+        raise ValueError(f"{weights} bytes of weights do not fit into the SRAM of {chips} chips")
     return left
 
 

@@ -147,7 +147,10 @@ class LpuWorker:
         starts, times = times[: end - at], times[1 : end - at + 1]
         request = running.request
         self._journal.deliver_run(self.slot, self._tier_code, times, starts, request.stream, at + 1)
-        self.observed.gaps.extend(np.diff(times, prepend=request.last_ns))
+        # A pass starts when the one before it ends, but for the first, which waited for the transfer and its slot.
+        gaps = times - starts
+        gaps[0] = times[0] - request.last_ns
+        self.observed.gaps.extend(gaps)
         self.observed.stats.generation_tokens += len(times)
         running.delivered = end
         request.produced = end + 1
