@@ -1,6 +1,6 @@
 """Grammar of one line of Prometheus exposition text, strictly and brace-aware, with the errors and limits of a page.
 
-Knows lines, not pages: what family a sample belongs to and whether a series repeats is decided in `layout`.
+Knows lines, not pages: what family a sample belongs to and whether a series repeats is decided in `learn`.
 Follows prometheus/docs `content/docs/instrumenting/exposition_formats.md` (text 0.0.4) and, for what comes after a value,
 prometheus/OpenMetrics `specification/OpenMetrics.md`: timestamps and exemplars are checked, then left out.
 """
@@ -36,6 +36,7 @@ _LABEL_NAME: Final = re.compile(rb"[a-zA-Z_][a-zA-Z0-9_]*|" + _STRING)
 _LABEL: Final = re.compile(
     rb"[ \t]*(?:([a-zA-Z_][a-zA-Z0-9_]*)|" + _STRING + rb")[ \t]*=[ \t]*" + _STRING + rb"[ \t]*([,}])"
 )
+_LABEL_SEAM: Final = re.compile(r"[ \t]*(,?)[ \t]*([a-zA-Z_][a-zA-Z0-9_]*)[ \t]*=[ \t]*")
 _QUOTED_NAME: Final = re.compile(rb"[ \t]*" + _STRING + rb"[ \t]*([,}])")
 _COMMENT: Final = re.compile(
     rb"[ \t]*#[ \t]*(HELP|TYPE|UNIT)[ \t]+(?:" + _STRING + rb'|([^" \t\r][^ \t\r]*))[ \t\r]*(.*)', re.DOTALL
@@ -150,6 +151,22 @@ def _read_labels(line: bytes, pos: int, at: int, limits: Limits) -> tuple[Labels
     if len(dict(labels)) < len(labels):
         raise ExpositionError("the same label twice", at)
     return tuple(labels), pos
+
+
+def read_label_names(seams: tuple[str, ...], limits: Limits) -> tuple[str, ...] | None:
+    """Names of a label set without escapes, given the text between its quotes; None if that is not quite regular.
+
+    Label sets differ in their values far more often than in this.
+    """
+    if seams[-1] not in ("", ",") or len(seams) - 1 > limits.max_labels:
+        return None
+    names: list[str] = []
+    for seam in seams[:-1]:
+        found = _LABEL_SEAM.fullmatch(seam)
+        if found is None or (found[1] == ",") != bool(names) or len(found[2]) > limits.max_name_bytes:
+            return None
+        names.append(found[2])
+    return tuple(names) if len(set(names)) == len(names) else None
 
 
 def _label_fault(line: bytes, pos: int) -> str:

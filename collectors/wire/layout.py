@@ -5,8 +5,8 @@ parsing any name or label: they only compare bytes. What they accept, a strict r
 of families that nobody wants they see no more than that the number of lines is the same and the next wanted family is in its place.
 """
 
-from collections.abc import Callable
-from itertools import compress
+from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Final
 
 import msgspec
@@ -19,6 +19,8 @@ VALUE_BYTES: Final = 48
 """Longest value looked for, on average, when searching the end of a run of samples. A longer one costs a strict reading."""
 
 Values = npt.NDArray[np.float64]
+Picker = Callable[[Sequence[bytes]], tuple[bytes, ...]]
+"""Takes certain lines out of a list of lines, which must be long enough."""
 
 
 class SampleKey(msgspec.Struct, frozen=True, gc=False):
@@ -50,21 +52,23 @@ class Run(msgspec.Struct, frozen=True, gc=False):
 
 
 class Layout(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """A page of which the lines of `is_sample` are `prefixes[i]` and a number, and the lines of `is_other` are `others`.
+    """A page cut to its wanted lines, of which there is one more than `newlines`.
 
-    `families` are those declared by a TYPE line, sampled or not, with their types. Both masks are over the lines of the cut page; `runs` is
-    None if that is the whole page. After the longest prefix a line has `spare` bytes to its limit. `overhead` is the length of a cut page
-    less that of its values joined by commas. `pack` makes float64 bytes of as many floats as there are samples.
+    Those that `samples` picks are `prefixes[i]` and a number; those that `others` picks are `comments`, to the byte. `families` are those
+    declared by a TYPE line, sampled or not, with their types. `overhead` is the length of a cut page less that of its values joined by
+    commas. After the longest prefix a line has `spare` bytes to its limit. `runs` is None if the cut page is the whole page.
+    `pack` makes float64 bytes of as many floats as there are samples.
     """
 
     keys: tuple[SampleKey, ...]
     families: dict[str, str]
     prefixes: tuple[bytes, ...]
-    others: list[bytes]
-    is_sample: bytes
-    is_other: bytes
-    spare: int
+    samples: Picker
+    comments: tuple[bytes, ...]
+    others: Picker
+    newlines: int
     overhead: int
+    spare: int
     page_newlines: int
     runs: tuple[Run, ...] | None
     pack: Callable[..., bytes]
@@ -96,11 +100,10 @@ class Layout(msgspec.Struct, frozen=True, eq=False, gc=False):
 
     def reread(self, cut: bytes, limits: Limits) -> Values | None:
         """Values in the order of `keys`, or None if anything but values (timestamps, exemplars) differs from the page learnt."""
-        newlines = len(self.is_sample) - 1
-        lines = cut.split(b"\n", newlines)
-        if len(lines) <= newlines or list(compress(lines, self.is_other)) != self.others:
+        lines = cut.split(b"\n", self.newlines)
+        if len(lines) <= self.newlines or self.others(lines) != self.comments:
             return None
-        tails = list(map(bytes.removeprefix, compress(lines, self.is_sample), self.prefixes))
+        tails = list(map(bytes.removeprefix, self.samples(lines), self.prefixes))
         joined = b",".join(tails)
         # A line without its prefix stays whole, which shows in the length: no other check of the prefixes is needed.
         if len(joined) != len(cut) - self.overhead:
@@ -114,6 +117,13 @@ class Layout(msgspec.Struct, frozen=True, eq=False, gc=False):
             except ExpositionError:
                 return None
         return as_values(self.pack(*numbers))
+
+
+def picker(rows: Sequence[int]) -> Picker:
+    """Picks the lines of these row numbers."""
+    if len(rows) > 1:  # with fewer, itemgetter gives no tuple
+        return itemgetter(*rows)
+    return lambda lines: tuple([lines[row] for row in rows])
 
 
 def as_values(packed: bytes) -> Values:

@@ -7,7 +7,9 @@ series occurs twice, and whether the page is within limits. Texts that repeat on
 from collections.abc import Callable
 from itertools import accumulate, compress
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from collectors.wire.grammar import (
     BLANK,
@@ -17,28 +19,28 @@ from collectors.wire.grammar import (
     Limits,
     quote,
     read_comment,
+    read_label_names,
     read_numbers,
     read_series,
     read_tail,
 )
-from collectors.wire.layout import VALUE_BYTES, Layout, Run, SampleKey, Values, as_values
+from collectors.wire.layout import VALUE_BYTES, Layout, Run, SampleKey, Values, as_values, picker
 from collectors.wire.safe import safe_text
 
 SUFFIXES: Final = {
-    "counter": (b"_total", b"_created"),
-    "histogram": (b"_bucket", b"_sum", b"_count", b"_created"),
-    "summary": (b"_sum", b"_count", b"_created"),
-    "gauge": (b"_info",),
-    "untyped": (b"_bucket", b"_gsum", b"_gcount"),
+    "counter": (b"total", b"created"),
+    "histogram": (b"bucket", b"sum", b"count", b"created"),
+    "summary": (b"sum", b"count", b"created"),
+    "gauge": (b"info",),
+    "untyped": (b"bucket", b"gsum", b"gcount"),
 }
-"""What a sample's name may have beyond its family's, by type. A family of exactly the sample's name comes first."""
+"""What a sample's name may have beyond its family's and `_`, by type. A family of exactly the sample's name comes first."""
 
-_ALL_SUFFIXES: Final = tuple(sorted({suffix for suffixes in SUFFIXES.values() for suffix in suffixes}))
 _SERIES_BITS: Final = 40
 _OTHER, _SAMPLE = 1, 2
 
 
-class _Name(NamedTuple):
+class _Name(msgspec.Struct, frozen=True, gc=False):
     text: str
     family: str
     type: str
@@ -95,6 +97,9 @@ class _Page:
         self._names: dict[bytes, _Name] = {}
         self._name_idents: dict[bytes, int] = {}
         self._labels: dict[bytes, tuple[Labels, int]] = {}
+        self._plain_bytes = min(limits.max_cells, limits.max_label_bytes)
+        self._seams: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._pairs: dict[tuple[str, str], tuple[str, str]] = {}
         self._label_idents: dict[frozenset[tuple[str, str]], int] = {}
         self._no_labels = self._remember_labels(())
 
@@ -107,6 +112,9 @@ class _Page:
         for row, line in enumerate(lines):
             # Name and label set that were parsed before make the line what it was then, whatever they contain: a valid label set ends
             # at the brace behind it and nowhere else.
+            if line[:1] == b"#":
+                kind = kinds[row] = self._read_comment(line, row + 1, kind)
+                continue
             brace = line.find(b"{")
             if brace > 0:
                 name = names.get(line[:brace])
@@ -120,9 +128,11 @@ class _Page:
                 if line.strip(BLANK)[:1] in (b"#", b""):
                     kind = kinds[row] = self._read_comment(line, row + 1, kind)
                     continue
+                if labels is None and end:
+                    labels = self._read_labels(line[brace + 1 : end - 1])
                 if name is None and labels is not None and brace > 0 and NAME.fullmatch(line, 0, brace):
                     name = names[line[:brace]] = self._name(line[:brace], row + 1)
-                else:
+                if name is None or labels is None:
                     name, labels, end = self._read_strictly(line, row + 1)
             if line.startswith(b" ", end):
                 end += 1
@@ -161,12 +171,36 @@ class _Page:
             self._labels[line[brace + 1 : end - 1]] = labels
         return name, labels, end
 
+    def _read_labels(self, block: bytes) -> tuple[Labels, int] | None:
+        """The label set that `block`, what is between braces, is for certain; None if it takes a closer look."""
+        if b"\\" in block or len(block) > self._plain_bytes or not block.isascii():
+            return None
+        text = block.decode()
+        quoted = text.split('"')
+        seams = tuple(quoted[::2])
+        if not text.isprintable() or len(quoted) < 3 or len(quoted) % 2 == 0:
+            return None
+        names = self._seams.get(seams)
+        if names is None:
+            names = self._seams[seams] = read_label_names(seams, self.limits) or ()
+        if not names:
+            return None
+        pairs = list(zip(names, quoted[1::2], strict=True))
+        plain = tuple(map(self._pairs.setdefault, pairs, pairs))
+        labels = self._labels[block] = plain, self._label_ident(plain)
+        return labels
+
     def _remember_labels(self, raw: Labels) -> tuple[Labels, int]:
+        # A series is known by what is on the wire; what is kept and shown is the safe text.
+        return tuple([self._pairs.get(pair) or self._safe_pair(pair) for pair in raw]), self._label_ident(raw)
+
+    def _label_ident(self, raw: Labels) -> int:
+        return self._label_idents.setdefault(frozenset(raw), len(self._label_idents))
+
+    def _safe_pair(self, raw: tuple[str, str]) -> tuple[str, str]:
         cells = self.limits.max_cells
-        safe = tuple([(safe_text(name, cells), safe_text(value, cells)) for name, value in raw])
-        # A series is known by what is on the wire; what is kept and shown is the safe text, and mostly the same.
-        kept = raw if safe == raw else safe
-        return kept, self._label_idents.setdefault(frozenset(raw), len(self._label_idents))
+        pair = self._pairs[raw] = safe_text(raw[0], cells), safe_text(raw[1], cells)
+        return pair
 
     def _name(self, raw: bytes, at: int) -> _Name:
         if len(raw) > self.limits.max_name_bytes:
@@ -175,19 +209,18 @@ class _Page:
             )
         family, kind = self._family(raw)
         ident = self._name_idents.setdefault(raw, len(self._name_idents) << _SERIES_BITS)
-        return _Name(self._safe(raw), self._safe(family), kind, self._is_wanted(family), ident)
+        text = self._safe(raw)
+        return _Name(text, text if family is raw else self._safe(family), kind, self._is_wanted(family), ident)
 
     def _family(self, name: bytes) -> tuple[bytes, str]:
         """Family and type of a sample by the TYPE lines so far; without one it is a family of its own."""
         kind = self._declared.get(name)
         if kind is not None:
             return name, kind
-        for suffix in _ALL_SUFFIXES:
-            if name.endswith(suffix):
-                family = name[: -len(suffix)]
-                kind = self._declared.get(family)
-                if kind is not None and suffix in SUFFIXES[kind]:
-                    return family, kind
+        family, _, suffix = name.rpartition(b"_")
+        kind = self._declared.get(family)
+        if kind is not None and suffix in SUFFIXES[kind]:
+            return family, kind
         return name, "untyped"
 
     def _is_wanted(self, family: bytes) -> bool:
@@ -224,8 +257,9 @@ class _Page:
             numbers = list(compress(numbers, map(kinds.__getitem__, self.rows)))
             lines = list(compress(lines, kinds))
             kinds = kinds.replace(b"\0", b"")
-        is_other = bytes(map(_OTHER.__eq__, kinds))
-        others = list(compress(lines, is_other))
+        sample_rows = [row for row, kind in enumerate(kinds) if kind == _SAMPLE]
+        others = picker([row for row, kind in enumerate(kinds) if kind == _OTHER])
+        comments = others(lines)
         newlines = max(0, len(lines) - 1)
         pack = Struct(f"{len(numbers)}d").pack
         spare = self.limits.max_line - max(map(len, self.prefixes), default=0)
@@ -233,10 +267,11 @@ class _Page:
             keys=tuple(self.keys),
             families={self._safe(name): kind for name, kind in self._declared.items() if self._is_wanted(name)},
             prefixes=tuple(self.prefixes),
+            samples=picker(sample_rows),
+            comments=comments,
             others=others,
-            is_sample=bytes(map(_SAMPLE.__eq__, kinds)),
-            is_other=is_other,
-            overhead=sum(map(len, self.prefixes)) + sum(map(len, others)) + newlines - max(0, len(numbers) - 1),
+            newlines=newlines,
+            overhead=sum(map(len, self.prefixes)) + sum(map(len, comments)) + newlines - max(0, len(numbers) - 1),
             spare=spare,
             page_newlines=len(self.kinds) - 1,
             runs=runs,
