@@ -1,0 +1,149 @@
+"""What a target is, found out by trying: the answer that tells is the first sample, and nothing is fetched twice.
+
+A host that cannot be reached, or has nothing for us, is asked again for as long as we run. How a target is written: `target`.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from collectors.backends import registry
+from collectors.model.batch import Batch, Status
+from collectors.model.vocabulary import TargetStatus
+from collectors.sources.placement import PlacementSource
+from collectors.sources.scrape import MAX_BACKOFF_S, Fault, ScrapeSource
+from collectors.sources.source import Clock, Emit, Source
+from collectors.sources.target import KINDS, STREAM_PATH, Target, TargetError, parse_target, unique_names
+from collectors.wire.http import Backoff, HttpClient
+
+__all__ = ["KINDS", "HostSource", "Target", "TargetError", "open_target", "open_targets", "parse_target"]
+
+
+def open_targets(texts: Iterable[str], client: HttpClient, interval_s: float = 1.0) -> list[Source]:
+    """A source for each target, named `host:port`, uniquely. Raises TargetError; touches no network."""
+    targets = [parse_target(text) for text in texts]
+    names = unique_names([target.name for target in targets])
+    return [_source(target, client, name, interval_s) for target, name in zip(targets, names, strict=True)]
+
+
+def open_target(text: str, client: HttpClient, name: str | None = None, interval_s: float = 1.0) -> Source:
+    """The source for one target. Raises TargetError; touches no network."""
+    target = parse_target(text)
+    return _source(target, client, name or target.name, interval_s)
+
+
+def _source(target: Target, client: HttpClient, name: str, interval_s: float) -> Source:
+    if target.page is None:
+        assert target.stream is not None
+        return PlacementSource(name, target.stream, client)
+    if target.stream is None:
+        backend = registry.named(target.kind) if target.kind else None
+        return ScrapeSource(name, target.page, client, interval_s, backend)
+    return HostSource(name, target.page, target.stream, client, interval_s)
+
+
+_Begin = Callable[[Source, Emit], asyncio.Task[None]]
+"""Lets a source run, or make a step, emitting there."""
+
+
+class HostSource:
+    """A host of which only the address is known: becomes a page of metrics, a placement stream (of the same name), or both.
+
+    With both, the stream is the source `name placement`. What it has become it stays.
+    """
+
+    def __init__(self, name: str, page_url: str, stream_url: str, client: HttpClient, interval_s: float) -> None:
+        self.name = name
+        self._stream_url = stream_url
+        self._client = client
+        self._page = ScrapeSource(name, page_url, client, interval_s)
+        self._backoff = Backoff(name, interval_s, MAX_BACKOFF_S)
+        self._found: list[Source] = []
+
+    async def run(self, clock: Clock, emit: Emit) -> None:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+
+                def begin(source: Source, emit: Emit) -> asyncio.Task[None]:
+                    return tasks.create_task(source.run(clock, emit))
+
+                while (tried := await self._search(clock.now_ns, emit, begin)) is None and not self._found:
+                    await asyncio.sleep(self._backoff.next_s())
+                if tried is None:
+                    for source in self._found:
+                        begin(source, emit)
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
+
+    async def step(self, until_ns: int, emit: Emit) -> None:
+        def begin(source: Source, emit: Emit) -> asyncio.Task[None]:
+            return asyncio.create_task(source.step(until_ns, emit))
+
+        searched = not self._found
+        if searched and (tried := await self._search(lambda: until_ns - 1, emit, begin)):
+            await tried
+            return
+        for source in self._found:
+            if not searched or source is not self._page:  # the page was read in the search
+                await source.step(until_ns, emit)
+
+    async def close(self) -> None:
+        for source in self._found:
+            await source.close()
+
+    async def _search(self, now_ns: Callable[[], int], emit: Emit, begin: _Begin) -> "asyncio.Task[None] | None":
+        """Tries the page, then, if that is not there or of nothing known, the stream. Emits the first sample, or why there is none.
+
+        If it is the stream, what has begun is returned, and nothing else is to be begun.
+        """
+        fault = await self._page.attempt(now_ns, emit)
+        if fault is None:
+            self._found = [self._page]
+            if self._page.offers_placement:
+                self._found.append(PlacementSource(f"{self.name} placement", self._stream_url, self._client))
+            return None
+        if fault.elsewhere:
+            source = PlacementSource(self.name, self._stream_url, self._client)
+            gate = _Gate(emit)
+            task = begin(source, gate)
+            if await gate.opens(task, self._client.limits.total_s):
+                self._found = [source]
+                return task
+            await source.close()
+            fault = Fault(f"{fault.reason}; {STREAM_PATH}: {gate.reason}", fault.status)
+        self._page.tell(fault, now_ns(), emit)
+        return None
+
+
+class _Gate:
+    """Stands before a source that is only being tried: its first words decide whether anything of it is let through."""
+
+    def __init__(self, emit: Emit) -> None:
+        self.reason = "silent"
+        self._decided = asyncio.Event()
+        self._is_open = False
+        self._emit = emit
+
+    def __call__(self, batch: Batch) -> None:
+        if not self._decided.is_set():
+            status = next((part for part in batch.parts if isinstance(part, Status)), None)
+            self._is_open = status is None or status.status is TargetStatus.UP
+            self.reason = status.reason if status else ""
+            self._decided.set()
+        if self._is_open:
+            self._emit(batch)
+
+    async def opens(self, task: "asyncio.Task[None]", timeout_s: float) -> bool:
+        """Whether the first words of `task` are good ones; if not, or if there are none in time, the task is ended."""
+        decided = asyncio.create_task(self._decided.wait())
+        try:
+            await asyncio.wait({task, decided}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            decided.cancel()
+            if not self._is_open:
+                self._decided.set()
+                task.cancel()
+        if not self._is_open:
+            await asyncio.wait({task})
+            if not task.cancelled():
+                task.result()
+        return self._is_open

@@ -1,0 +1,166 @@
+"""A page of metrics, fetched again and again: what the back end's mapping makes of it, or why there is nothing.
+
+One request at a time; a slot that is missed is missed. What a name means is decided in `collectors.backends`.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+from zlib import crc32
+
+import msgspec
+
+from collectors.backends import registry
+from collectors.backends.mapping import Backend, Mapping, MappingError
+from collectors.backends.registry import UnknownBackendError
+from collectors.model.batch import Batch, Inventory, Layout, Part, Samples, Status, WorkerInfo
+from collectors.model.signals import Series
+from collectors.model.vocabulary import TargetStatus
+from collectors.sources.source import Clock, Emit
+from collectors.wire.exposition import ExpositionError, PageReader
+from collectors.wire.http import Backoff, FetchError, HttpClient
+from collectors.wire.safe import safe_text
+
+MAX_BACKOFF_S: Final = 30.0
+BIG_PAGE: Final = 1 << 20
+"""Bytes. Reading a larger page takes so long that it is done beside the event loop, not in it."""
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """Why a scrape gave no samples. `elsewhere`: the host answers, but the page is not there, or is of nothing that we know."""
+
+    reason: str
+    status: TargetStatus
+    elsewhere: bool = False
+
+
+class ScrapeSource:
+    """Scrapes `url` every `interval_s`, at a moment of the interval that its name decides, or once a step.
+
+    `backend` fixes what the page has to be; otherwise the page decides. Workers that have no id of their own are `name/engine`.
+    """
+
+    def __init__(
+        self, name: str, url: str, client: HttpClient, interval_s: float = 1.0, backend: Backend | None = None
+    ) -> None:
+        self.name = name
+        self._url = url
+        self._shown_url = safe_text(url)
+        self._client = client
+        self._interval_ns = round(interval_s * 1e9)
+        self._phase_ns = crc32(name.encode()) % self._interval_ns
+        self._backoff = Backoff(name, interval_s, MAX_BACKOFF_S)
+        self._asked = backend
+        self._reader = PageReader(wanted=backend.wanted if backend else registry.wanted)
+        self._backend_name = backend.name if backend else ""
+        self._learnt: Mapping | Fault | None = None
+        self._told: tuple[tuple[object, ...], tuple[Series, ...]] | None = None
+        self._tried = False
+
+    @property
+    def offers_placement(self) -> bool:
+        """Whether the page last read says that its host has a placement stream as well."""
+        return isinstance(self._learnt, Mapping) and self._learnt.offers_placement
+
+    async def run(self, clock: Clock, emit: Emit) -> None:
+        """Until cancelled. Begins at once, unless an `attempt` has been made before."""
+        wait_s = self._until_slot_s(clock) if self._tried else 0.0
+        while True:
+            await asyncio.sleep(wait_s)
+            fault = await self.attempt(clock.now_ns, emit)
+            if fault is None:
+                self._backoff.reset()
+                wait_s = self._until_slot_s(clock)
+            else:
+                self.tell(fault, clock.now_ns(), emit)
+                wait_s = self._backoff.next_s()
+
+    async def step(self, until_ns: int, emit: Emit) -> None:
+        """One scrape, whatever the interval, at the last nanosecond before `until_ns`."""
+        fault = await self.attempt(lambda: until_ns - 1, emit)
+        if fault is not None:
+            self.tell(fault, until_ns - 1, emit)
+
+    async def close(self) -> None:
+        """The client belongs to whoever made it."""
+
+    async def attempt(self, now_ns: Callable[[], int], emit: Emit) -> Fault | None:
+        """One scrape. Emits what came, timed when the response was complete; a fault is returned and not emitted."""
+        self._tried = True
+        try:
+            body = await self._client.get(self._url)
+            time_ns = now_ns()
+            big = len(body) > BIG_PAGE
+            mapping = await asyncio.to_thread(self._understand, body) if big else self._understand(body)
+        except FetchError as error:
+            return Fault(error.reason, error.status, elsewhere=error.http == 404)
+        except ExpositionError as error:
+            return Fault(f"not prometheus text: {error}", TargetStatus.REJECTED)
+        if isinstance(mapping, Fault):
+            return mapping
+        emit(Batch(source=self.name, time_ns=time_ns, parts=self._parts(mapping)))
+        return None
+
+    def tell(self, fault: Fault, time_ns: int, emit: Emit) -> None:
+        """Emits the fault as the target's status."""
+        emit(Batch(source=self.name, time_ns=time_ns, parts=(self._status(fault.status, fault.reason),)))
+
+    def _until_slot_s(self, clock: Clock) -> float:
+        now_ns = clock.now_ns()
+        return (next_slot_ns(now_ns, self._interval_ns, self._phase_ns) - now_ns) / 1e9
+
+    def _understand(self, body: bytes) -> Mapping | Fault:
+        """Meaning of the page, which is now the reader's; made anew when its layout changed. Raises ExpositionError."""
+        if self._reader.read(body) or self._learnt is None:
+            self._learnt = self._learn()
+        return self._learnt
+
+    def _learn(self) -> Mapping | Fault:
+        families = {*self._reader.families, *(key.family for key in self._reader.keys)}
+        try:
+            backend = self._asked or registry.recognise(families)
+        except UnknownBackendError as error:
+            return Fault(str(error), TargetStatus.REJECTED, elsewhere=True)
+        if not backend.detect(families):
+            return Fault(f"not a page of {backend.name}", TargetStatus.REJECTED)
+        self._backend_name = backend.name
+        try:
+            return backend.map(self._reader.keys, self.name)
+        except MappingError as error:
+            return Fault(str(error), TargetStatus.REJECTED)
+
+    def _parts(self, mapping: Mapping) -> tuple[Part, ...]:
+        workers, series = (mapping.emulated, *mapping.workers), mapping.series
+        told_workers, told_series = self._told or (None, None)
+        self._told = workers, series
+        parts: list[Part] = [self._status(TargetStatus.UP)]
+        if workers != told_workers:
+            parts.append(_inventory(mapping))
+        # A list may be long, and is the same object while the page looks the same.
+        if series is not told_series and series != told_series:
+            parts.append(Layout(series))
+        values = mapping.apply(self._reader.values)
+        values.setflags(write=False)
+        parts.append(Samples(values))
+        return tuple(parts)
+
+    def _status(self, status: TargetStatus, reason: str = "") -> Status:
+        return Status(url=self._shown_url, backend=self._backend_name, status=status, reason=safe_text(reason))
+
+
+def next_slot_ns(now_ns: int, interval_ns: int, phase_ns: int) -> int:
+    """The first moment that is `phase_ns` into an interval and at least half an interval away."""
+    earliest_ns = now_ns + interval_ns // 2
+    return earliest_ns + (phase_ns - earliest_ns) % interval_ns
+
+
+def _inventory(mapping: Mapping) -> Inventory:
+    return Inventory(
+        workers=tuple(
+            WorkerInfo(
+                slot=slot, id=one.id, role=one.role, device=one.device, chip=one.chip, chips=one.chips, model=one.model
+            )
+            for slot, one in enumerate(mapping.workers)
+        ),
+        emulated=mapping.emulated,
+    )

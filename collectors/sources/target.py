@@ -1,0 +1,94 @@
+"""What a user may write as a target, taken apart: a URL or `host:port`, perhaps with the kind of source before it. No I/O."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from collectors.backends.registry import NAMES
+from collectors.wire.safe import safe_text
+
+STREAM_PATH: Final = "/placement/v1/stream"
+PAGE_PATH: Final = "/metrics"
+PLACEMENT: Final = "placement"
+
+KINDS: Final = tuple(sorted((*NAMES, PLACEMENT)))
+"""What may be put before a URL's scheme (`vllm+http://…`) to say what the target is, instead of finding it out."""
+
+_SCHEMES: Final = ("http", "https")
+_MAX_LENGTH: Final = 2_048
+_URL_CHARACTERS: Final = re.compile(r"[!-~]+")
+
+
+class TargetError(ValueError):
+    """A text that is no target: says which one, why, and what to write."""
+
+
+class Target(msgspec.Struct, frozen=True):
+    """`kind` is one of KINDS, or empty: to be found out. `page` and `stream` are the URLs to try, None where not to be tried."""
+
+    name: str
+    kind: str
+    page: str | None
+    stream: str | None
+
+
+def parse_target(text: str) -> Target:
+    """Raises TargetError. A URL without a path may be both, a page of metrics and a placement stream; with one it is what its path says."""
+    if not _URL_CHARACTERS.fullmatch(text) or len(text) > _MAX_LENGTH:
+        raise _error(text, "is not a URL or host:port" if len(text) <= _MAX_LENGTH else "is too long")
+    scheme, kind, rest = _scheme(text)
+    try:
+        parts = urlsplit(f"{scheme}://{rest}")
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise _error(text, f"is not a URL or host:port ({error})") from None
+    if not host or (port is None and "://" not in text):
+        raise _error(text, "has no host" if not host else "has no port; write host:port or a URL")
+    if port == 0 or parts.netloc.endswith(":"):
+        raise _error(text, "has no usable port")
+    if "@" in parts.netloc:
+        raise _error(text, "holds credentials, which would be shown and recorded")
+    origin = f"{scheme}://{parts.netloc}"
+    path = "" if parts.path == "/" and not parts.query else f"{parts.path}{'?' if parts.query else ''}{parts.query}"
+    is_stream = kind == PLACEMENT or (not kind and parts.path.rstrip("/").endswith(STREAM_PATH))
+    is_page = not is_stream and (kind or path)
+    return Target(
+        name=safe_text(parts.netloc + ("" if parts.path in ("", "/", PAGE_PATH, STREAM_PATH) else parts.path)),
+        kind=kind,
+        page=None if is_stream else f"{origin}{path or PAGE_PATH}",
+        stream=None if is_page else f"{origin}{path or STREAM_PATH}",
+    )
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """The names in order; one that was there before gets `#2`, `#3` …"""
+    taken: set[str] = set()
+    unique = []
+    for name in names:
+        count, one = 1, name
+        while one in taken:
+            count += 1
+            one = f"{name}#{count}"
+        taken.add(one)
+        unique.append(one)
+    return unique
+
+
+def _scheme(text: str) -> tuple[str, str, str]:
+    """`(scheme, kind or nothing, what comes after the scheme)`."""
+    before, separator, rest = text.partition("://")
+    if not separator:
+        return "http", "", text
+    kind, _, scheme = before.lower().rpartition("+")
+    if scheme not in _SCHEMES:
+        raise _error(text, f"is of an unknown scheme; known: {', '.join(_SCHEMES)}")
+    if kind and kind not in KINDS:
+        raise _error(text, f"is of an unknown kind {safe_text(kind, 40)!r}; known: {', '.join(KINDS)}")
+    return scheme, kind, rest
+
+
+def _error(text: str, why: str) -> TargetError:
+    return TargetError(f"target {safe_text(text, 80)!r} {why}")
