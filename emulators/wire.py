@@ -91,7 +91,7 @@ def hello(*, clock_id: str, now_ns: int, inventory: Row) -> Row:
     """The handshake of an emulator: always `emulated`, always a virtual clock. `inventory`: workers, pools, block_tokens."""
     clock = {"id": clock_id, "kind": "virtual", "now_ns": now_ns}
     head = {"type": "hello", "version": _VERSION, "producer": "tokenyard-emulator", "emulated": True, "clock": clock}
-    return {**head, **inventory}
+    return {**head, **{name: value for name, value in inventory.items() if name not in head}}
 
 
 def watermark(time_ns: int) -> Row:
