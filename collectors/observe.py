@@ -71,6 +71,11 @@ class Observation:
             await source.step(until_ns, self.emit)
         self._tick_until(until_ns)
 
+    def finish(self) -> Frame:
+        """One more Frame, at the next tick of the grid, with all that has come so far. Nothing may be emitted afterwards."""
+        time_ns = max(self._next_tick_ns, self._last_ns - self._last_ns % -TICK_NS)
+        return self._session.tick(time_ns, self._clock.utc_s())
+
     async def close(self) -> None:
         for source in self._sources:
             await source.close()

@@ -69,7 +69,8 @@ def demo(scenario: str, seed: int, record: Path | None, headless: bool, duration
         raise click.UsageError("--json goes with --headless")
     _known_scenario(scenario)
     if headless or not sys.stdout.isatty():
-        from tui.headless import demo_frame, summary
+        from tui.headless import demo_frame
+        from tui.summary import summary
 
         frame = _run(demo_frame(scenario, seed, duration, record))
         if as_json:
@@ -121,7 +122,8 @@ def replay(file: Path, at: float | None, as_json: bool) -> None:
 def snapshot(targets: tuple[str, ...], as_json: bool, duration: float | None) -> None:
     """One look at back ends, to stdout. Exit code 2 if no target is up."""
     _checked(targets)
-    from tui.headless import any_up, snapshot_frame, summary
+    from tui.headless import any_up, snapshot_frame
+    from tui.summary import summary
 
     frame = _run(snapshot_frame(targets, duration))
     if as_json:

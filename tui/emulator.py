@@ -4,11 +4,15 @@ import asyncio
 import contextlib
 import sys
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import aiohttp
 import click
 import msgspec
+
+from collectors.sources.detect import open_target
+from collectors.sources.source import Source
+from collectors.wire.http import HttpClient
 
 START_TIMEOUT_S: Final = 30.0
 STOP_TIMEOUT_S: Final = 3.0
@@ -51,7 +55,9 @@ class Emulator:
             raise click.ClickException(f"the emulator did not start: {await self._last_words()}") from None
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._http is not None:
             await self._http.close()
         process = self._process
@@ -66,6 +72,11 @@ class Emulator:
             process.kill()
             await process.wait()
 
+    def sources(self, client: HttpClient) -> list[Source]:
+        """What to watch: the router, then each worker's page, by the names of the scenario."""
+        router = open_target(self.addresses.router, client, "router")
+        return [router, *(open_target(worker.url, client, worker.id) for worker in self.addresses.workers)]
+
     async def advance(self, until_ns: int) -> None:
         """Runs the emulated cluster up to this virtual time."""
         if self._http is None:
@@ -75,14 +86,6 @@ class Emulator:
             if response.status != 200:
                 raise click.ClickException(f"the emulator's clock: {(await response.text())[:200]}")
             await response.read()
-
-    async def truth(self) -> dict[str, Any]:
-        """The emulator's own account of what happened (its `/truth`)."""
-        if self._http is None:
-            self._http = aiohttp.ClientSession()
-        async with self._http.get(f"{self.addresses.router}/truth") as response:
-            truth: dict[str, Any] = await response.json()
-            return truth
 
     async def _last_words(self) -> str:
         """The last line of the child's stderr."""

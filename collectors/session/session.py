@@ -42,6 +42,10 @@ class Session:
             source = self._sources[batch.source] = SourceState(batch.source, self._window_s)
         source.feed(batch)
 
+    def knows(self, source: str) -> bool:
+        """Whether anything was heard of a source, good or bad."""
+        return source in self._sources
+
     def answers(self, source: str) -> int | None:
         """How often a source has answered with data so far; None if it is not up."""
         found = self._sources.get(source)

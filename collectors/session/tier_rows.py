@@ -17,16 +17,18 @@ TOKENS = "tokens"
 
 
 def tier_rows(sources: Iterable[SourceState], tick_ns: int, window_ns: int) -> tuple[TierRow, ...]:
-    """In order of appearance; of two sources that speak of one pool, the placement stream's word counts."""
+    """In order of appearance; of a worker whose pools a placement stream knows, that stream's word counts."""
     found: dict[PoolKey, TierRow] = {}
     known = list(sources)
     for source in known:
         for row in _placed(source, tick_ns):
             found.setdefault(PoolKey(row.owner, row.tier), row)
+    told = {worker.id for source in known if source.summary is not None for worker in source.inventory.workers}
     for source in known:
         if source.scraped is not None:
             for row in _scraped(source, source.scraped, tick_ns, window_ns):
-                found.setdefault(PoolKey(row.owner, row.tier), row)
+                if row.worker not in told and _says_anything(row):
+                    found.setdefault(PoolKey(row.owner, row.tier), row)
     return tuple(found.values())
 
 
@@ -78,6 +80,12 @@ def _scraped(source: SourceState, stats: ScrapedStats, tick_ns: int, window_ns: 
             capacity_bytes=capacity,
             hit_tokens=increase(stats.increase(tick_ns, window_ns, key(Signal.HIT_TOKENS)), emulated=emulated),
         )
+
+
+def _says_anything(row: TierRow) -> bool:
+    """Whether a page says more of a tier than that nothing was found there."""
+    levels = (row.used_bytes, row.active_bytes, row.capacity_bytes)
+    return bool(row.hit_tokens.value) or any(level.state is not State.ABSENT for level in levels)
 
 
 def _in_tokens(

@@ -1,0 +1,113 @@
+"""What the dashboard counts over the wire equals the emulators' own account, at every tick."""
+
+from typing import Any
+
+import aiohttp
+import pytest
+
+from collectors.model.frame import Frame
+from collectors.observe import Observation
+from collectors.session.clock import TICK_NS, VirtualClock
+from collectors.session.session import Session
+from collectors.wire.http import HttpClient
+from tui.emulator import Emulator
+
+SECONDS = 12
+
+
+@pytest.fixture(scope="module")
+async def seen() -> list[tuple[Frame, dict[str, Any]]]:
+    """Each tick's Frame beside `/truth` at that moment."""
+    clock = VirtualClock()
+    frames: list[Frame] = []
+    pairs: list[tuple[Frame, dict[str, Any]]] = []
+    async with Emulator("default", seed=3, clock="stepped") as emulator, HttpClient() as client:
+        observation = Observation(Session(clock.kind), emulator.sources(client), clock, frames.append)
+        await observation.step(0)
+        async with aiohttp.ClientSession() as http:
+            for tick in range(1, SECONDS * 4 + 1):
+                await emulator.advance(tick * TICK_NS)
+                clock.time_ns = tick * TICK_NS
+                await observation.step(clock.time_ns)
+                async with http.get(f"{emulator.addresses.router}/truth") as response:
+                    pairs.append((frames[-1], await response.json()))
+        await observation.close()
+    assert [frame.time_ns for frame in frames] == [tick * TICK_NS for tick in range(1, SECONDS * 4 + 1)]
+    return pairs
+
+
+async def test_tokens_by_worker_stage_and_tier(seen: list[tuple[Frame, dict[str, Any]]]) -> None:
+    for frame, truth in seen:
+        shown = {(row.worker, str(row.stage), str(row.tier), row.primary): row.tokens.value for row in frame.placements}
+        true = {
+            (row["worker"], row["stage"], row["tier"], row["primary"]): row["tokens"]
+            for row in truth["placements"]
+            if row["tokens"]
+        }
+        assert shown == true
+
+
+async def test_tier_bytes_and_hits_at_every_tick(seen: list[tuple[Frame, dict[str, Any]]]) -> None:
+    for frame, truth in seen:
+        shown = {
+            (row.owner, str(row.tier)): (
+                row.used_bytes.value,
+                row.active_bytes.value,
+                row.capacity_bytes.value,
+                row.hit_tokens.value,
+            )
+            for row in frame.tiers
+        }
+        true = {
+            (pool["owner"], pool["tier"]): (
+                pool["used_bytes"],
+                pool["active_bytes"],
+                pool["capacity_bytes"],
+                pool["hit_tokens"],
+            )
+            for pool in truth["pools"]
+        }
+        assert shown == true
+
+
+async def test_gap_and_ttft_quantiles_within_a_thousandth(seen: list[tuple[Frame, dict[str, Any]]]) -> None:
+    frame, truth = seen[-1]
+    workers = {worker.id: worker for worker in frame.workers}
+    compared = 0
+    for name, field in (("gaps", "gap"), ("ttft", "ttft")):
+        for true in truth[name]:
+            shown = frame.ttft if true["worker"] is None else getattr(workers[true["worker"]], field)
+            assert shown.n == true["n"]
+            for figure, exact in ((shown.p50, true["p50_s"]), (shown.p99, true["p99_s"])):
+                if figure.value is not None:
+                    assert figure.value == pytest.approx(exact, rel=1e-3)
+                    assert figure.low <= exact * (1 + 1e-12) and exact <= figure.high * (1 + 1e-12)
+                    compared += 1
+            if true["n"]:
+                assert shown.max.value == pytest.approx(true["max_s"], abs=2e-9)
+    assert compared >= 8
+
+
+async def test_decisions(seen: list[tuple[Frame, dict[str, Any]]]) -> None:
+    frame, truth = seen[-1]
+    assert frame.decisions.total.value == truth["decisions"]["total"] > 0
+    assert frame.decisions.ties.value == truth["decisions"]["ties"]
+    assert {rule.rule: rule.count.value for rule in frame.decisions.by_rule} == truth["decisions"]["by_rule"]
+
+
+async def test_primary_rows_sum_to_the_output_tokens(seen: list[tuple[Frame, dict[str, Any]]]) -> None:
+    frame, _ = seen[-1]
+    primary = sum(row.tokens.value or 0 for row in frame.placements if row.primary)
+    assert primary == sum(worker.tokens_per_s.n for worker in frame.workers if isinstance(worker.tokens_per_s.n, int))
+    assert frame.tokens_per_s.value == pytest.approx(primary / frame.window_s)
+
+
+async def test_everything_is_flagged_as_emulated(seen: list[tuple[Frame, dict[str, Any]]]) -> None:
+    frame, _ = seen[-1]
+    assert frame.emulated
+    for worker in frame.workers:
+        assert worker.running.emulated
+        assert worker.gap.p50.emulated
+        assert worker.tokens_per_s.emulated
+    assert all(row.tokens.emulated for row in frame.placements)
+    assert all(row.used_bytes.emulated for row in frame.tiers)

@@ -1,0 +1,95 @@
+"""Commands without a screen: a stepped demo, one look at live targets, a moment of a recording. Never loads Textual."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+
+from collectors.model.batch import Tick
+from collectors.model.frame import Frame
+from collectors.model.vocabulary import TargetStatus
+from collectors.observe import Observation
+from collectors.session.clock import TICK_NS, LiveClock, VirtualClock
+from collectors.session.session import Session
+from collectors.sources.detect import open_targets
+from collectors.wire.http import HttpClient
+from tui.emulator import Emulator
+from tui.recorded import opened, recorder
+
+SNAPSHOT_TIMEOUT_S: Final = 8.0
+"""How long a snapshot waits for each target's second sample."""
+SNAPSHOT_ANSWERS: Final = 2
+
+
+async def demo_frame(scenario: str, seed: int, duration_s: float, record: Path | None) -> Frame:
+    """Steps the emulators on their virtual clock, tick by tick, through `duration_s`; the last Frame."""
+    clock = VirtualClock()
+    last: list[Frame] = []
+    with recorder(record, clock.kind) as writer:
+        async with Emulator(scenario, seed=seed, clock="stepped") as emulator, HttpClient() as client:
+            observation = Observation(Session(clock.kind), emulator.sources(client), clock, last.append, writer)
+            try:
+                await observation.step(0)
+                for tick in range(1, max(round(duration_s * 1e9 / TICK_NS), 1) + 1):
+                    await emulator.advance(tick * TICK_NS)
+                    clock.time_ns = tick * TICK_NS
+                    await observation.step(clock.time_ns)
+                    del last[:-1]
+            finally:
+                await observation.close()
+    return last[-1]
+
+
+async def snapshot_frame(targets: Sequence[str], duration_s: float | None) -> Frame:
+    """Watches for `duration_s`, or until each target has given two samples or failed; the Frame of then."""
+    clock = LiveClock()
+    session = Session(clock.kind)
+    settled = asyncio.Event()
+
+    def look(frame: Frame) -> None:
+        if duration_s is None and _settled(session, [source.name for source in sources]):
+            settled.set()
+
+    async with HttpClient() as client:
+        sources = open_targets(targets, client)
+        observation = Observation(session, sources, clock, look)
+        live = asyncio.create_task(observation.live())
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(settled.wait(), duration_s or SNAPSHOT_TIMEOUT_S)
+        finally:
+            live.cancel()
+            await asyncio.gather(live, return_exceptions=True)
+            await observation.close()
+    return observation.finish()
+
+
+def replay_frame(file: Path, at_s: float) -> Frame:
+    """The Frame at `at_s` after the first tick of a recording (infinity: at its end)."""
+    frame: Frame | None = None
+    with opened(file) as reader:
+        session = Session(reader.info().clock)
+        for item in reader.items():
+            if not isinstance(item, Tick):
+                session.feed(item)
+            elif frame is not None and item.time_ns > at_s * 1e9:
+                break
+            else:
+                frame = session.tick(item.time_ns, item.utc_s)
+    if frame is None:
+        raise click.ClickException(f"{file} holds no whole tick: there is nothing to show")
+    return frame
+
+
+def any_up(frame: Frame) -> bool:
+    return any(target.status in (TargetStatus.UP, TargetStatus.STALE) for target in frame.targets)
+
+
+def _settled(session: Session, names: list[str]) -> bool:
+    """Every source has answered often enough, or has been found not to be up."""
+    return all(
+        session.knows(name) and (session.answers(name) or SNAPSHOT_ANSWERS) >= SNAPSHOT_ANSWERS for name in names
+    )

@@ -1,0 +1,36 @@
+"""The commands with a screen: each makes a driver and runs the dashboard on it."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from collectors.session.ring import Ring
+from tui.driver import Driver
+
+
+def run_demo(scenario: str, seed: int, record: Path | None) -> None:
+    from tui.live import DemoDriver
+
+    _run(DemoDriver(scenario, seed, Ring(), record))
+
+
+def run_watch(targets: Sequence[str], record: Path | None) -> None:
+    from tui.live import WatchDriver
+
+    _run(WatchDriver(targets, Ring(), record))
+
+
+def run_replay(file: Path, at_s: float | None) -> None:
+    from tui.replaying import ReplayDriver
+
+    _run(ReplayDriver(file, Ring(), at_s or 0.0))
+
+
+def _run(driver: Driver) -> None:
+    if not sys.stdout.isatty():
+        raise click.UsageError("the dashboard needs a terminal; snapshot, demo --headless and replay --json do not")
+    from tui.app import TokenyardApp
+
+    TokenyardApp(driver).run()
