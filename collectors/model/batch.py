@@ -203,12 +203,19 @@ Part = (
 )
 
 
-class Batch(msgspec.Struct, frozen=True):
+class Batch(msgspec.Struct, frozen=True, tag="batch"):
     """Parts of one source that came together, in order. `time_ns` is session time: monotonic live, the emulator's clock when virtual."""
 
     source: str
     time_ns: int
     parts: tuple[Part, ...]
+
+
+class Tick(msgspec.Struct, frozen=True, tag="tick"):
+    """The session looked at everything before `time_ns`. `utc_s` is what the wall clock said then, None on a virtual clock."""
+
+    time_ns: int
+    utc_s: float | None = None
 
 
 DTYPES: Final[tuple[np.dtype[Any], ...]] = (DELIVERY, EXTRA, BLOCK, OCCUPANCY, np.dtype("<f8"))

@@ -1,0 +1,141 @@
+"""Items of a recording to the bytes of a chunk and back. Pure; what bounds a reader's memory is here.
+
+Not here: the file (`writer`, `reader`). The format is described in `docs/recording.md`.
+"""
+
+import zlib
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from collectors.model.batch import (
+    BLOCK,
+    DELIVERY,
+    DTYPES,
+    EXTRA,
+    OCCUPANCY,
+    Batch,
+    Blocks,
+    Deliveries,
+    Occupancy,
+    Part,
+    Samples,
+    Tick,
+)
+from collectors.recording.errors import DamagedError
+
+Item = Batch | Tick
+
+CODEC: Final = "msgpack+zlib"
+LEVEL: Final = 1
+MAX_RAW_BYTES: Final = 64 << 20
+"""Of one chunk, decompressed. A writer never makes a larger one, a reader never unpacks one."""
+MAX_TEXT: Final = 4_096
+"""Characters of one text: more than any that was made safe where it came in."""
+
+_FLOATS: Final = np.dtype("<f8")
+_PLACES: Final[dict[type, dict[str, np.dtype[Any]]]] = {
+    Deliveries: {"rows": DELIVERY, "extras": EXTRA},
+    Blocks: {"rows": BLOCK},
+    Occupancy: {"rows": OCCUPANCY},
+    Samples: {"values": _FLOATS},
+}
+"""The array type of each field that holds an array: msgpack says only that there is one."""
+
+
+def pack(items: Sequence[Item]) -> bytes:
+    """`items` in order, before compression."""
+    return _encoder.encode(items)
+
+
+def compress(raw: bytes) -> bytes:
+    return zlib.compress(raw, LEVEL)
+
+
+def unpack(blob: bytes) -> list[Item]:
+    """The items of a chunk. Raises `DamagedError`; never takes more memory than the limits allow."""
+    stream = zlib.decompressobj()
+    try:
+        raw = stream.decompress(blob, MAX_RAW_BYTES + 1)
+    except zlib.error as error:
+        raise DamagedError(f"cannot be decompressed ({error})") from error
+    if len(raw) > MAX_RAW_BYTES:
+        raise DamagedError(f"unpacks to more than {MAX_RAW_BYTES >> 20} MiB")
+    if not stream.eof:
+        raise DamagedError("ends early")
+    try:
+        items = _decoder.decode(raw)
+    # msgspec lets the error of a text that is not UTF-8 through.
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise DamagedError(f"does not hold batches and ticks ({error})") from error
+    texts: list[str] = []
+    for item in items:
+        if not -(2**63) <= item.time_ns < 2**63:
+            raise DamagedError("has a time that no clock shows")
+        if isinstance(item, Batch):
+            texts.append(item.source)
+            for part in item.parts:
+                if type(part) in _PLACES:
+                    _check_arrays(part)
+                else:
+                    _collect_texts(part, texts)
+    _check_texts(texts)
+    return items
+
+
+def _array_to_ext(value: Any) -> msgspec.msgpack.Ext:
+    if not isinstance(value, np.ndarray) or value.ndim != 1:
+        raise TypeError(f"a batch cannot hold a {type(value).__name__} here")
+    return msgspec.msgpack.Ext(DTYPES.index(value.dtype), value.tobytes())
+
+
+def _ext_to_array(code: int, data: memoryview) -> np.ndarray:
+    if not 0 <= code < len(DTYPES):
+        raise msgspec.ValidationError(f"array type {code} is not known")
+    dtype = DTYPES[code]
+    if len(data) % dtype.itemsize:
+        raise msgspec.ValidationError(f"{len(data)} bytes are no array of type {code}")
+    # A copy: a view would keep the whole chunk alive.
+    return np.frombuffer(bytes(data), dtype)
+
+
+def _check_arrays(part: Part) -> None:
+    for field, dtype in _PLACES[type(part)].items():
+        if getattr(part, field).dtype != dtype:
+            raise DamagedError(f"has an array of another type in {type(part).__name__.lower()}")
+    if isinstance(part, Deliveries) and int(part.rows["extra"].sum(dtype=np.int64)) != len(part.extras):
+        raise DamagedError("has deliveries that do not fit their further stages")
+
+
+def _collect_texts(value: object, texts: list[str]) -> None:
+    if isinstance(value, str):
+        texts.append(value)
+    elif isinstance(value, tuple):
+        for one in value:
+            _collect_texts(one, texts)
+    elif isinstance(value, msgspec.Struct):
+        for field in value.__struct_fields__:
+            _collect_texts(getattr(value, field), texts)
+    elif isinstance(value, dict):
+        texts.extend(value)
+
+
+def _check_texts(texts: list[str]) -> None:
+    """That no text holds what a writer never lets in: a recording may come from anywhere."""
+    if max(map(len, texts), default=0) > MAX_TEXT:
+        raise DamagedError(f"has a text of more than {MAX_TEXT} characters")
+    whole = "".join(texts)
+    if whole.isascii() and whole.isprintable():
+        return
+    # No-break and wide spaces are not "printable" but harmless.
+    if any(
+        not char.isprintable() and not (char.isspace() and char > "\x9f" and char not in "\u2028\u2029")
+        for char in whole
+    ):
+        raise DamagedError("has a text with control characters")
+
+
+_encoder: Final = msgspec.msgpack.Encoder(enc_hook=_array_to_ext)
+_decoder: Final = msgspec.msgpack.Decoder(list[Item], ext_hook=_ext_to_array)

@@ -1,0 +1,275 @@
+"""A recording as the batches and ticks that were written, in order. Only reads; believes nothing in the file.
+
+Not here: what plays them (`sources`), and what a chunk's bytes mean (`codec`).
+"""
+
+import mmap
+import os
+import sqlite3
+import stat
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+import msgspec
+
+from collectors.recording import salvage
+from collectors.recording.codec import CODEC, MAX_RAW_BYTES, Item, unpack
+from collectors.recording.errors import DamagedError, NewerRecordingError, NotARecordingError, RecordingError
+from collectors.recording.schema import APPLICATION_ID, KIND, SCHEMA_VERSION, TABLES, ChunkRow
+
+MAX_BLOB_BYTES: Final = MAX_RAW_BYTES + (1 << 20)
+MAX_META_ROWS: Final = 64
+
+_EARLIEST: Final = -(2**63)
+_LATEST: Final = 2**63 - 1
+
+
+class Info(msgspec.Struct, frozen=True):
+    """What a recording says of itself. `t0_ns` and `t1_ns` are the session times of its first and last item, None when there is none."""
+
+    schema_version: int
+    writer: str
+    clock: str
+    created_utc: str
+    closed_utc: str | None
+    emulated: bool
+    redaction: str
+    t0_ns: int | None
+    t1_ns: int | None
+    chunks: int
+
+
+class Reader:
+    """An open recording. Raises `NotARecordingError`, `NewerRecordingError`, or another `RecordingError`. To be used from one thread at a time.
+
+    `torn` says what is missing, None while nothing is known to be: of a recording whose writer was killed, or whose file was cut short, all
+    whole chunks are read. From a damaged chunk on nothing is read, because what follows may depend on it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.torn: str | None = None
+        self._file: mmap.mmap | None = None
+        self._cells: list[int] | None = None
+        """Where chunk 1, 2, … begins in `_file`; None while SQLite can tell."""
+        self._database = _open(path)
+        try:
+            self._info = self._inspect()
+        except DamagedError as error:
+            self.close()
+            raise DamagedError(f"{path} is damaged: {error}") from error
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> "Reader":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._database.close()
+        if self._file is not None:
+            self._file.close()
+
+    def info(self) -> Info:
+        return self._info
+
+    def items(self, t0: int | None = None, t1: int | None = None) -> Iterator[Item]:
+        """Batches and ticks with t0 ≤ session time < t1, in the order in which they were written; one chunk is in memory at a time.
+
+        Ends before the first damaged chunk and then sets `torn`. A recording that is still being written ends where it was written to.
+        """
+        begin = _EARLIEST if t0 is None else t0
+        end = _LATEST if t1 is None else t1
+        try:
+            number, last = self._between(t0, t1)
+            while number <= last and (row := self._chunk(number)) is not None:
+                yield from (item for item in _unpacked(row) if begin <= item.time_ns < end)
+                number += 1
+        except (DamagedError, sqlite3.Error) as error:
+            self.torn = f"{self.path} is damaged: {error}; nothing after that is read"
+
+    def _between(self, t0: int | None, t1: int | None) -> tuple[int, int]:
+        """Numbers of the first and the last chunk that can have anything in [t0, t1); the last has no bound where there is none."""
+        if self._cells is not None:
+            return 1, len(self._cells)
+        first = 1
+        last = _LATEST
+        if t0 is not None:
+            (first,) = self._database.execute("SELECT min(id) FROM chunk WHERE t1_ns >= ?", (t0,)).fetchone()
+        if t1 is not None:
+            (last,) = self._database.execute("SELECT max(id) FROM chunk WHERE t0_ns < ?", (t1,)).fetchone()
+        return (1, 0) if first is None or last is None else (max(first, 1), last)
+
+    def _chunk(self, number: int) -> ChunkRow | None:
+        """None after the last one. Chunks are numbered from 1 without a gap."""
+        if self._cells is not None:
+            return self._salvaged(number)
+        find = "SELECT id, t0_ns, t1_ns, n, kind, codec, crc32, blob FROM chunk WHERE id = ?"
+        row = self._database.execute(find, (number,)).fetchone()
+        if row is not None:
+            return _typed(row)
+        if self._database.execute("SELECT 1 FROM chunk WHERE id > ? LIMIT 1", (number,)).fetchone() is not None:
+            raise DamagedError(f"chunk {number} is missing")
+        return None
+
+    def _inspect(self) -> Info:
+        try:
+            _check(self.path, self._database)
+            first, last, chunks = self._database.execute(
+                "SELECT min(t0_ns), max(t1_ns), count(*) FROM chunk"
+            ).fetchone()
+            meta = _meta(self._database)
+            if self._is_short():
+                meta = self._salvage()
+        except sqlite3.DatabaseError as error:
+            if not _is(error, sqlite3.SQLITE_CORRUPT):
+                raise NotARecordingError(f"{self.path} is not a recording ({error})") from error
+            meta = self._salvage()
+        if self._cells is not None:
+            chunks = len(self._cells)
+            first, last = (self._salvaged(1).t0_ns, self._salvaged(chunks).t1_ns) if chunks else (None, None)
+        if not isinstance(first, int | None) or not isinstance(last, int | None):
+            raise NotARecordingError(f"{self.path} is not a recording (its times are no numbers)")
+        closed = meta.get("closed_utc")
+        upto = (
+            f"read up to {(last - first) / 1e9:.1f} s after its start"
+            if first is not None and last is not None
+            else "empty"
+        )
+        if self._cells is not None:
+            self.torn = f"{self.path} was cut short or is damaged: it is {upto}"
+        elif closed is None:
+            self.torn = f"{self.path} was not closed (its writer was stopped, or is still at work): it is {upto}"
+        return Info(
+            schema_version=SCHEMA_VERSION,
+            writer=meta.get("writer", ""),
+            clock=meta.get("clock", ""),
+            created_utc=meta.get("created_utc", ""),
+            closed_utc=closed,
+            emulated=meta.get("emulated") == "1",
+            redaction=meta.get("redaction", ""),
+            t0_ns=first,
+            t1_ns=last,
+            chunks=chunks,
+        )
+
+    def _is_short(self) -> bool:
+        """Whether the file has fewer bytes than it says, of which SQLite tells nothing if it is less than a page."""
+        (pages,), (size,) = (
+            self._database.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "page_size")
+        )
+        return not os.path.lexists(f"{self.path}-wal") and self.path.stat().st_size < pages * size
+
+    def _salvage(self) -> dict[str, str]:
+        """Find the chunks without the tree above them: all up to the first one that is not there."""
+        try:
+            # Lets SQLite open a file that has fewer pages than it says.
+            self._database.execute("PRAGMA writable_schema = ON")
+            _check(self.path, self._database)
+            meta = _meta(self._database)
+        except sqlite3.DatabaseError as error:
+            raise NotARecordingError(f"{self.path} has nothing left that can be read ({error})") from error
+        with self.path.open("rb") as file:
+            self._file = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        found = salvage.chunk_cells(self._file)
+        self._cells = []
+        while (number := len(self._cells) + 1) in found:
+            self._cells.append(found[number])
+        while self._cells:
+            try:
+                _unpacked(self._salvaged(len(self._cells)))
+                break
+            except DamagedError:
+                self._cells.pop()
+        return meta
+
+    def _salvaged(self, number: int) -> ChunkRow:
+        assert self._file is not None
+        assert self._cells is not None
+        row = salvage.chunk(self._file, self._cells[number - 1], MAX_BLOB_BYTES)
+        if row is None:
+            raise DamagedError(f"chunk {number} is not whole")
+        return row
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise RecordingError(f"{path} cannot be opened: {error.strerror}") from error
+    if not stat.S_ISREG(mode):
+        raise NotARecordingError(f"{path} is not a file, so not a recording")
+    # Without a log nobody is writing, and SQLite need not make files beside a recording that may lie in a read-only place.
+    for options in ("mode=ro", "mode=ro&immutable=1") if os.path.lexists(f"{path}-wal") else ("mode=ro&immutable=1",):
+        database = sqlite3.connect(
+            f"{path.absolute().as_uri()}?{options}", uri=True, timeout=1.0, check_same_thread=False
+        )
+        database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_BLOB_BYTES + 65_536)
+        try:
+            database.execute("PRAGMA trusted_schema = OFF")
+            database.execute("PRAGMA cell_size_check = ON")
+            database.execute("PRAGMA user_version")
+        except sqlite3.OperationalError as error:
+            database.close()
+            failure = error
+        except sqlite3.DatabaseError:
+            return database  # What it is will be said by whoever asks it first.
+        else:
+            return database
+    raise RecordingError(f"{path} cannot be opened: {failure}")
+
+
+def _check(path: Path, database: sqlite3.Connection) -> None:
+    """That the tables are exactly those of a recording: a file with a view or a trigger of its own is none."""
+    if database.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
+        raise NotARecordingError(f"{path} is not a recording")
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    if version > SCHEMA_VERSION:
+        raise NewerRecordingError(
+            f"{path} was written by a later version (format {version}; this one knows {SCHEMA_VERSION}): update to open it"
+        )
+    rows = database.execute("SELECT name, sql FROM sqlite_schema LIMIT ?", (len(TABLES) + 1,)).fetchall()
+    if version != SCHEMA_VERSION or len(rows) != len(TABLES) or dict(rows) != TABLES:
+        raise NotARecordingError(f"{path} does not have the tables of a recording")
+
+
+def _meta(database: sqlite3.Connection) -> dict[str, str]:
+    rows = database.execute("SELECT key, value FROM meta LIMIT ?", (MAX_META_ROWS,)).fetchall()
+    return {str(key)[:256]: str(value)[:256] for key, value in rows if str(value).isprintable()}
+
+
+def _typed(row: tuple[object, ...]) -> ChunkRow:
+    try:
+        return msgspec.convert(row, ChunkRow)
+    except msgspec.ValidationError as error:
+        raise DamagedError(f"a chunk is not what it should be ({error})") from error
+
+
+def _unpacked(row: ChunkRow) -> list[Item]:
+    where = f"chunk {row.id}"
+    if row.kind != KIND or row.codec != CODEC:
+        raise DamagedError(f"{where} is in a form that this version does not know")
+    if zlib.crc32(row.blob) != row.crc32:
+        raise DamagedError(f"{where} does not have its checksum")
+    try:
+        items = unpack(row.blob)
+    except DamagedError as error:
+        raise DamagedError(f"{where} {error}") from error
+    if len(items) != row.n:
+        raise DamagedError(f"{where} has {len(items)} items instead of {row.n}")
+    times = [item.time_ns for item in items]
+    if not times or (min(times), max(times)) != (row.t0_ns, row.t1_ns):
+        raise DamagedError(f"{where} does not have the times that it says")
+    return items
+
+
+def _is(error: sqlite3.DatabaseError, code: int) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == code
