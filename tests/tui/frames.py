@@ -1,0 +1,412 @@
+"""Constructed Frames: what a session would make of the default emulated scenario, of a scraped vLLM, and of trouble. Deterministic."""
+
+from __future__ import annotations
+
+import math
+import random
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from collectors.model.frame import (
+    RIVER_COLUMNS,
+    DecisionSummary,
+    Distribution,
+    Figure,
+    Frame,
+    JitterRow,
+    PlacementRow,
+    Quantile,
+    RiverRow,
+    RuleCount,
+    StallRow,
+    TargetRow,
+    TierRow,
+    WorkerRow,
+)
+from collectors.model.vocabulary import Device, Provenance, Role, Stage, State, TargetStatus, Tier
+
+TICK_NS = 250_000_000
+GIB = 2**30
+UTC_START = 1_760_000_000.0
+"""A round moment: 2025-10-09 08:53:20 UTC."""
+
+
+def known(value: float | int, *, emulated: bool = True, age_s: float = 0.1, n: int | None = None) -> Figure:
+    state = State.OK if value else State.ZERO
+    if n is None:
+        return Figure(value, state, Provenance.REPORTED, emulated, age_s)
+    return Figure(value, state, Provenance.REPORTED, emulated, age_s, n=n)
+
+
+def unknown(state: State = State.ABSENT, *, emulated: bool = True) -> Figure:
+    return Figure(None, state, None, emulated, None)
+
+
+def stale(value: float, age_s: float) -> Figure:
+    return Figure(value, State.STALE, Provenance.REPORTED, True, age_s)
+
+
+def sketched(value: float, *, emulated: bool = True, error: float = 0.001) -> Quantile:
+    """A quantile as a sketch knows it: within ±0.1 %."""
+    low, high = value * (1 - error), value * (1 + error)
+    return Quantile(value, State.OK, Provenance.DERIVED, emulated, 0.1, low=low, high=high)
+
+
+def bucketed(low: float, high: float, *, emulated: bool = False) -> Quantile:
+    """A quantile as buckets know it."""
+    return Quantile((low + high) / 2, State.OK, Provenance.REPORTED, emulated, 1.0, low=low, high=high)
+
+
+def over(low: float) -> Quantile:
+    return Quantile(None, State.OVER_RANGE, Provenance.REPORTED, False, 1.0, low=low, high=None)
+
+
+def no_quantile(state: State = State.ABSENT, *, emulated: bool = True) -> Quantile:
+    return Quantile(None, state, None, emulated, None)
+
+
+def distribution(
+    n: int, p50: Quantile, p99: Quantile, maximum: Figure | None = None, population: str = "deliveries"
+) -> Distribution:
+    return Distribution(n, "s", population, p50, p99, no_quantile(State.TOO_FEW), maximum or unknown())
+
+
+def nothing(population: str = "deliveries", state: State = State.ABSENT) -> Distribution:
+    return distribution(0, no_quantile(state), no_quantile(state), population=population)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How a constructed worker behaves."""
+
+    role: Role
+    device: Device
+    chip: str
+    chips: int
+    model: str
+    tokens_per_s: float
+    gap_s: float
+    noise: float
+    stalls_every: int
+
+
+GPU_PREFILL = Kind(Role.PREFILL, Device.GPU, "H100-SXM", 4, "llama-3.1-8b", 12.0, 0.0, 0.0, 0)
+GPU_BOTH = Kind(Role.AGGREGATED, Device.GPU, "H100-SXM", 8, "llama-3.1-70b", 2210.0, 0.0189, 0.08, 31)
+LPU_DECODE = Kind(Role.DECODE, Device.LPU, "LPU-v1", 64, "llama-3.1-8b", 9050.0, 0.00131, 0.006, 0)
+DEFAULT = (("gpu-0/0", GPU_PREFILL), ("gpu-1/0", GPU_BOTH), ("lpu-0/0", LPU_DECODE), ("lpu-1/0", LPU_DECODE))
+
+
+def worker(name: str, kind: Kind, tick: int, rng: random.Random) -> WorkerRow:
+    rate = kind.tokens_per_s * (1 + 0.04 * math.sin(tick / 7) + rng.uniform(-0.01, 0.01))
+    if kind.gap_s:
+        n = int(rate * min(60, tick / 4) / 4)
+        p50 = kind.gap_s * (1 + 0.004 * math.sin(tick / 11))
+        p99 = 0.2118 if kind.stalls_every else p50 * (1 + 2.33 * kind.noise)
+        gap = distribution(n, sketched(p50), sketched(p99), known(max(0.3127, p99)))
+        tpot = distribution(n // 90, sketched(p50 * 1.02), sketched(p50 * 1.31), population="finished requests")
+    else:
+        gap, tpot = nothing(), nothing("finished requests")
+    stalled = known(0.3127 if kind.stalls_every else 0) if kind.gap_s else unknown()
+    return WorkerRow(
+        id=name,
+        target=name.partition("/")[0],
+        role=kind.role,
+        device=kind.device,
+        chip=kind.chip,
+        chips=kind.chips,
+        model=kind.model,
+        running=known(int(24 + 5 * math.sin(tick / 9))),
+        waiting=known(3 if kind.role is Role.PREFILL else 0),
+        tokens_per_s=known(round(rate, 3)),
+        ttft=distribution(412, sketched(0.0873), sketched(0.4312), population="requests with a first token"),
+        queue=distribution(412, sketched(0.0021), sketched(0.0713), population="admitted requests"),
+        gap=gap,
+        tpot=tpot,
+        longest_stall_s=stalled,
+    )
+
+
+def river(name: str, kind: Kind, tick: int, seed: int) -> RiverRow:
+    """A minute that moves by one column a tick."""
+    tokens, late = [], bytearray()
+    for column in range(tick - RIVER_COLUMNS, tick):
+        rng = random.Random(seed * 1_000_003 + column)
+        if column < 0:
+            tokens.append(0xFFFF)
+            late.append(0)
+            continue
+        mean = kind.tokens_per_s / 4
+        burst = kind.stalls_every and column % kind.stalls_every
+        if not kind.gap_s:
+            tokens.append(rng.randrange(0, 7))
+            late.append(0)
+        elif kind.stalls_every and burst in (0, 1):
+            tokens.append(int(mean * 0.15))
+            late.append(4 if burst == 0 else 3)
+        else:
+            tokens.append(int(mean * rng.uniform(0.82, 1.0)))
+            late.append(2 if kind.stalls_every and burst in (2, 3, 4) else 1)
+    return RiverRow(name, kind.device, kind.role, struct.pack(f"<{RIVER_COLUMNS}H", *tokens), bytes(late))
+
+
+def timeline(seconds: int) -> bytes:
+    """One byte a second: mostly calm, some bursts, one gap."""
+    out = bytearray()
+    for second in range(seconds):
+        rng = random.Random(second)
+        level = 9 if second % 47 in (3, 4, 5) else 12 if second % 211 == 100 else rng.choice((6, 6, 7))
+        out.append(255 if 300 <= second < 306 else level)
+    return bytes(out[-900:])
+
+
+def tiers(tick: int) -> tuple[TierRow, ...]:
+    def row(
+        owner: str, worker: str | None, tier: Tier, capacity: float, used: float, active: float, hits: int
+    ) -> TierRow:
+        wave = 1 + 0.05 * math.sin(tick / 13)
+        return TierRow(
+            owner, worker, tier, known(int(capacity * used * wave)), known(int(capacity * active * wave)), known(int(capacity)), known(hits)
+        )  # fmt: skip
+
+    return (
+        row("gpu-0/0", "gpu-0/0", Tier.HBM, 212 * GIB, 0.51, 0.12, 18_240),
+        row("gpu-1/0", "gpu-1/0", Tier.HBM, 424 * GIB, 0.74, 0.41, 9_312),
+        row("host-0", None, Tier.DRAM, 1024 * GIB, 0.21, 0.0, 5_120),
+        row("host-0", None, Tier.FLASH, 7168 * GIB, 0.006, 0.0, 640),
+        row("lpu-0/0", "lpu-0/0", Tier.SRAM, 6.25 * GIB, 0.78, 0.66, 0),
+        row("lpu-1/0", "lpu-1/0", Tier.SRAM, 6.25 * GIB, 0.93, 0.93, 0),
+    )
+
+
+def stalls(tick: int) -> tuple[StallRow, ...]:
+    at = tick * 0.25
+    rows = []
+    for index in range(12):
+        gap = 0.2118 + 0.011 * index
+        causes = (
+            ("prefill chunk of 2,048 tokens on gpu-1", "12 requests preempted")[: 1 + (index % 3 == 0)]
+            if index % 4
+            else ("unknown",)
+        )
+        rows.append(
+            StallRow(at - 1.75 * index - 0.5, f"r-{1812 - 7 * index}", "gpu-1/0", known(gap), known(0.0189), causes)
+        )
+    return tuple(row for row in rows if row.at >= 0)
+
+
+def placements(fleet: Sequence[tuple[str, Kind]]) -> tuple[PlacementRow, ...]:
+    rows = []
+    for name, kind in fleet:
+        if kind.gap_s:
+            tier = Tier.SRAM if kind.device is Device.LPU else Tier.HBM
+            rows.append(PlacementRow(Stage.DECODE, True, name, kind.device, tier, known(int(kind.tokens_per_s * 60))))
+        else:
+            rows.append(PlacementRow(Stage.PREFILL, False, name, kind.device, Tier.HBM, known(180_400)))
+    return tuple(rows)
+
+
+def jitter(workers: Sequence[WorkerRow]) -> tuple[JitterRow, ...]:
+    out = []
+    for row in workers:
+        p50, p99 = row.gap.p50, row.gap.p99
+        if (
+            p50.value is None
+            or p99.value is None
+            or p50.low is None
+            or p50.high is None
+            or p99.low is None
+            or p99.high is None
+        ):
+            it = no_quantile()
+        else:
+            it = Quantile(
+                p99.value - p50.value, State.OK, Provenance.DERIVED, True, 0.1, low=p99.low - p50.high, high=p99.high - p50.low
+            )  # fmt: skip
+        out.append(JitterRow(row.id, row.model, row.device, it, row.longest_stall_s))
+    return tuple(out)
+
+
+def emulated(tick: int = 3600, fleet: Sequence[tuple[str, Kind]] = DEFAULT, *, verdict: bool = True) -> Frame:
+    """The default scenario (or another fleet) after `tick` ticks."""
+    rng = random.Random(tick)
+    workers = tuple(worker(name, kind, tick, rng) for name, kind in fleet)
+    shown = tiers(tick) if fleet is DEFAULT else fleet_tiers(fleet, tick)
+    return Frame(
+        time_ns=tick * TICK_NS,
+        utc_s=UTC_START + tick * 0.25,
+        clock="live",
+        window_s=min(60.0, tick * 0.25),
+        emulated=True,
+        targets=tuple(
+            TargetRow(name.partition("/")[0], f"http://127.0.0.1:{9100 + i}", "tokenyard-emulator", TargetStatus.UP, "", 0.1)
+            for i, (name, _) in enumerate(fleet)
+        ),
+        workers=workers,
+        tiers=shown,
+        placements=placements(fleet),
+        decisions=DecisionSummary(known(412), known(3), (RuleCount("interactive-to-lpu", known(311)), RuleCount("batch-to-gpu", known(101)))),
+        jitter=jitter(workers),
+        stalls=stalls(tick),
+        tokens_per_s=known(round(sum(row.tokens_per_s.value or 0 for row in workers), 1)),
+        ttft=distribution(412, sketched(0.0873), sketched(0.4312), population="requests with a first token"),
+        river=tuple(river(name, kind, tick, seed) for seed, (name, kind) in enumerate(fleet)),
+        timeline=timeline(tick // 4),
+        verdict="gpu-1: prefill bursts stall its decodes (p99 gap 212 ms, 71 % of stalls in 60 s): cap chunked prefill or move decode to LPU"
+        if verdict
+        else None,
+    )  # fmt: skip
+
+
+def fleet_tiers(fleet: Sequence[tuple[str, Kind]], tick: int) -> tuple[TierRow, ...]:
+    rows = []
+    for index, (name, kind) in enumerate(fleet):
+        used = 0.3 + 0.6 * ((index * 37) % 100) / 100 + 0.02 * math.sin((tick + index) / 5)
+        tier = Tier.SRAM if kind.device is Device.LPU else Tier.HBM
+        capacity = 64 * GIB
+        rows.append(
+            TierRow(
+                name,
+                name,
+                tier,
+                known(int(capacity * used)),
+                known(int(capacity * used * 0.7)),
+                known(capacity),
+                known(100 * index),
+            )
+        )
+    return tuple(rows)
+
+
+def big_fleet(workers: int = 72) -> tuple[tuple[str, Kind], ...]:
+    """As many LPUs as GPUs, most of those aggregated."""
+    out = []
+    for index in range(workers):
+        kind = LPU_DECODE if index % 2 else GPU_PREFILL if index % 8 == 0 else GPU_BOTH
+        out.append((f"{'lpu' if index % 2 else 'gpu'}-{index // 2}/0", kind))
+    return tuple(out)
+
+
+def empty() -> Frame:
+    """The first tick, before anything answered."""
+    return Frame(
+        time_ns=0,
+        utc_s=UTC_START,
+        clock="live",
+        window_s=0.0,
+        emulated=False,
+        targets=(),
+        workers=(),
+        tiers=(),
+        placements=(),
+        decisions=DecisionSummary(unknown(), unknown(), ()),
+        jitter=(),
+        stalls=(),
+        tokens_per_s=unknown(),
+        ttft=nothing("requests with a first token"),
+        river=(),
+        timeline=b"",
+    )
+
+
+def vllm(tick: int = 240) -> Frame:
+    """One scraped vLLM: buckets, few samples, no stalls, the KV gauge that knows active only."""
+    row = WorkerRow(
+        id="localhost:8000/0",
+        target="localhost:8000",
+        role=Role.AGGREGATED,
+        device=Device.UNKNOWN,
+        chip="",
+        chips=0,
+        model="meta-llama/Llama-3.1-8B-Instruct",
+        running=known(4, emulated=False),
+        waiting=known(0, emulated=False),
+        tokens_per_s=known(31.25, emulated=False),
+        ttft=distribution(
+            3, bucketed(0.25, 0.5), no_quantile(State.TOO_FEW, emulated=False), population="requests with a first token"
+        ),
+        queue=distribution(
+            3, bucketed(0.0, 0.3), no_quantile(State.TOO_FEW, emulated=False), population="finished requests"
+        ),
+        gap=distribution(604, bucketed(0.1, 0.15), over(2.5)),
+        tpot=distribution(
+            3, bucketed(0.1, 0.15), no_quantile(State.TOO_FEW, emulated=False), population="finished requests"
+        ),
+        longest_stall_s=unknown(emulated=False),
+    )
+    spread = Quantile(0.2, State.OVER_RANGE, Provenance.DERIVED, False, 1.0, low=2.35, high=None)
+    return Frame(
+        time_ns=tick * TICK_NS,
+        utc_s=UTC_START + tick * 0.25,
+        clock="live",
+        window_s=42.0,
+        emulated=False,
+        targets=(TargetRow("localhost:8000", "http://localhost:8000/metrics", "vllm", TargetStatus.UP, "", 0.4),),
+        workers=(row,),
+        tiers=(
+            TierRow(
+                row.id, row.id, Tier.UNKNOWN, unknown(emulated=False),
+                Figure(41_000, State.OK, Provenance.DERIVED, False, 0.4, unit="tokens"),
+                Figure(81_920, State.OK, Provenance.REPORTED, False, 0.4, unit="tokens"),
+                known(1_204, emulated=False),
+            ),
+        ),
+        placements=(PlacementRow(Stage.UNKNOWN, True, row.id, Device.UNKNOWN, Tier.UNKNOWN, known(1312, emulated=False)),),
+        decisions=DecisionSummary(unknown(), unknown(), ()),
+        jitter=(JitterRow(row.id, row.model, row.device, spread, unknown(emulated=False)),),
+        stalls=(),
+        tokens_per_s=known(31.25, emulated=False),
+        ttft=distribution(3, bucketed(0.25, 0.5), no_quantile(State.TOO_FEW, emulated=False), population="requests with a first token"),
+        river=(RiverRow(row.id, row.device, row.role, struct.pack("<240H", *([0xFFFF] * 72 + [8, 7, 9, 8] * 42)), bytes(240)),),
+        timeline=bytes([0] * 20 + [10] * 40),
+    )  # fmt: skip
+
+
+def with_trouble(tick: int = 3600) -> Frame:
+    """The default scenario with a stale worker, and two targets that are down."""
+    frame = emulated(tick, verdict=False)
+    first = frame.workers[0]
+    aged = WorkerRow(
+        id=first.id, target=first.target, role=first.role, device=first.device, chip=first.chip, chips=first.chips, model=first.model,
+        running=stale(24, 12.4), waiting=unknown(State.UNSAMPLED), tokens_per_s=stale(12.0, 12.4), ttft=first.ttft, queue=first.queue,
+        gap=nothing(state=State.NAN), tpot=first.tpot, longest_stall_s=first.longest_stall_s,
+    )  # fmt: skip
+    targets = (
+        TargetRow(
+            "gpu-0", frame.targets[0].url, "tokenyard-emulator", TargetStatus.STALE, "no answer within 2 s", 12.4
+        ),
+        *frame.targets[1:],
+        TargetRow("gpu-9", "http://10.0.0.9:8000", "", TargetStatus.DOWN, "refused", None),
+        TargetRow("web", "http://10.0.0.7", "", TargetStatus.REJECTED, "not prometheus text: text/html", 3.0),
+    )
+    return _replace(frame, targets=targets, workers=(aged, *frame.workers[1:]))
+
+
+HOSTILE = "[bold red]x[/] 日本語モデル\u0301 " + "w" * 300
+
+
+def hostile(tick: int = 400) -> Frame:
+    """Names that look like markup, are wide, combine, and never end (control characters do not get past ingest)."""
+    frame = emulated(tick, verdict=False)
+    names = [f"{HOSTILE}{i}/0" for i in range(len(frame.workers))]
+    workers = tuple(
+        _replace(row, id=name, model=HOSTILE, chip=HOSTILE) for row, name in zip(frame.workers, names, strict=True)
+    )
+    return _replace(
+        frame,
+        workers=workers,
+        targets=(TargetRow(HOSTILE, HOSTILE, HOSTILE, TargetStatus.DOWN, HOSTILE, 3.0),),
+        tiers=tuple(_replace(row, owner=HOSTILE, worker=None) for row in frame.tiers),
+        stalls=tuple(_replace(row, request=HOSTILE, worker=names[0], causes=(HOSTILE,)) for row in frame.stalls),
+        river=tuple(_replace(row, worker=name) for row, name in zip(frame.river, names, strict=True)),
+        jitter=tuple(_replace(row, worker=name) for row, name in zip(frame.jitter, names, strict=True)),
+        verdict=HOSTILE,
+    )
+
+
+def _replace(it: Any, **changes: object) -> Any:
+
+    return msgspec.structs.replace(it, **changes)

@@ -1,0 +1,52 @@
+"""Drivers that play constructed Frames."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from collectors.model.frame import Frame
+from collectors.session.ring import Ring
+from tui.driver import Clock, Post
+
+
+class Played:
+    """Posts Frames when it is told to, and remembers them as a session does."""
+
+    def __init__(
+        self,
+        frames: Sequence[Frame] = (),
+        *,
+        title: str = "default/seed 7",
+        clock: Clock = "live",
+        error: Exception | None = None,
+    ) -> None:
+        self.title = title
+        self.clock: Clock = clock
+        self.history = Ring()
+        self.held = False
+        self.cancelled = False
+        self.done = asyncio.Event()
+        self._frames = frames
+        self._error = error
+        self._post: Post | None = None
+
+    async def run(self, post: Post) -> None:
+        self._post = post
+        for frame in self._frames:
+            self.post(frame)
+        if self._error is not None:
+            raise self._error
+        try:
+            await self.done.wait()
+        except asyncio.CancelledError:
+            self.cancelled = True
+            raise
+
+    def post(self, frame: Frame) -> None:
+        assert self._post is not None
+        self.history.append(frame)
+        self._post(frame)
+
+    def hold(self, held: bool) -> None:
+        self.held = held

@@ -1,0 +1,168 @@
+"""The App: wires a driver's Frames and the commands to the Overview. Draws nothing, computes nothing.
+
+Nothing heavy is imported here: numpy, sockets and the like come with the driver, whose `run` starts after the first paint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from textual.app import App, SystemCommand
+from textual.message import Message
+
+from tui.commands import COMMANDS, bindings
+from tui.line import printable
+from tui.playhead import Playhead
+from tui.screens.overview import Overview
+from tui.theme import DARK, LIGHT, PALETTES, styles, textual_theme
+from tui.view import view_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from textual.binding import BindingType
+    from textual.screen import Screen
+
+    from collectors.model.frame import Frame
+    from tui.driver import Driver
+
+GC_THRESHOLD: Final = (50_000, 20, 100)
+"""Segments are tracked tuples: with the default thresholds full collections come several times a second, 40–70 ms each."""
+STOP_SECONDS: Final = 5.0
+"""How long a driver may take to stop."""
+
+
+class FrameArrived(Message):
+    """One tick. A newer one supersedes it, should the screen fall behind."""
+
+    def __init__(self, frame: Frame) -> None:
+        super().__init__()
+        self.frame = frame
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, FrameArrived)
+
+
+class TokenyardApp(App[None]):
+    """The dashboard on a driver: live, demo or replay, it does not know which."""
+
+    TITLE = "tokenyard"
+    CSS_PATH = "tokenyard.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings()]
+    ALLOW_SELECT = False
+
+    def __init__(self, driver: Driver) -> None:
+        super().__init__()
+        self.feed = driver
+        self.playhead = Playhead(driver.history, driver.clock)
+        self.overview = Overview()
+        self._task: asyncio.Task[None] | None = None
+        self._gc: tuple[int, int, int] | None = None
+        for palette in PALETTES.values():
+            self.register_theme(textual_theme(palette))
+        self.theme = DARK.name
+        self._paint()
+
+    def get_default_screen(self) -> Screen[None]:
+        return self.overview
+
+    def on_mount(self) -> None:
+        self._show()
+        self.call_after_refresh(self._start)
+
+    async def on_unmount(self) -> None:
+        if self._gc is not None:
+            gc.set_threshold(*self._gc)
+            gc.unfreeze()
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+            await asyncio.wait({self._task}, timeout=STOP_SECONDS)
+
+    def on_frame_arrived(self, message: FrameArrived) -> None:
+        if self._gc is None:
+            self._settle()
+        self.playhead.arrive(message.frame)
+        self._show()
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        for command in COMMANDS:
+            if command.action != "command_palette":
+                yield SystemCommand(command.name, f"{command.help} ({command.shown})", self._runner(command.action))
+
+    def action_hold(self) -> None:
+        self._hold(not self.playhead.held)
+
+    def action_live(self) -> None:
+        self._hold(False)
+
+    def action_step(self, ticks: int) -> None:
+        self.feed.hold(True)
+        self.playhead.step(ticks)
+        self._show()
+
+    def action_seek(self, time_ns: int) -> None:
+        self.feed.hold(True)
+        self.playhead.seek(time_ns)
+        self._show()
+
+    def action_overview(self) -> None:
+        self.overview.zoom(0)
+
+    def action_zoom(self, direction: int) -> None:
+        self.overview.zoom(direction)
+
+    def action_scroll(self, rows: int) -> None:
+        self.overview.scroll_rows(rows)
+
+    def action_toggle_theme(self) -> None:
+        self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
+        self._paint()
+
+    def action_help(self) -> None:
+        from tui.screens.help import Help
+
+        self.push_screen(Help())
+
+    async def action_quit(self) -> None:
+        self.exit()
+
+    def _hold(self, held: bool) -> None:
+        self.feed.hold(held)
+        self.playhead.hold(held)
+        self._show()
+
+    def _show(self) -> None:
+        self.overview.view = view_of(self.playhead, self.feed.title)
+
+    def _paint(self) -> None:
+        self.overview.paint_with(styles(PALETTES[self.theme], colour=not self.no_color))
+
+    def _start(self) -> None:
+        self._task = asyncio.create_task(self._drive(), name="driver")
+
+    async def _drive(self) -> None:
+        """Run the driver; however it ends is shown."""
+        try:
+            await self.feed.run(self._post)
+        except Exception as error:  # noqa: BLE001 - the task's boundary: any failure becomes a banner
+            self.playhead.fail(
+                f"collecting stopped: {type(error).__name__}: {printable(str(error)) or 'no reason given'}"
+            )
+        else:
+            self.playhead.end()
+        self._show()
+
+    def _post(self, frame: Frame) -> None:
+        self.post_message(FrameArrived(frame))
+
+    def _runner(self, action: str) -> Callable[[], Awaitable[bool]]:
+        return lambda: self.run_action(action)
+
+    def _settle(self) -> None:
+        """After the first Frame everything is imported: take what is there out of the collector's way."""
+        self._gc = gc.get_threshold()
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLD)

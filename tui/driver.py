@@ -1,0 +1,49 @@
+"""What the dashboard is driven by: something that makes Frames, and a memory of them.
+
+Only the two protocols. A live session, a demo and a replay implement `Driver`; the dashboard never asks which it is, beyond the word that it shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collectors.model.frame import Frame
+
+Clock = Literal["live", "replay"]
+Post = Callable[["Frame"], None]
+
+
+class History(Protocol):
+    """Frames that were seen, for time travel. Times are session time in nanoseconds."""
+
+    def at(self, time_ns: int) -> Frame | None:
+        """The newest Frame that is not later than `time_ns`, the oldest if all are later; None when empty."""
+
+    def step(self, time_ns: int, direction: int) -> Frame | None:
+        """The Frame next to the one at `time_ns`, later (+1) or earlier (−1); None where there is none."""
+
+    def span(self) -> tuple[int, int] | None:
+        """Times of the oldest and the newest Frame, None when empty."""
+
+
+class Driver(Protocol):
+    """Makes one Frame a tick. Imports of anything heavy belong inside `run`, which starts after the first paint."""
+
+    @property
+    def title(self) -> str:
+        """What is watched, in a few words: `default/seed 7`, `incident.tyard`."""
+
+    @property
+    def clock(self) -> Clock:
+        """`replay` where the Frames were recorded earlier."""
+
+    @property
+    def history(self) -> History: ...
+
+    async def run(self, post: Post) -> None:
+        """Call `post(frame)` once a tick until there is no more. Cancelled on quit; what it raises becomes a banner."""
+
+    def hold(self, held: bool) -> None:
+        """The viewer paused or resumed. A live session goes on collecting; a replay may stop its clock."""

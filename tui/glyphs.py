@@ -1,0 +1,49 @@
+"""Every glyph that carries meaning, in one place, each one cell wide; `?` prints this legend."""
+
+from typing import Final
+
+LIVE: Final = "●"
+PAUSED: Final = "‖"
+REPLAY: Final = "▶"
+WAITING: Final = "○"
+ENDED: Final = "■"
+
+ABSENT: Final = "–"
+UNSAMPLED: Final = "·"
+NAN: Final = "NaN"
+STALE: Final = "~"
+TOO_FEW: Final = "n too small"
+
+DOWN: Final = "✗"
+VERDICT: Final = "▲"
+ELLIPSIS: Final = "…"
+
+HEIGHTS: Final = " ▁▂▃▄▅▆▇█"
+"""Nothing, then eighths of a cell."""
+STALL: Final = "!"
+UNOBSERVED: Final = "╌"
+
+ACTIVE: Final = "█"
+EVICTABLE: Final = "▒"
+FREE: Final = "·"
+
+BREAK: Final = "┊"
+NO_DATA: Final = "·"
+CURSOR: Final = "┃"
+
+LEGEND: Final[tuple[tuple[str, str], ...]] = (
+    (ABSENT, "the back end does not say"),
+    (UNSAMPLED, "declared, but nothing counted yet"),
+    (NAN, "the back end says so: not a number"),
+    (STALE, "old: the last value, and its age"),
+    (TOO_FEW, "fewer than 1/(1−q) samples for quantile q"),
+    ("(25, 50] ms", "known only to lie between two bounds"),
+    ("20 ±3 µs", "known to within so much"),
+    ("> 2.5 s", "above the highest bound that is counted"),
+    (f"{ACTIVE}{EVICTABLE}{FREE}", "tier: in use by requests, evictable, free"),
+    ("▁▄█", "river: tokens of 250 ms ÷ the row's top (at its right); brighter is later"),
+    (f"{STALL} {UNOBSERVED}", "river: a stall (gap > 5 × its request's median), not observed"),
+    ("▁▄█", "timeline: worst worker's p99 − p50, 10 µs to 30 s, logarithmic"),
+    (f"{NO_DATA} {BREAK} {CURSOR}", "timeline: no data, a gap in observation, the moment shown"),
+    (f"{DOWN} {STALE} e", "fleet: target down or rejected, stale; e: emulated, in a mixed fleet"),
+)

@@ -1,0 +1,163 @@
+"""Lines of inked text: what every panel draws, before any style.
+
+A `Line` is a tuple of runs (text, ink), exactly as many cells wide as was asked for. Two equal lines look equal, so that a panel can compare
+what it would draw with what it drew. Also here: making outside text fit into cells.
+"""
+
+from __future__ import annotations
+
+from rich.cells import cell_len, set_cell_size
+
+from tui.glyphs import ELLIPSIS
+from tui.theme import Ink
+
+Run = tuple[str, int]
+Line = tuple[Run, ...]
+
+REPLACEMENT = "�"
+
+
+def cells(text: str) -> int:
+    """Width of `text` in terminal cells."""
+    return len(text) if text.isascii() else cell_len(text)
+
+
+def printable(text: str) -> str:
+    """`text` with anything that is not one printable character replaced: a line must stay a line."""
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else REPLACEMENT for character in text)
+
+
+def clip(text: str, width: int) -> str:
+    """The start of `text` in at most `width` cells; an ellipsis shows that more was there."""
+    if width <= 0:
+        return ""
+    if cells(text) <= width:
+        return text
+    return set_cell_size(text, width - 1).rstrip() + ELLIPSIS
+
+
+def clip_middle(text: str, width: int) -> str:
+    """Both ends of `text` in at most `width` cells: names of models and requests differ at their ends."""
+    if width < 5 or cells(text) <= width:
+        return clip(text, width)
+    if not text.isascii():
+        return clip(text, width)
+    tail = (width - 1) // 2
+    return text[: width - 1 - tail] + ELLIPSIS + text[len(text) - tail :]
+
+
+def wrap(text: str, width: int, lines: int) -> list[str]:
+    """`text` broken at blanks into at most `lines` lines; what does not fit is clipped visibly."""
+    rest, out = text, list[str]()
+    while rest and len(out) < lines - 1 and cells(rest) > width:
+        head = set_cell_size(rest, width + 1) if cells(rest) > width + 1 else rest
+        cut = head.rfind(" ")
+        if cut <= 0:
+            break
+        out.append(rest[:cut].rstrip())
+        rest = rest[cut:].lstrip()
+    if rest and lines > 0:
+        out.append(clip(rest, width))
+    return out
+
+
+class Pen:
+    """Writes one line from left to right into `width` cells, merging neighbours of one ink; what goes beyond is clipped."""
+
+    __slots__ = ("_runs", "left", "width")
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self.left = width
+        self._runs: list[Run] = []
+
+    def put(self, text: str, ink: int = Ink.TEXT, size: int | None = None) -> Pen:
+        """Write `text`, whose width in cells may be given where it is known."""
+        if size is None:
+            size = cells(text)
+        if size > self.left:
+            text = clip(text, self.left)
+            size = cells(text)
+        if size:
+            if self._runs and self._runs[-1][1] == ink:
+                self._runs[-1] = (self._runs[-1][0] + text, ink)
+            else:
+                self._runs.append((text, ink))
+            self.left -= size
+        return self
+
+    def gap(self, size: int = 1) -> Pen:
+        """Blanks, in the ink that was last used: they show no foreground, so they need no change of style."""
+        size = min(size, self.left)
+        if size > 0:
+            self.put(" " * size, self._blank_ink(), size)
+        return self
+
+    def cell(self, text: str, size: int, ink: int = Ink.TEXT, *, right: bool = False) -> Pen:
+        """Write `text` into a cell of `size` columns, clipped and padded."""
+        text = clip(text, size)
+        pad = size - cells(text)
+        if right:
+            return self.gap(pad).put(text, ink)
+        return self.put(text, ink).gap(pad)
+
+    def to(self, column: int) -> Pen:
+        """Blanks up to a column, counted from 0."""
+        return self.gap(column - (self.width - self.left))
+
+    def rule(self, size: int) -> Pen:
+        size = max(0, min(size, self.left))
+        return self.put("─" * size, Ink.FAINT, size)
+
+    def line(self) -> Line:
+        """What was written, filled up with blanks."""
+        self.gap(self.left)
+        return tuple(self._runs)
+
+    def _blank_ink(self) -> int:
+        if not self._runs or self._runs[-1][1] in (Ink.BADGE, Ink.CURSOR):
+            return Ink.TEXT
+        return self._runs[-1][1]
+
+
+def blank(width: int) -> Line:
+    return Pen(width).line()
+
+
+def text_of(lines: list[Line]) -> str:
+    """Lines as plain text, for tests and terminals without styles."""
+    return "\n".join("".join(text for text, _ in line).rstrip() for line in lines)
+
+
+def titled(width: int, title: str, subtitle: str = "", note: str = "", *, corners: str = "") -> Line:
+    """A rule with a title at its left and a note at its right; `corners` are the two ends of a frame's top. The subtitle goes first when room is short."""
+    pen = Pen(width)
+    pen.put(corners[:1] + "─", Ink.FAINT) if corners else pen.put("─", Ink.FAINT)
+    pen.put(f" {title} ", Ink.HEADING)
+    tail = len(corners[1:]) + 1
+    reserve = cells(note) + 2 + tail if note else tail
+    if subtitle and pen.left - reserve > 8:
+        pen.put(clip(subtitle, pen.left - reserve - 2) + " ", Ink.DIM)
+    pen.rule(pen.left - reserve)
+    if note:
+        pen.put(f" {clip(note, pen.left - tail - 2)} ", Ink.ACCENT)
+    pen.rule(pen.left - len(corners[1:]))
+    if corners:
+        pen.put(corners[1:], Ink.FAINT)
+    return pen.line()
+
+
+def framed(lines: list[Line], width: int, height: int, top: Line, *, box: bool) -> list[Line]:
+    """`lines` below `top`, filled up or cut to `height`; in a box, with sides and a bottom (two cells narrower on each side than `width`)."""
+    inner = width - 4 if box else width - 2
+    rows = max(height - (2 if box else 1), 0)
+    side: Run = ("│ ", Ink.FAINT) if box else (" ", Ink.TEXT)
+    end: Run = (" │", Ink.FAINT) if box else (" ", Ink.TEXT)
+    empty = blank(inner)
+    body = [(side, *(lines[i] if i < len(lines) else empty), end) for i in range(rows)]
+    out = [top, *body]
+    if box:
+        out.append((("╰" + "─" * (width - 2) + "╯", Ink.FAINT),))
+    return out[:height]

@@ -1,0 +1,122 @@
+"""Tables of figures: which columns fit, how wide they are, and what to do with those that do not. Pure.
+
+A figure's cell takes the widest form that fits (`tui.format`); text cells are clipped. Columns that find no room are left out by rank, or folded onto further lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from tui.format import Forms, pick
+from tui.line import Line, Pen, clip
+from tui.theme import Ink
+
+Row = TypeVar("Row")
+Cell = tuple[Forms, int]
+"""The forms of a cell's text and its ink. A text that may be clipped has one form."""
+MAX_GAP: Final = 3
+
+
+@dataclass(frozen=True)
+class Column(Generic[Row]):
+    """`rank` 0 stays; the highest goes first. A `text` column stands left and grows to `most`; a figure stands right."""
+
+    name: str
+    width: int
+    cell: Callable[[Row], Cell]
+    rank: int = 0
+    text: bool = False
+    most: int = 0
+    shorten: Callable[[str, int], str] = clip
+
+
+@dataclass(frozen=True)
+class Grid(Generic[Row]):
+    """Columns with their widths and the blanks between them, for each line of a row."""
+
+    lines: tuple[tuple[tuple[Column[Row], int], ...], ...]
+    gap: int
+    left_out: tuple[str, ...]
+    indent: int
+
+
+def grid(
+    columns: Sequence[Column[Row]], width: int, needs: Sequence[int], *, fold: bool = False, indent: int = 2
+) -> Grid[Row]:
+    """Choose columns for `width` cells. `needs` is the widest text of each column (ignored for figures). With `fold`, the rest goes onto further lines."""
+    need = {id(column): max(column.width, min(column.most, want)) for column, want in zip(columns, needs, strict=True)}
+    first = list(columns)
+    while len(first) > 1 and _room(first, width) < 0:
+        rank = max(column.rank for column in first)
+        if rank == 0:
+            break
+        first = [column for column in first if column.rank != rank]
+    rest = [column for column in columns if column not in first]
+    widths = {id(column): column.width for column in columns}
+    spare = _room(first, width)
+    for column in first:
+        if column.text:
+            more = min(spare, need[id(column)] - column.width)
+            widths[id(column)] += max(more, 0)
+            spare -= max(more, 0)
+    gap = 1 + max(0, min(MAX_GAP - 1, spare // max(len(first) - 1, 1)))
+    lines = [tuple((column, widths[id(column)]) for column in first)]
+    if fold:
+        lines += _folded(rest, width - indent, gap)
+    return Grid(tuple(lines), gap, () if fold else tuple(column.name for column in rest), indent)
+
+
+def heading(it: Grid[Row], width: int) -> list[Line]:
+    out = []
+    for number, line in enumerate(it.lines):
+        pen = Pen(width).gap(it.indent if number else 0)
+        for index, (column, size) in enumerate(line):
+            pen.gap(it.gap if index else 0).cell(column.name, size, Ink.DIM, right=not column.text)
+        out.append(pen.line())
+    return out
+
+
+def row_lines(it: Grid[Row], row: Row, width: int) -> list[Line]:
+    out = []
+    for number, line in enumerate(it.lines):
+        pen = Pen(width).gap(it.indent if number else 0)
+        for index, (column, size) in enumerate(line):
+            forms, ink = column.cell(row)
+            pen.gap(it.gap if index else 0)
+            text = column.shorten(forms[0], size) if column.text else pick(forms, size)
+            pen.cell(text, size, ink, right=not column.text)
+        out.append(pen.line())
+    return out
+
+
+def shed_note(first: int, shown: int, total: int, columns: int = 0, *, zoomed: bool = False) -> str:
+    """What does not fit, and the key that shows it; empty where everything fits."""
+    parts = []
+    if shown < total:
+        rows = f"{first + 1}–{first + shown} of {total}" if shown else f"{total} rows"
+        parts.append(f"{rows} ↑↓")
+    if columns:
+        parts.append(f"{columns} column{'s' * (columns != 1)} more")
+    if zoomed:
+        return " · ".join([*parts, "esc back"])
+    return " · ".join([*parts, "z"]) if parts else ""
+
+
+def _room(columns: Sequence[Column[Row]], width: int) -> int:
+    return width - sum(column.width for column in columns) - (len(columns) - 1)
+
+
+def _folded(columns: Sequence[Column[Row]], width: int, gap: int) -> list[tuple[tuple[Column[Row], int], ...]]:
+    lines: list[tuple[tuple[Column[Row], int], ...]] = []
+    line: list[tuple[Column[Row], int]] = []
+    used = 0
+    for column in columns:
+        size = column.width + (gap if line else 0)
+        if line and used + size > width:
+            lines.append(tuple(line))
+            line, used, size = [], 0, column.width
+        line.append((column, column.width))
+        used += size
+    return [*lines, tuple(line)] if line else lines

@@ -1,0 +1,68 @@
+"""What the panels are given to draw: a Frame, and what the dashboard itself knows around it. Immutable, no Textual."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tui.line import printable
+from tui.playhead import Mode, Playhead
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from collectors.model.frame import Frame
+    from tui.driver import Clock
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """`frame` is shown, `newest` is the last that arrived (its timeline is the whole session's)."""
+
+    frame: Frame | None = None
+    newest: Frame | None = None
+    mode: Mode = Mode.WAITING
+    clock: Clock = "live"
+    title: str = ""
+    problem: str | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Worker ids as they are shown."""
+
+    def name(self, worker: str | None) -> str:
+        """How a worker is shown; an id that is not in the fleet stands for itself."""
+        if worker is None:
+            return "unknown"
+        return self.names.get(worker) or printable(worker)
+
+    @property
+    def behind_s(self) -> float:
+        """Session time between the Frame shown and the newest."""
+        if self.frame is None or self.newest is None:
+            return 0.0
+        return (self.newest.time_ns - self.frame.time_ns) / 1e9
+
+    def utc_s(self, session_s: float) -> float | None:
+        """What the wall clock said at a moment of session time."""
+        if self.frame is None or self.frame.utc_s is None:
+            return None
+        return self.frame.utc_s - (self.frame.time_ns / 1e9 - session_s)
+
+
+def worker_names(ids: Iterable[str]) -> dict[str, str]:
+    """Ids as they are shown: `target/engine`, without the engine where every target has only engine 0."""
+    known = list(ids)
+    short = all(id_.endswith("/0") and id_.count("/") == 1 and len(id_) > 2 for id_ in known)
+    return {id_: printable(id_[:-2] if short else id_) for id_ in known}
+
+
+def view_of(playhead: Playhead, title: str) -> View:
+    frame = playhead.shown
+    return View(
+        frame=frame,
+        newest=playhead.newest,
+        mode=playhead.mode,
+        clock=playhead.clock,
+        title=printable(title),
+        problem=playhead.problem,
+        names=worker_names(worker.id for worker in frame.workers) if frame is not None else {},
+    )

@@ -1,0 +1,151 @@
+"""The fleet table: a row for each target that ails, with its reason, and one for each worker."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from collectors.model.vocabulary import Device, Role, TargetStatus
+from tui import format as fmt
+from tui.format import Unit
+from tui.glyphs import DOWN, STALE
+from tui.inks import figure_ink
+from tui.layout import Section
+from tui.line import Line, Pen, clip_middle, printable
+from tui.playhead import Mode
+from tui.table import Cell, Column, grid, heading, row_lines
+from tui.theme import Ink, device_ink
+from tui.widgets.rows import Body, RowsPanel
+
+if TYPE_CHECKING:
+    from collectors.model.frame import Figure, Frame, Quantile, TargetRow, WorkerRow
+    from tui.view import View
+
+KINDS: Final = {Device.TRAINIUM: "Trn", Device.UNKNOWN: "–"}
+ROLES: Final = {Role.AGGREGATED: "aggreg.", Role.ATTENTION: "attent.", Role.UNKNOWN: "–"}
+
+
+def ailing(frame: Frame) -> list[TargetRow]:
+    """Targets that do not answer as they should, in the Frame's order."""
+    return [target for target in frame.targets if target.status is not TargetStatus.UP]
+
+
+def columns(view: View, frame: Frame) -> list[Column[WorkerRow]]:
+    """All columns, in order."""
+    longest = max((len(view.name(worker.id)) for worker in frame.workers), default=0)
+    name = max(7, min(longest, 14))
+    status = {target.name: target.status for target in frame.targets}
+    mixed = frame.emulated and not all(worker.tokens_per_s.emulated for worker in frame.workers)
+
+    def mark(row: WorkerRow) -> Cell:
+        state = status.get(row.target, TargetStatus.UP)
+        if state is not TargetStatus.UP:
+            return (STALE if state is TargetStatus.STALE else DOWN,), Ink.BAD
+        return ("e" if mixed and row.tokens_per_s.emulated else " ",), Ink.WARN
+
+    return [
+        Column("", 1, mark, text=True),
+        Column("worker", name, lambda row: ((view.name(row.id),), Ink.STRONG), text=True, most=24, shorten=clip_middle),
+        Column(
+            "kind", 4, lambda row: ((KINDS.get(row.device, str(row.device)),), device_ink(row.device, 2)), text=True
+        ),
+        Column("role", 7, lambda row: ((ROLES.get(row.role, str(row.role)),), Ink.TEXT), 1, text=True),
+        Column("model", 9, lambda row: ((_model(row.model),), Ink.DIM), 3, text=True, most=26, shorten=clip_middle),
+        Column("run", 4, lambda row: _figure(row.running, Unit.COUNT)),
+        Column("wait", 4, lambda row: _figure(row.waiting, Unit.COUNT)),
+        Column("tok/s", 5, lambda row: _figure(row.tokens_per_s, Unit.RATE)),
+        Column("gap p50", 11, lambda row: _quantile(row.gap.p50)),
+        Column("gap p99", 11, lambda row: _quantile(row.gap.p99)),
+        Column("n", 5, lambda row: _n(row.gap.n), 2),
+        Column("stall", 7, lambda row: _figure(row.longest_stall_s, Unit.SECONDS), 4),
+        Column("TTFT p50", 13, lambda row: _quantile(row.ttft.p50), 7),
+        Column("TTFT p99", 13, lambda row: _quantile(row.ttft.p99), 5),
+        Column("n", 5, lambda row: _n(row.ttft.n), 5),
+        Column("queue p50", 11, lambda row: _quantile(row.queue.p50), 6),
+        Column("queue p99", 11, lambda row: _quantile(row.queue.p99), 6),
+        Column("n", 5, lambda row: _n(row.queue.n), 6),
+        Column("TPOT p50", 11, lambda row: _quantile(row.tpot.p50), 8),
+        Column("TPOT p99", 11, lambda row: _quantile(row.tpot.p99), 8),
+        Column("n", 5, lambda row: _n(row.tpot.n), 8),
+        Column("chip", 12, lambda row: ((_chip(row),), Ink.DIM), 9, text=True, most=20),
+    ]
+
+
+def target_line(target: TargetRow, width: int) -> Line:
+    """A target that ails: what it is called, its state, why, and for how long."""
+    stale = target.status is TargetStatus.STALE
+    ink = Ink.WARN if stale else Ink.BAD
+    since = f"{fmt.age(target.age_s)} ago" if target.age_s is not None else "never heard"
+    pen = Pen(width).put(STALE if stale else DOWN, ink).gap()
+    pen.cell(printable(target.name), min(20, width // 4), Ink.STRONG).gap().cell(str(target.status), 8, ink).gap()
+    return pen.cell(printable(target.reason), pen.left - len(since) - 1, Ink.TEXT).gap().put(since, Ink.DIM).line()
+
+
+def fleet(view: View, width: int, height: int, first: int, *, fold: bool = False) -> Body:
+    """Heading and rows in `width` × `height`, from row `first` on."""
+    frame = view.frame
+    if frame is None or not (frame.workers or ailing(frame)):
+        text = (
+            "the driver ended before it had anything to show"
+            if view.mode in (Mode.ENDED, Mode.FAILED)
+            else "waiting for the first answer …"
+        )
+        return Body([Pen(width).put(text, Ink.DIM).line()], 0, 0, 0)
+    specs = columns(view, frame)
+    table = grid(specs, width, _needs(specs, view, frame), fold=fold)
+    lines = heading(table, width)
+    each = len(table.lines)
+    ills = ailing(frame)
+    total = len(ills) + len(frame.workers)
+    shown = min(max((height - each) // each, 0), total)
+    first = min(first, total - shown)
+    for index in range(first, first + shown):
+        if index < len(ills):
+            lines += [target_line(ills[index], width), *[Pen(width).line()] * (each - 1)]
+        else:
+            lines += row_lines(table, frame.workers[index - len(ills)], width)
+    return Body(lines, first, shown, total, len(table.left_out))
+
+
+def _needs(specs: list[Column[WorkerRow]], view: View, frame: Frame) -> list[int]:
+    """Widest text of each column that may grow."""
+    widest = {
+        "worker": max((len(view.name(row.id)) for row in frame.workers), default=0),
+        "model": max((len(_model(row.model)) for row in frame.workers), default=0),
+        "chip": max((len(_chip(row)) for row in frame.workers), default=0),
+    }
+    return [widest.get(column.name, 0) for column in specs]
+
+
+def _figure(it: Figure, unit: Unit) -> Cell:
+    return fmt.figure(it, unit), figure_ink(it)
+
+
+def _quantile(it: Quantile) -> Cell:
+    return fmt.quantile(it, Unit.SECONDS), figure_ink(it)
+
+
+def _n(n: int) -> Cell:
+    return (fmt.count(n) if n else "",), Ink.DIM
+
+
+def _model(name: str) -> str:
+    """A model without the organisation before it."""
+    return printable(name.rpartition("/")[2])
+
+
+def _chip(row: WorkerRow) -> str:
+    return printable(f"{row.chips} × {row.chip}" if row.chips > 1 and row.chip else row.chip)
+
+
+class Fleet(RowsPanel):
+    section = Section.FLEET
+
+    def body(self, view: View, width: int, height: int) -> Body:
+        return fleet(view, width, height, self.scroll_rows, fold=self.zoomed)
+
+    def title(self, view: View) -> tuple[str, str]:
+        frame = view.frame
+        return (
+            "Fleet",
+            f"window {fmt.plain(frame.window_s, Unit.COUNT)} s" if frame is not None and frame.window_s else "",
+        )

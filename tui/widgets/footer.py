@@ -1,0 +1,60 @@
+"""The bottom line: the keys that are wanted most, each of them a button."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from tui.commands import COMMANDS, Command
+from tui.line import Line, Pen, cells
+from tui.playhead import Mode
+from tui.theme import Ink
+from tui.widgets.panel import Panel
+
+if TYPE_CHECKING:
+    from tui.view import View
+
+
+class Key(NamedTuple):
+    start: int
+    end: int
+    action: str
+
+
+def _entries(view: View) -> list[tuple[Command, str, str]]:
+    """Command, its keys and its word, in the order of the command list; both steps share one entry."""
+    out = []
+    for command in COMMANDS:
+        if command.action == "step(-1)":
+            out.append((command, "← →", "step"))
+        elif command.action == "hold" and view.mode is Mode.HELD:
+            out.append((command, command.shown, "resume"))
+        elif command.label:
+            out.append((command, command.shown.split(" ")[0], command.label))
+    return out
+
+
+def footer(view: View, width: int) -> tuple[Line, list[Key]]:
+    """The line, and where its keys are. What finds no room goes by rank; `?` lists all."""
+    entries = _entries(view)
+    while sum(cells(keys) + len(label) + 3 for _, keys, label in entries) > width:
+        entries.remove(max(entries, key=lambda entry: entry[0].rank))
+    pen = Pen(width).gap()
+    keys = []
+    for command, shown, label in entries:
+        start = width - pen.left
+        pen.put(shown, Ink.ACCENT).gap().put(label, Ink.DIM)
+        keys.append(Key(start, width - pen.left, command.action))
+        pen.gap(2)
+    return pen.line(), keys
+
+
+class Footer(Panel):
+    keys: tuple[Key, ...] = ()
+
+    def draw(self, view: View, width: int, height: int) -> list[Line]:
+        line, keys = footer(view, width)
+        self.keys = tuple(keys)
+        return [line]
+
+    def action_at(self, x: int) -> str | None:
+        return next((key.action for key in self.keys if key.start <= x < key.end), None)

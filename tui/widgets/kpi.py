@@ -1,0 +1,138 @@
+"""The key figures: a line of names over a line of values, in fixed columns so that nothing jumps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from collectors.model.vocabulary import Device, State
+from tui import format as fmt
+from tui.format import Forms, Unit
+from tui.glyphs import ABSENT
+from tui.inks import figure_ink
+from tui.line import Line, Pen, clip_middle
+from tui.theme import Ink
+from tui.widgets.panel import Panel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from collectors.model.frame import Figure, Frame, JitterRow
+    from tui.view import View
+
+MAX_CELL: Final = 30
+MIN_CELL: Final = 15
+
+
+class Kpi(NamedTuple):
+    name: str
+    forms: Forms
+    ink: int
+    who: str = ""
+    """The worker that it is about, written before the value."""
+
+
+def worst_jitter(rows: Iterable[JitterRow]) -> JitterRow | None:
+    """The row of the widest p99 − p50 that is known; above every counted bound is wider than any bound."""
+
+    def rank(row: JitterRow) -> tuple[bool, float]:
+        it = row.p99_minus_p50
+        if it.state is State.OVER_RANGE:
+            return True, it.low or 0.0
+        return False, it.value if it.value is not None else it.high or 0.0
+
+    known = [row for row in rows if row.p99_minus_p50.state in (State.OK, State.ZERO, State.OVER_RANGE, State.STALE)]
+    return max(known, key=rank, default=None)
+
+
+def longest_stall(rows: Iterable[JitterRow]) -> JitterRow | None:
+    known = [row for row in rows if row.longest_stall_s.value]
+    return max(known, key=lambda row: row.longest_stall_s.value or 0.0, default=None)
+
+
+def other_kind(rows: Iterable[JitterRow], device: Device) -> JitterRow | None:
+    """The worst of the kind to compare with: the LPUs where there are any, else the steadiest other kind."""
+    rows = list(rows)
+    kinds = {row.device for row in rows} - {device}
+    if Device.LPU in kinds:
+        return worst_jitter(row for row in rows if row.device is Device.LPU)
+    worst = [found for kind in sorted(kinds) if (found := worst_jitter(row for row in rows if row.device is kind))]
+    return min(worst, key=lambda row: row.p99_minus_p50.value or 0.0, default=None)
+
+
+def ran_on(frame: Frame) -> str:
+    """Share of the window's output tokens by device kind, most first; empty where it is not known."""
+    tokens: dict[Device, float] = {}
+    for row in frame.placements:
+        if row.primary and row.tokens.value is not None:
+            tokens[row.device] = tokens.get(row.device, 0.0) + row.tokens.value
+    total = sum(tokens.values())
+    if set(tokens) == {Device.UNKNOWN}:
+        return ""
+    ranked = sorted(tokens.items(), key=lambda item: -item[1])
+    return "  ".join(f"{device} {fmt.percent(part, total)}" for device, part in ranked if part) if total else ""
+
+
+def kpis(view: View) -> list[Kpi]:
+    """All key figures, the most important first."""
+    frame = view.frame
+    if frame is None:
+        return [Kpi(name, (ABSENT,), Ink.DIM) for name in ("tok/s", "TTFT p99", "worst jitter", "longest stall")]
+    ttft = frame.ttft
+    out = [
+        _kpi("output tok/s", frame.tokens_per_s, fmt.figure(frame.tokens_per_s, Unit.RATE)),
+        _kpi(_with_n("TTFT p99", ttft.n), ttft.p99, fmt.quantile(ttft.p99, Unit.SECONDS)),
+    ]
+    worst = worst_jitter(frame.jitter)
+    if worst is None:
+        out.append(Kpi("worst jitter", (ABSENT,), Ink.DIM))
+    else:
+        it = worst.p99_minus_p50
+        out.append(_kpi("worst jitter", it, fmt.quantile(it, Unit.SECONDS), view.name(worst.worker)))
+        other = other_kind(frame.jitter, worst.device)
+        if other is not None:
+            it = other.p99_minus_p50
+            out.append(_kpi(f"{other.device} jitter", it, fmt.quantile(it, Unit.SECONDS)))
+    longest = longest_stall(frame.jitter)
+    if longest is None:
+        seen = any(row.longest_stall_s.state is State.ZERO for row in frame.jitter)
+        out.append(Kpi("longest stall", ("none",) if seen else (ABSENT,), Ink.TEXT if seen else Ink.DIM))
+    else:
+        stall = longest.longest_stall_s
+        out.append(_kpi("longest stall", stall, fmt.figure(stall, Unit.SECONDS), view.name(longest.worker)))
+    if share := ran_on(frame):
+        out.append(Kpi("tokens ran on", (share,), Ink.STRONG))
+    return out
+
+
+def strip(view: View, width: int) -> list[Line]:
+    """Two lines; figures that find no room are left out from the end."""
+    items = kpis(view)
+    room = width - 2
+    items = items[: max(1, room // MIN_CELL if room < len(items) * MIN_CELL else len(items))]
+    size = min(MAX_CELL, room // len(items))
+    names, values = Pen(width).gap(), Pen(width).gap()
+    for index, item in enumerate(items):
+        start = 1 + index * size
+        names.to(start).cell(item.name, size - 1, Ink.DIM)
+        values.to(start)
+        who = item.who
+        if who and len(item.forms[-1]) + len(who) + 1 >= size:
+            who = clip_middle(who, size - 2 - len(item.forms[-1]))
+        if who:
+            values.put(f"{who} ", Ink.TEXT)
+        left = start + size - 1 - (width - values.left)
+        values.put(fmt.pick(item.forms, left), item.ink)
+    return [names.line(), values.line()]
+
+
+def _kpi(name: str, it: Figure, forms: Forms, who: str = "") -> Kpi:
+    return Kpi(name, forms, figure_ink(it, Ink.STRONG), who)
+
+
+def _with_n(name: str, n: int) -> str:
+    return f"{name} n {fmt.count(n)}" if n else name
+
+
+class KpiStrip(Panel):
+    def draw(self, view: View, width: int, height: int) -> list[Line]:
+        return strip(view, width)

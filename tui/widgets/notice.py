@@ -1,0 +1,38 @@
+"""The lines above the sections that are there only when there is something to say: an error of the driver, the verdict."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tui.glyphs import DOWN, VERDICT
+from tui.line import Line, Pen, printable, wrap
+from tui.theme import Ink
+from tui.widgets.panel import Panel
+
+if TYPE_CHECKING:
+    from tui.view import View
+
+LINES = 2
+"""At most so many lines for each."""
+
+
+def notices(view: View, width: int) -> list[Line]:
+    lines: list[Line] = []
+    if view.problem is not None:
+        lines += _sentence(DOWN, f"{view.problem} (what was seen stays: ← → step, q quits)", Ink.BAD, width)
+    if view.frame is not None and view.frame.verdict:
+        lines += _sentence(VERDICT, view.frame.verdict, Ink.WARN, width)
+    return lines
+
+
+def _sentence(mark: str, text: str, ink: int, width: int) -> list[Line]:
+    wrapped = wrap(printable(text), width - 5, LINES)
+    return [
+        Pen(width).gap().put(mark if index == 0 else " ", ink).gap().put(part, ink).line()
+        for index, part in enumerate(wrapped)
+    ]
+
+
+class Notice(Panel):
+    def draw(self, view: View, width: int, height: int) -> list[Line]:
+        return notices(view, width)

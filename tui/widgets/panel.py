@@ -1,0 +1,113 @@
+"""The base of everything that is redrawn each tick: lines are drawn by a pure function, compared with those on the screen, and only changed rows repainted.
+
+`render_lines` is overridden, so Textual's style cache and line filters are passed by: no CSS border, padding or text selection here, and NO_COLOR is honoured by
+the styles that the theme builds. A place is given by the screen's plan; a tick never asks for a layout.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.segment import Segment
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui.line import blank
+from tui.theme import DARK, styles
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.style import Style
+
+    from tui.layout import Box, Plan
+    from tui.line import Line
+    from tui.view import View
+
+
+class Panel(Widget):
+    """Subclasses override `draw`. Lines are as wide as the panel."""
+
+    ALLOW_SELECT = False
+    can_focus = False
+
+    def __init__(self, name: str) -> None:
+        super().__init__(id=name)
+        self.plan: Plan | None = None
+        self.box: Box | None = None
+        self.scroll_rows = 0
+        """Rows of content that are above the top."""
+        self._styles_by_ink: Sequence[Style] = styles(DARK)
+        self._lines: list[Line] = []
+        self._strips: list[Strip | None] = []
+
+    def draw(self, view: View, width: int, height: int) -> list[Line]:
+        """The panel's lines, `height` of them and each `width` cells wide."""
+        raise NotImplementedError
+
+    def place(self, box: Box | None, plan: Plan | None) -> None:
+        """Take a region of the screen; None hides the panel. Costs a layout if it moves."""
+        self.plan = plan
+        if box == self.box:
+            return
+        self.box = box
+        self.display = box is not None and box.height > 0
+        self._lines, self._strips = [], []
+        if box is not None:
+            self.styles.offset = (box.x, box.y)
+            self.styles.width, self.styles.height = box.width, box.height
+
+    def paint_with(self, inks: Sequence[Style]) -> None:
+        """Take other styles: every row is built again from its lines."""
+        self._styles_by_ink = inks
+        self._strips = [None] * len(self._lines)
+        self.refresh()
+
+    def show(self, view: View) -> int:
+        """Draw `view`; returns how many rows changed."""
+        box = self.box
+        if box is None or not box.height:
+            return 0
+        lines = self.draw(view, box.width, box.height)[: box.height]
+        lines += [blank(box.width)] * (box.height - len(lines))
+        old = self._lines
+        if len(old) != len(lines):
+            self._lines, self._strips = lines, [None] * len(lines)
+            self.refresh()
+            return len(lines)
+        dirty = [y for y, line in enumerate(lines) if line != old[y]]
+        for y in dirty:
+            self._strips[y] = None
+        self._lines = lines
+        self.refresh_rows(dirty, box.width)
+        return len(dirty)
+
+    def refresh_rows(self, rows: Sequence[int], width: int) -> None:
+        """Ask for a repaint of `rows` (ascending), neighbours together."""
+        regions: list[Region] = []
+        for y in rows:
+            if regions and regions[-1].bottom == y:
+                last = regions[-1]
+                regions[-1] = Region(0, last.y, width, last.height + 1)
+            else:
+                regions.append(Region(0, y, width, 1))
+        if regions:
+            self.refresh(*regions)
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        strips = [self._strip(y) for y in range(crop.y, crop.bottom)]
+        if crop.x == 0 and self.box is not None and crop.width == self.box.width:
+            return strips
+        return [strip.crop(crop.x, crop.right) for strip in strips]
+
+    def _strip(self, y: int) -> Strip:
+        width = self.box.width if self.box is not None else self.size.width
+        if y >= len(self._lines):
+            return Strip([Segment(" " * width, self._styles_by_ink[0])], width)
+        strip = self._strips[y]
+        if strip is None:
+            inks = self._styles_by_ink
+            strip = Strip([Segment(text, inks[ink]) for text, ink in self._lines[y]], width)
+            self._strips[y] = strip
+        return strip

@@ -1,0 +1,124 @@
+"""The token river: a row for each worker, a column for each tick, as high as the tokens made in it and as bright as they were late."""
+
+from __future__ import annotations
+
+import re
+import sys
+from array import array
+from typing import TYPE_CHECKING, Final
+
+from collectors.model.vocabulary import Role
+from tui import format as fmt
+from tui.glyphs import HEIGHTS, STALL, UNOBSERVED
+from tui.layout import Section
+from tui.line import Line, Pen, clip_middle
+from tui.theme import Ink, device_ink
+from tui.widgets.rows import Body, RowsPanel
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from collectors.model.frame import RiverRow
+    from tui.view import View
+
+TICKS_PER_S: Final = 4
+NOT_OBSERVED: Final = 0xFFFF
+STALLED: Final = 4
+STEPS: Final = 8
+"""Heights in one cell."""
+ROLE_LETTERS: Final = {
+    Role.PREFILL: "P", Role.DECODE: "D", Role.AGGREGATED: "A", Role.ATTENTION: "T",
+    Role.FFN: "F", Role.DRAFT: "S", Role.VERIFY: "V", Role.ROUTER: "R", Role.UNKNOWN: "–",
+}  # fmt: skip
+_RUNS: Final = re.compile(rb"(.)\1*", re.DOTALL)
+TOPS: Final = (1, 1.5, 2, 3, 4, 6, 8, 10)
+GAP: Final = 5
+"""Class of a column that was not observed, after the lateness classes 0 … 4."""
+
+
+def counts(row: RiverRow) -> Sequence[int]:
+    """Tokens of each tick, oldest first."""
+    values = array("H")
+    values.frombytes(row.tokens)
+    if sys.byteorder == "big":
+        values.byteswap()
+    return values
+
+
+def top(values: Sequence[int]) -> int:
+    """Tokens a tick that fill a row: the row's highest, rounded up to one of few numbers so that the scale seldom moves."""
+    highest = max((value for value in values if value != NOT_OBSERVED), default=0)
+    power = 1
+    while highest > 10 * power:
+        power *= 10
+    return next(
+        int(factor * power)
+        for factor in TOPS
+        if highest <= factor * power and (power > 1 or factor in (1, 2, 3, 4, 6, 8, 10))
+    )
+
+
+def river_lines(row: RiverRow, columns: int, lines: int) -> list[Line]:
+    """The newest `columns` ticks, `lines` cells high, the highest line first."""
+    values = counts(row)
+    scale = top(values)
+    values = values[-columns:]
+    late = row.late[-columns:]
+    full = STEPS * lines
+    heights = [-1 if value == NOT_OBSERVED else min(full, -(-value * full // scale)) for value in values]
+    classes = bytes(GAP if height < 0 else min(step, STALLED) for height, step in zip(heights, late, strict=True))
+    runs = [(match.start(), match.end(), match[0][0]) for match in _RUNS.finditer(classes)]
+    inks = (*(device_ink(row.device, step) for step in range(STALLED)), Ink.STALL, Ink.FAINT)
+    missing = columns - len(heights)
+    out = []
+    for line in range(lines):
+        floor = STEPS * (lines - 1 - line)
+        pen = Pen(columns).gap(missing)
+        for start, end, kind in runs:
+            if kind == GAP:
+                text = (UNOBSERVED if floor == 0 else " ") * (end - start)
+            elif kind == STALLED and line == 0:
+                text = STALL * (end - start)
+            else:
+                text = "".join([HEIGHTS[0 if h <= floor else min(h - floor, STEPS)] for h in heights[start:end]])
+            if text.isspace():
+                pen.gap(end - start)
+            else:
+                pen.put(text, inks[kind], end - start)
+        out.append(pen.line())
+    return out
+
+
+def rows(view: View, width: int, height: int, first: int, lines: int) -> Body:
+    frame = view.frame
+    river = frame.river if frame is not None else ()
+    if not river:
+        text = "no source tells single ticks" if frame is not None else "–"
+        return Body([Pen(width).put(text, Ink.DIM).line()], 0, 0, 0)
+    shown = min(height // lines, len(river))
+    first = min(first, len(river) - shown)
+    label = max(6, min(max(len(view.name(row.worker)) for row in river), 16))
+    columns = width - label - 10
+    out: list[Line] = []
+    for row in river[first : first + shown]:
+        scale = f"{fmt.scale(top(counts(row)) * TICKS_PER_S)}/s"
+        for number, body in enumerate(river_lines(row, columns, lines)):
+            pen = Pen(label + 3)
+            if number == 0:
+                pen.cell(clip_middle(view.name(row.worker), label), label, Ink.STRONG).gap().put(
+                    ROLE_LETTERS[row.role], device_ink(row.device, 2)
+                )
+            tail = Pen(7).gap().cell(scale if number == 0 else "", 6, Ink.DIM, right=True)
+            out.append((*pen.line(), *body, *tail.line()))
+    return Body(out, first, shown, len(river))
+
+
+class River(RowsPanel):
+    section = Section.RIVER
+
+    def body(self, view: View, width: int, height: int) -> Body:
+        lines = self.plan.river_lines if self.plan is not None else 1
+        return rows(view, width, height, self.scroll_rows, lines)
+
+    def title(self, view: View) -> tuple[str, str]:
+        return "Token river", f"a column is 250 ms, its height tokens · {STALL} stall"

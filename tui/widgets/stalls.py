@@ -1,0 +1,64 @@
+"""The newest stalls: when, whose, how long against what was usual, and what may have caused them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tui import format as fmt
+from tui.format import Unit
+from tui.glyphs import ABSENT
+from tui.inks import figure_ink
+from tui.layout import Section
+from tui.line import Line, Pen, clip_middle, printable
+from tui.theme import Ink
+from tui.widgets.rows import Body, RowsPanel
+
+if TYPE_CHECKING:
+    from collectors.model.frame import StallRow
+    from tui.view import View
+
+
+def stall_line(row: StallRow, view: View, width: int, worker: int, request: int) -> Line:
+    at = fmt.wall(view.utc_s(row.at), row.at)
+    pen = (
+        Pen(width).cell(at, 8, Ink.DIM).gap().cell(clip_middle(view.name(row.worker), worker), worker, Ink.STRONG).gap()
+    )
+    pen.cell(clip_middle(printable(row.request), request), request).gap()
+    pen.cell(fmt.pick(fmt.figure(row.gap_s, Unit.SECONDS), 8), 8, Ink.STALL, right=True).gap()
+    gap, median = row.gap_s.value, row.median_s.value
+    ratio = fmt.times(gap / median) if gap is not None and median else ""
+    pen.cell(ratio, 5, Ink.TEXT, right=True).gap()
+    usual = fmt.pick(fmt.figure(row.median_s, Unit.SECONDS), 8)
+    pen.cell(f"of {usual}", 11, figure_ink(row.median_s, Ink.DIM)).gap()
+    return pen.put(printable("; ".join(row.causes) or "cause unknown"), Ink.TEXT).line()
+
+
+def stalls(view: View, width: int, height: int, first: int) -> Body:
+    frame = view.frame
+    rows = frame.stalls if frame is not None else ()
+    if not rows:
+        judged = frame is not None and any(row.longest_stall_s.value is not None for row in frame.jitter)
+        text = (
+            "none in the window"
+            if judged
+            else "not known: no source tells single deliveries"
+            if frame is not None
+            else ABSENT
+        )
+        return Body([Pen(width).put(text, Ink.DIM).line()], 0, 0, 0)
+    shown = min(height, len(rows))
+    first = min(first, len(rows) - shown)
+    worker = max(6, min(max(len(view.name(row.worker)) for row in rows), 16))
+    request = 10 if width < 110 else 20
+    lines = [stall_line(row, view, width, worker, request) for row in rows[first : first + shown]]
+    return Body(lines, first, shown, len(rows))
+
+
+class Stalls(RowsPanel):
+    section = Section.STALLS
+
+    def body(self, view: View, width: int, height: int) -> Body:
+        return stalls(view, width, height, self.scroll_rows)
+
+    def title(self, view: View) -> tuple[str, str]:
+        return "Newest stalls", "gap > 5 × its request's own median"

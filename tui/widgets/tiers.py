@@ -1,0 +1,168 @@
+"""Memory tiers: how full each is, and how much of it running requests hold, told apart by glyph and not only by colour."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from collectors.model.vocabulary import State
+from tui import format as fmt
+from tui.format import Unit
+from tui.glyphs import ABSENT, ACTIVE, EVICTABLE, FREE, STALE
+from tui.inks import figure_ink
+from tui.layout import Section
+from tui.line import Line, Pen, blank, clip_middle, printable
+from tui.theme import Ink
+from tui.widgets.rows import Body, RowsPanel
+
+if TYPE_CHECKING:
+    from collectors.model.frame import Figure, Frame, TierRow
+    from tui.view import View
+
+MIN_BAR: Final = 6
+MAX_BAR: Final = 40
+TIER_CELLS: Final = 5
+COLUMN_GAP: Final = 2
+FULL: Final = 0.95
+"""Share of the capacity from which on the percentage warns."""
+
+
+class Fill(NamedTuple):
+    """Bytes (or tokens) of one tier as far as they are known. `active_only`: the back end does not tell what else is resident."""
+
+    active: float | None
+    used: float | None
+    capacity: float | None
+    active_only: bool
+    stale: bool
+
+
+def fill(row: TierRow) -> Fill:
+    active, used, capacity = (_value(it) for it in (row.active_bytes, row.used_bytes, row.capacity_bytes))
+    return Fill(
+        active=active,
+        used=active if used is None else used,
+        capacity=capacity,
+        active_only=used is None and active is not None,
+        stale=State.STALE in (row.used_bytes.state, row.active_bytes.state),
+    )
+
+
+def bar(it: Fill, size: int) -> tuple[int, int, int]:
+    """Cells of the active, the evictable and the free part. Something is never drawn as nothing, nor less than full as full."""
+    if it.used is None or not it.capacity:
+        return 0, 0, 0
+    used = _cells(it.used / it.capacity, size)
+    active = min(_cells((it.active or 0.0) / it.capacity, size), used)
+    if it.active is not None and it.active < it.used and active == used and used > 1:
+        active -= 1
+    return active, used - active, size - used
+
+
+class Cols(NamedTuple):
+    """Widths of the parts of a tier's line."""
+
+    owner: int
+    bar: int
+    share: int
+    capacity: int
+    hits: int
+
+
+WIDE: Final = (9, 9, 6)
+TIGHT: Final = (5, 6, 5)
+"""Widths of share, capacity and hits, with room and without."""
+WIDE_FROM: Final = 50
+
+
+def cols(frame: Frame, view: View, width: int) -> Cols:
+    share, capacity, hits = WIDE if width >= WIDE_FROM else TIGHT
+    rest = width - TIER_CELLS - share - capacity - hits - 5
+    owner = max((len(_owner(row, view)) for row in frame.tiers), default=0)
+    owner = max(6, min(owner, 20, rest - MIN_BAR))
+    return Cols(owner, min(MAX_BAR, rest - owner), share, capacity, hits)
+
+
+def tier_line(row: TierRow, view: View, width: int, it: Cols, *, repeat: bool) -> Line:
+    """`gpu-1 HBM ████▒▒▒·· 51 % 56.0 GiB 12.3k`; the owner only where it changes (`repeat`: it did not)."""
+    state = fill(row)
+    pen = Pen(width).cell("" if repeat else clip_middle(_owner(row, view), it.owner), it.owner, Ink.STRONG).gap()
+    pen.cell(str(row.tier) if row.tier != "unknown" else ABSENT, TIER_CELLS).gap()
+    active, evictable, free = bar(state, it.bar)
+    pen.put(ACTIVE * active, Ink.BAR_ACTIVE, active).put(EVICTABLE * evictable, Ink.BAR_EVICTABLE, evictable)
+    pen.put(FREE * free, Ink.BAR_FREE, free).gap(it.bar - active - evictable - free + 1)
+    share, ink = _share(state)
+    pen.cell(fmt.pick(share, it.share), it.share, ink, right=True).gap()
+    capacity = fmt.figure(row.capacity_bytes, Unit.BYTES)
+    pen.cell(fmt.pick(capacity, it.capacity), it.capacity, figure_ink(row.capacity_bytes, Ink.DIM), right=True).gap()
+    hits = fmt.pick(fmt.figure(row.hit_tokens, Unit.COUNT), it.hits)
+    return pen.cell(hits, it.hits, figure_ink(row.hit_tokens), right=True).line()
+
+
+def heading(width: int, it: Cols) -> Line:
+    pen = Pen(width).cell("owner", it.owner, Ink.DIM).gap().cell("tier", TIER_CELLS, Ink.DIM).gap().gap(it.bar + 1)
+    pen.cell("used", it.share, Ink.DIM, right=True).gap().cell("of", it.capacity, Ink.DIM, right=True).gap()
+    return pen.cell("hits", it.hits, Ink.DIM, right=True).line()
+
+
+def tiers(view: View, width: int, height: int, first: int, in_a_line: int) -> Body:
+    """Rows of `in_a_line` tiers each; a heading above them if there is room for one."""
+    frame = view.frame
+    rows = frame.tiers if frame is not None else ()
+    if frame is None or not rows:
+        return Body([Pen(width).put("no tier is reported" if frame is not None else ABSENT, Ink.DIM).line()], 0, 0, 0)
+    each = (width - COLUMN_GAP * (in_a_line - 1)) // in_a_line
+    it = cols(frame, view, each)
+    headed = height * in_a_line >= len(rows) + in_a_line
+    shown = min(height * in_a_line, len(rows))
+    first = min(first, len(rows) - shown)
+    drawn = [
+        tier_line(rows[i], view, each, it, repeat=i > first and rows[i].owner == rows[i - 1].owner)
+        for i in range(first, first + shown)
+    ]
+    per_column = -(-len(drawn) // in_a_line)
+    lines = [_joined([heading(each, it)] * in_a_line, each, width)] if headed else []
+    lines += [_joined(drawn[y::per_column], each, width) for y in range(per_column)]
+    return Body(lines, first, shown, len(rows))
+
+
+def _joined(parts: list[Line], each: int, width: int) -> Line:
+    """Lines of one width side by side, filled up."""
+    line = parts[0]
+    for part in parts[1:]:
+        line = (*line, (" " * COLUMN_GAP, Ink.TEXT), *part)
+    rest = width - each * len(parts) - COLUMN_GAP * (len(parts) - 1)
+    return (*line, *blank(rest)) if rest else line
+
+
+def _owner(row: TierRow, view: View) -> str:
+    return view.name(row.worker) if row.worker is not None else printable(row.owner)
+
+
+def _share(it: Fill) -> tuple[fmt.Forms, int]:
+    if it.used is None or not it.capacity:
+        return (ABSENT,), Ink.DIM
+    text = (STALE if it.stale else "") + fmt.percent(it.used, it.capacity)
+    tight = text.replace(" ", "")
+    forms = (f"{text} act", f"{text}a", f"{tight}a") if it.active_only else (text, tight)
+    return forms, Ink.WARN if it.stale or it.used >= FULL * it.capacity else Ink.TEXT
+
+
+def _value(it: Figure) -> float | None:
+    return it.value if it.state in (State.OK, State.ZERO, State.STALE) else None
+
+
+def _cells(share: float, size: int) -> int:
+    if share <= 0:
+        return 0
+    return size if share >= 1 else max(1, min(size - 1, round(share * size)))
+
+
+class Tiers(RowsPanel):
+    section = Section.TIERS
+
+    def body(self, view: View, width: int, height: int) -> Body:
+        return tiers(view, width, height, self.scroll_rows, self.plan.tier_columns if self.plan is not None else 1)
+
+    def title(self, view: View) -> tuple[str, str]:
+        beside = self.plan is not None and self.plan.tier_columns == 1
+        return "Tiers", f"{ACTIVE} active {EVICTABLE} evictable{'' if beside else ' · used % · capacity · hit tokens'}"

@@ -1,0 +1,108 @@
+"""The bottom strip: the worst worker's p99 − p50 over the session, a cell for some seconds, with the moment that is shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from tui import format as fmt
+from tui.glyphs import BREAK, CURSOR, HEIGHTS, NO_DATA
+from tui.line import Line, Pen
+from tui.theme import HEAT_STEPS, Ink
+from tui.widgets.panel import Panel
+
+if TYPE_CHECKING:
+    from collectors.model.frame import Frame
+    from tui.view import View
+
+LEVELS: Final = 14
+GAP: Final = 255
+CELL_SECONDS: Final = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 20, 24, 30)
+"""What a cell may stand for: the smallest that shows all there is, so that the strip grows into its room."""
+HEAT_FROM: Final = (0, 6, 8, 10, 11)
+"""Levels from which on a cell has each heat ink: 0, 3 ms, 30 ms, 300 ms, 1 s."""
+
+
+class Strip(NamedTuple):
+    """Cells of the strip, oldest first (a level, 0 no data, GAP), and which part of the session they are."""
+
+    cells: bytes
+    seconds: int
+    last_s: int
+    """Session second of the newest cell's end."""
+
+
+def strip(timeline: bytes, now_s: float, width: int) -> Strip:
+    """Cells of at most `width` columns. They start on multiples of their own length, so that a cell's content does not move about."""
+    end = int(now_s)
+    seconds = next((s for s in CELL_SECONDS if len(timeline) <= s * (width - 1)), CELL_SECONDS[-1])
+    first = (end - len(timeline)) // seconds
+    cells = bytearray(-(-end // seconds) - first)
+    for index, level in enumerate(timeline):
+        cell = (end - len(timeline) + index) // seconds - first
+        if level == GAP or cells[cell] == GAP:
+            cells[cell] = GAP
+        else:
+            cells[cell] = max(cells[cell], level)
+    return Strip(bytes(cells[-width:]), seconds, -(-end // seconds) * seconds)
+
+
+def column_at(it: Strip, width: int, session_s: float) -> int | None:
+    """Column of a moment; None where the strip does not reach."""
+    column = width - 1 - int((it.last_s - session_s - 1e-9) // it.seconds)
+    return column if width - len(it.cells) <= column < width else None
+
+
+def moment_at(it: Strip, width: int, column: int) -> float:
+    """Session time in seconds at the end of a column."""
+    return float(it.last_s - (width - 1 - column) * it.seconds)
+
+
+def level_text(level: int) -> tuple[str, int]:
+    if level == GAP:
+        return BREAK, Ink.WARN
+    if level == 0:
+        return NO_DATA, Ink.FAINT
+    heat = sum(level >= start for start in HEAT_FROM) - 1
+    return HEIGHTS[1 + (min(level, LEVELS) - 1) * 7 // (LEVELS - 1)], Ink.HEAT + min(heat, HEAT_STEPS - 1)
+
+
+def ends(width: int) -> tuple[int, int]:
+    """First column and width of the strip inside a line of `width`."""
+    return 23, width - 23 - 7
+
+
+def timeline(view: View, width: int) -> Line:
+    newest, frame = view.newest, view.frame
+    start, size = ends(width)
+    pen = Pen(width).gap().put("jitter ", Ink.DIM)
+    if newest is None or frame is None:
+        return pen.to(start).put(NO_DATA * size, Ink.FAINT, size).line()
+    it = strip(newest.timeline, newest.time_ns / 1e9, size)
+    pen.put(f"◀ {fmt.age(len(newest.timeline))}", Ink.DIM)
+    pen.put(f" by {it.seconds} s", Ink.DIM).to(start)
+    cursor = column_at(it, size, frame.time_ns / 1e9) if view.behind_s > 0 else None
+    missing = size - len(it.cells)
+    pen.put(NO_DATA * missing, Ink.FAINT, missing)
+    for column, level in enumerate(it.cells, missing):
+        text, ink = (CURSOR, Ink.CURSOR) if column == cursor else level_text(level)
+        pen.put(text, ink, 1)
+    return pen.put(" now ▶", Ink.DIM).line()
+
+
+class Timeline(Panel):
+    _newest: Frame | None = None
+
+    def draw(self, view: View, width: int, height: int) -> list[Line]:
+        self._newest = view.newest
+        return [timeline(view, width)]
+
+    def moment(self, x: int) -> int | None:
+        """Session time (ns) at a column of the panel; None outside the strip."""
+        newest = self._newest
+        if self.box is None or newest is None:
+            return None
+        start, size = ends(self.box.width)
+        if not start <= x < start + size:
+            return None
+        it = strip(newest.timeline, newest.time_ns / 1e9, size)
+        return round(moment_at(it, size, x - start) * 1e9)
