@@ -66,8 +66,10 @@ class HostSource:
                 def begin(source: Source, emit: Emit) -> asyncio.Task[None]:
                     return tasks.create_task(source.run(clock, emit))
 
-                while (tried := await self._search(clock.now_ns, emit, begin)) is None and not self._found:
+                tried = await self._search(clock.now_ns, emit, begin)
+                while not self._found:
                     await asyncio.sleep(self._backoff.next_s())
+                    tried = await self._search(clock.now_ns, emit, begin)
                 if tried is None:
                     for source in self._found:
                         begin(source, emit)
@@ -105,7 +107,7 @@ class HostSource:
             source = PlacementSource(self.name, self._stream_url, self._client)
             gate = _Gate(emit)
             task = begin(source, gate)
-            if await gate.opens(task, self._client.limits.total_s):
+            if await gate.opens(task):
                 self._found = [source]
                 return task
             await source.close()
@@ -132,15 +134,14 @@ class _Gate:
         if self._is_open:
             self._emit(batch)
 
-    async def opens(self, task: "asyncio.Task[None]", timeout_s: float) -> bool:
-        """Whether the first words of `task` are good ones; if not, or if there are none in time, the task is ended."""
+    async def opens(self, task: "asyncio.Task[None]") -> bool:
+        """Whether the first words of `task` are good ones; if not, the task is ended. A source says something within its deadlines."""
         decided = asyncio.create_task(self._decided.wait())
         try:
-            await asyncio.wait({task, decided}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({task, decided}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             decided.cancel()
             if not self._is_open:
-                self._decided.set()
                 task.cancel()
         if not self._is_open:
             await asyncio.wait({task})
