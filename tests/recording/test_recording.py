@@ -4,6 +4,8 @@ import shutil
 import socket
 import sqlite3
 import stat
+import subprocess
+import sys
 import tempfile
 import threading
 import zlib
@@ -15,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.model.batch import Batch, Deliveries, Inventory, Tick
+from collectors.model.batch import DTYPES, Batch, Deliveries, Inventory, Tick
 from collectors.recording import writer as writing
 from collectors.recording.codec import CODEC, Item, compress, pack
 from collectors.recording.errors import (
@@ -25,7 +27,7 @@ from collectors.recording.errors import (
     RecordingExistsError,
 )
 from collectors.recording.reader import Reader
-from collectors.recording.schema import ChunkRow
+from collectors.recording.schema import TABLES, ChunkRow
 from collectors.recording.writer import Writer
 from tests.recording.material import PARTS, SECOND, batches, deliveries, steps
 
@@ -366,6 +368,28 @@ def test_a_batch_that_is_too_large_is_split_off_or_refused(tmp_path: Path, monke
     large = write(tmp_path / "b.tyard", [Batch("s", 1, (deliveries(1_000),))])
     assert large.error is not None
     assert "one batch" in large.error
+
+
+def test_the_document_shows_how_to_read_one(tmp_path: Path) -> None:
+    write(tmp_path / "a.tyard", [*(Batch("s", i * SECOND, PARTS) for i in range(3)), Tick(3 * SECOND)])
+    text = (Path(__file__).parents[2] / "docs" / "recording.md").read_text()
+    program = text.split("```python\n")[1].split("```")[0]
+    said = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "a.tyard")],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    ).stdout
+    assert said == "15\n"
+
+
+def test_the_document_shows_the_tables() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "recording.md").read_text()
+    for statement in TABLES.values():
+        assert statement in text
+    for code, dtype in enumerate(DTYPES):
+        assert any(line.startswith(f"| {code} |") and f"{dtype.itemsize} bytes" in line for line in text.splitlines())
 
 
 def test_a_fleet_takes_few_bytes_a_delivery(tmp_path: Path) -> None:
