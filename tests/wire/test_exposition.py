@@ -89,6 +89,7 @@ def test_nan_is_a_value() -> None:
         ('a{b="c\\"} 1', "line 1: label value not closed"),
         ('a{b="c","} 1', "line 1: label name expected, not '\"} 1'"),
         ('a{b="} 1\na{b="c" 1', "line 1: label value not closed"),
+        ('a{b="c"} 1\na{b="c"x', "line 2: ',' or '}' expected after a label"),
         ('a{b="c"}"} 1', "line 1: value '\"} 1' is not a number"),
         ('a{b="c" 1', "line 1: ',' or '}' expected after a label"),
         ('a{b="c"', "line 1: labels not closed"),
@@ -166,6 +167,11 @@ def test_type_is_that_of_the_lines_before(text: str, family: str, type_: str) ->
     assert (only.family, only.type) == (family, type_)
 
 
+def test_type_line_between_samples_of_one_name() -> None:
+    keys, _ = parse(b'a{b="c"} 1\n# TYPE a gauge\na{b="d"} 2\n')
+    assert [key.type for key in keys] == ["untyped", "gauge"]
+
+
 @pytest.mark.parametrize(
     ("limits", "text", "error"),
     [
@@ -203,6 +209,10 @@ def test_keys_are_safe_and_distinct_series_stay_apart() -> None:
     keys, numbers = parse('a{b="x\u202ey"} 1\na{b="xy"} 2\na{b="\x1b[31mxy"} 3\na{b="l1\\nl2"} 4\n'.encode())
     assert [k.labels for k in keys] == [(("b", "xy"),)] * 3 + [(("b", "l1 l2"),)]
     assert numbers.tolist() == [1, 2, 3, 4]
+
+
+def test_stacked_marks_and_invisible_letters_in_labels() -> None:
+    assert key('a{b="e' + "\u0301" * 50 + '\u3164"} 1').labels == (("b", "e" + "\u0301" * 3),)
 
 
 def test_long_labels_are_cut_in_the_keys() -> None:

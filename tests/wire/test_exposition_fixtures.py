@@ -9,7 +9,8 @@ import pytest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from collectors.wire.exposition import ExpositionError, PageReader, SampleKey, parse
+from collectors.wire.exposition import ExpositionError, Limits, PageReader, SampleKey, parse
+from collectors.wire.learn import learn
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 PAGES = sorted(path for path in FIXTURES.rglob("*") if path.name.endswith((".metrics.txt", ".prom")))
@@ -50,6 +51,14 @@ def scraped_later(body: bytes, seed: int) -> bytes:
     return b"\n".join(lines)
 
 
+def rereads(body: bytes, chosen: set[str] | None) -> bool:
+    """Whether later scrapes take the fast way."""
+    limits = Limits()
+    layout, _ = learn(body, limits, None if chosen is None else chosen.__contains__)
+    cuts = [layout.cut(scraped_later(body, seed)) for seed in range(3)]
+    return all(cut is not None and layout.reread(cut, limits) is not None for cut in cuts)
+
+
 def test_there_are_fixtures() -> None:
     assert len(PAGES) >= 15
 
@@ -83,6 +92,7 @@ def test_later_scrapes_of_the_same_page(path: Path) -> None:
     body = page(path)
     reader = PageReader()
     assert reader.read(body)
+    assert rereads(body, None)
     for seed in range(3):
         later = scraped_later(body, seed)
         assert not reader.read(later)
@@ -96,6 +106,7 @@ def test_later_scrapes_of_some_families(path: Path) -> None:
     chosen = set(random.Random(7).sample(families, (len(families) + 2) // 3))
     reader = PageReader(wanted=chosen.__contains__)
     assert reader.read(body)
+    assert rereads(body, chosen)
     for seed in range(3):
         later = scraped_later(body, seed)
         assert not reader.read(later)
@@ -141,8 +152,30 @@ def test_family_that_is_declared_but_not_sampled() -> None:
 def test_type_is_followed_when_it_changes() -> None:
     reader = PageReader()
     reader.read(b"# TYPE a counter\na 1\n")
-    assert reader.read(b"# TYPE a gauge\na 1\n")
-    assert reader.keys[0].type == "gauge"
+    for type_ in ("gauge", "counter", "summary"):  # the last two are of one length
+        assert reader.read(f"# TYPE a {type_}\na 1\n".encode())
+        assert reader.keys[0].type == type_
+
+
+def test_comments_timestamps_and_nan_do_not_slow_a_reader_down() -> None:
+    assert rereads(b"# a comment\n\na 1\n# EOF", None)
+    assert rereads(b'# a comment\n# TYPE a gauge\na{b="c"} 1\n# more\n\nx 2\n', {"a"})
+    limits = Limits()
+    layout, _ = learn(b"a 1\nb 2\n", limits)
+    assert layout.reread(b"a 3 123456\nb NaN\n", limits) is not None
+
+
+def test_family_that_appears_between_others() -> None:
+    reader = PageReader(wanted={"a", "z"}.__contains__)
+    reader.read(b"a 1\nb 1\nc 1\n")
+    assert reader.read(b"a 1\nb 1\nz 5\nc 1\n")
+    assert [key.name for key in reader.keys] == ["a", "z"]
+
+
+def test_another_series_under_the_same_safe_name_is_a_change() -> None:
+    reader = PageReader()
+    reader.read(b'a{b="c\x01"} 1\n')
+    assert reader.read(b'a{b="c\x02"} 1\n')
 
 
 def test_failed_page_leaves_the_reader_as_it_was() -> None:
