@@ -9,6 +9,8 @@ from collectors.wire.placement_json import JsonDecoder
 from collectors.wire.placement_messages import Hello
 from collectors.wire.safe import safe_text
 
+__all__ = ["ACCEPT", "BinaryDecoder", "Decoder", "JsonDecoder", "PlacementError", "decoder_for"]
+
 ACCEPT: Final = f"{BINARY}, {NDJSON};q=0.5"
 """What a reader asks for: binary frames, else NDJSON."""
 

@@ -1,0 +1,98 @@
+"""One connection to a token placement stream: chunks made into parts for batches, as they come or up to a watermark. Knows no targets and no status."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, suppress
+from typing import Final
+
+import msgspec
+
+from collectors.model.batch import Inventory, Part, Watermark
+from collectors.wire.http import FetchError, HttpClient, Stream
+from collectors.wire.placement import ACCEPT, decoder_for
+from collectors.wire.placement_merge import Merger
+from collectors.wire.safe import safe_text
+
+ENDED: Final = "the stream ended"
+
+
+class Reader:
+    """Chunks in, parts out. `watermark_ns` is up to where the stream is complete, −1 before the first watermark."""
+
+    def __init__(self, content_type: str) -> None:
+        """Raises `PlacementError` for a content type that is not the stream's."""
+        self._decoder = decoder_for(content_type)
+        self._merger = Merger()
+        self.watermark_ns = -1
+
+    @property
+    def producer(self) -> str | None:
+        """Who calls itself the producer, safe to show; None before the handshake."""
+        hello = self._decoder.hello
+        return None if hello is None else safe_text(hello.producer or "", 64)
+
+    def read(self, chunk: bytes, now_ns: int | None) -> list[Part]:
+        """The parts that the chunk completes, in order of the stream. Raises `PlacementError`.
+
+        `now_ns` is session time, by which the producer's clock is placed at each handshake; None if both are one clock.
+        """
+        parts = self._decoder.feed(chunk)
+        hello = self._decoder.hello
+        for index, part in enumerate(parts):
+            if isinstance(part, Watermark):
+                self.watermark_ns = max(self.watermark_ns, part.time_ns)
+            elif isinstance(part, Inventory) and hello is not None and now_ns is not None:
+                parts[index] = msgspec.structs.replace(part, clock_offset_ns=now_ns - hello.clock.now_ns)
+        return parts
+
+    def merged(self, parts: Iterable[Part]) -> tuple[Part, ...]:
+        """The parts of one batch, as few as say the same."""
+        return self._merger.merge(parts)
+
+
+class SteppedStream:
+    """A stream that is kept open and read up to one watermark after the other. Its clock is the session's."""
+
+    def __init__(self, stack: AsyncExitStack, stream: Stream, reader: Reader) -> None:
+        self.reader = reader
+        self._stack = stack
+        self._chunks: AsyncIterator[bytes] = aiter(stream)
+        self._next: asyncio.Task[bytes] | None = None
+
+    @classmethod
+    async def open(cls, client: HttpClient, url: str) -> "SteppedStream":
+        """Raises `FetchError`, `PlacementError`."""
+        async with AsyncExitStack() as stack:
+            stream = await stack.enter_async_context(client.stream(url, accept=ACCEPT))
+            reader = Reader(stream.content_type)
+            return cls(stack.pop_all(), stream, reader)
+
+    async def read_until(self, until_ns: int, within_s: float, parts: list[Part]) -> bool:
+        """Appends what comes to `parts` until the stream is complete up to `until_ns`. False if it was not `within_s` seconds later.
+
+        Raises `FetchError`, `PlacementError`; `parts` then hold what came before.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + within_s
+        while self.reader.watermark_ns < until_ns:
+            # A read that is not over at the deadline goes on: to cancel it would end the stream.
+            self._next = self._next or asyncio.ensure_future(self._chunk())
+            done, _ = await asyncio.wait({self._next}, timeout=deadline - loop.time())
+            if not done:
+                return False
+            read, self._next = self._next, None
+            parts += self.reader.read(read.result(), None)
+        return True
+
+    async def close(self) -> None:
+        if self._next is not None:
+            self._next.cancel()
+            with suppress(asyncio.CancelledError, FetchError):
+                await self._next
+        await self._stack.aclose()
+
+    async def _chunk(self) -> bytes:
+        try:
+            return await anext(self._chunks)
+        except StopAsyncIteration:
+            raise FetchError(ENDED) from None
