@@ -26,8 +26,7 @@ def recognise(families: Collection[str]) -> Backend:
     for backend in _ALL:
         if backend.detect(families):
             return backend
-    known = f"known: {', '.join(NAMES)}"
-    raise UnknownBackendError(f"not a known back end; {known}" if families else f"no metrics; {known}")
+    raise UnknownBackendError(f"not a known back end; known: {', '.join(NAMES)}")
 
 
 def named(name: str) -> Backend:

@@ -1,0 +1,39 @@
+"""Pages as a test reads them: what each signal of a page came to."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from collectors.backends import registry
+from collectors.backends.mapping import Mapping
+from collectors.model.signals import Kind, Signal
+from collectors.model.vocabulary import Tier
+from collectors.wire.exposition import PageReader
+
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+
+
+class Read(NamedTuple):
+    backend: str
+    mapping: Mapping
+    values: dict[tuple[str, Signal, Kind, Tier | None, str], list[float]]
+    """By worker, signal, kind, tier and owner; buckets are left out."""
+    buckets: dict[tuple[str, Signal], dict[float, float]]
+
+
+def read(page: str, target: str = "target") -> Read:
+    reader = PageReader(wanted=registry.wanted)
+    reader.read(page.encode())
+    backend = registry.recognise({*reader.families, *(key.family for key in reader.keys)})
+    mapping = backend.map(reader.keys, target)
+    known = Read(backend.name, mapping, {}, {})
+    found = mapping.apply(reader.values)
+    assert found.shape == (len(mapping.series),)
+    for series, value in zip(mapping.series, found.tolist(), strict=True):
+        if series.kind is Kind.BUCKET:
+            assert series.le is not None
+            known.buckets.setdefault((series.worker, series.signal), {})[series.le] = value
+        else:
+            assert series.le is None
+            key = (series.worker, series.signal, series.kind, series.tier, series.owner)
+            known.values.setdefault(key, []).append(value)
+    return known
