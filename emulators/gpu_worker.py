@@ -113,18 +113,16 @@ class GpuWorker:
 
     def _start_step(self) -> None:
         now = self._loop.now_ns
-        preempted = self._make_room_to_decode(now)
+        preemptions = self.observed.stats.preemptions
+        self._make_room_to_decode(now)
         budget = self._limits.chunk_tokens - self._batch.size
         chunks: list[tuple[Request, int]] = []
         for request in list(self._prefilling):
-            if budget > 0 and request in self._prefilling:
-                tokens = min(budget, request.goal - request.computed)
-                if self._extend(now, request, tokens):
-                    chunks.append((request, tokens))
-                    budget -= tokens
-                else:
-                    preempted = True
-        while budget > 0 and not preempted:
+            tokens = min(budget, request.goal - request.computed)
+            if tokens > 0 and request in self._prefilling and self._extend(now, request, tokens):
+                chunks.append((request, tokens))
+                budget -= tokens
+        while budget > 0 and self.observed.stats.preemptions == preemptions:
             admitted = self._next_admitted(now)
             if admitted is None:
                 break
@@ -199,9 +197,8 @@ class GpuWorker:
 
     # KV
 
-    def _make_room_to_decode(self, now: int) -> bool:
-        """A block for each sequence whose next token begins one, by preemption if need be; whether there was any."""
-        preempted = False
+    def _make_room_to_decode(self, now: int) -> None:
+        """A block for each sequence whose next token begins one, by preemption if need be."""
         for request, position in self._batch.at_block_start():
             while request.decoding_ns >= 0:
                 name = request.names[position // BLOCK_TOKENS]
@@ -209,8 +206,6 @@ class GpuWorker:
                     request.held += 1
                     break
                 self._preempt(now, self._running[-1])
-                preempted = True
-        return preempted
 
     def _extend(self, now: int, request: Request, tokens: int) -> bool:
         """Blocks for the next `tokens` of a prompt; preempts whoever came later to get them, or the request itself."""
@@ -253,9 +248,8 @@ class GpuWorker:
             request = self._fetched.popleft()
         else:
             while self._waiting:
-                if len(self._running) + self._fetching >= self._limits.max_sequences or not self._admit(
-                    now, self._waiting[0]
-                ):
+                full = len(self._running) + self._fetching >= self._limits.max_sequences
+                if full or not self._admit(now, self._waiting[0]):
                     return None
                 request = self._waiting.popleft()
                 if not request.fetches:

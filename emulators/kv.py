@@ -112,10 +112,11 @@ class Pool:
         return True
 
     def claim_reserved(self, now_ns: int, name: int) -> None:
-        """Stores one block out of what was reserved."""
+        """Stores one block out of what was reserved. RuntimeError if nothing is."""
+        if self.reserved < 1:
+            raise RuntimeError(f"nothing is reserved in {self.tier} of {self.owner}")
         self.reserved -= 1
-        if not self.claim(now_ns, (name,)):
-            raise RuntimeError(f"pool {self.owner}/{self.tier} promised a block that it does not have")
+        self.claim(now_ns, (name,))
 
     def release(self, now_ns: int, names: Sequence[int], full: int, reserved: int = 0) -> None:
         """Gives up references, and what is left of a reservation. The first `full` blocks stay, evictable; later ones that nobody else holds go.

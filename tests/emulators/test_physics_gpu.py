@@ -1,0 +1,149 @@
+"""Step times against arithmetic done by hand, and the gaps that the scheduler makes of them."""
+
+import numpy as np
+import pytest
+
+from emulators.gpu import StepModel, StepNoise, pool_bytes
+from emulators.randomness import generator
+from tests.emulators.rig import BLOCK, ENGINE, H100, MODEL, STEPS, Rig, request
+
+MS = 1e-3
+
+
+def test_a_decode_step_streams_weights_and_kv() -> None:
+    # 16.06 GB of weights and 1,000 tokens of 128 KiB, at 0.8 · 3.35 TB/s, beside 4 ms of host and 50 µs a sequence.
+    weights_s = (16_060_522_496 + 1_000 * 131_072) / (0.8 * 3.35e12)
+    assert STEPS.seconds(10, 1_000) == pytest.approx(4 * MS + 10 * 50e-6 + weights_s)
+
+
+def test_a_large_chunk_is_bound_by_arithmetic() -> None:
+    flops = 2 * 8_030_261_248 * 8_192 + 4 * 32 * 4_096 * 8_192 * (1_000 + 4_096)
+    assert STEPS.seconds(0, 0, [(8_192, 1_000)]) == pytest.approx(4 * MS + flops / (0.5 * 989e12))
+
+
+def test_a_small_chunk_hides_under_the_weights() -> None:
+    alone = STEPS.seconds(8, 8_000)
+    shared = STEPS.seconds(8, 8_000, [(150, 0)])
+    assert shared == pytest.approx(alone)
+    assert STEPS.seconds(8, 8_000, [(1_000, 0)]) > alone + 10 * MS
+
+
+def test_tensor_parallelism_divides_work_and_adds_two_collectives_a_layer() -> None:
+    four = StepModel.of(H100, 4, MODEL, ENGINE, bytes_per_weight=2, bytes_per_kv_value=2)
+    ring_s = 2 * 3 / 4 * 1 * 4_096 * 2 / 450e9
+    streaming_s = 16_060_522_496 / (4 * 0.8 * 3.35e12)
+    assert four.seconds(1, 0) == pytest.approx(4 * MS + 50e-6 + streaming_s + 2 * 32 * (5e-6 + ring_s))
+
+
+def test_pool_is_what_weights_leave() -> None:
+    assert pool_bytes(H100, 1, STEPS.weight_bytes, ENGINE) == int(85_899_345_920 * 0.9) - 16_060_522_496
+    with pytest.raises(ValueError, match="leave no room"):
+        pool_bytes(H100, 1, 80 * 10**9, ENGINE)
+
+
+def test_noise_is_narrow_and_spikes_come_at_the_stated_rate() -> None:
+    noise = StepNoise(generator(3, "noise"), ENGINE)
+    factors = np.array([noise.factor() for _ in range(200_000)])
+    spikes = factors > 2
+    assert 20 <= spikes.sum() <= 65  # 2e-4 of 200,000 is 40, give or take four standard deviations
+    assert factors[spikes].min() > 4.7
+    assert factors.max() < 8.4
+    assert np.median(factors) == pytest.approx(1, abs=2e-3)
+    assert np.std(np.log(factors[~spikes])) == pytest.approx(0.01, rel=0.05)
+
+
+def test_decoding_alone_is_steady() -> None:
+    rig = Rig()
+    for number in range(4):
+        rig.submit(0, request(number, prompt=200, output=700))
+    rig.run()
+    # All prompts fit into one step, before the first gap; contexts that grow by 700 tokens slow the last steps by 1.2 %.
+    p50, p99 = np.quantile(rig.gpu.observed.gaps.values, (0.5, 0.99))
+    assert len(rig.gpu.observed.gaps.values) == 4 * 699
+    assert p50 == pytest.approx(STEPS.seconds(4, 4 * 550) * 1e9, rel=0.01)
+    assert p99 / p50 < 1.05
+
+
+def test_a_prefill_burst_stalls_decodes() -> None:
+    rig = Rig()
+    talking = rig.submit(0, request(0, prompt=100, output=400))
+    for number in range(1, 4):
+        rig.submit(2 * 10**9, request(number, prompt=8_000, output=2))
+    events = rig.run()
+    mine = events.deliveries[events.deliveries["stream"] == talking.stream]
+    gaps = np.diff(mine["time_ns"])
+    during = (mine["time_ns"][1:] > 2.0e9) & (mine["time_ns"][1:] < 3.0e9)
+    assert gaps[during].max() > 20 * np.median(gaps)
+    # The chunk budget bounds a step: 8,192 tokens take about 300 ms, all three prompts would take three times that.
+    assert gaps[~during].max() < 9 * np.median(gaps)
+    assert gaps.max() < 450e6
+    assert sum(gaps > 5 * np.median(gaps)) >= 3
+
+
+def test_prompts_are_computed_in_chunks_within_the_budget() -> None:
+    rig = Rig()
+    rig.submit(0, request(0, prompt=20_000, output=5))
+    rig.submit(0, request(1, prompt=3_000, output=5))
+    events = rig.run()
+    steps: dict[int, int] = {}
+    for row in events.phases:
+        if row["phase"] == "prefill":
+            steps[row["start_ns"]] = steps.get(row["start_ns"], 0) + row["tokens"]
+    # First come, first served; what the first prompt leaves of its last step goes to the second.
+    assert list(steps.values()) == [8_192, 8_192, 20_000 + 3_000 - 2 * 8_192]
+    assert rig.first == ["r-0", "r-1"]
+
+
+def test_a_full_pool_preempts_the_last_and_computes_it_again() -> None:
+    # Room for 100 blocks: each request grows from 40 to 60, so that two cannot end together.
+    rig = Rig(blocks=100)
+    for number in range(2):
+        rig.submit(number, request(number, prompt=640, output=320))
+    events = rig.run()
+    assert rig.finished == ["r-0", "r-1"]
+    again = [row for row in events.requests if row.get("again")]
+    assert {row["request"] for row in again} == {"r-1"}
+    assert len(again) == rig.gpu.observed.stats.preemptions > 0
+    for number in range(2):
+        mine = events.deliveries[events.deliveries["stream"] == number]
+        assert mine["first_token"].tolist() == list(range(320))
+        assert np.all(np.diff(mine["time_ns"]) > 0)
+    computed = sum(row["tokens"] for row in events.phases if row["phase"] == "prefill")
+    stats = rig.gpu.observed.stats
+    assert computed == rig.gpu.observed.prefilled_tokens == stats.computed_tokens + stats.recomputed_tokens
+    assert stats.recomputed_tokens > 0
+    assert stats.prompt_tokens == stats.computed_tokens == 1_280
+    preempted = [row for row in events.phases if row["phase"] == "preempted"]
+    assert len(preempted) == len(again)
+    # The gap over the preemption is part of the request's gaps.
+    assert np.diff(events.deliveries[events.deliveries["stream"] == 1]["time_ns"]).max() >= preempted[0]["duration_ns"]
+    assert rig.hbm.active == 0
+
+
+def test_a_second_turn_finds_its_prefix_in_the_pool() -> None:
+    rig = Rig()
+    first = request(0, prompt=1_000, output=33)
+    rig.submit(0, first)
+    rig.run(10**10)
+    second = request(0, prompt=1_000 + 33 + 200, output=4)
+    rig.submit(2 * 10**10, second)
+    events = rig.run()
+    (row,) = [row for row in events.requests if row["event"] == "admitted"]
+    # KV exists for 1,032 tokens (the last one sampled was not computed upon): 64 full blocks.
+    assert row["hits"] == [[0, 1_024]]
+    assert row["computed_tokens"] == 1_233 - 1_024
+
+
+def test_the_whole_prompt_is_never_a_hit() -> None:
+    rig = Rig()
+    rig.submit(0, request(0, prompt=160, output=20))
+    rig.run(10**10)
+    rig.submit(2 * 10**10, request(0, prompt=160, output=20))
+    events = rig.run()
+    (row,) = [row for row in events.requests if row["event"] == "admitted"]
+    assert row["hits"] == [[0, 144]]
+    assert row["computed_tokens"] == 16
+
+
+def test_block_bytes_are_those_of_the_model() -> None:
+    assert MODEL.kv_bytes_per_token(2) * 16 == BLOCK

@@ -1,0 +1,131 @@
+"""An LPU's tokens come at one interval whatever runs beside them; what varies is how long a request waits to begin."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emulators import catalogue
+from emulators.lpu import DeviceClock, sram_left, token_gap_ns
+from emulators.randomness import generator
+from tests.emulators.rig import GAP_NS, MODEL, Rig, request
+
+CHIP = catalogue.lpu("Groq-LPU-v1")
+
+
+def pass_gaps(rig: Rig) -> np.ndarray:
+    """Gaps between tokens of the device: those to a request's second token are left out, as they hold transfer and queue."""
+    rows = rig.run().deliveries
+    rows = rows[rows["worker"] == 1]
+    gaps = []
+    for stream in np.unique(rows["stream"]):
+        times = rows["time_ns"][rows["stream"] == stream]
+        gaps.append(np.diff(times))
+    return np.concatenate(gaps)
+
+
+def test_the_gap_is_that_of_published_rates() -> None:
+    gap_s = token_gap_ns(CHIP, MODEL) / 1e9
+    assert gap_s == pytest.approx(32 * 41.7e-6, rel=0.01)
+    assert 1 / gap_s == pytest.approx(750, rel=0.02)
+    assert token_gap_ns(CHIP, MODEL) == GAP_NS
+
+
+@pytest.mark.parametrize("requests", [1, 16, 60])
+def test_load_does_not_move_the_gap(requests: int) -> None:
+    rig = Rig(role="prefill", sram_blocks=100_000)
+    for number in range(requests):
+        rig.submit(number * 20_000_000, request(number, prompt=300 + 7 * number, output=400))
+    gaps = pass_gaps(rig)
+    assert len(gaps) == requests * 398
+    assert gaps.min() >= GAP_NS
+    assert gaps.max() <= GAP_NS + 1_000
+    assert np.mean(gaps == GAP_NS) > 0.95
+
+
+def test_without_realignment_there_is_no_jitter_at_all() -> None:
+    rig = Rig(role="prefill", realign_ns=0)
+    for number in range(10):
+        rig.submit(number * 1_234_567, request(number, prompt=500, output=300))
+    assert set(pass_gaps(rig)) == {GAP_NS}
+
+
+def test_slots_are_a_limit_and_are_taken_in_phase() -> None:
+    rig = Rig(role="prefill", slots=4, realign_ns=0, sram_blocks=100_000)
+    for number in range(6):
+        rig.submit(0, request(number, prompt=64, output=500))
+    rig.run(300_000_000)
+    assert (rig.lpu.running, rig.lpu.waiting) == (4, 2)
+    rig.run()
+    assert len(rig.finished) == 6
+
+
+def test_requests_begin_at_their_slots_phase() -> None:
+    rig = Rig(role="prefill", slots=4, realign_ns=0)
+    for number in range(4):
+        rig.submit(0, request(number, prompt=64 + number, output=50))
+    rows = rig.run().deliveries
+    rows = rows[rows["worker"] == 1]
+    phases = {int(stream): set(rows["time_ns"][rows["stream"] == stream] % GAP_NS) for stream in range(4)}
+    assert phases == {number: {number * GAP_NS // 4} for number in range(4)}
+
+
+def test_sram_is_a_hard_limit() -> None:
+    # Each request may need 70 blocks: two fit into 150, the third waits although 16 slots are there.
+    rig = Rig(role="prefill", sram_blocks=150)
+    for number in range(3):
+        rig.submit(0, request(number, prompt=20 * 16, output=30 * 16, limit=50 * 16))
+    rig.run(400_000_000)
+    assert (rig.lpu.running, rig.lpu.waiting) == (2, 1)
+    assert rig.sram.active + rig.sram.reserved == 140
+    events = rig.run()
+    assert len(rig.finished) == 3
+    assert rig.sram.reserved == rig.sram.active == rig.hbm.active == 0
+    queued = [row["duration_ns"] for row in events.phases if row["phase"] == "queue" and row["worker"] == 1]
+    assert max(queued) > 100_000_000
+
+
+def test_kv_is_moved_before_decoding_and_only_what_is_missing() -> None:
+    rig = Rig(role="prefill")
+    rig.submit(0, request(0, prompt=1_600, output=33))
+    events = rig.run(5 * 10**9)
+    (transfer,) = [row for row in events.phases if row["phase"] == "transfer"]
+    assert transfer["bytes"] == 100 * (2 << 20)
+    assert transfer["duration_ns"] == pytest.approx(1_000_000 + transfer["bytes"] / 36e9 * 1e9, abs=2)
+    rows = events.deliveries
+    assert rows["worker"].tolist() == [0] + [1] * 32
+    assert rows["first_token"].tolist() == list(range(33))
+    assert rows["time_ns"][1] >= transfer["start_ns"] + transfer["duration_ns"] + GAP_NS
+    assert rig.hbm.active == 0
+    rig.submit(10**10, request(0, prompt=1_600 + 33 + 47, output=20))
+    (transfer,) = [row for row in rig.run().phases if row["phase"] == "transfer"]
+    # 1,632 tokens were left in SRAM in full blocks, of 105 that the new prompt fills.
+    assert transfer["bytes"] == (105 - 102) * (2 << 20)
+
+
+def test_sram_left_is_what_weights_leave() -> None:
+    assert sram_left(CHIP, 64, MODEL, 1) == 64 * 230_000_000 - 8_030_261_248
+    with pytest.raises(ValueError, match="do not fit"):
+        sram_left(CHIP, 32, MODEL, 1)
+
+
+@given(
+    now=st.integers(0, 10**10),
+    phase=st.integers(0, GAP_NS - 1),
+    most=st.integers(0, 1_000),
+)
+def test_next_in_phase_is_the_first_that_is_not_over(now: int, phase: int, most: int) -> None:
+    clock = DeviceClock(generator(5, "realign"), period_ns=50_000_000, most_ns=most)
+    program = clock.next_in_phase(now, phase, GAP_NS)
+    assert program % GAP_NS == phase
+    assert clock.time_ns(program) >= now
+    assert program < GAP_NS or clock.time_ns(program - GAP_NS) < now
+
+
+def test_the_clock_says_the_same_in_whatever_order_it_is_asked() -> None:
+    times = np.arange(0, 300 * 10**9, 10**8)
+    at_once = DeviceClock(generator(5, "realign"), period_ns=100_000_000, most_ns=1_000).times_ns(times)
+    clock = DeviceClock(generator(5, "realign"), period_ns=100_000_000, most_ns=1_000)
+    assert [clock.time_ns(int(time)) for time in times] == at_once.tolist()
+    assert np.all(np.diff(at_once - times) <= 1_000)
+    assert np.all(np.diff(at_once - times) >= 0)
