@@ -14,7 +14,7 @@ from emulators.events import Events, Row
 from emulators.gpu import StepModel, StepNoise
 from emulators.gpu_worker import GpuLimits, GpuWorker, Hooks
 from emulators.journal import Journal
-from emulators.kv import Pool
+from emulators.kv import Pool, Source
 from emulators.loop import Loop
 from emulators.lpu import DeviceClock
 from emulators.lpu_worker import LpuWorker
@@ -47,6 +47,7 @@ class Rig:
     realign_ns: int = 1_000
     loop: Loop = field(default_factory=Loop)
     journal: Journal = field(default_factory=Journal)
+    sources: tuple[Source, ...] = ()
     finished: list[str] = field(default_factory=list)
     first: list[str] = field(default_factory=list)
 
@@ -68,7 +69,7 @@ class Rig:
             limits=GpuLimits(8192, 256),
             front_end_ns=0,
             pool=self.hbm,
-            sources=lambda request: (),
+            sources=lambda request: self.sources,
             egress=Channel(36e9, 1_000_000),
             observed=Observed(fast_gaps=False, keep=True),
             hooks=hooks,

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from emulators.channel import Channel
 from emulators.gpu import StepModel, StepNoise, pool_bytes
+from emulators.kv import Pool, Source
 from emulators.randomness import generator
 from tests.emulators.rig import BLOCK, ENGINE, H100, MODEL, STEPS, Rig, request
 
@@ -26,6 +28,11 @@ def test_a_small_chunk_hides_under_the_weights() -> None:
     shared = STEPS.seconds(8, 8_000, [(150, 0)])
     assert shared == pytest.approx(alone)
     assert STEPS.seconds(8, 8_000, [(1_000, 0)]) > alone + 10 * MS
+
+
+def test_a_chunk_reads_the_kv_of_its_prefix() -> None:
+    size = 16_060_522_496 + 100_000 * 131_072
+    assert STEPS.seconds(0, 0, [(16, 100_000)]) == pytest.approx(4 * MS + size / (0.8 * 3.35e12))
 
 
 def test_tensor_parallelism_divides_work_and_adds_two_collectives_a_layer() -> None:
@@ -108,6 +115,9 @@ def test_a_full_pool_preempts_the_last_and_computes_it_again() -> None:
         mine = events.deliveries[events.deliveries["stream"] == number]
         assert mine["first_token"].tolist() == list(range(320))
         assert np.all(np.diff(mine["time_ns"]) > 0)
+    for row in again:
+        said = events.deliveries["time_ns"][events.deliveries["stream"] == 1] <= row["time_ns"]
+        assert row["computed_tokens"] + sum(tokens for _, tokens in row["hits"]) == 640 + said.sum()
     computed = sum(row["tokens"] for row in events.phases if row["phase"] == "prefill")
     stats = rig.gpu.observed.stats
     assert computed == rig.gpu.observed.prefilled_tokens == stats.computed_tokens + stats.recomputed_tokens
@@ -132,6 +142,28 @@ def test_a_second_turn_finds_its_prefix_in_the_pool() -> None:
     # KV exists for 1,032 tokens (the last one sampled was not computed upon): 64 full blocks.
     assert row["hits"] == [[0, 1_024]]
     assert row["computed_tokens"] == 1_233 - 1_024
+
+
+def test_a_fetched_prefix_delays_its_prompt_and_nobody_elses() -> None:
+    rig = Rig()
+    dram = Pool(2, "DRAM", "host", None, 1_000, BLOCK, rig.journal)
+    cached = request(0, prompt=1_601, output=3)
+    dram.adopt(0, cached.names[:100])
+    rig.sources = (Source(dram, (Channel(14e9, 10_000),)),)
+    rig.submit(0, cached)
+    rig.submit(1, request(1, prompt=200, output=3))
+    rig.run(1_000_000)
+    assert (dram.active, dram.used) == (100, 100)
+    assert (rig.gpu.running, rig.gpu.waiting) == (1, 1)
+    events = rig.run()
+    assert rig.first == ["r-1", "r-0"]
+    (fetch,) = [row for row in events.phases if row["phase"] == "fetch"]
+    assert (fetch["tier"], fetch["bytes"]) == ("DRAM", 100 * BLOCK)
+    assert fetch["duration_ns"] == pytest.approx(10_000 + 100 * BLOCK / 14, abs=1)
+    starts = {row["request"]: row["start_ns"] for row in events.phases if row["phase"] == "prefill"}
+    assert starts["r-0"] >= fetch["start_ns"] + fetch["duration_ns"]
+    assert (dram.active, dram.used) == (0, 100)
+    assert rig.hbm.prefix(cached.names) == 100, "a copy stays in the faster tier"
 
 
 def test_the_whole_prompt_is_never_a_hit() -> None:
