@@ -51,16 +51,16 @@ class ScrapeSource:
         self._phase_ns = crc32(name.encode()) % self._interval_ns
         self._backoff = Backoff(name, interval_s, MAX_BACKOFF_S)
         self._asked = backend
-        self._reader = PageReader(wanted=backend.wanted if backend else registry.wanted)
+        self._reader = PageReader()
         self._backend_name = backend.name if backend else ""
-        self._learnt: Mapping | Fault | None = None
+        self._mapping: Mapping | None = None
         self._told: tuple[tuple[object, ...], tuple[Series, ...]] | None = None
         self._tried = False
 
     @property
     def offers_placement(self) -> bool:
         """Whether the page last read says that its host has a placement stream as well."""
-        return isinstance(self._learnt, Mapping) and self._learnt.offers_placement
+        return self._mapping is not None and self._mapping.offers_placement
 
     async def run(self, clock: Clock, emit: Emit) -> None:
         """Until cancelled. Begins at once, unless an `attempt` has been made before."""
@@ -96,8 +96,10 @@ class ScrapeSource:
             return Fault(error.reason, error.status, elsewhere=error.http == 404)
         except ExpositionError as error:
             return Fault(f"not prometheus text: {error}", TargetStatus.REJECTED)
-        if isinstance(mapping, Fault):
-            return mapping
+        except UnknownBackendError as error:
+            return Fault(str(error), TargetStatus.REJECTED, elsewhere=True)
+        except MappingError as error:
+            return Fault(str(error), TargetStatus.REJECTED)
         emit(Batch(source=self.name, time_ns=time_ns, parts=self._parts(mapping)))
         return None
 
@@ -109,25 +111,23 @@ class ScrapeSource:
         now_ns = clock.now_ns()
         return (next_slot_ns(now_ns, self._interval_ns, self._phase_ns) - now_ns) / 1e9
 
-    def _understand(self, body: bytes) -> Mapping | Fault:
-        """Meaning of the page, which is now the reader's; made anew when its layout changed. Raises ExpositionError."""
-        if self._reader.read(body) or self._learnt is None:
-            self._learnt = self._learn()
-        return self._learnt
+    def _understand(self, body: bytes) -> Mapping:
+        """Meaning of the page, which is now the reader's; made anew when its layout changed.
 
-    def _learn(self) -> Mapping | Fault:
-        families = {*self._reader.families, *(key.family for key in self._reader.keys)}
-        try:
+        Raises ExpositionError, UnknownBackendError, MappingError.
+        """
+        if self._mapping is None:
+            # A reader that has learnt a page of which nothing is wanted would not notice when another comes.
+            self._reader = PageReader(wanted=self._asked.wanted if self._asked else registry.wanted)
+        if self._reader.read(body) or self._mapping is None:
+            self._mapping = None
+            families = {*self._reader.families, *(key.family for key in self._reader.keys)}
             backend = self._asked or registry.recognise(families)
-        except UnknownBackendError as error:
-            return Fault(str(error), TargetStatus.REJECTED, elsewhere=True)
-        if not backend.detect(families):
-            return Fault(f"not a page of {backend.name}", TargetStatus.REJECTED)
-        self._backend_name = backend.name
-        try:
-            return backend.map(self._reader.keys, self.name)
-        except MappingError as error:
-            return Fault(str(error), TargetStatus.REJECTED)
+            if not backend.detect(families):
+                raise UnknownBackendError(f"not a page of {backend.name}")
+            self._mapping = backend.map(self._reader.keys, self.name)
+            self._backend_name = backend.name
+        return self._mapping
 
     def _parts(self, mapping: Mapping) -> tuple[Part, ...]:
         workers, series = (mapping.emulated, *mapping.workers), mapping.series
