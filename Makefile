@@ -2,12 +2,13 @@
 # make test   set up and run the tests
 # make check  format, lint, types, import contracts
 # make bench  each performance goal beside its measured value
+# make pictures  the pictures in docs/, made anew
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check bench format clean
+.PHONY: demo test check bench pictures format clean
 
 demo: .venv/base
 	@$(BIN)/tokenyard demo
@@ -23,6 +24,9 @@ check: .venv/dev
 
 bench: .venv/dev
 	$(BIN)/python -m bench
+
+pictures: .venv/dev
+	$(BIN)/python -m docs.pictures
 
 format: .venv/dev
 	$(BIN)/ruff format .

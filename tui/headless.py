@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -25,22 +26,28 @@ SNAPSHOT_ANSWERS: Final = 2
 
 
 async def demo_frame(scenario: str, seed: int, duration_s: float, record: Path | None) -> Frame:
-    """Steps the emulators on their virtual clock, tick by tick, through `duration_s`; the last Frame."""
+    """The last Frame of `demo_frames`."""
+    last: deque[Frame] = deque(maxlen=1)
+    await demo_frames(scenario, seed, duration_s, record, last.append)
+    return last[0]
+
+
+async def demo_frames(
+    scenario: str, seed: int, duration_s: float, record: Path | None, on_frame: Callable[[Frame], None]
+) -> None:
+    """Steps the emulators on their virtual clock, tick by tick, through `duration_s` (at least one tick)."""
     clock = VirtualClock()
-    last: list[Frame] = []
     with recorder(record, clock.kind) as writer:
         async with Emulator(scenario, seed=seed, clock="stepped") as emulator, HttpClient() as client:
-            observation = Observation(Session(clock.kind), emulator.sources(client), clock, last.append, writer)
+            observation = Observation(Session(clock.kind), emulator.sources(client), clock, on_frame, writer)
             try:
                 await observation.step(0)
                 for tick in range(1, max(round(duration_s * 1e9 / TICK_NS), 1) + 1):
                     await emulator.advance(tick * TICK_NS)
                     clock.time_ns = tick * TICK_NS
                     await observation.step(clock.time_ns)
-                    del last[:-1]
             finally:
                 await observation.close()
-    return last[-1]
 
 
 async def snapshot_frame(targets: Sequence[str], duration_s: float | None) -> Frame:
