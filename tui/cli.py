@@ -6,7 +6,7 @@ Only what a command needs is imported, when it runs; nothing here loads Textual,
 import re
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import click
 
@@ -16,7 +16,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
 _UNIT_S = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0}
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """`500ms`, `10s`, `2m`, `1h`; a bare number is seconds."""
 
     name = "duration"
@@ -143,7 +143,9 @@ def snapshot(targets: tuple[str, ...], as_json: bool, duration: float | None) ->
 @click.option("--clock", type=click.Choice(["paced", "stepped"]), default="paced", show_default=True)
 @click.option("--speed", type=click.FloatRange(0.01, 100.0), default=1.0, show_default=True, help="Of a paced clock.")
 @click.option("--exit-with-stdin", is_flag=True, hidden=True)
-def emulate(scenario: str, seed: int, port_base: int, clock: str, speed: float, exit_with_stdin: bool) -> None:
+def emulate(
+    scenario: str, seed: int, port_base: int, clock: Literal["paced", "stepped"], speed: float, exit_with_stdin: bool
+) -> None:
     """The emulators alone, for other tools. Prints one JSON line with its addresses when it listens."""
     _known_scenario(scenario)
     from emulators.server import main as serve
