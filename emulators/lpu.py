@@ -64,8 +64,7 @@ class DeviceClock:
         self._reach(now_ns // self._period_ns)
         behind = int(self._behind[now_ns // self._period_ns])
         program_ns = phase_ns + max(0, -(-(now_ns - behind - phase_ns) // every_ns)) * every_ns
-        while program_ns >= every_ns and self.time_ns(program_ns - every_ns) >= now_ns:
-            program_ns -= every_ns
+        # Never too late, as the clock was less behind before; too early if it has been realigned since.
         while self.time_ns(program_ns) < now_ns:
             program_ns += every_ns
         return program_ns
