@@ -11,6 +11,8 @@ UNKNOWN: Final = "unknown"
 SHARE: Final = 0.5
 """A cause must cover at least this share of the time that the stall took beyond the request's own median gap."""
 MAX_SPANS: Final = 50_000
+DISORDER_NS: Final = 1_000_000_000
+"""Spans come as they end, and at most this much out of that order."""
 
 _OWN: Final = {
     Phase.PREEMPTED: "preemption",
@@ -46,10 +48,14 @@ class Evidence:
         start_ns, excess_ns = end_ns - gap_ns, gap_ns - median_ns
         covered: dict[str, int] = {}
         for span in reversed(self._by_worker.get(worker, ())):
+            if span.start_ns + span.duration_ns < start_ns - DISORDER_NS:
+                break
             names = _OWN if span.request == request else _SHARED
             name = names.get(span.phase)
             overlap = min(span.start_ns + span.duration_ns, end_ns) - max(span.start_ns, start_ns)
             if name is not None and overlap > 0:
                 covered[name] = covered.get(name, 0) + overlap
-        found = sorted((name for name, ns in covered.items() if ns >= SHARE * excess_ns), key=lambda name: (-covered[name], name))
+        found = sorted(
+            (name for name, ns in covered.items() if ns >= SHARE * excess_ns), key=lambda name: (-covered[name], name)
+        )
         return tuple(found) or (UNKNOWN,)
