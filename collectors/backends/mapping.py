@@ -6,6 +6,7 @@ A mapping is worked out once for a page's layout; from then on a scrape is one `
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
 from collections.abc import Mapping as Table
+from enum import Enum
 from typing import Final, NamedTuple
 
 import msgspec
@@ -22,6 +23,7 @@ MAX_BUCKETS: Final = 512
 """Of one histogram of one worker."""
 
 Floats = npt.NDArray[np.float64]
+Indexes = npt.NDArray[np.intp]
 
 _HISTOGRAM_PARTS: Final = {"_bucket": Kind.BUCKET, "_sum": Kind.SUM, "_count": Kind.COUNT}
 _SCALARS: Final = {"gauge": Kind.GAUGE, "counter": Kind.COUNTER}
@@ -31,21 +33,54 @@ class MappingError(ValueError):
     """A page of a known back end that contradicts itself or is over a limit; the message is short and safe to show."""
 
 
+class Op(Enum):
+    """What makes one figure of two that the page has; without a quotient (0/0, x/0) there is none: NaN."""
+
+    PLUS = np.add
+    MINUS = np.subtract
+    TIMES = np.multiply
+    OVER = np.divide
+
+
+class Derived(msgspec.Struct, frozen=True, eq=False):
+    """Figures of one operation: `left` and `right` index the page's values."""
+
+    op: Op
+    left: Indexes
+    right: Indexes
+    scale: Floats
+
+
 class Mapping(msgspec.Struct, frozen=True, eq=False):
-    """What the values of one layout mean. `series` are first those taken from the page (`take` indexes its values), then the `constants`."""
+    """What the values of one layout mean. `series` are first those taken from the page (`take` indexes its values), then the `constants`,
+    then those of each of `derived`."""
 
     workers: tuple[WorkerFacts, ...]
     series: tuple[Series, ...]
-    take: npt.NDArray[np.intp]
+    take: Indexes
     constants: Floats
     """Values that stand in labels."""
     emulated: bool = False
     offers_placement: bool = False
     """The host that has this page has a placement stream too."""
+    scale: Floats | None = None
+    """By what each value that is taken is multiplied, to be in seconds, bytes, joules; None where all are already."""
+    derived: tuple[Derived, ...] = ()
+    no_data: float = math.inf
+    """What the page writes for no data: such values, and larger ones, become NaN."""
 
     def apply(self, values: Floats) -> Floats:
         """A value for each of `series`, from the values of a page of this layout."""
-        return np.concatenate((values[self.take], self.constants))
+        if self.no_data < math.inf:
+            values = np.where(values >= self.no_data, math.nan, values)
+        taken = values[self.take]
+        if self.scale is not None:
+            taken *= self.scale
+        with np.errstate(all="ignore"):
+            made = [one.op.value(values[one.left], values[one.right]) * one.scale for one in self.derived]
+            for one in made:
+                one[np.isinf(one)] = math.nan
+        return np.concatenate((taken, self.constants, *made))
 
 
 class Backend(msgspec.Struct, frozen=True):
@@ -58,20 +93,25 @@ class Backend(msgspec.Struct, frozen=True):
     """Whether `map` may look at samples of this family."""
     map: Callable[[Sequence[SampleKey], str], Mapping]
     """`(keys, target's name)`: what the wanted samples mean. Raises MappingError."""
+    never_seen: bool = False
+    """We have its documentation or source, but no page of it: nothing here was tried on a real one."""
 
 
 class Rule(NamedTuple):
-    """What samples of one name mean; `kind` holds where the page does not say the type."""
+    """What samples of one name mean; `kind` holds where the page does not say the type. Values and bounds are multiplied by `scale`."""
 
     signal: Signal
     kind: Kind
     tier: Tier | None = None
+    scale: float = 1.0
+    to: Tier | None = None
+    label: str = ""
 
 
-def rules(scalars: Table[str, Rule], histograms: Table[str, Signal]) -> dict[str, Rule]:
-    """By sample name: `scalars` as they are, and the three parts of each histogram."""
+def rules(scalars: Table[str, Rule], histograms: Table[str, Signal], scale: float = 1.0) -> dict[str, Rule]:
+    """By sample name: `scalars` as they are, and the three parts of each histogram, whose observations are multiplied by `scale`."""
     parts = {
-        f"{name}{suffix}": Rule(signal, kind)
+        f"{name}{suffix}": Rule(signal, kind, scale=scale)
         for name, signal in histograms.items()
         for suffix, kind in _HISTOGRAM_PARTS.items()
     }
@@ -110,6 +150,8 @@ class Draft:
         self._workers: dict[str, WorkerFacts] = {}
         self._taken: list[Series] = []
         self._take: list[int] = []
+        self._scale: list[float] = []
+        self._derived: dict[Op, list[tuple[int, int, float, Series]]] = {}
         self._constant: list[Series] = []
         self._constants: list[float] = []
         self._buckets: dict[tuple[str, str], int] = {}
@@ -132,40 +174,65 @@ class Draft:
         worker: str,
         tier: Tier | None = None,
         owner: str = "",
+        label: str = "",
+        metric: str = "",
     ) -> None:
-        """The page's value at `index` is what `rule` says. Left out if its declared type contradicts that."""
+        """The page's value at `index` is what `rule` says. Left out if its declared type contradicts that.
+
+        `metric` where it is not the sample's own name: what is said under one name is added up.
+        """
         kind = kind_of(key, rule)
         if kind is None:
             return
         le = None
         if kind is Kind.BUCKET:
-            le = bound(key, labels)
+            le = bound(key, labels) * rule.scale
             count = self._buckets[worker, key.name] = self._buckets.get((worker, key.name), 0) + 1
             if count > MAX_BUCKETS:
                 raise MappingError(f"more than {MAX_BUCKETS} buckets in {key.name}")
         self._take.append(index)
+        self._scale.append(1.0 if kind in (Kind.BUCKET, Kind.COUNT) else rule.scale)
         self._taken.append(
             Series(
                 signal=rule.signal,
                 kind=kind,
                 worker=worker,
-                metric=key.name,
+                metric=metric or key.name,
                 tier=tier or rule.tier,
                 le=le,
                 owner=owner,
+                to=rule.to,
+                label=label or rule.label,
             )
         )
+
+    def derive(self, op: Op, left: int, right: int, series: Series, scale: float = 1.0) -> None:
+        """`left op right`, times `scale`, of the page's values at these indexes. `series.metric` tells the formula."""
+        self._derived.setdefault(op, []).append((left, right, scale, series))
 
     def constant(self, value: float, series: Series) -> None:
         self._constants.append(value)
         self._constant.append(series)
 
-    def mapping(self, *, emulated: bool = False, offers_placement: bool = False) -> Mapping:
+    def mapping(self, *, emulated: bool = False, offers_placement: bool = False, no_data: float = math.inf) -> Mapping:
+        made = [series for rows in self._derived.values() for *_, series in rows]
+        scaled = any(scale != 1.0 for scale in self._scale)
         return Mapping(
             workers=tuple(self._workers.values()),
-            series=(*self._taken, *self._constant),
+            series=(*self._taken, *self._constant, *made),
             take=np.array(self._take, np.intp),
             constants=np.array(self._constants, np.float64),
             emulated=emulated,
             offers_placement=offers_placement,
+            scale=np.array(self._scale, np.float64) if scaled else None,
+            derived=tuple(
+                Derived(
+                    op,
+                    np.array([left for left, *_ in rows], np.intp),
+                    np.array([right for _, right, *_ in rows], np.intp),
+                    np.array([scale for *_, scale, _ in rows], np.float64),
+                )
+                for op, rows in self._derived.items()
+            ),
+            no_data=no_data,
         )

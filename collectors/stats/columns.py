@@ -20,6 +20,8 @@ class Key(NamedTuple):
     signal: Signal
     tier: Tier | None = None
     owner: str = ""
+    to: Tier | None = None
+    label: str = ""
 
 
 class HistogramColumns(NamedTuple):
@@ -100,7 +102,7 @@ class Columns:
 
 def _column(one: Series) -> _Column:
     le = one.le if one.kind is Kind.BUCKET and one.le is not None else 0.0
-    return _Column(Key(one.worker, one.signal, one.tier, one.owner), _family(one), one.kind, le)
+    return _Column(Key(one.worker, one.signal, one.tier, one.owner, one.to, one.label), _family(one), one.kind, le)
 
 
 def _family(one: Series) -> str:
