@@ -127,6 +127,8 @@ def families(names: Iterable[str]) -> frozenset[str]:
 def kind_of(key: SampleKey, rule: Rule) -> Kind | None:
     """The kind that the page declares; None if samples of that type cannot mean what the rule says."""
     if rule.kind in _SCALARS.values():
+        if rule.kind is Kind.COUNTER and key.name != key.family and key.name.endswith(("_sum", "_count")):
+            return rule.kind  # a histogram's or summary's own total
         return rule.kind if key.type == "untyped" else _SCALARS.get(key.type)
     return rule.kind if key.type in ("histogram", "untyped") else None
 
