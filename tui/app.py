@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.app import App, SystemCommand
@@ -16,12 +17,13 @@ from tui.commands import COMMANDS, bindings
 from tui.line import printable
 from tui.playhead import Playhead
 from tui.screens.overview import Overview
-from tui.theme import DARK, LIGHT, PALETTES, styles, textual_theme
+from tui.theme import DARK, LIGHT, PALETTES, Palette, styles, textual_theme
 from tui.view import view_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
+    from rich.style import Style
     from textual.binding import BindingType
     from textual.screen import Screen
 
@@ -49,7 +51,7 @@ class TokenyardApp(App[None]):
     """The dashboard on a driver: live, demo or replay, it does not know which."""
 
     TITLE = "tokenyard"
-    CSS_PATH = "tokenyard.tcss"
+    CSS_PATH = Path(__file__).with_name("tokenyard.tcss")
     BINDINGS: ClassVar[list[BindingType]] = [*bindings()]
     ALLOW_SELECT = False
 
@@ -57,13 +59,12 @@ class TokenyardApp(App[None]):
         super().__init__()
         self.feed = driver
         self.playhead = Playhead(driver.history, driver.clock)
-        self.overview = Overview()
+        self.overview = Overview(self._styles())
         self._task: asyncio.Task[None] | None = None
         self._gc: tuple[int, int, int] | None = None
         for palette in PALETTES.values():
             self.register_theme(textual_theme(palette))
-        self.theme = DARK.name
-        self._paint()
+        self._begin_with(DARK)
 
     def get_default_screen(self) -> Screen[None]:
         return self.overview
@@ -117,8 +118,9 @@ class TokenyardApp(App[None]):
         self.overview.scroll_rows(rows)
 
     def action_toggle_theme(self) -> None:
-        self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
-        self._paint()
+        palette = LIGHT if self.theme == DARK.name else DARK
+        self.theme = palette.name
+        self.overview.paint_with(self._styles(palette))
 
     def action_help(self) -> None:
         from tui.screens.help import Help
@@ -136,8 +138,13 @@ class TokenyardApp(App[None]):
     def _show(self) -> None:
         self.overview.view = view_of(self.playhead, self.feed.title)
 
-    def _paint(self) -> None:
-        self.overview.paint_with(styles(PALETTES[self.theme], colour=not self.no_color))
+    def _styles(self, palette: Palette = DARK) -> Sequence[Style]:
+        return styles(palette, colour=not self.no_color)
+
+    def _begin_with(self, palette: Palette) -> None:
+        """The first theme, before any CSS is parsed: setting `theme` would have it all parsed twice."""
+        self.set_reactive(App.theme, palette.name)
+        self.stylesheet.set_variables(self.get_css_variables())
 
     def _start(self) -> None:
         self._task = asyncio.create_task(self._drive(), name="driver")

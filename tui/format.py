@@ -149,7 +149,7 @@ def quantile(it: Quantile, unit: Unit) -> Forms:
     """Forms of a quantile: a plain value where the interval is narrower than three digits can tell, else what is known of it."""
     unit = _own_unit(it, unit)
     if it.state is State.OVER_RANGE:
-        return _unknown(it.state) if it.low is None else (f"> {_bound(it.low, unit)}", f">{_bound(it.low, unit)}")
+        return _unknown(it.state) if it.low is None else _one_sided(">", _bound(it.low, unit, math.floor))
     if it.state is State.STALE:
         return _stale(_known(it, unit), it.age_s)
     if it.state not in (State.OK, State.ZERO):
@@ -162,7 +162,7 @@ def interval(low: float, high: float, unit: Unit) -> Forms:
     if high <= 0:
         return (plain(0.0, unit),)
     if low <= 0:
-        return f"≤ {_bound(high, unit)}", f"≤{_bound(high, unit)}"
+        return _one_sided("≤", _bound(high, unit, math.ceil))
     middle, half = (low + high) / 2, (high - low) / 2
     if half <= _last_place(middle, DIGITS):
         return (plain(middle, unit),)
@@ -224,12 +224,12 @@ def _is_short(value: float) -> bool:
     return math.isclose(value, float(f"{value:.{DIGITS}g}"), rel_tol=1e-9)
 
 
-def _bound(value: float, unit: Unit) -> str:
-    """A bucket's bound, which is exact, without digits that say nothing: `300 ms`, `2.5 s`."""
-    if unit is not Unit.SECONDS or not _is_short(value):
+def _bound(value: float, unit: Unit, rounding: Callable[[float], int]) -> str:
+    """The only bound that is known: `300 ms`, `2.5 s`."""
+    if unit is not Unit.SECONDS:
         return plain(value, unit)
     scale, name = _time_unit(value * (1 + 1e-9))
-    return f"{value / scale:.6g} {name}"
+    return f"{_side(value / scale, _is_short(value), rounding)} {name}"
 
 
 def _rounded(middle: float, half: float) -> Forms:
@@ -243,18 +243,29 @@ def _rounded(middle: float, half: float) -> Forms:
     return f"{text} {name}", f"{text}{name}", f"{text.replace(' ', '')}{name}"
 
 
+def _one_sided(sign: str, bound: str) -> Forms:
+    return f"{sign} {bound}", f"{sign}{bound}"
+
+
 def _bounds(low: float, high: float, unit: Unit, declared: bool) -> Forms:
     if unit is not Unit.SECONDS:
         return f"({plain(low, unit)}, {plain(high, unit)}]", f"({plain(low, unit)},{plain(high, unit)}]"
     scale, name = _time_unit(low * (1 + 1e-9))
     if high / scale >= _EXACT_BELOW:
-        return f"({_bound(low, unit)}, {_bound(high, unit)}]", f"({_bound(low, unit)},{_bound(high, unit)}]"
-    if declared:
-        texts = f"{low / scale:.6g}", f"{high / scale:.6g}"
-    else:
-        texts = _outward(low / scale, math.floor), _outward(high / scale, math.ceil)
+        other, other_name = _time_unit(high)
+        texts = (
+            f"{_side(low / scale, declared, math.floor)} {name}",
+            f"{_side(high / other, declared, math.ceil)} {other_name}",
+        )
+        return f"({', '.join(texts)}]", f"({','.join(texts)}]"
+    texts = _side(low / scale, declared, math.floor), _side(high / scale, declared, math.ceil)
     joined = ",".join(texts)
     return f"({', '.join(texts)}] {name}", f"({joined}] {name}", f"({joined}]{name}"
+
+
+def _side(value: float, declared: bool, rounding: Callable[[float], int]) -> str:
+    """One bound of an interval: as it was declared, or with two digits, rounded away from the inside."""
+    return f"{value:.6g}" if declared else _outward(value, rounding)
 
 
 def _outward(value: float, rounding: Callable[[float], int]) -> str:

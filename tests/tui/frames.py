@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import random
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
@@ -130,26 +130,24 @@ def worker(name: str, kind: Kind, tick: int, rng: random.Random) -> WorkerRow:
     )
 
 
+@functools.cache
+def column(kind: Kind, seed: int, tick: int) -> tuple[int, int]:
+    """Tokens and lateness class of one tick."""
+    if tick < 0:
+        return 0xFFFF, 0
+    rng = random.Random(seed * 1_000_003 + tick)
+    mean = kind.tokens_per_s / 4
+    since = tick % kind.stalls_every if kind.stalls_every else 99
+    if not kind.gap_s:
+        return rng.randrange(0, 7), 0
+    if since < 2:
+        return int(mean * 0.15), 4 if since == 0 else 3
+    return int(mean * rng.uniform(0.82, 1.0)), 2 if since < 5 else 1
+
+
 def river(name: str, kind: Kind, tick: int, seed: int) -> RiverRow:
     """A minute that moves by one column a tick."""
-    tokens, late = [], bytearray()
-    for column in range(tick - RIVER_COLUMNS, tick):
-        rng = random.Random(seed * 1_000_003 + column)
-        if column < 0:
-            tokens.append(0xFFFF)
-            late.append(0)
-            continue
-        mean = kind.tokens_per_s / 4
-        burst = kind.stalls_every and column % kind.stalls_every
-        if not kind.gap_s:
-            tokens.append(rng.randrange(0, 7))
-            late.append(0)
-        elif kind.stalls_every and burst in (0, 1):
-            tokens.append(int(mean * 0.15))
-            late.append(4 if burst == 0 else 3)
-        else:
-            tokens.append(int(mean * rng.uniform(0.82, 1.0)))
-            late.append(2 if kind.stalls_every and burst in (2, 3, 4) else 1)
+    tokens, late = zip(*(column(kind, seed, at) for at in range(tick - RIVER_COLUMNS, tick)), strict=True)
     return RiverRow(name, kind.device, kind.role, struct.pack(f"<{RIVER_COLUMNS}H", *tokens), bytes(late))
 
 
@@ -382,7 +380,7 @@ def with_trouble(tick: int = 3600) -> Frame:
         TargetRow("gpu-9", "http://10.0.0.9:8000", "", TargetStatus.DOWN, "refused", None),
         TargetRow("web", "http://10.0.0.7", "", TargetStatus.REJECTED, "not prometheus text: text/html", 3.0),
     )
-    return _replace(frame, targets=targets, workers=(aged, *frame.workers[1:]))
+    return msgspec.structs.replace(frame, targets=targets, workers=(aged, *frame.workers[1:]))
 
 
 HOSTILE = "[bold red]x[/] 日本語モデル\u0301 " + "w" * 300
@@ -393,20 +391,18 @@ def hostile(tick: int = 400) -> Frame:
     frame = emulated(tick, verdict=False)
     names = [f"{HOSTILE}{i}/0" for i in range(len(frame.workers))]
     workers = tuple(
-        _replace(row, id=name, model=HOSTILE, chip=HOSTILE) for row, name in zip(frame.workers, names, strict=True)
+        msgspec.structs.replace(row, id=name, model=HOSTILE, chip=HOSTILE)
+        for row, name in zip(frame.workers, names, strict=True)
     )
-    return _replace(
+    return msgspec.structs.replace(
         frame,
         workers=workers,
         targets=(TargetRow(HOSTILE, HOSTILE, HOSTILE, TargetStatus.DOWN, HOSTILE, 3.0),),
-        tiers=tuple(_replace(row, owner=HOSTILE, worker=None) for row in frame.tiers),
-        stalls=tuple(_replace(row, request=HOSTILE, worker=names[0], causes=(HOSTILE,)) for row in frame.stalls),
-        river=tuple(_replace(row, worker=name) for row, name in zip(frame.river, names, strict=True)),
-        jitter=tuple(_replace(row, worker=name) for row, name in zip(frame.jitter, names, strict=True)),
+        tiers=tuple(msgspec.structs.replace(row, owner=HOSTILE, worker=None) for row in frame.tiers),
+        stalls=tuple(
+            msgspec.structs.replace(row, request=HOSTILE, worker=names[0], causes=(HOSTILE,)) for row in frame.stalls
+        ),
+        river=tuple(msgspec.structs.replace(row, worker=name) for row, name in zip(frame.river, names, strict=True)),
+        jitter=tuple(msgspec.structs.replace(row, worker=name) for row, name in zip(frame.jitter, names, strict=True)),
         verdict=HOSTILE,
     )
-
-
-def _replace(it: Any, **changes: object) -> Any:
-
-    return msgspec.structs.replace(it, **changes)

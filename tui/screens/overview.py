@@ -8,7 +8,6 @@ from textual.reactive import reactive
 from textual.screen import Screen
 
 from tui.layout import PANELS, Plan, Section, Wants, plan
-from tui.theme import DARK, styles
 from tui.view import View
 from tui.widgets.fleet import Fleet, ailing
 from tui.widgets.footer import Footer
@@ -43,7 +42,7 @@ def wants(view: View, width: int) -> Wants:
 class Overview(Screen[None]):
     view: reactive[View] = reactive(View(), repaint=False, init=False)
 
-    def __init__(self, inks: Sequence[Style] | None = None) -> None:
+    def __init__(self, inks: Sequence[Style]) -> None:
         super().__init__()
         self.panels: dict[Section, Panel] = {
             Section.HEADER: Header("header"),
@@ -57,7 +56,7 @@ class Overview(Screen[None]):
             Section.FOOTER: Footer("footer"),
         }
         self.too_small = TooSmall("too-small")
-        self._inks = styles(DARK) if inks is None else inks
+        self._inks = inks
         self._zoom: Section | None = None
         self._planned: tuple[int, int, Wants, Section | None] | None = None
         self.plan: Plan | None = None

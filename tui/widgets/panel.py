@@ -14,7 +14,6 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.line import blank
-from tui.theme import DARK, styles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +37,7 @@ class Panel(Widget):
         self.box: Box | None = None
         self.scroll_rows = 0
         """Rows of content that are above the top."""
-        self._styles_by_ink: Sequence[Style] = styles(DARK)
+        self._styles_by_ink: Sequence[Style] = ()
         self._lines: list[Line] = []
         self._strips: list[Strip | None] = []
 
@@ -104,7 +103,7 @@ class Panel(Widget):
     def _strip(self, y: int) -> Strip:
         width = self.box.width if self.box is not None else self.size.width
         if y >= len(self._lines):
-            return Strip([Segment(" " * width, self._styles_by_ink[0])], width)
+            return Strip.blank(width)
         strip = self._strips[y]
         if strip is None:
             inks = self._styles_by_ink

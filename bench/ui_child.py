@@ -1,0 +1,108 @@
+"""The child of `bench.ui`: an App on the terminal that it is given, saying on a pipe when it has measured.
+
+`start bare|tokenyard` ends with the first frame; `play WORKERS HZ FRAMES` plays constructed Frames. Imports are inside, as they are part of what is measured.
+"""
+
+import json
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collectors.model.frame import Frame
+    from tui.driver import History, Post
+
+WARM_UP = 10
+"""Frames before the measurement."""
+
+
+def mark(name: str, **values: float) -> None:
+    os.write(int(os.environ["BENCH_MARKS"]), json.dumps({"mark": name, **values}).encode() + b"\n")
+
+
+def start_bare() -> None:
+    from textual.app import App
+
+    class Bare(App[None]):
+        def post_display_hook(self) -> None:
+            mark("end")
+            self.exit()
+
+    Bare().run()
+
+
+def start_tokenyard() -> None:
+    from tui.app import TokenyardApp
+
+    class Started(TokenyardApp):
+        def post_display_hook(self) -> None:
+            mark("end")
+            self.exit()
+
+    Started(Silent()).run()
+
+
+class Silent:
+    """A driver that has nothing to say."""
+
+    title = "start"
+    clock: Literal["live"] = "live"
+
+    @property
+    def history(self) -> "History":
+        return self
+
+    def at(self, time_ns: int) -> "Frame | None":
+        return None
+
+    def step(self, time_ns: int, direction: int) -> "Frame | None":
+        return None
+
+    def span(self) -> tuple[int, int] | None:
+        return None
+
+    def hold(self, held: bool) -> None:
+        pass
+
+    async def run(self, post: "Post") -> None:
+        pass
+
+
+def play(workers: int, hz: int, count: int) -> None:
+    import asyncio
+
+    from tests.tui import frames
+    from tui.app import TokenyardApp
+
+    fleet = frames.DEFAULT if workers == len(frames.DEFAULT) else frames.big_fleet(workers)
+    made = [frames.emulated(3600 + tick, fleet) for tick in range(WARM_UP + count)]
+
+    class Playing(Silent):
+        async def run(self, post: "Post") -> None:
+            cpu = wall = 0.0
+            due = time.monotonic()
+            for index, frame in enumerate(made):
+                if index == WARM_UP:
+                    mark("begin")
+                    cpu, wall = time.process_time(), time.monotonic()
+                post(frame)
+                due += 1 / hz
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+            mark("end", cpu_s=time.process_time() - cpu, wall_s=time.monotonic() - wall)
+            app.exit()
+
+    app = TokenyardApp(Playing())
+    app.run()
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["start", "bare"]:
+            start_bare()
+        case ["start", "tokenyard"]:
+            start_tokenyard()
+        case ["play", workers, hz, frames]:
+            play(int(workers), int(hz), int(frames))
+        case other:
+            raise SystemExit(f"start bare|tokenyard, or play WORKERS HZ FRAMES; not {other}")
