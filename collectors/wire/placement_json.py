@@ -3,7 +3,7 @@
 from typing import Final
 
 from collectors.model.batch import Part
-from collectors.wire import placement_columns
+from collectors.wire.placement_columns import DeliveryColumns, block_columns, occupancy
 from collectors.wire.placement_format import MAX_MESSAGE, MessageError, PlacementError
 from collectors.wire.placement_messages import (
     BlocksMessage,
@@ -21,29 +21,29 @@ _BLANK: Final = (b"", b"\r")
 
 
 class _Found:
-    """What a chunk's lines hold: parts, and between them the deliveries messages that are not made into arrays yet."""
+    """What a chunk's lines hold: parts, and between them the columns of deliveries that are not made into arrays yet."""
 
     def __init__(self) -> None:
         self.walk = Walk()
         self._earlier: list[Part] = []
-        self._messages: list[DeliveriesMessage] = []
+        self._columns = DeliveryColumns()
 
     def add(self, message: DeliveriesMessage, place: Place) -> None:
+        """Raises `MessageError`."""
+        self._columns.add(message)
         self.walk.run()
         self.walk.places.append(place)
-        self._messages.append(message)
 
     def settle(self, workers: Named) -> list[Part]:
         """All parts so far in order, of rows that name workers by these slots. Raises `PlacementError`."""
-        if self._messages:
+        if self.walk.places:
             try:
-                rows, extras = placement_columns.deliveries(self._messages)
-                self.walk.row_counts = [len(message.time_ns) for message in self._messages]
-                self.walk.extra_counts = [len(message.x_start_ns or ()) for message in self._messages]
+                self.walk.row_counts, self.walk.extra_counts = self._columns.counts
+                rows, extras = self._columns.arrays()
                 self._earlier += self.walk.settled(rows, extras, workers)
             except RowError as error:
                 raise PlacementError(str(error), _where(*self.walk.places[error.index])) from None
-            self._messages = []
+            self._columns = DeliveryColumns()
         else:
             self._earlier += self.walk.parts
         self.walk = Walk()
@@ -103,8 +103,8 @@ class JsonDecoder:
         message, skipped = parse(line)
         if isinstance(message, DeliveriesMessage):
             self._state.greeted()
-            if message.request is not None:
-                self._number(message, message.request)
+            if message.stream is None or message.request is not None:
+                self._number(message)
             found.add(message, place)
             return
         self.skipped += skipped
@@ -113,11 +113,13 @@ class JsonDecoder:
         if message is not None:
             found.walk.parts += self._parts(message)
 
-    def _number(self, message: DeliveriesMessage, requests: list[str]) -> None:
-        """Fills in the `stream` column of a producer that gives ids."""
+    def _number(self, message: DeliveriesMessage) -> None:
+        """Fills in the column `stream` of a producer that gives ids."""
+        if message.request is None:
+            raise MessageError("deliveries without a column `stream` or `request`")
         if message.stream is not None:
             raise MessageError("deliveries have the column `stream` or the column `request`, not both")
-        message.stream = self._state.streams.numbers(requests)
+        message.stream = self._state.streams.numbers(message.request)
 
     def _parts(self, message: Hello | ColumnMessage | RowMessage) -> list[Part]:
         state = self._state
@@ -125,11 +127,11 @@ class JsonDecoder:
             return [state.inventory(message)]
         state.greeted()
         if isinstance(message, BlocksMessage):
-            parts, skipped = blocks(placement_columns.blocks(message), state.pools)
+            parts, skipped = blocks(block_columns(message), state.pools)
             self.skipped += skipped
             return parts
         if isinstance(message, OccupancyMessage):
-            return placement_columns.occupancy(message, state.pools)
+            return occupancy(message, state.pools)
         return state.parts(message)
 
 
