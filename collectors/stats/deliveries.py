@@ -18,6 +18,7 @@ from collectors.model.batch import (
     Phases,
     Received,
     Requests,
+    Rows,
 )
 from collectors.model.vocabulary import Phase
 from collectors.stats.fleet import Fleet
@@ -27,7 +28,7 @@ from collectors.stats.pending import Pending
 from collectors.stats.placements import Placements
 from collectors.stats.quantiles import enough
 from collectors.stats.river import TICK_NS
-from collectors.stats.sketch import NO_MAXIMUM
+from collectors.stats.sketch import NO_MAXIMUM, Ints
 from collectors.stats.slots import SECOND_NS, Tally
 from collectors.stats.stalls import Rule
 from collectors.stats.streams import MAX_STREAMS
@@ -184,15 +185,19 @@ class DeliveryStats:
     def _flush(self) -> None:
         """Deals with the deliveries that have come, and with the requests that ended after them."""
         if self._pending.rows:
-            rows, extras, limit_ns = self._pending.take()
-            at_ns = np.minimum(rows["time_ns"] + self._fleet.clock_offset_ns, limit_ns)
-            if rows["stream"].max() < MAX_STREAMS and rows["extra"].sum() == len(extras):
-                self._gaps.add(rows, at_ns, self._fleet.row_of_slot)
-                if len(extras):
-                    self._placements.add_extras(at_ns // SECOND_NS, rows, extras, self._fleet.row_of_slot)
-            else:
-                self._rejected += len(rows)
+            self._digest(*self._pending.take())
         _add(self._tpot, self._lives.settle())
+
+    def _digest(self, rows: Rows, extras: Rows, limit_ns: Ints | int) -> None:
+        streams = int(rows["stream"].max()) + 1
+        if streams > MAX_STREAMS or (len(extras) and rows["extra"].sum() != len(extras)):
+            self._rejected += len(rows)
+            return
+        offset_ns, row_of_worker = self._fleet.clock_offset_ns, self._fleet.row_of_slot
+        self._gaps.add(rows, streams, offset_ns, limit_ns, row_of_worker)
+        if len(extras):
+            second = np.minimum(rows["time_ns"] + offset_ns, limit_ns) // SECOND_NS
+            self._placements.add_extras(second, rows, extras, row_of_worker)
 
     def _tell(self, second: int) -> tuple[tuple[int, float | None], ...]:
         told = []
@@ -217,4 +222,4 @@ def _add(histograms: Histograms, events: list[tuple[int, int, int]]) -> None:
     """(second, row, duration) each."""
     if events:
         second, row, value_ns = np.array(events, np.int64).T.copy()
-        histograms.add_each(second, row, value_ns)
+        histograms.add(second, row, value_ns)

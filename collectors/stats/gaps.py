@@ -8,14 +8,15 @@ from collectors.model.batch import Rows
 from collectors.stats.histograms import Histograms
 from collectors.stats.lives import Lives
 from collectors.stats.medians import GapMedians, coarse_bins
+from collectors.stats.pieces import Pieces, cut
 from collectors.stats.placements import Placements
 from collectors.stats.river import TICK_NS, River
-from collectors.stats.sketch import Index, Ints, bins
+from collectors.stats.sketch import Floats, Index, Ints, bins
 from collectors.stats.slots import SECOND_NS, Extremes, Slots, each_second
-from collectors.stats.stalls import LEDGER, Ledger, Rule, Stall, Verdict, judge
+from collectors.stats.stalls import LEDGER, Ledger, Rule, Stall, judge
 from collectors.stats.streams import UNSEEN, Chunk, StreamTable, arrange, remember
 
-CHUNK: Final = 16_384
+CHUNK: Final = 32_768
 """Deliveries that are dealt with at once: enough to pay for the fixed cost, few enough to stay in the cache."""
 _WORK: Final = 32
 """Earlier gaps that judging may look at, per delivery; past that the chunk is cut in half, which halves them."""
@@ -52,56 +53,47 @@ class GapStats:
             part.expire(first)
         self.ledger.expire(first * SECOND_NS)
 
-    def add(self, rows: Rows, at_ns: Ints, row_of_worker: Index) -> None:
-        """Deliveries in the order of the stream; `at_ns` is their session time."""
-        size = int(rows["stream"].max()) + 1
-        self.table.reserve(size)
+    def add(self, rows: Rows, streams: int, offset_ns: int, limit_ns: Ints | int, row_of_worker: Index) -> None:
+        """At least one delivery, in the order of the stream, all of streams below `streams`. Session time is the emitter's plus `offset_ns`, and at most `limit_ns` (of each row, or of all)."""
+        self.table.reserve(streams)
         self.medians.reserve(self.table.size)
         for start in range(0, len(rows), CHUNK):
-            self._digest(rows[start : start + CHUNK], at_ns[start : start + CHUNK], row_of_worker)
+            part = slice(start, start + CHUNK)
+            self._digest(
+                rows[part], offset_ns, limit_ns if isinstance(limit_ns, int) else limit_ns[part], row_of_worker
+            )
 
-    def _digest(self, rows: Rows, at_ns: Ints, row_of_worker: Index) -> None:
-        chunk = arrange(rows, row_of_worker, self.table)
-        at_ns = at_ns.take(chunk.order)
-        row, gap_at_ns = chunk.row[chunk.at], at_ns[chunk.at]
+    def _digest(self, rows: Rows, offset_ns: int, limit_ns: Ints | int, row_of_worker: Index) -> None:
+        chunk = arrange(rows, self.table)
+        at_ns = chunk.time_ns + offset_ns
+        np.minimum(at_ns, limit_ns if isinstance(limit_ns, int) else limit_ns[chunk.order], out=at_ns)
+        ticks = int(at_ns.min()) // TICK_NS, int(at_ns.max()) // TICK_NS
+        pieces = cut(chunk, ticks[0] if ticks[0] == ticks[1] else at_ns // TICK_NS, row_of_worker)
+        cell = self.river.cells(pieces.tick, pieces.row)
         bin_ = bins(chunk.gap_ns)
         coarse = coarse_bins(bin_)
-
-        tick = at_ns // TICK_NS
-        self.river.reach(int(tick.max()))
-        # Ticks that have left the river all count in one that is thrown away.
-        first = max(int(tick.min()), self.river.oldest) - 1
-        tick = np.maximum(tick - first, 0)
-        late = self.river.late(first, int(tick.max()) + 1).reshape(-1)
-        cell = tick[chunk.at] * self._rows + row
         most_work = _WORK * len(rows) if len(rows) > _SMALL else 1 << 62
-        verdict = judge(chunk, coarse, cell, late, self.medians, self._rule, most_work)
-        if verdict is None:
+        stalls = judge(chunk, coarse, pieces, cell, self.river.late, self.medians, self._rule, most_work)
+        if stalls is None:
             half = len(rows) // 2
-            unsorted_ns = np.empty_like(at_ns)
-            unsorted_ns[chunk.order] = at_ns
-            self._digest(rows[:half], unsorted_ns[:half], row_of_worker)
-            self._digest(rows[half:], unsorted_ns[half:], row_of_worker)
+            for part in (slice(half), slice(half, None)):
+                self._digest(
+                    rows[part], offset_ns, limit_ns if isinstance(limit_ns, int) else limit_ns[part], row_of_worker
+                )
             return
-
-        self.river.set_late(first + 1, verdict.late.reshape(-1, self._rows)[1:])
-        seen = tick > 0
-        self.river.add_tokens(tick[seen] + first, chunk.row[seen], chunk.tokens[seen])
-        tier, stage = rows["tier"].take(chunk.order), rows["stage"].take(chunk.order)
-        for second, mine in each_second(at_ns // SECOND_NS):
-            self._placements.add(second, chunk.row[mine], tier[mine], stage[mine], chunk.tokens[mine])
-        for second, mine in each_second(gap_at_ns // SECOND_NS):
-            self.gap.add(second, row[mine], chunk.gap_ns[mine], bin_[mine])
-        self._add_first(chunk, at_ns)
-        self._add_stalls(chunk, row, gap_at_ns, verdict)
-        self.medians.remember(chunk, coarse, self.medians.before(chunk))
-        remember(chunk, self.table)
+        self.river.add(cell, pieces.tokens)
+        self._placements.add(pieces)
+        self.gap.add_groups(pieces.second, pieces.row, pieces.gaps, chunk.gap_ns, bin_)
+        self._add_first(chunk, pieces)
+        self._add_stalls(chunk, pieces, at_ns, *stalls)
+        self.medians.remember(chunk, coarse)
+        remember(chunk, pieces.row[pieces.last], self.table)
         self.holes += chunk.holes
         self.disorder += chunk.disorder
 
-    def _add_first(self, chunk: Chunk, at_ns: Ints) -> None:
+    def _add_first(self, chunk: Chunk, pieces: Pieces) -> None:
         """TTFT of the requests whose first token is in the chunk, for the worker that delivered it."""
-        fresh = np.flatnonzero(chunk.fresh)
+        fresh = chunk.fresh
         if not len(fresh):
             return
         stream, begin = chunk.stream[fresh], chunk.begin[fresh]
@@ -110,29 +102,19 @@ class GapStats:
         first[1:] &= stream[1:] != stream[:-1]
         self.disorder += int(np.count_nonzero(first & (ttft < 0)))
         good = first & (ttft >= 0)
-        begin = begin[good]
-        self.ttft.add_each(at_ns[begin] // SECOND_NS, chunk.row[begin], ttft[good])
+        piece = pieces.begin.searchsorted(begin[good])
+        self.ttft.add(pieces.second[piece], pieces.row[piece], ttft[good])
 
-    def _add_stalls(self, chunk: Chunk, row: Index, at_ns: Ints, verdict: Verdict) -> None:
-        gaps = verdict.gaps
+    def _add_stalls(self, chunk: Chunk, pieces: Pieces, at_ns: Ints, gaps: Index, median_ns: Floats) -> None:
         if not len(gaps):
             return
-        for second, mine in each_second(at_ns[gaps] // SECOND_NS):
-            self.stalled.add(second, row[gaps[mine]])
-            self.longest_stall.add(second, row[gaps[mine]], chunk.gap_ns[gaps[mine]])
-        kept = np.arange(len(gaps))
+        row, gap_ns, at = pieces.row[pieces.of(gaps)], chunk.gap_ns[gaps], chunk.position_of(gaps)
+        for second, mine in each_second(at_ns[at] // SECOND_NS):
+            self.stalled.add(second, row[mine])
+            self.longest_stall.add(second, row[mine], gap_ns[mine], gap_ns[mine])
+        columns = at_ns[at], chunk.time_ns[at], chunk.stream[chunk.run_of(gaps)], gap_ns, median_ns, row
         if len(gaps) > LEDGER:
-            oldest_kept = np.partition(at_ns[gaps], -LEDGER)[-LEDGER]
-            kept = np.flatnonzero(at_ns[gaps] >= oldest_kept)
-        self.ledger.add(
-            Stall(
-                int(at_ns[gap]),
-                int(chunk.time_ns[chunk.at[gap]]),
-                int(stream := chunk.stream[chunk.run[gap]]),
-                int(chunk.gap_ns[gap]),
-                float(median),
-                int(row[gap]),
-                self.lives.name(int(stream)),
-            )
-            for gap, median in zip(gaps[kept].tolist(), verdict.median_ns[kept].tolist(), strict=True)
-        )
+            kept = at_ns[at] >= np.partition(at_ns[at], -LEDGER)[-LEDGER]
+            columns = tuple(column[kept] for column in columns)
+        stalls = zip(*(column.tolist() for column in columns), strict=True)
+        self.ledger.add(Stall._make((*stall, self.lives.name(stall[2]))) for stall in stalls)

@@ -40,15 +40,25 @@ class Histograms:
     def late(self) -> int:
         return self._cells.late
 
-    def add(self, second: int, rows: Index, values_ns: Ints, bins_: Index | None = None) -> None:
-        """Durations (≥ 0) of one second; `bins_` are their bins where the caller has them already."""
-        self._cells.add(second, (rows << BIN_BITS) | (bins(values_ns) if bins_ is None else bins_))
-        self._extremes.add(second, rows, values_ns)
-
-    def add_each(self, seconds: Ints, rows: Index, values_ns: Ints) -> None:
-        """Durations of any seconds."""
+    def add(self, seconds: Ints, rows: Index, values_ns: Ints) -> None:
+        """Durations (≥ 0) of any seconds and rows."""
+        bins_ = bins(values_ns)
         for second, mine in each_second(seconds):
-            self.add(second, rows[mine], values_ns[mine])
+            self._cells.add(second, (rows[mine] << BIN_BITS) | bins_[mine])
+            self._extremes.add(second, rows[mine], values_ns[mine], values_ns[mine])
+
+    def add_groups(self, seconds: Ints, rows: Index, lengths: Ints, values_ns: Ints, bins_: Index) -> None:
+        """Durations in groups of one second and row: `lengths[i]` consecutive ones of `rows[i]`; `bins_` are their bins."""
+        cells = np.repeat(rows << BIN_BITS, lengths)
+        cells |= bins_
+        some = np.flatnonzero(lengths)
+        begin = (np.cumsum(lengths) - lengths)[some]
+        rows = rows[some]
+        smallest, largest = np.minimum.reduceat(values_ns, begin), np.maximum.reduceat(values_ns, begin)
+        for second, mine in each_second(seconds[some]):
+            of_second = cells if isinstance(mine, slice) else cells[np.repeat(seconds == second, lengths)]
+            self._cells.add(second, of_second)
+            self._extremes.add(second, rows[mine], smallest[mine], largest[mine])
 
     def expire(self, first: int) -> None:
         self._cells.expire(first)

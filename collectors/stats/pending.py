@@ -17,6 +17,8 @@ class Pending:
         self._limits_ns: list[int] = []
 
     def add(self, part: Deliveries, limit_ns: int) -> None:
+        if not len(part.rows):
+            return
         self.rows += len(part.rows)
         self._parts.append(part)
         self._limits_ns.append(limit_ns)
@@ -35,5 +37,6 @@ class Pending:
 def _join(arrays: list[Rows], dtype: np.dtype[Any]) -> Rows:
     if len(arrays) == 1:
         return arrays[0]
-    # Joining bytes is an order of magnitude faster than numpy's concatenation of many structured arrays.
-    return np.frombuffer(b"".join([np.ascontiguousarray(array).data for array in arrays]), dtype)
+    # Joining bytes is a hundred times faster than numpy's concatenation of many small structured arrays.
+    whole = [array if array.flags.c_contiguous else np.ascontiguousarray(array) for array in arrays]
+    return np.frombuffer(b"".join(whole), dtype)  # type: ignore[arg-type]  # numpy declares the buffer protocol from Python 3.12 on only

@@ -8,6 +8,7 @@ import numpy as np
 from collectors.model.batch import Rows
 from collectors.model.vocabulary import STAGES, TIERS, Tier
 from collectors.stats.fleet import NO_POOL, PoolKey
+from collectors.stats.pieces import Pieces
 from collectors.stats.sketch import Index, Ints
 from collectors.stats.slots import Slots, Tally, each_second
 
@@ -40,10 +41,11 @@ class Placements:
         self._deliveries = Slots(rows)
         self._hits: Tally[PoolKey] = Tally(NO_POOL, 16_384)
 
-    def add(self, second: int, rows: Index, tiers: Ints, stages: Ints, tokens: Ints) -> None:
-        """Deliveries of one second, an entry each."""
-        self._tokens.add(second, _cell(rows, tiers, stages), tokens)
-        self._deliveries.add(second, rows)
+    def add(self, pieces: Pieces) -> None:
+        keys = _cell(pieces.row, pieces.tier, pieces.stage)
+        for second, mine in each_second(pieces.second):
+            self._tokens.add(second, keys[mine], pieces.tokens[mine])
+            self._deliveries.add(second, pieces.row[mine], pieces.deliveries[mine])
 
     def add_extras(self, seconds: Ints, deliveries: Rows, extras: Rows, row_of_worker: Index) -> None:
         """The further stages of `deliveries`, of which `seconds` are the session seconds."""
@@ -87,6 +89,6 @@ class Placements:
 
 
 def _cell(rows: Index, tiers: Ints, stages: Ints) -> Index:
-    """Codes that do not exist would be someone else's cell: they are cut to their bits."""
+    """A code that does not exist would be someone else's cell: it is cut to its bits."""
     kind = ((tiers & (_CODES - 1)) << _BITS) | (stages & (_CODES - 1))
     return (rows << (2 * _BITS)) | kind

@@ -15,23 +15,34 @@ _SIZE: Final = 256
 """Ticks in the ring: those of a frame, and room for what lies ahead of its tick."""
 _NEVER: Final = -(1 << 62)
 
+Codes = npt.NDArray[np.uint8]
+
 
 class River:
-    """Ticks are numbered by session time; `tokens` and `late` are (tick modulo the ring, row)."""
+    """A cell for each tick and row; a tick that has left the ring shares one that is never drawn."""
 
     def __init__(self, rows: int) -> None:
-        self._tokens = np.zeros((_SIZE, rows), np.int64)
-        self._late = np.zeros((_SIZE, rows), np.uint8)
+        self._rows = rows
+        self._tokens = np.zeros((_SIZE + 1, rows), np.int64)
+        self._late = np.zeros((_SIZE + 1, rows), np.uint8)
         self._observed = np.zeros(_SIZE, np.bool_)
         self._newest = _NEVER
         self._drawn = _NEVER
 
     @property
-    def oldest(self) -> int:
-        """The first tick that the ring may still show."""
-        return max(self._newest - _SIZE + 1, self._drawn - RIVER_COLUMNS)
+    def late(self) -> Codes:
+        """Lateness by cell."""
+        return self._late.reshape(-1)
 
-    def reach(self, tick: int) -> None:
+    def cells(self, ticks: Ints, rows: Index) -> Index:
+        """The cells of at least one (tick, row)."""
+        self._reach(int(ticks.max()))
+        return np.where(ticks > self._newest - _SIZE, ticks % _SIZE, _SIZE) * self._rows + rows
+
+    def add(self, cells: Index, tokens: Ints) -> None:
+        np.add.at(self._tokens.reshape(-1), cells, tokens)
+
+    def _reach(self, tick: int) -> None:
         """Makes room up to `tick`."""
         if tick <= self._newest:
             return
@@ -41,32 +52,20 @@ class River:
         self._observed[new] = False
         self._newest = tick
 
-    def add_tokens(self, ticks: Index, rows: Index, tokens: Ints) -> None:
-        """Ticks from `oldest` to the last one reached."""
-        width = self._tokens.shape[1]
-        np.add.at(self._tokens.reshape(-1), ticks % _SIZE * width + rows, tokens)
-
-    def late(self, first: int, ticks: int) -> npt.NDArray[np.uint8]:
-        """Lateness of `ticks` ticks from `first` on, (ticks, rows)."""
-        return self._late[np.arange(first, first + ticks) % _SIZE]
-
-    def set_late(self, first: int, late: npt.NDArray[np.uint8]) -> None:
-        self._late[np.arange(first, first + len(late)) % _SIZE] = late
-
-    def draw(self, tick: int, observed: bool) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint8]]:
+    def draw(self, tick: int, observed: bool) -> tuple[npt.NDArray[np.uint16], Codes]:
         """Tokens and lateness of the RIVER_COLUMNS ticks before `tick`, (rows, columns); the ticks since the last drawing were `observed`, or not."""
-        self.reach(tick)
-        since = max(self._drawn, tick - RIVER_COLUMNS) if self._drawn != _NEVER else tick - 1
+        self._reach(tick)
+        since = tick - 1 if self._drawn == _NEVER else max(self._drawn, tick - RIVER_COLUMNS)
         self._observed[np.arange(since, tick) % _SIZE] = observed
         self._drawn = max(self._drawn, tick)
         shown = np.arange(tick - RIVER_COLUMNS, tick) % _SIZE
-        tokens = np.minimum(self._tokens[shown], NOT_OBSERVED - 1).astype(np.uint16)
-        seen = self._observed[shown]
-        tokens[~seen] = NOT_OBSERVED
-        late = np.where(seen[:, None], self._late[shown], 0)
-        return np.ascontiguousarray(tokens.T), np.ascontiguousarray(late.T.astype(np.uint8))
+        seen = self._observed[shown, None]
+        tokens = np.where(seen, np.minimum(self._tokens[shown], NOT_OBSERVED - 1), NOT_OBSERVED)
+        late = np.where(seen, self._late[shown], np.uint8(0))
+        return np.ascontiguousarray(tokens.T.astype(np.uint16)), np.ascontiguousarray(late.T)
 
     def resize(self, rows: int) -> None:
-        more = rows - self._tokens.shape[1]
+        more = rows - self._rows
+        self._rows = rows
         self._tokens = np.pad(self._tokens, ((0, 0), (0, more)))
         self._late = np.pad(self._late, ((0, 0), (0, more)))

@@ -154,13 +154,14 @@ class Extremes:
         self._first = _NEVER
         self._slots: dict[int, tuple[Ints, Ints]] = {}
 
-    def add(self, second: int, rows: Index, values: Ints) -> None:
+    def add(self, second: int, rows: Index, smallest: Ints, largest: Ints) -> None:
+        """The extremes of some values of each of `rows`, which may repeat."""
         if second < self._first:
             return
-        smallest, largest = self.of_second(second)
-        np.minimum.at(smallest, rows, values)
-        np.maximum.at(largest, rows, values)
-        self._slots[second] = smallest, largest
+        least, most = self.of_second(second)
+        np.minimum.at(least, rows, smallest)
+        np.maximum.at(most, rows, largest)
+        self._slots[second] = least, most
 
     def of_second(self, second: int) -> tuple[Ints, Ints]:
         found = self._slots.get(second)

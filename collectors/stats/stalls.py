@@ -1,27 +1,25 @@
 """Which gaps are stalls, and how late the worst delivery of each worker was in each tick. Exact, though only a few gaps are looked at closely.
 
-Every gap is compared with a floor of its request's median, which is cheap; only a gap that could matter gets its exact median. Pure: the caller commits.
+Every gap is compared with a floor of its request's median, which is cheap; only a gap that could matter gets its exact median.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from collectors.stats.medians import ENOUGH, GapMedians
-from collectors.stats.sketch import Bools, Floats, Index, Ints
-from collectors.stats.streams import Chunk, ragged
+from collectors.stats.pieces import Pieces
+from collectors.stats.river import Codes
+from collectors.stats.sketch import Floats, Index, Ints
+from collectors.stats.streams import Chunk
 
 LATE: Final = (1.5, 3.0)
 """From these multiples of the median on, lateness is 2 and 3 (frame.RiverRow)."""
 JUDGED: Final = 1
-STALL: Final = 4
+STALL: Final = np.uint8(4)
 LEDGER: Final = 256
 """Stalls that are kept by name; all are counted."""
-
-Codes = npt.NDArray[np.uint8]
 
 
 class Rule(NamedTuple):
@@ -46,50 +44,60 @@ class Stall(NamedTuple):
     request: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Verdict:
-    """`gaps` are the indices of the chunk's gaps that are stalls, with their medians; `late` the worst code of each cell."""
-
-    gaps: Index
-    median_ns: Floats
-    late: Codes
-
-
 def judge(
-    chunk: Chunk, coarse: Index, cell: Index, late: Codes, medians: GapMedians, rule: Rule, most_work: int
-) -> Verdict | None:
-    """Judges each gap of a chunk whose gaps are not yet in `medians`. None if that would look at more than `most_work` earlier gaps: cut the chunk.
+    chunk: Chunk,
+    coarse: Index,
+    pieces: Pieces,
+    cell: Index,
+    late: Codes,
+    medians: GapMedians,
+    rule: Rule,
+    most_work: int,
+) -> tuple[Index, Floats] | None:
+    """Indices of the chunk's gaps that are stalls, and the medians before them. None if that takes a look at more than `most_work` gaps: cut the chunk in two.
 
-    `cell` is the place (tick and worker) of each gap in `late`, which holds what is known of it already.
+    The chunk's gaps are not in `medians` yet. `cell` is the place (tick and worker) of each piece in `late`, which is brought up to date; doing it twice does no harm.
     """
     before = medians.before(chunk)
-    floor = np.repeat(medians.floors(chunk, coarse, before), chunk.gaps)
+    floor = medians.floors(chunk, coarse, before)
+    slow = np.flatnonzero(chunk.gap_ns >= np.repeat(LATE[0] * floor, chunk.gaps))
+    # A piece whose last gap has ENOUGH before it makes its cell a judged one.
+    unjudged = np.flatnonzero((late[cell] == 0) & (pieces.gaps > 0))
+    newest = (pieces.first_gap + pieces.gaps - 1)[unjudged]
+    late[cell[unjudged[_earlier(chunk, before, newest)[0] >= ENOUGH]]] = JUDGED
+    if not len(slow):
+        return np.zeros(0, np.intp), np.zeros(0)
 
-    def judged(gaps: Index) -> Index:
-        run = chunk.run[gaps]
-        return gaps[before[run] + gaps - chunk.first_gap[run] >= ENOUGH]
-
-    def work(gaps: Index) -> int:
-        return int((gaps - chunk.first_gap[chunk.run[gaps]]).sum())
-
-    suspects = judged(np.flatnonzero(chunk.gap_ns > rule.limit_ns(floor)))
-    if work(suspects) > most_work:
+    earlier, here, run = _earlier(chunk, before, slow)
+    old = earlier >= ENOUGH
+    slow, here, floor = slow[old], here[old], floor[run[old]]
+    gap_ns, place = chunk.gap_ns[slow], cell[pieces.of(slow)]
+    asked = gap_ns > rule.limit_ns(floor)
+    # Whether a gap is 1.5 or 3 medians long matters only where its tick is not known to be that late already: the one that looks longest is asked first.
+    most = _lateness(gap_ns, floor)
+    hopeful = np.flatnonzero(most > late[place])
+    by_length = hopeful[np.argsort(-gap_ns[hopeful] / floor[hopeful])]
+    asked[by_length[np.unique(place[by_length], return_index=True)[1]]] = True
+    work = int(here[asked].sum())
+    if work > most_work:
         return None
-    median = medians.at(chunk, coarse, before, suspects)
-    stalled = chunk.gap_ns[suspects] > rule.limit_ns(median)
-    known = late.copy()
-    aged = cell[_old_enough(chunk, before)]
-    known[aged] = np.maximum(known[aged], JUDGED)
-    code = np.where(stalled, STALL, _lateness(chunk.gap_ns[suspects], median)).astype(np.uint8)
-    np.maximum.at(known, cell[suspects], code)
+    median_ns = medians.at(chunk, coarse, before, slow[asked])
+    stalled = gap_ns[asked] > rule.limit_ns(median_ns)
+    np.maximum.at(late, place[asked], np.where(stalled, STALL, _lateness(gap_ns[asked], median_ns)))
 
-    # Whether a gap is 1.5 or 3 medians long is asked only where its tick is not known to be that late already.
-    slow = np.flatnonzero(chunk.gap_ns >= LATE[0] * floor)
-    slow = judged(slow[_lateness(chunk.gap_ns[slow], floor[slow]) > known[cell[slow]]])
-    if work(slow) > most_work:
+    rest = ~asked & (most > late[place])
+    if work + here[rest].sum() > most_work:
         return None
-    np.maximum.at(known, cell[slow], _lateness(chunk.gap_ns[slow], medians.at(chunk, coarse, before, slow)))
-    return Verdict(suspects[stalled], median[stalled], known)
+    rest_median_ns = medians.at(chunk, coarse, before, slow[rest])
+    np.maximum.at(late, place[rest], _lateness(gap_ns[rest], rest_median_ns))
+    return slow[asked][stalled], median_ns[stalled]
+
+
+def _earlier(chunk: Chunk, before: Ints, gaps: Index) -> tuple[Ints, Ints, Index]:
+    """Of some gaps: how many their request had before, how many of those are in the chunk, and the run."""
+    run = chunk.run_of(gaps)
+    here = gaps - chunk.first_gap[run]
+    return before[run] + here, here, run
 
 
 def _lateness(gap_ns: Ints, median_ns: Floats) -> Codes:
@@ -97,17 +105,6 @@ def _lateness(gap_ns: Ints, median_ns: Floats) -> Codes:
     for multiple in LATE:
         steps += gap_ns >= multiple * median_ns
     return steps
-
-
-def _old_enough(chunk: Chunk, before: Ints) -> Bools | slice:
-    """Which gaps have ENOUGH before them."""
-    young = np.flatnonzero(before < ENOUGH)
-    if not len(young):
-        return slice(None)
-    mask = np.ones(len(chunk.gap_ns), np.bool_)
-    _, first = ragged(chunk.first_gap[young], np.minimum(chunk.gaps, ENOUGH - before)[young])
-    mask[first] = False
-    return mask
 
 
 class Ledger:

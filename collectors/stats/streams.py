@@ -8,12 +8,24 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from collectors.model.batch import Rows
 from collectors.stats.sketch import Bools, Index, Ints
 
 MAX_STREAMS: Final = 65_536
 UNSEEN: Final = -1
+_WORDS: Final = np.dtype(
+    [
+        ("time_ns", "<i8"),
+        ("start_ns", "<i8"),
+        ("duration_ns", "<i8"),
+        ("stream", "<u4"),
+        ("first_token", "<u4"),
+        ("rest", "<u8"),
+    ]
+)
+"""A DELIVERY whose last eight bytes are one word: tokens in its lowest 16 bits, then worker (16), tier (8), stage (8), extra."""
 
 
 class StreamTable:
@@ -58,94 +70,115 @@ class StreamTable:
 class Chunk:
     """Deliveries sorted by stream, in their own order within a stream, and cut into runs: consecutive rows of one request.
 
-    `order` sorts the rows; `begin` and `end` (exclusive) are positions in that order; a run is `fresh` when it begins with the request's first token, and `last` when
-    it is the last of its stream. Gap `i` belongs to the row at position `at[i]` and to the run `run[i]`; run `r` has `gaps[r]` of them from `first_gap[r]` on.
+    `order` sorts the rows; `begin` and `end` (exclusive) are positions in that order; `fresh` are the runs that begin with the request's first token; a run
+    is `last` when it is the last of its stream. Rows at the positions `without` have no gap, all others one each: run `r` has `gaps[r]` of them from `first_gap[r]` on.
     """
 
     order: Index
     time_ns: Ints
     tokens: Ints
-    row: Index
+    place: npt.NDArray[np.uint32]
+    """What of a row says where it was made: equal where worker, tier and stage are."""
     begin: Index
     end: Index
     stream: Index
-    fresh: Bools
+    fresh: Index
     last: Bools
     next_token: Ints
-    at: Index
+    without: Index
     gap_ns: Ints
-    run: Index
     gaps: Ints
     first_gap: Ints
     holes: int
     disorder: int
 
+    def run_of(self, gaps: Index) -> Index:
+        """The run of each of some gaps."""
+        return self.first_gap.searchsorted(gaps, side="right") - 1
 
-def arrange(rows: Rows, row_of_worker: Index, table: StreamTable) -> Chunk:
+    def position_of(self, gaps: Index) -> Index:
+        """The position of the row of each of some gaps."""
+        passed = self.without - np.arange(len(self.without))
+        return gaps + passed.searchsorted(gaps, side="right")
+
+    def gaps_before(self, positions: Index) -> Index:
+        """How many gaps the rows before each of some positions have."""
+        return positions - self.without.searchsorted(positions)
+
+
+def arrange(rows: Rows, table: StreamTable) -> Chunk:
     """Cuts at least one delivery into runs and gaps. Changes nothing in `table`, which must have room for the streams."""
-    # A stable sort of 16-bit keys is a radix sort.
+    # A stable sort of 16-bit keys is a radix sort; rows move fastest as whole words.
     order = rows["stream"].astype(np.uint16).argsort(kind="stable")
-    stream = rows["stream"].take(order)
-    time_ns = rows["time_ns"].take(order)
-    first = rows["first_token"].take(order).astype(np.int64)
-    tokens = rows["tokens"].take(order).astype(np.int64)
-    row = row_of_worker.take(rows["worker"].take(order))
-
-    starts = first == 0
-    begins = np.empty(len(order), np.bool_)
-    begins[0] = True
-    np.not_equal(stream[1:], stream[:-1], out=begins[1:])
-    begins |= starts
-    begin = np.flatnonzero(begins)
-    end = np.append(begin[1:], len(order))
-    run_stream = stream[begin].astype(np.intp)
-    fresh = starts[begin]
-    last = np.append(run_stream[1:] != run_stream[:-1], True)
-
+    rows = rows.view(np.int64).reshape(len(rows), -1).take(order, axis=0).reshape(-1).view(_WORDS)
+    stream = rows["stream"].copy()
+    time_ns = rows["time_ns"].copy()
+    first = rows["first_token"].astype(np.int64)
+    rest = rows["rest"].copy()
+    tokens = (rest & 0xFFFF).view(np.int64)
     after = first + tokens
-    expected = np.empty_like(after)
-    expected[1:] = after[:-1]
-    expected[begin] = np.where(fresh, UNSEEN, table.next_token[run_stream])
-    gap = np.empty_like(time_ns)
-    np.subtract(time_ns[1:], time_ns[:-1], out=gap[1:])
-    gap[begin] = time_ns[begin] - table.last_ns[run_stream]
-    follows = first == expected
-    forward = gap >= 0
-    holes = int(np.count_nonzero(~follows & (expected != UNSEEN)))
-    disorder = int(np.count_nonzero(follows & ~forward))
-    at = np.flatnonzero(follows & forward)
-    run = (np.cumsum(begins) - 1)[at]
-    gaps = np.bincount(run, minlength=len(begin))
+
+    begins = first == 0
+    begins[0] = True
+    begins[1:] |= stream[1:] != stream[:-1]
+    begin = begins.nonzero()[0]
+    end = ends(begin, len(order))
+    run_stream = stream[begin].astype(np.intp)
+    fresh = (first[begin] == 0).nonzero()[0]
+
+    before = table.next_token[run_stream]
+    before[fresh] = UNSEEN
+    gap_ns, follows = np.empty_like(time_ns), np.empty(len(order), np.bool_)
+    np.subtract(time_ns[1:], time_ns[:-1], out=gap_ns[1:])
+    np.equal(first[1:], after[:-1], out=follows[1:])
+    gap_ns[begin] = time_ns[begin] - table.last_ns[run_stream]
+    follows[begin] = first[begin] == before
+    counts = follows & (gap_ns >= 0)
+    without = (~counts).nonzero()[0]
+    holes = disorder = 0
+    missing = np.count_nonzero(before == UNSEEN)
+    if len(without) > missing:
+        holes = int(np.count_nonzero(~follows)) - int(missing)
+        disorder = len(without) - int(missing) - holes
+    gap_ns = gap_ns[counts]
+    first_gap = begin - without.searchsorted(begin)
     return Chunk(
         order=order,
         time_ns=time_ns,
         tokens=tokens,
-        row=row,
+        place=(rest >> 16).astype(np.uint32),
         begin=begin,
         end=end,
         stream=run_stream,
         fresh=fresh,
-        last=last,
+        last=run_stream != ends(run_stream, UNSEEN),
         next_token=after[end - 1],
-        at=at,
-        gap_ns=gap[at],
-        run=run,
-        gaps=gaps,
-        first_gap=np.cumsum(gaps) - gaps,
+        without=without,
+        gap_ns=gap_ns,
+        gaps=ends(first_gap, len(gap_ns)) - first_gap,
+        first_gap=first_gap,
         holes=holes,
         disorder=disorder,
     )
 
 
-def remember(chunk: Chunk, table: StreamTable) -> None:
-    """Brings the table up to the end of the chunk."""
+def ends(begins: Index, end: int) -> Index:
+    """Where each of at least one consecutive parts ends, from where they begin."""
+    shifted = np.empty_like(begins)
+    shifted[:-1] = begins[1:]
+    shifted[-1] = end
+    return shifted
+
+
+def remember(chunk: Chunk, last_row: Index, table: StreamTable) -> None:
+    """Brings the table up to the end of the chunk; `last_row` is the row of the worker that ended each run."""
     last = chunk.last
-    stream, end, fresh = chunk.stream[last], chunk.end[last] - 1, chunk.fresh[last]
-    table.last_ns[stream] = chunk.time_ns[end]
+    stream = chunk.stream[last]
+    table.last_ns[stream] = chunk.time_ns[chunk.end[last] - 1]
     table.next_token[stream] = chunk.next_token[last]
-    table.last_row[stream] = chunk.row[end]
-    begun = stream[fresh]
-    table.first_ns[begun] = chunk.time_ns[chunk.begin[last][fresh]]
+    table.last_row[stream] = last_row[last]
+    # Of a stream that begins twice the later one stays: assignment goes in order.
+    table.first_ns[chunk.stream[chunk.fresh]] = chunk.time_ns[chunk.begin[chunk.fresh]]
 
 
 def ragged(starts: Ints, lengths: Ints) -> tuple[Index, Index]:

@@ -1,0 +1,59 @@
+"""Pieces of a chunk: consecutive deliveries of one request that one worker made in the same tier, stage and tick. They are summed first and placed once."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from collectors.stats.sketch import Index, Ints
+from collectors.stats.streams import Chunk, ends
+
+TICKS_A_SECOND: Final = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pieces:
+    """An entry for each piece. `first_gap` is the piece's first gap in the chunk, `gaps` how many it has; `last` is the last piece of each run."""
+
+    begin: Index
+    row: Index
+    tier: Ints
+    stage: Ints
+    tick: Ints
+    deliveries: Ints
+    tokens: Ints
+    first_gap: Index
+    gaps: Ints
+    last: Index
+
+    def of(self, gaps: Index) -> Index:
+        """The piece of each of some gaps."""
+        return self.first_gap.searchsorted(gaps, side="right") - 1
+
+    @property
+    def second(self) -> Ints:
+        return self.tick // TICKS_A_SECOND
+
+
+def cut(chunk: Chunk, tick: Ints | int, row_of_worker: Index) -> Pieces:
+    """`tick` is that of each row, or of all of them."""
+    edge = np.empty(len(chunk.place), np.bool_)
+    np.not_equal(chunk.place[1:], chunk.place[:-1], out=edge[1:])
+    edge[chunk.begin] = True
+    if not isinstance(tick, int):
+        edge[1:] |= tick[1:] != tick[:-1]
+    begin = edge.nonzero()[0]
+    place = chunk.place[begin]
+    first_gap = chunk.gaps_before(begin)
+    return Pieces(
+        begin=begin,
+        row=row_of_worker.take(place & 0xFFFF),
+        tier=(place >> 16 & 0xFF).astype(np.int64),
+        stage=(place >> 24).astype(np.int64),
+        tick=np.full(len(begin), tick) if isinstance(tick, int) else tick[begin],
+        deliveries=ends(begin, len(edge)) - begin,
+        tokens=np.add.reduceat(chunk.tokens, begin),
+        first_gap=first_gap,
+        gaps=ends(first_gap, len(chunk.gap_ns)) - first_gap,
+        last=begin.searchsorted(chunk.end) - 1,
+    )
