@@ -20,7 +20,7 @@ from collectors.wire.exposition import SampleKey
 MAX_WORKERS: Final = 4_096
 """Of one page."""
 MAX_BUCKETS: Final = 512
-"""Of one histogram of one worker."""
+"""Different bounds of one histogram of one worker."""
 
 Floats = npt.NDArray[np.float64]
 Indexes = npt.NDArray[np.intp]
@@ -145,6 +145,11 @@ def bound(key: SampleKey, labels: Table[str, str]) -> float:
     return value
 
 
+def _rounded(value: float) -> float:
+    """Without what a change of unit adds behind the digits that were meant."""
+    return float(f"{value:.12g}")
+
+
 class Draft:
     """A mapping in the making."""
 
@@ -156,7 +161,7 @@ class Draft:
         self._derived: dict[Op, list[tuple[int, int, float, Series]]] = {}
         self._constant: list[Series] = []
         self._constants: list[float] = []
-        self._buckets: dict[tuple[str, str], int] = {}
+        self._bounds: dict[tuple[str, str], set[float]] = {}
 
     def worker(self, facts: WorkerFacts) -> None:
         """A worker that the page speaks of. What was said of it first holds, but a model may come later."""
@@ -188,9 +193,10 @@ class Draft:
             return
         le = None
         if kind is Kind.BUCKET:
-            le = bound(key, labels) * rule.scale
-            count = self._buckets[worker, key.name] = self._buckets.get((worker, key.name), 0) + 1
-            if count > MAX_BUCKETS:
+            le = bound(key, labels) if rule.scale == 1.0 else _rounded(bound(key, labels) * rule.scale)
+            bounds = self._bounds.setdefault((worker, key.name), set())
+            bounds.add(le)
+            if len(bounds) > MAX_BUCKETS:
                 raise MappingError(f"more than {MAX_BUCKETS} buckets in {key.name}")
         self._take.append(index)
         self._scale.append(1.0 if kind in (Kind.BUCKET, Kind.COUNT) else rule.scale)
@@ -211,6 +217,13 @@ class Draft:
     def derive(self, op: Op, left: int, right: int, series: Series, scale: float = 1.0) -> None:
         """`left op right`, times `scale`, of the page's values at these indexes. `series.metric` tells the formula."""
         self._derived.setdefault(op, []).append((left, right, scale, series))
+
+    def said(self) -> dict[str, frozenset[Signal]]:
+        """What has been taken from the page so far, by worker."""
+        found: dict[str, set[Signal]] = {}
+        for one in self._taken:
+            found.setdefault(one.worker, set()).add(one.signal)
+        return {worker: frozenset(signals) for worker, signals in found.items()}
 
     def constant(self, value: float, series: Series) -> None:
         self._constants.append(value)

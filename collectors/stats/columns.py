@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from collectors.model.signals import Kind, Series, Signal
+from collectors.model.signals import NOT_ADDABLE, Kind, Series, Signal
 from collectors.model.vocabulary import Tier
 from collectors.stats.counters import Groups
 
@@ -61,7 +61,7 @@ class Columns:
         self._gauge_positions, self._gauge_columns = _gather(list(gauges.values()))
         self.gauges: dict[Key, int] = {}
         for number, (column, positions) in enumerate(gauges.items()):
-            if len(positions) == 1 or column.key.signal is not Signal.KV_ACTIVE_RATIO:
+            if len(positions) == 1 or column.key.signal not in NOT_ADDABLE:
                 self.gauges.setdefault(column.key, number)
         self.counters: dict[Key, int] = {}
         self.histograms: dict[Key, HistogramColumns] = {}
