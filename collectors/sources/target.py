@@ -19,6 +19,7 @@ KINDS: Final = tuple(sorted((*NAMES, PLACEMENT)))
 
 _SCHEMES: Final = ("http", "https")
 _MAX_LENGTH: Final = 2_048
+_CREDENTIALS: Final = re.compile(r"(^|://).*@", re.DOTALL)
 _URL_CHARACTERS: Final = re.compile(r"[!-~]+")
 
 
@@ -43,8 +44,8 @@ def parse_target(text: str) -> Target:
     try:
         parts = urlsplit(f"{scheme}://{rest}")
         host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise _error(text, f"is not a URL or host:port ({error})") from None
+    except ValueError:  # its message may quote credentials
+        raise _error(text, "is not a URL or host:port") from None
     if not host or (port is None and "://" not in text):
         raise _error(text, "has no host" if not host else "has no port; write host:port or a URL")
     if port == 0 or parts.netloc.endswith(":"):
@@ -91,4 +92,5 @@ def _scheme(text: str) -> tuple[str, str, str]:
 
 
 def _error(text: str, why: str) -> TargetError:
-    return TargetError(f"target {safe_text(text, 80)!r} {why}")
+    shown = safe_text(_CREDENTIALS.sub(r"\1…@", text), 80)
+    return TargetError(f"target {shown!r} {why}")

@@ -1,0 +1,92 @@
+"""What may be written as a target, and what is said of the rest."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collectors.sources.detect import TargetError, open_target, open_targets, parse_target
+from collectors.wire.http import HttpClient
+
+S = "/placement/v1/stream"
+GOOD = {
+    # text: name, page to try, stream to try
+    "localhost:9100": ("localhost:9100", "http://localhost:9100/metrics", f"http://localhost:9100{S}"),
+    "http://h": ("h", "http://h/metrics", f"http://h{S}"),
+    "http://h:1/": ("h:1", "http://h:1/metrics", f"http://h:1{S}"),
+    "https://h:1": ("h:1", "https://h:1/metrics", f"https://h:1{S}"),
+    "HTTP://h:1": ("h:1", "http://h:1/metrics", f"http://h:1{S}"),
+    "[::1]:8000": ("[::1]:8000", "http://[::1]:8000/metrics", f"http://[::1]:8000{S}"),
+    "h:1/metrics": ("h:1", "http://h:1/metrics", None),
+    "http://h:1/engine/metrics": ("h:1/engine/metrics", "http://h:1/engine/metrics", None),
+    "http://h:1/m?a=b&c": ("h:1/m", "http://h:1/m?a=b&c", None),
+    "http://h:1/?a=b": ("h:1", "http://h:1/?a=b", None),
+    "http://h:1/m#part": ("h:1/m", "http://h:1/m", None),
+    f"http://h:1{S}": ("h:1", None, f"http://h:1{S}"),
+    f"h:1/router{S}": (f"h:1/router{S}", None, f"http://h:1/router{S}"),
+    "vllm+http://h:1": ("h:1", "http://h:1/metrics", None),
+    "emulator+https://h/x": ("h/x", "https://h/x", None),
+    "placement+http://h:1": ("h:1", None, f"http://h:1{S}"),
+    "placement+http://h:1/s": ("h:1/s", None, "http://h:1/s"),
+}
+
+
+@pytest.mark.parametrize("text", GOOD)
+def test_a_target(text: str) -> None:
+    target = parse_target(text)
+    assert (target.name, target.page, target.stream) == GOOD[text]
+
+
+BAD = {
+    "": "is not a URL or host:port",
+    "gpu-0": "has no port; write host:port or a URL",
+    "h:port": "is not a URL or host:port",
+    "h:99999": "is not a URL or host:port",
+    "h:0": "has no usable port",
+    "h:": "has no port",
+    "http://h:/x": "has no usable port",
+    ":8000": "has no host",
+    "http://": "has no host",
+    "http:///metrics": "has no host",
+    "http://[::1": "is not a URL or host:port",
+    "h:1 /metrics": "is not a URL or host:port",
+    "h:1/\x1b[2J": "is not a URL or host:port",
+    "http://h\u202e:1": "is not a URL or host:port",
+    "ftp://h:1": "is of an unknown scheme; known: http, https",
+    "vllm://h:1": "is of an unknown scheme; known: http, https",
+    "sglang+http://h:1": "is of an unknown kind 'sglang'; known: emulator, placement, vllm",
+    "http://user:secret@h:1": "holds credentials",
+    "user:secret@h:1": "holds credentials",
+    "ftp://user:se/secret@h": "is of an unknown scheme",
+    "http://user:secret@h:port": "is not a URL or host:port",
+    "h:1/" + "x" * 3000: "is too long",
+}
+
+
+@pytest.mark.parametrize("text", BAD)
+def test_no_target(text: str) -> None:
+    with pytest.raises(TargetError) as caught:
+        parse_target(text)
+    message = str(caught.value)
+    assert BAD[text] in message
+    assert message.isprintable()
+    assert len(message) < 250
+    assert "secret" not in message
+
+
+@given(st.text() | st.from_regex(r"([a-z+]{0,9}://)?[^/]{0,12}(:[0-9]{0,6})?(/.*)?"))
+def test_any_text_is_a_target_or_an_error(text: str) -> None:
+    try:
+        target = parse_target(text)
+    except TargetError:
+        return
+    assert target.name
+    assert target.page or target.stream
+
+
+async def test_names_are_unique() -> None:
+    async with HttpClient() as client:
+        sources = open_targets(["h:1", "http://h:1/metrics", "g:1", "h:1"], client)
+        assert [source.name for source in sources] == ["h:1", "h:1#2", "g:1", "h:1#3"]
+        assert open_target("h:1", client, "mine").name == "mine"
+        with pytest.raises(TargetError):
+            open_targets(["h:1", "nonsense"], client)
