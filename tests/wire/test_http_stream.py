@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.model.vocabulary import TargetStatus
 from collectors.wire.decoding import PIECE, ContentError, decoder
 from collectors.wire.http import Backoff, FetchError, HttpClient, HttpLimits, Stream
 from tests.loopback import Handler, Request, head, page, says, serving
