@@ -46,28 +46,28 @@ class Seen:
     output: bytearray = field(default_factory=bytearray)
 
 
-def watch(*arguments: str) -> Seen:
+def watch(*arguments: str, module: str = "bench.ui_child", deadline_s: float = DEADLINE_S) -> Seen:
     """Run one child to its end on a terminal of COLUMNS × ROWS."""
     with _terminal() as (master, slave), _pipe() as (marks, marks_out):
         env = {k: v for k, v in os.environ.items() if k not in UNSET}
         env |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "BENCH_MARKS": str(marks_out)}
-        command = [sys.executable, "-m", "bench.ui_child", *arguments]
+        command = [sys.executable, "-m", module, *arguments]
         seen = Seen()
         started = time.monotonic()
         with Popen(command, stdin=slave, stdout=slave, stderr=slave, env=env, pass_fds=(marks_out,)) as child:
             os.close(slave)
             os.close(marks_out)
-            _collect(master, marks, seen, started)
+            _collect(master, marks, seen, started, deadline_s)
             child.kill()
         if "end" not in seen.marks:
             raise RuntimeError(f"the child ended without a measurement: {bytes(seen.output[-2000:])!r}")
         return seen
 
 
-def _collect(master: int, marks: int, seen: Seen, started: float) -> None:
+def _collect(master: int, marks: int, seen: Seen, started: float, deadline_s: float) -> None:
     """Play the terminal until the child closes its marks. What was written before a mark is counted before it."""
     rest = b""
-    while time.monotonic() - started < DEADLINE_S:
+    while time.monotonic() - started < deadline_s:
         ready, _, _ = select.select([master, marks], [], [], 1.0)
         if master in ready and _read_terminal(master, seen):
             continue
