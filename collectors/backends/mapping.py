@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from collectors.model.signals import Kind, Series, Signal, WorkerFacts
+from collectors.model.signals import DeviceFacts, Kind, Series, Signal, WorkerFacts
 from collectors.model.vocabulary import Tier
 from collectors.wire.exposition import SampleKey
 
@@ -66,6 +66,8 @@ class Mapping(msgspec.Struct, frozen=True, eq=False):
     scale: Floats | None = None
     """By what each value that is taken is multiplied, to be in seconds, bytes, joules; None where all are already."""
     derived: tuple[Derived, ...] = ()
+    devices: tuple[DeviceFacts, ...] = ()
+    """Whose figures the page has beside or instead of workers'."""
     no_data: float = math.inf
     """What the page writes for no data: such values, and larger ones, become NaN."""
 
@@ -162,6 +164,7 @@ class Draft:
         self._constant: list[Series] = []
         self._constants: list[float] = []
         self._bounds: dict[tuple[str, str], set[float]] = {}
+        self._devices: dict[str, DeviceFacts] = {}
 
     def worker(self, facts: WorkerFacts) -> None:
         """A worker that the page speaks of. What was said of it first holds, but a model may come later."""
@@ -170,6 +173,14 @@ class Draft:
             raise MappingError(f"more than {MAX_WORKERS} workers on one page")
         if facts.model and not known.model:
             self._workers[facts.id] = msgspec.structs.replace(known, model=facts.model)
+
+    def device(self, facts: DeviceFacts) -> None:
+        """A device that the page speaks of. What was said of it first holds, but its users add up."""
+        known = self._devices.setdefault(facts.key, facts)
+        if len(self._devices) > MAX_WORKERS:
+            raise MappingError(f"more than {MAX_WORKERS} devices on one page")
+        if new := tuple(pod for pod in facts.pods if pod not in known.pods):
+            self._devices[facts.key] = msgspec.structs.replace(known, pods=(*known.pods, *new))
 
     def take(
         self,
@@ -249,5 +260,6 @@ class Draft:
                 )
                 for op, rows in self._derived.items()
             ),
+            devices=tuple(self._devices.values()),
             no_data=no_data,
         )

@@ -140,9 +140,48 @@ class Signal(StrEnum):
     HOST_MEMORY_TOTAL = "host_memory_total_bytes"
     """Of a host: what a tier there could be made of at most, not what one holds."""
     HOST_MEMORY_AVAILABLE = "host_memory_available_bytes"
+    HOST_MEMORY_USED = "host_memory_used_bytes"
+    """By everything, or by what `label` says."""
+    LINK_BYTES = "link_bytes_total"
+    """As `LINK_BYTES_PER_SECOND`, where the device counts."""
+    LINK_TRANSFER = "link_transfer_seconds"
+    """A transfer over a device's link, whatever it carried."""
+    EXECUTION = "execution_seconds"
+    """A program's run on a device; `label` is the percentile that the back end worked out."""
+    EXECUTIONS = "executions_total"
+    """Runs of programs, with how they ended as `label`."""
+    PROGRAMS_QUEUED = "programs_queued"
+    """Programs, not requests, that wait for a device."""
+    REQUESTS_RUNNING_MEAN = "requests_running_per_endpoint"
+    """A router's mean over the endpoints of the pool `label`, as the next two."""
+    REQUESTS_WAITING_MEAN = "requests_waiting_per_endpoint"
+    KV_ACTIVE_RATIO_MEAN = "kv_active_ratio_mean"
+    KV_INDEXED_BLOCKS = "kv_indexed_blocks"
+    """Entries of a router's index: what it believes to be held somewhere."""
+    PREDICTED_HIT_BYTES = "predicted_hit_bytes"
+    """Of one prompt, by a router's index."""
+    REVOCATIONS = "revocations_total"
+    """Requests that a router took back from workers, with what came of it as `label`."""
+    ENDPOINTS_READY = "endpoints_ready"
+    DISAGGREGATIONS = "disaggregation_decisions_total"
+    """A router's choices of where prefill and decode run, with the choice as `label`."""
+    NTPOT = "ntpot_seconds"
+    """A request's whole duration by its output tokens: queue and prefill included, so not TPOT."""
 
 
-NOT_ADDABLE: Final = frozenset({Signal.KV_ACTIVE_RATIO, Signal.KV_USED_RATIO, Signal.ITERATION})
+NOT_ADDABLE: Final = frozenset(
+    {
+        Signal.KV_ACTIVE_RATIO,
+        Signal.KV_USED_RATIO,
+        Signal.ITERATION,
+        Signal.KV_HIT_RATE,
+        Signal.KV_BLOCK_TOKENS,
+        Signal.DEVICE_ACTIVITY,
+        Signal.DEVICE_TEMPERATURE,
+        Signal.DEVICE_FAULT_CODE,
+        Signal.EXECUTION,
+    }
+)
 """Gauges of which two, told apart by labels that nobody asks for, have no sum."""
 
 
@@ -172,3 +211,16 @@ class WorkerFacts(msgspec.Struct, frozen=True):
     device: Device = Device.UNKNOWN
     chip: str = ""
     chips: int = 0
+
+
+class DeviceFacts(msgspec.Struct, frozen=True):
+    """What a page says about a device itself: `key` is the `owner` of its series. Empty: not said. It is no worker: that is what runs on it."""
+
+    key: str
+    host: str = ""
+    index: str = ""
+    uuid: str = ""
+    kind: Device = Device.UNKNOWN
+    chip: str = ""
+    pods: tuple[str, ...] = ()
+    """`namespace/pod`, or `pod`, of whoever has the device."""
