@@ -3,11 +3,21 @@
 from collections.abc import Collection
 from typing import Final
 
-from collectors.backends import emulator, vllm
+from collectors.backends import dcgm, dynamo, emulator, llmd, neuron, nixl, node, tpu, vllm
 from collectors.backends.mapping import Backend
 
-_ALL: Final = (emulator.BACKEND, vllm.BACKEND)
-"""In the order in which they are asked: an emulated page may look like any other."""
+_ALL: Final = (
+    emulator.BACKEND,
+    dynamo.BACKEND,
+    vllm.BACKEND,
+    llmd.BACKEND,
+    dcgm.BACKEND,
+    neuron.BACKEND,
+    tpu.BACKEND,
+    nixl.BACKEND,
+    node.BACKEND,
+)
+"""In the order in which they are asked: an emulated page may look like any other, and a server has its engine's families beside its own."""
 
 NAMES: Final = tuple(sorted(backend.name for backend in _ALL))
 

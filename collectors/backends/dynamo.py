@@ -1,0 +1,125 @@
+"""NVIDIA Dynamo's pages, as of 1.6.1: frontend and router (`dynamo_frontend`), workers, and the block manager KVBM.
+
+A worker's page has the engine's own families beside Dynamo's: they are one worker, and where both say the same the engine's word counts.
+What Dynamo says of the process as a whole is said of no rank where the page has several. Names: `dynamo/prometheus_names.py` in the wheel
+ai-dynamo-runtime; KVBM's, the planner's and the engine statistics' pages were never seen, only their names.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from collectors.backends import dynamo_frontend, vllm
+from collectors.backends.dynamo_workers import GENERATE, from_hex, role_alone, worker_id
+from collectors.backends.mapping import Backend, Draft, Mapping, Rule, families, rules
+from collectors.model.signals import Kind, Signal, WorkerFacts
+from collectors.model.vocabulary import Role, Tier
+from collectors.wire.exposition import SampleKey
+from collectors.wire.safe import safe_text
+
+_PREFIXES: Final = ("dynamo_frontend_", "dynamo_component_", "dynamo_kvbm_", "dynamo_planner_")
+_UPTIME: Final = "dynamo_component_uptime_seconds"
+_QUEUE: Final = "dynamo_request_queue"
+_DURATION: Final = "dynamo_component_request_duration_seconds"
+_ENGINE_WAITING: Final = "vllm:num_requests_waiting"
+
+_WORKER: Final = rules(
+    {
+        "dynamo_component_inflight_requests": Rule(Signal.REQUESTS_RUNNING, Kind.GAUGE),
+        _QUEUE: Rule(Signal.REQUESTS_WAITING, Kind.GAUGE),
+        "dynamo_component_gpu_cache_usage_percent": Rule(Signal.KV_ACTIVE_RATIO, Kind.GAUGE, Tier.HBM),  # 0–1
+        "dynamo_component_total_blocks": Rule(Signal.KV_CAPACITY_BLOCKS, Kind.GAUGE, Tier.HBM),
+        "dynamo_component_kv_cache_hit_rate": Rule(Signal.KV_HIT_RATE, Kind.GAUGE, Tier.HBM),
+        "dynamo_rejection_request_total": Rule(Signal.REQUESTS_REJECTED, Kind.COUNTER, label="capacity"),
+        "trtllm_kv_transfer_bytes_sum": Rule(Signal.PD_TRANSFER_BYTES, Kind.COUNTER),
+    },
+    {_DURATION: Signal.E2E, "trtllm_kv_transfer_latency_seconds": Signal.PD_TRANSFER},
+)
+_PER_ENDPOINT: Final = frozenset({"dynamo_component_inflight_requests", *rules({}, {_DURATION: Signal.E2E})})
+_PREFILLS: Final = rules({}, {_DURATION: Signal.PREFILL})
+_OFFLOADED: Final = "dynamo_kvbm_offload_"
+_ONBOARDED: Final = "dynamo_kvbm_onboard_"
+
+
+def _moved(signal: Signal, source: Tier, to: Tier) -> Rule:
+    return Rule(signal, Kind.COUNTER, source, to=to)
+
+
+_KVBM: Final = {
+    # In "offload" h is the host that is read from, in "onboard" the host that is read from too: d2h, h2d, then d(isk)2d(evice).
+    f"{_OFFLOADED}blocks_d2h": _moved(Signal.KV_TRANSFER_BLOCKS, Tier.HBM, Tier.DRAM),
+    f"{_OFFLOADED}blocks_h2d": _moved(Signal.KV_TRANSFER_BLOCKS, Tier.DRAM, Tier.FLASH),
+    f"{_OFFLOADED}blocks_d2d": _moved(Signal.KV_TRANSFER_BLOCKS, Tier.HBM, Tier.FLASH),
+    f"{_OFFLOADED}blocks_d2o": _moved(Signal.KV_TRANSFER_BLOCKS, Tier.HBM, Tier.OBJECT),
+    f"{_ONBOARDED}blocks_h2d": _moved(Signal.KV_TRANSFER_BLOCKS, Tier.DRAM, Tier.HBM),
+    f"{_ONBOARDED}blocks_d2d": _moved(Signal.KV_TRANSFER_BLOCKS, Tier.FLASH, Tier.HBM),
+    f"{_ONBOARDED}blocks_o2d": _moved(Signal.KV_TRANSFER_BLOCKS, Tier.OBJECT, Tier.HBM),
+    f"{_OFFLOADED}bytes_object": _moved(Signal.KV_TRANSFER_BYTES, Tier.HBM, Tier.OBJECT),
+    f"{_ONBOARDED}bytes_object": _moved(Signal.KV_TRANSFER_BYTES, Tier.OBJECT, Tier.HBM),
+    "dynamo_kvbm_object_write_failures": _moved(Signal.KV_TRANSFER_FAILURES, Tier.HBM, Tier.OBJECT),
+    "dynamo_kvbm_object_read_failures": _moved(Signal.KV_TRANSFER_FAILURES, Tier.OBJECT, Tier.HBM),
+    "dynamo_kvbm_matched_tokens": Rule(Signal.KV_HITS, Kind.COUNTER),
+    "dynamo_kvbm_host_cache_hit_rate": Rule(Signal.KV_HIT_RATE, Kind.GAUGE, Tier.DRAM),
+    "dynamo_kvbm_disk_cache_hit_rate": Rule(Signal.KV_HIT_RATE, Kind.GAUGE, Tier.FLASH),
+    "dynamo_kvbm_object_cache_hit_rate": Rule(Signal.KV_HIT_RATE, Kind.GAUGE, Tier.OBJECT),
+}
+_PLANNER: Final = {"dynamo_planner_power_projected_watts": Rule(Signal.POWER_PROJECTED, Kind.GAUGE)}
+_SHARED: Final = _KVBM | _PLANNER
+_FAMILIES: Final = families([_UPTIME, *_WORKER, *_SHARED]) | dynamo_frontend.FAMILIES
+
+
+def _detect(names: Collection[str]) -> bool:
+    return any(name.startswith(_PREFIXES) for name in names)
+
+
+def _wanted(family: str) -> bool:
+    return family in _FAMILIES or vllm.wanted(family)
+
+
+def _map(keys: Sequence[SampleKey], target: str) -> Mapping:
+    draft = Draft()
+    if dynamo_frontend.is_frontend(keys):
+        dynamo_frontend.add(draft, keys, f"{target}/frontend")
+    else:
+        _add_workers(draft, keys, target)
+    return draft.mapping()
+
+
+def _add_workers(draft: Draft, keys: Sequence[SampleKey], target: str) -> None:
+    """The workers of a page, named by their own ids where there are any, and what KVBM and a planner say, who may have a page alone."""
+    labels = [dict(key.labels) for key in keys]
+    named = dict.fromkeys(filter(None, map(_of_component, keys, labels)))
+    only = next(iter(named)) if len(named) == 1 else ""
+    vllm.add(draft, keys, lambda engine: worker_id(only, safe_text(engine, 20)) if only else f"{target}/{engine}")
+    engines = draft.said()
+    ranks = {worker.rpartition("/")[2] for worker in engines} if only else set()
+    rank = ranks.pop() if len(ranks) == 1 else "" if ranks else "0"
+    for key, one in zip(keys, labels, strict=True):
+        if canonical := _of_component(key, one):
+            role = role_alone(one.get("dynamo_component", ""))
+            if own := one.get("dp_rank") or rank:
+                draft.worker(WorkerFacts(worker_id(canonical, safe_text(own, 20)), role=role))
+    for index, (key, one) in enumerate(zip(keys, labels, strict=True)):
+        if rule := _SHARED.get(key.name):
+            worker = worker_id(only, rank) if only and rank else ""
+            draft.take(index, key, one, rule, worker=worker, owner="" if worker else target)
+        elif rule := _WORKER.get(key.name):
+            canonical = _of_component(key, one) or only
+            if not canonical or (key.name in _PER_ENDPOINT and one.get("dynamo_endpoint") != GENERATE):
+                continue
+            own = safe_text(one.get("dp_rank") or rank, 20)
+            worker = worker_id(canonical, own) if own else canonical
+            if key.name in _PREFILLS and role_alone(one.get("dynamo_component", "")) is Role.PREFILL:
+                draft.take(index, key, one, _PREFILLS[key.name], worker=worker)
+            said = engines.get(worker, frozenset())
+            if rule.signal is Signal.REQUESTS_WAITING and rule.signal in said:
+                draft.take(index, key, one, rule, worker=worker, metric=_ENGINE_WAITING)  # added to the engine's
+            elif rule.signal not in said:
+                draft.take(index, key, one, rule, worker=worker)
+
+
+def _of_component(key: SampleKey, labels: dict[str, str]) -> str | None:
+    """The worker whose sample it is, in canonical spelling."""
+    return from_hex(labels.get("worker_id", "")) if key.name.startswith("dynamo_component_") else None
+
+
+BACKEND: Final = Backend("dynamo", _detect, _wanted, _map)
