@@ -29,9 +29,9 @@ class GapStats:
 
     def __init__(self, rows: int, rule: Rule, placements: Placements) -> None:
         self.table = StreamTable()
-        self.medians = GapMedians(self.table.size)
+        self.medians = GapMedians()
         self.lives = Lives(self.table, self.medians)
-        self.gap = Histograms(rows)
+        self.gap = Histograms(rows, busy=True)
         self.ttft = Histograms(rows)
         self.stalled = Slots(rows)
         self.longest_stall = Extremes(rows)
@@ -56,7 +56,6 @@ class GapStats:
     def add(self, rows: Rows, streams: int, offset_ns: int, limit_ns: Ints | int, row_of_worker: Index) -> None:
         """At least one delivery, in the order of the stream, all of streams below `streams`. Session time is the emitter's plus `offset_ns`, and at most `limit_ns` (of each row, or of all)."""
         self.table.reserve(streams)
-        self.medians.reserve(self.table.size)
         for start in range(0, len(rows), CHUNK):
             part = slice(start, start + CHUNK)
             self._digest(

@@ -1,20 +1,16 @@
-"""One duration histogram for each row (a worker) over the sliding window: quantiles per row, merged over rows, and of single seconds.
-
-Quantiles are found in two steps, octave and then bin, for all rows at once, so that a tick's cost does not grow with the width of the range.
-"""
+"""One duration histogram for each row (a worker) over the sliding window: quantiles per row, merged over rows, and of single seconds."""
 
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from collectors.stats.sketch import BIN_BITS, BINS, SUB_BITS, Counts, Floats, Index, Ints, between, bins, ranks
-from collectors.stats.slots import Extremes, Slots, each_second
+from collectors.stats.sketch import BIN_BITS, BINS, Counts, Floats, Index, Ints, between, bins, ranks
+from collectors.stats.slots import Extremes, each_second
+from collectors.stats.sparse import Sparse
 
 QUANTILES: Final = (0.5, 0.99, 0.999)
 """Columns of `Quantiles`."""
-_BLOCK_BITS: Final = BIN_BITS - SUB_BITS
-_BLOCKS: Final = 1 << _BLOCK_BITS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,11 +25,11 @@ class Quantiles:
 
 
 class Histograms:
-    """Durations in nanoseconds by row and second."""
+    """Durations in nanoseconds by row and second; `busy` where there are very many."""
 
-    def __init__(self, rows: int) -> None:
+    def __init__(self, rows: int, *, busy: bool = False) -> None:
         self.rows = rows
-        self._cells = Slots(rows << BIN_BITS, SUB_BITS)
+        self._cells = Sparse(rows << BIN_BITS, busy=busy)
         self._extremes = Extremes(rows)
 
     @property
@@ -65,64 +61,52 @@ class Histograms:
         self._extremes.expire(first)
 
     def resize(self, rows: int) -> None:
+        if rows == self.rows:
+            return
         self.rows = rows
         self._cells.resize(rows << BIN_BITS)
         self._extremes.resize(rows)
 
     def quantiles(self) -> Quantiles:
         """Of every row over the window."""
-        blocks = self._cells.block_sums().reshape(self.rows, _BLOCKS)
-        n = blocks.sum(axis=1)
+        n = np.zeros(self.rows, np.int64)
         value, low, high = np.full((3, self.rows, len(QUANTILES)), np.nan)
         longest = np.full(self.rows, np.nan)
-        some = np.flatnonzero(n)
-        if len(some):
-            smallest, largest = (extreme[some] for extreme in self._extremes.window())
-            longest[some] = largest * 1e-9
-            below = np.cumsum(blocks[some], axis=1)
-            wanted = [ranks(n[some], q) for q in QUANTILES]
-            found = self._find(some, below, np.stack([rank for lower, upper, _ in wanted for rank in (lower, upper)]))
-            for i, (lower, _, part) in enumerate(wanted):
-                estimate = between(found[2 * i], found[2 * i + 1], lower, n[some], part, smallest, largest)
-                value[some, i], low[some, i], high[some, i] = estimate
+        smallest, largest = self._extremes.window()
+        rows, n_of_rows, found = _read(*self._cells.window(), smallest, largest, QUANTILES)
+        n[rows] = n_of_rows
+        value[rows], low[rows], high[rows] = found
+        longest[rows] = largest[rows] * 1e-9
         return Quantiles(n, value, low, high, longest)
-
-    def _find(self, rows: Index, below: Ints, wanted: Ints) -> Index:
-        """Bins of the order statistics `wanted` (k, rows); `below` counts up to and with each block (rows, blocks)."""
-        place = np.arange(len(rows))
-        block = (below[None, :, :] <= wanted[:, :, None]).sum(axis=2)
-        before = np.where(block > 0, below[place, block - 1], 0)
-        # Quantiles of one row mostly lie in one or two blocks: each block is read once.
-        read, which = np.unique((rows << _BLOCK_BITS) | block, return_inverse=True)
-        within = np.cumsum(self._cells.block(read), axis=1)[which.reshape(block.shape)]
-        found: Index = (block << SUB_BITS) | (within <= (wanted - before)[:, :, None]).sum(axis=2)
-        return found
 
     def merged(self) -> Counts:
         """All rows together over the window."""
-        blocks = self._cells.block_sums().reshape(self.rows, _BLOCKS)
-        counts = np.zeros(BINS, np.int64)
-        for block in np.flatnonzero(blocks.any(axis=0)).tolist():
-            rows = np.flatnonzero(blocks[:, block])
-            counts[block << SUB_BITS : (block + 1) << SUB_BITS] = self._cells.block((rows << _BLOCK_BITS) | block).sum(
-                axis=0
-            )
+        cells, counts = self._cells.window()
         smallest, largest = self._extremes.window()
-        return Counts.span(counts, int(smallest.min()), int(largest.max()))
+        of_bins = np.bincount(cells & (BINS - 1), weights=counts, minlength=1).astype(np.int64)
+        return Counts.span(of_bins, int(smallest.min()), int(largest.max()))
 
     def of_second(self, second: int, qs: tuple[float, ...]) -> tuple[Index, Ints, Floats]:
         """Rows that have anything in one second, how much, and their quantiles `qs` in seconds (rows, qs)."""
-        keys, counts = self._cells.of_second(second)
-        if not len(keys):
-            return np.zeros(0, np.intp), np.zeros(0, np.int64), np.zeros((0, len(qs)))
-        smallest, largest = self._extremes.of_second(second)
-        rows, first = np.unique(keys >> BIN_BITS, return_index=True)
-        n = np.add.reduceat(counts, first)
-        below = np.cumsum(counts)
-        before = below[first] - counts[first]
-        values = []
-        for q in qs:
-            lower, upper, part = ranks(n, q)
-            at = [keys[np.searchsorted(below, before + rank, side="right")] & (BINS - 1) for rank in (lower, upper)]
-            values.append(between(at[0], at[1], lower, n, part, smallest[rows], largest[rows])[0])
-        return rows, n, np.stack(values, axis=1)
+        rows, n, found = _read(*self._cells.of_second(second), *self._extremes.of_second(second), qs)
+        return rows, n, found[0]
+
+
+def _read(
+    cells: Index, counts: Ints, smallest: Ints, largest: Ints, qs: tuple[float, ...]
+) -> tuple[Index, Ints, Floats]:
+    """Rows that have anything, how much, and value, low and high of their quantiles in seconds (3, rows, qs), of ascending cells."""
+    if not len(cells):
+        return np.zeros(0, np.intp), np.zeros(0, np.int64), np.zeros((3, 0, len(qs)))
+    row = cells >> BIN_BITS
+    first = np.flatnonzero(np.append(True, row[1:] != row[:-1]))
+    rows = row[first]
+    n = np.add.reduceat(counts, first)
+    upto = np.cumsum(counts)
+    before = upto[first] - counts[first]
+    found = []
+    for q in qs:
+        lower, upper, part = ranks(n, q)
+        at = [cells[np.searchsorted(upto, before + rank, side="right")] & (BINS - 1) for rank in (lower, upper)]
+        found.append(between(at[0], at[1], lower, n, part, smallest[rows], largest[rows]))
+    return rows, n, np.array(found).transpose(1, 2, 0)

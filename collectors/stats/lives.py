@@ -47,7 +47,6 @@ class Lives:
             return
         table = self._table
         table.reserve(stream + 1)
-        self._medians.reserve(table.size)
         self._release(np.array([stream, self._stream.get(request, stream)]))
         self._stream[request] = stream
         self._request[stream] = request
@@ -103,7 +102,7 @@ class Lives:
         self._stream.clear()
         self._request.clear()
         self._table.forget(slice(None))
-        self._medians.forget(np.arange(self._table.size))
+        self._medians.forget(np.arange(MAX_STREAMS))
 
     def name(self, stream: int) -> str:
         """The request that has the stream; `#stream` if that was never said."""

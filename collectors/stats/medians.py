@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from collectors.stats.sketch import HIGH_NS, LOW_NS, OVER, SUB, SUB_BITS, UNDER, Floats, Index, Ints
-from collectors.stats.streams import Chunk, ragged
+from collectors.stats.streams import MAX_STREAMS, Chunk, ragged
 
 ENOUGH: Final = 8
 """Previous gaps without which nothing is said of a gap's lateness."""
@@ -40,40 +40,48 @@ MIDDLE_NS: Final[Floats] = _middles()
 
 
 class GapMedians:
-    """Gap histograms of the streams 0 … size − 1. A stream is one page of memory once it has been used."""
+    """Gap histograms of the streams that have gaps. Such a stream has a seat, which is a page of memory; seat 0 is that of all others, and stays empty."""
 
-    def __init__(self, size: int) -> None:
-        self._allocate(size)
+    def __init__(self) -> None:
+        self._seat: Index = np.zeros(MAX_STREAMS, np.intp)
+        self._free: list[int] = []
+        self._bins: Cells = np.zeros((1, 1 << _BITS), np.uint16)
+        self._octaves: Cells = np.zeros((1, 1 << _OCTAVE_BITS), np.uint16)
+        self._n: Ints = np.zeros(1, np.int64)
+        # Up to `until` gaps no median that anybody asks for is below the floor.
+        self._floor_ns: Floats = np.full(1, np.inf)
+        self._floor_until: Ints = np.full(1, ENOUGH)
 
-    def _allocate(self, size: int) -> None:
-        self._bins: Cells = np.zeros((size, 1 << _BITS), np.uint16)
-        self._octaves: Cells = np.zeros((size, 1 << _OCTAVE_BITS), np.uint16)
-        self.n: Ints = np.zeros(size, np.int64)
-        # Up to this number of gaps no median that anybody asks for is below the floor.
-        self._floor_ns: Floats = np.full(size, np.inf)
-        self._floor_until: Ints = np.full(size, ENOUGH)
-
-    def reserve(self, size: int) -> None:
-        if size <= len(self.n):
-            return
-        # Only what is used is copied: copying the rest would make every page of it real.
-        used = np.flatnonzero(self.n)
-        bins, octaves, n = self._bins[used], self._octaves[used], self.n[used]
-        floor_ns, floor_until = self._floor_ns[used], self._floor_until[used]
-        self._allocate(size)
-        self._bins[used], self._octaves[used], self.n[used] = bins, octaves, n
-        self._floor_ns[used], self._floor_until[used] = floor_ns, floor_until
+    def _claim(self, streams: Index) -> None:
+        """Gives seats to those that have none."""
+        standing = np.unique(streams[self._seat[streams] == 0])
+        short = len(standing) - len(self._free)
+        if short > 0:
+            taken = len(self._n)
+            more = max(short, taken)
+            self._bins = np.concatenate([self._bins, np.zeros((more, 1 << _BITS), np.uint16)])
+            self._octaves = np.concatenate([self._octaves, np.zeros((more, 1 << _OCTAVE_BITS), np.uint16)])
+            self._n = np.append(self._n, np.zeros(more, np.int64))
+            self._floor_ns = np.append(self._floor_ns, np.full(more, np.inf))
+            self._floor_until = np.append(self._floor_until, np.full(more, ENOUGH))
+            self._free = [*range(taken + more - 1, taken - 1, -1), *self._free]
+        if len(standing):
+            self._seat[standing] = self._free[-len(standing) :]
+            del self._free[-len(standing) :]
 
     def forget(self, streams: Index) -> None:
-        used = streams[self.n[streams] > 0]
-        if not len(used):
+        seats = np.unique(self._seat[streams])
+        seats = seats[seats > 0]
+        if not len(seats):
             return
-        stream, octave = np.nonzero(self._octaves[used])
-        self._bins.reshape(-1, _SUB)[(used[stream] << _OCTAVE_BITS) | octave] = 0
-        self._octaves[used] = 0
-        self.n[used] = 0
-        self._floor_ns[used] = np.inf
-        self._floor_until[used] = ENOUGH
+        seat, octave = np.nonzero(self._octaves[seats])
+        self._bins.reshape(-1, _SUB)[(seats[seat] << _OCTAVE_BITS) | octave] = 0
+        self._octaves[seats] = 0
+        self._n[seats] = 0
+        self._floor_ns[seats] = np.inf
+        self._floor_until[seats] = ENOUGH
+        self._free += seats.tolist()
+        self._seat[streams] = 0
 
     def floors(self, chunk: Chunk, coarse: Index, before: Ints) -> Floats:
         """A value (ns) for each run that no median at its gaps is below; +Inf where none of them has ENOUGH gaps before it.
@@ -81,7 +89,8 @@ class GapMedians:
         `before` is the number of gaps that each run's request had. With K more gaps the median cannot fall below the order statistic (n − K − 1) // 2 of the
         n that are known, so a floor holds for a while and is seldom looked up.
         """
-        floor, until = self._floor_ns[chunk.stream], self._floor_until[chunk.stream]
+        seat = self._seat[chunk.stream]
+        floor, until = self._floor_ns[seat], self._floor_until[seat]
         floor[chunk.fresh], until[chunk.fresh] = np.inf, ENOUGH
         stale = np.flatnonzero(before + chunk.gaps > until)
         if not len(stale):
@@ -91,9 +100,9 @@ class GapMedians:
         rank = (old - more - 1) >> 1
 
         known = rank >= 0
-        streams = chunk.stream[stale[known]]
-        floor[stale[known]] = self._floor_ns[streams] = MIDDLE_NS[self._select(streams, rank[known])]
-        self._floor_until[streams] = (old + more)[known]
+        seats = seat[stale[known]]
+        floor[stale[known]] = self._floor_ns[seats] = MIDDLE_NS[self._select(seats, rank[known])]
+        self._floor_until[seats] = (old + more)[known]
 
         short = stale[~known]
         if len(short):
@@ -102,16 +111,16 @@ class GapMedians:
             least = np.full(len(short), len(MIDDLE_NS) - 1)
             np.minimum.at(least, owner, coarse[index])
             some = np.flatnonzero(before[short] > 0)
-            lowest = self._select(chunk.stream[short[some]], np.zeros(len(some), np.int64))
+            lowest = self._select(seat[short[some]], np.zeros(len(some), np.int64))
             least[some] = np.minimum(least[some], lowest)
             floor[short] = MIDDLE_NS[least]
         return floor
 
-    def _select(self, streams: Index, rank: Ints) -> Index:
-        """Coarse bin of an order statistic of what is recorded of each stream."""
-        octaves = self._octaves.take(streams, axis=0)
+    def _select(self, seats: Index, rank: Ints) -> Index:
+        """Coarse bin of an order statistic of what is recorded on each seat."""
+        octaves = self._octaves.take(seats, axis=0)
         octave, inside = _find(octaves, rank.astype(np.uint16))
-        cells = self._bins.reshape(-1, _SUB).take((streams << _OCTAVE_BITS) | octave, axis=0)
+        cells = self._bins.reshape(-1, _SUB).take((seats << _OCTAVE_BITS) | octave, axis=0)
         return (octave << _SUB_BITS) | _find(cells, inside)[0]
 
     def at(self, chunk: Chunk, coarse: Index, before: Ints, gaps: Index) -> Floats:
@@ -119,16 +128,17 @@ class GapMedians:
         if not len(gaps):
             return np.zeros(0)
         run = chunk.run_of(gaps)
+        seat = self._seat[chunk.stream[run]]
         earlier = np.minimum(gaps - chunk.first_gap[run], MOST - before[run])
         owner, index = ragged(chunk.first_gap[run], earlier)
         extra = coarse[index]
         kept = before[run] > 0
-        octaves = np.where(kept[:, None], self._octaves[chunk.stream[run]], np.uint16(0))
+        octaves = np.where(kept[:, None], self._octaves[seat], np.uint16(0))
         np.add.at(octaves.reshape(-1), (owner << _OCTAVE_BITS) | (extra >> _SUB_BITS), np.uint16(1))
 
         def pick(rank: Ints) -> Index:
             octave, inside = _find(octaves, rank.astype(np.uint16))
-            cells = self._bins.reshape(-1, _SUB)[(chunk.stream[run] << _OCTAVE_BITS) | octave]
+            cells = self._bins.reshape(-1, _SUB)[(seat << _OCTAVE_BITS) | octave]
             cells = np.where(kept[:, None], cells, np.uint16(0))
             mine = (extra >> _SUB_BITS) == octave[owner]
             np.add.at(cells.reshape(-1), (owner[mine] << _SUB_BITS) | (extra[mine] & (_SUB - 1)), np.uint16(1))
@@ -140,7 +150,7 @@ class GapMedians:
 
     def before(self, chunk: Chunk) -> Ints:
         """Number of gaps (counted ones) that each run's request has before the chunk."""
-        before = self.n[chunk.stream]
+        before = self._n[self._seat[chunk.stream]]
         before[chunk.fresh] = 0
         return before
 
@@ -149,7 +159,9 @@ class GapMedians:
         before = self.before(chunk)
         self.forget(chunk.stream[chunk.fresh])
         grown = before + chunk.gaps
-        key = np.repeat(chunk.stream << _BITS, chunk.gaps)
+        self._claim(chunk.stream[chunk.last & (chunk.gaps > 0)])
+        seat = self._seat[chunk.stream]
+        key = np.repeat(seat << _BITS, chunk.gaps)
         key |= coarse
         _count(self._bins, self._octaves, key, np.uint16(1))
         if not chunk.last.all() or grown.max() > MOST:
@@ -157,7 +169,7 @@ class GapMedians:
             room = np.where(chunk.last, np.minimum(chunk.gaps, MOST - before), 0)
             _, index = ragged(chunk.first_gap + room, chunk.gaps - room)
             _count(self._bins, self._octaves, key[index], np.uint16(0xFFFF))
-        self.n[chunk.stream[chunk.last]] = np.minimum(grown, MOST)[chunk.last]
+        self._n[seat[chunk.last]] = np.minimum(grown, MOST)[chunk.last]
 
 
 def _count(bins: Cells, octaves: Cells, key: Index, amount: np.uint16) -> None:

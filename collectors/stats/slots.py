@@ -9,14 +9,13 @@ from collections.abc import Hashable, Iterator
 from typing import Final, Generic, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from collectors.stats.sketch import NO_MAXIMUM, NO_MINIMUM, Index, Ints
 
-Piece = tuple[npt.NDArray[np.int32], npt.NDArray[np.uint32] | Ints]
+Piece = tuple[Index, Ints]
 """Distinct cells and what they hold."""
 SECOND_NS: Final = 1_000_000_000
-_NEVER: Final = -(1 << 62)
+NEVER: Final = -(1 << 62)
 
 
 def each_second(seconds: Ints) -> Iterator[tuple[int, Index | slice]]:
@@ -31,66 +30,37 @@ def each_second(seconds: Ints) -> Iterator[tuple[int, Index | slice]]:
 
 
 class Slots:
-    """`cells` integers for each second. With `block_bits`, sums of 2^block_bits neighbouring cells are kept too, so that only occupied blocks are visited."""
+    """`cells` integers for each second, dense: for few cells, most of them in use."""
 
-    def __init__(self, cells: int, block_bits: int = 0) -> None:
-        self.block_bits = block_bits
-        # One second's counts in a bin, and a window's, fit 32 bits; sums of tokens need not.
-        self.dtype = np.dtype(np.uint32 if block_bits else np.int64)
-        self._open = np.zeros(cells, self.dtype)
-        self._closed = np.zeros(cells, self.dtype)
-        self._open_blocks = np.zeros(cells >> block_bits, np.int64)
-        self._closed_blocks = np.zeros(cells >> block_bits, np.int64)
+    def __init__(self, cells: int) -> None:
+        self._open: Ints = np.zeros(cells, np.int64)
+        self._closed: Ints = np.zeros(cells, np.int64)
         self._pieces: dict[int, list[Piece]] = {}
-        self._first = _NEVER
-        self._second = _NEVER
-        self.late = 0
-        """Amounts that came for a second which had left the window."""
+        self._first = NEVER
+        self._second = NEVER
 
     def add(self, second: int, keys: Index, amounts: Ints | None = None) -> None:
         """Add `amounts` (1 if None) to the cells `keys`, which may repeat."""
         if second < self._first:
-            self.late += len(keys)
             return
         if second > self._second:
             self._close()
             self._second = second
-        if second < self._second:
-            self._add_late(second, keys, amounts)
+        if second == self._second:
+            # add.at has a fast loop only for an intp index and a value of the array's own type.
+            np.add.at(self._open, keys, np.int64(1) if amounts is None else amounts)
             return
-        # add.at has a fast loop only for an intp index and a value of the array's own type.
-        np.add.at(self._open, keys, self.dtype.type(1) if amounts is None else amounts.astype(self.dtype, copy=False))
-        if self.block_bits:
-            np.add.at(self._open_blocks, keys >> self.block_bits, np.int64(1) if amounts is None else amounts)
-
-    def _add_late(self, second: int, keys: Index, amounts: Ints | None) -> None:
         cells, place = np.unique(keys, return_inverse=True)
-        held = np.bincount(place, weights=amounts, minlength=len(cells)).astype(np.int64)
-        self._hold(second, cells, held)
+        self._hold(second, cells, np.bincount(place, weights=amounts, minlength=len(cells)).astype(np.int64))
 
     def _hold(self, second: int, cells: Index, held: Ints) -> None:
-        kept = held.astype(self.dtype, copy=False)
-        self._pieces.setdefault(second, []).append((cells.astype(np.int32), kept))
-        self._closed[cells] += kept
-        if self.block_bits:
-            np.add.at(self._closed_blocks, cells >> self.block_bits, held)
+        self._pieces.setdefault(second, []).append((cells, held))
+        self._closed[cells] += held
 
     def _close(self) -> None:
-        if self.block_bits:
-            blocks = np.flatnonzero(self._open_blocks)
-            if not len(blocks):
-                return
-            by_block = self._open.reshape(-1, 1 << self.block_bits)
-            taken = by_block[blocks]
-            block, cell = np.nonzero(taken)
-            self._hold(self._second, (blocks[block] << self.block_bits) | cell, taken[block, cell].astype(np.int64))
-            by_block[blocks] = 0
-            self._open_blocks[blocks] = 0
-        else:
-            cells = np.flatnonzero(self._open)
-            if not len(cells):
-                return
-            self._hold(self._second, cells, self._open[cells].astype(np.int64))
+        cells = np.flatnonzero(self._open)
+        if len(cells):
+            self._hold(self._second, cells, self._open[cells])
             self._open[cells] = 0
 
     def expire(self, first: int) -> None:
@@ -100,50 +70,16 @@ class Slots:
             self._close()
         for second in [s for s in self._pieces if s < self._first]:
             for cells, held in self._pieces.pop(second):
-                keys = cells.astype(np.intp)
-                self._closed[keys] -= held
-                if self.block_bits:
-                    np.subtract.at(self._closed_blocks, keys >> self.block_bits, held.astype(np.int64))
+                self._closed[cells] -= held
 
     def sums(self) -> Ints:
         """Every cell over the window."""
-        return self._closed.astype(np.int64) + self._open
-
-    def block_sums(self) -> Ints:
-        return self._closed_blocks + self._open_blocks
-
-    def block(self, blocks: Index) -> Ints:
-        """The cells of the given blocks over the window, a row each."""
-        width = 1 << self.block_bits
-        return np.add(self._closed.reshape(-1, width)[blocks], self._open.reshape(-1, width)[blocks], dtype=np.int64)
-
-    def of_second(self, second: int) -> tuple[Index, Ints]:
-        """The non-zero cells of one second, ascending, and what they hold."""
-        if second == self._second:
-            self._close()
-        pieces = self._pieces.get(second, [])
-        if not pieces:
-            return np.zeros(0, np.intp), np.zeros(0, np.int64)
-        keys = np.concatenate([cells for cells, _ in pieces]).astype(np.intp)
-        held = np.concatenate([held for _, held in pieces]).astype(np.int64)
-        if len(pieces) > 1:
-            keys, place = np.unique(keys, return_inverse=True)
-            held = np.bincount(place, weights=held, minlength=len(keys)).astype(np.int64)
-        return keys, held
+        return self._closed + self._open
 
     def resize(self, cells: int) -> None:
         """Room for more cells; those that there are keep their number."""
-        self._close()
-        used = np.flatnonzero(self._closed_blocks) if self.block_bits else None
-        old, self._open, self._closed = self._closed, np.zeros(cells, self.dtype), np.zeros(cells, self.dtype)
-        if used is None:
-            self._closed[: len(old)] = old
-            return
-        width = 1 << self.block_bits
-        self._closed.reshape(-1, width)[used] = old.reshape(-1, width)[used]
-        blocks = self._closed_blocks
-        self._open_blocks, self._closed_blocks = np.zeros((2, cells >> self.block_bits), np.int64)
-        self._closed_blocks[: len(blocks)] = blocks
+        more = cells - len(self._open)
+        self._open, self._closed = np.pad(self._open, (0, more)), np.pad(self._closed, (0, more))
 
 
 class Extremes:
@@ -151,7 +87,7 @@ class Extremes:
 
     def __init__(self, rows: int) -> None:
         self._rows = rows
-        self._first = _NEVER
+        self._first = NEVER
         self._slots: dict[int, tuple[Ints, Ints]] = {}
 
     def add(self, second: int, rows: Index, smallest: Ints, largest: Ints) -> None:
@@ -174,7 +110,7 @@ class Extremes:
 
     def window(self) -> tuple[Ints, Ints]:
         if not self._slots:
-            return self.of_second(_NEVER)
+            return self.of_second(NEVER)
         smallest, largest = zip(*self._slots.values(), strict=True)
         return np.minimum.reduce(smallest), np.maximum.reduce(largest)
 
@@ -197,7 +133,7 @@ class Tally(Generic[Key]):
     def __init__(self, other: Key, limit: int = 1024) -> None:
         self._other = other
         self._limit = limit
-        self._first = _NEVER
+        self._first = NEVER
         self._slots: dict[int, Counter[Key]] = {}
         self._sums: Counter[Key] = Counter()
 
