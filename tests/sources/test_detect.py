@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from collectors.backends.registry import NAMES
 from collectors.model.batch import Batch
 from collectors.model.signals import Kind, Signal
 from collectors.model.vocabulary import TargetStatus
@@ -85,7 +86,7 @@ async def test_a_host_with_nothing_for_us() -> None:
     assert paths == [PAGE, STREAM] * 2
     assert seen.statuses == [(REJECTED, f"http 404; {STREAM}: http 404")] * 2
     seen, _, paths = await steps(by_path(metrics=says(page(STRANGER))), 1)
-    assert seen.statuses == [(REJECTED, f"not a known back end; known: emulator, vllm; {STREAM}: http 404")]
+    assert seen.statuses == [(REJECTED, f"not a known back end; known: {', '.join(NAMES)}; {STREAM}: http 404")]
 
 
 async def test_a_stream_that_is_not_one_leaves_nothing_behind() -> None:

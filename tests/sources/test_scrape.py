@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.backends import registry
+from collectors.backends.registry import NAMES
 from collectors.model.signals import Kind, Signal
 from collectors.model.vocabulary import Role, TargetStatus
 from collectors.session.clock import LiveClock
@@ -136,7 +137,7 @@ async def test_other_software_at_the_same_address() -> None:
         for tick in (1, 2, 3):
             await source.step(tick * TICK_NS, seen)
     assert [one.emulated for one in seen.inventories] == [False, True]
-    assert seen.statuses[-1] == (TargetStatus.REJECTED, "not a known back end; known: emulator, vllm")
+    assert seen.statuses[-1] == (TargetStatus.REJECTED, f"not a known back end; known: {', '.join(NAMES)}")
     assert len(seen.samples) == 2
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from collectors.backends.registry import NAMES
 from collectors.model.signals import Kind, Signal
 from collectors.model.vocabulary import TargetStatus
 from collectors.session.clock import LiveClock
@@ -68,9 +69,9 @@ FAULTS: Faults = {
     "of nothing known": (
         lambda: says(page(b"go_goroutines 7\n")),
         REJECTED,
-        "not a known back end; known: emulator, vllm",
+        f"not a known back end; known: {', '.join(NAMES)}",
     ),
-    "empty": (lambda: says(page(b"")), REJECTED, "not a known back end; known: emulator, vllm"),
+    "empty": (lambda: says(page(b"")), REJECTED, f"not a known back end; known: {', '.join(NAMES)}"),
     "contradicts itself": (
         lambda: says(
             page(
