@@ -97,6 +97,8 @@ class Backend(msgspec.Struct, frozen=True):
     """`(keys, target's name)`: what the wanted samples mean. Raises MappingError."""
     never_seen: bool = False
     """We have its documentation or source, but no page of it: nothing here was tried on a real one."""
+    side_effect: str = ""
+    """What reading the page changes for its other readers; empty: nothing."""
 
 
 class Rule(NamedTuple):
@@ -132,6 +134,8 @@ def kind_of(key: SampleKey, rule: Rule) -> Kind | None:
         if rule.kind is Kind.COUNTER and key.name != key.family and key.name.endswith(("_sum", "_count")):
             return rule.kind  # a histogram's or summary's own total
         return rule.kind if key.type == "untyped" else _SCALARS.get(key.type)
+    if key.type == "summary":  # its quantiles cannot be added, the rest can
+        return None if rule.kind is Kind.BUCKET else rule.kind
     return rule.kind if key.type in ("histogram", "untyped") else None
 
 

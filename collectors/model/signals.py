@@ -167,6 +167,18 @@ class Signal(StrEnum):
     """A router's choices of where prefill and decode run, with the choice as `label`."""
     NTPOT = "ntpot_seconds"
     """A request's whole duration by its output tokens: queue and prefill included, so not TPOT."""
+    PROMPT_TOKENS_EXTERNAL = "prompt_tokens_external_total"
+    """Whose KV came through a connector: from another worker, or from a tier below the device."""
+    TIME_SPENT = "time_spent_ns_total"
+    """Nanoseconds, as counters are kept in integers, that went by in `label`, over all requests."""
+    KV_LOST_TOKENS = "kv_lost_tokens_total"
+    """Left the tier without a copy below it, with the reason as `label`."""
+    HIT_BYTES = "kv_hit_bytes_total"
+    SPEC_ACCEPT_RATIO = "spec_accept_ratio"
+    SPEC_ACCEPT_LENGTH = "spec_accept_length_tokens"
+    """A step's mean, with the token that the model itself adds."""
+    HEALTHY = "healthy"
+    """1 where it says that it is well, 0 where not."""
 
 
 NOT_ADDABLE: Final = frozenset(
@@ -180,6 +192,9 @@ NOT_ADDABLE: Final = frozenset(
         Signal.DEVICE_TEMPERATURE,
         Signal.DEVICE_FAULT_CODE,
         Signal.EXECUTION,
+        Signal.SPEC_ACCEPT_RATIO,
+        Signal.SPEC_ACCEPT_LENGTH,
+        Signal.HEALTHY,
     }
 )
 """Gauges of which two, told apart by labels that nobody asks for, have no sum."""
