@@ -15,7 +15,7 @@ import struct
 import sys
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from subprocess import Popen
 
@@ -31,6 +31,7 @@ GOAL_KIB = 30.0
 GOAL_SHARE = {4: 0.05, 10: 0.10}
 GOAL_START = 1.3
 DEADLINE_S = 120.0
+NO_EXTRA: Mapping[str, str] = {}
 UNSET = {"NO_COLOR", "COLUMNS", "LINES", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"}
 """Of the environment: children run as an installed program does, with its bytecode in place."""
 SYNC_QUERY, SYNC_ANSWER = b"\x1b[?2026$p", b"\x1b[?2026;2$y"
@@ -46,11 +47,16 @@ class Seen:
     output: bytearray = field(default_factory=bytearray)
 
 
-def watch(*arguments: str, module: str = "bench.ui_child", deadline_s: float = DEADLINE_S) -> Seen:
+def watch(
+    *arguments: str,
+    module: str = "bench.ui_child",
+    deadline_s: float = DEADLINE_S,
+    environment: Mapping[str, str] = NO_EXTRA,
+) -> Seen:
     """Run one child to its end on a terminal of COLUMNS × ROWS."""
     with _terminal() as (master, slave), _pipe() as (marks, marks_out):
         env = {k: v for k, v in os.environ.items() if k not in UNSET}
-        env |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "BENCH_MARKS": str(marks_out)}
+        env |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "BENCH_MARKS": str(marks_out), **environment}
         command = [sys.executable, "-m", module, *arguments]
         seen = Seen()
         started = time.monotonic()

@@ -69,6 +69,9 @@ class Box(NamedTuple):
     width: int
     height: int
 
+    def holds(self, x: int, y: int) -> bool:
+        return self.x <= x < self.x + self.width and self.y <= y < self.y + self.height
+
 
 @dataclass(frozen=True)
 class Wants:
@@ -87,6 +90,10 @@ class Plan:
     boxed: bool
     tier_columns: int
     river_lines: int
+
+    def at(self, x: int, y: int) -> Section | None:
+        """The section at a cell of the screen."""
+        return next((name for name, box in self.boxes.items() if box.holds(x, y)), None)
 
 
 def plan(width: int, height: int, wants: Wants, zoom: Section | None = None) -> Plan | None:

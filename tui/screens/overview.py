@@ -101,7 +101,7 @@ class Overview(Screen[None]):
             target.show(self.view)
 
     async def on_click(self, event: events.Click) -> None:
-        panel = event.widget
+        panel = self._panel_at(event)
         if isinstance(panel, Footer):
             if (action := panel.action_at(event.x)) is not None:
                 await self.app.run_action(action)
@@ -118,8 +118,14 @@ class Overview(Screen[None]):
         self._wheel(event, -1)
 
     def _wheel(self, event: events.MouseEvent, rows: int) -> None:
-        if isinstance(event.widget, RowsPanel):
-            self.scroll_rows(rows, event.widget)
+        panel = self._panel_at(event)
+        if isinstance(panel, RowsPanel):
+            self.scroll_rows(rows, panel)
+
+    def _panel_at(self, event: events.MouseEvent) -> Panel | None:
+        """The panel under the mouse. The event's own x and y are relative to it."""
+        section = self.plan.at(event.screen_x, event.screen_y) if self.plan is not None else None
+        return self.panels[section] if section is not None else None
 
     def _rows_panel(self, section: Section) -> RowsPanel:
         panel = self.panels[section]

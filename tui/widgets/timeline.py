@@ -47,8 +47,8 @@ def strip(timeline: bytes, now_s: float, width: int) -> Strip:
 
 
 def column_at(it: Strip, width: int, session_s: float) -> int | None:
-    """Column of a moment; None where the strip does not reach."""
-    column = width - 1 - int((it.last_s - session_s - 1e-9) // it.seconds)
+    """Column of a moment, which belongs to the cell that ends with it; None where the strip does not reach."""
+    column = width - 1 - int((it.last_s - session_s + 1e-9) // it.seconds)
     return column if width - len(it.cells) <= column < width else None
 
 

@@ -1,0 +1,42 @@
+"""The App under test: what it shows, as text."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from textual.pilot import Pilot
+
+from collectors.model.frame import Frame
+from tests.tui.playing import Played
+from tui.app import TokenyardApp
+
+
+def text(app: TokenyardApp) -> str:
+    """The whole screen as plain text. Textual has no public way but an SVG; this is the only place that looks inside."""
+    return "\n".join(strip.text.rstrip() for strip in app.screen._compositor.render_strips())
+
+
+def lines(app: TokenyardApp) -> list[str]:
+    return text(app).split("\n")
+
+
+@asynccontextmanager
+async def running(played: Played, size: tuple[int, int] = (120, 36)) -> AsyncIterator[tuple[TokenyardApp, Pilot[None]]]:
+    """The dashboard on a driver, after it has shown the driver's Frames."""
+    app = TokenyardApp(played)
+    async with app.run_test(size=size) as pilot:
+        await settled(pilot)
+        yield app, pilot
+
+
+async def settled(pilot: Pilot[None]) -> None:
+    """All messages are handled, also those that they caused."""
+    for _ in range(3):
+        await pilot.pause()
+
+
+def minute(*ticks: int) -> Sequence[Frame]:
+    from tests.tui.frames import emulated
+
+    return [emulated(tick) for tick in ticks]
