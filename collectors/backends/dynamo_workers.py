@@ -18,7 +18,7 @@ GENERATE: Final = "generate"
 _LARGEST: Final = 2**64 - 1
 _HEX: Final = frozenset("0123456789abcdef")
 _DECIMAL: Final = frozenset("0123456789")
-_ROLES: Final = {"prefill": Role.PREFILL, "decode": Role.DECODE, "router": Role.ROUTER}
+_ROLES: Final = {role.value: role for role in (Role.PREFILL, Role.DECODE, Role.AGGREGATED, Role.ROUTER)}
 _DEVICES: Final = {"cuda": Device.GPU, "gpu": Device.GPU, "tpu": Device.TPU, "cpu": Device.CPU}
 
 

@@ -12,13 +12,21 @@ from collectors.session.source_state import SourceState
 
 @dataclass(slots=True)
 class Worker:
-    """Who says what of a worker: `placed` is the source of its deliveries and `row` its row there; `scraped` the source of its page."""
+    """Who says what of a worker: `placed` is the source of its deliveries and `row` its row there; `scraped` the source of its page.
+
+    Where several pages speak of it (a router's too), its page is the one that says most.
+    """
 
     info: WorkerInfo
     target: str
     placed: SourceState | None = None
     row: int = 0
     scraped: SourceState | None = None
+
+    @property
+    def runs_tokens(self) -> bool:
+        """Not so a router: what it counts are the tokens of others."""
+        return self.info.role is not Role.ROUTER
 
     @property
     def emulated(self) -> bool:
@@ -35,7 +43,7 @@ def workers(sources: Iterable[SourceState]) -> dict[str, Worker]:
             worker.info = _fuller(worker.info, info)
             if source.summary is not None:
                 worker.placed, worker.row = source, rows[info.id]
-            else:
+            elif worker.scraped is None or source.described[info.id] >= worker.scraped.described[info.id]:
                 worker.scraped, worker.target = source, source.name
     return found
 

@@ -4,6 +4,8 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+import msgspec
+
 from collectors.model.frame import DecisionSummary, Figure, PlacementRow, RiverRow, RuleCount, StallRow
 from collectors.model.signals import Signal
 from collectors.model.vocabulary import PRIMARY, STAGES, TIERS, Device, Provenance, Stage, Tier
@@ -27,9 +29,14 @@ def placement_rows(
         if source.summary is not None
         for row in _placed(source, source.summary, workers, tick_ns)
     ]
-    for worker in workers.values():
-        if worker.placed is None and worker.scraped is not None:
+    paged = [worker for worker in workers.values() if worker.placed is None and worker.scraped is not None]
+    for worker in paged:
+        if worker.runs_tokens:
             rows.extend(_scraped(worker, tick_ns, window_ns))
+    told = {row.stage for row in rows}
+    for worker in paged:
+        if not worker.runs_tokens:
+            rows.extend(_elsewhere(row) for row in _scraped(worker, tick_ns, window_ns) if row.stage not in told)
     order = {name: place for place, name in enumerate(workers)}
     return tuple(
         sorted(
@@ -151,6 +158,11 @@ def _scraped(worker: Worker, tick_ns: int, window_ns: int) -> Iterator[Placement
         grown = increase(stats.increase(tick_ns, window_ns, Key(worker.info.id, signal)), emulated=worker.emulated)
         if grown.value:
             yield PlacementRow(stage, stage in PRIMARY, worker.info.id, worker.info.device, Tier.UNKNOWN, grown)
+
+
+def _elsewhere(row: PlacementRow) -> PlacementRow:
+    """Tokens that passed a router, where nobody says who made them."""
+    return msgspec.structs.replace(row, worker=None, device=Device.UNKNOWN)
 
 
 def _occupied(cells: Ints) -> list[list[int]]:

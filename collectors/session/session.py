@@ -5,7 +5,7 @@ from typing import Final
 from collectors.model.batch import Batch
 from collectors.model.frame import Figure, Frame, TargetRow, WorkerRow
 from collectors.model.signals import Signal
-from collectors.model.vocabulary import Provenance
+from collectors.model.vocabulary import Provenance, Role
 from collectors.session.fleet import Worker, workers
 from collectors.session.placement_rows import (
     decision_summary,
@@ -70,7 +70,7 @@ class Session:
             tiers=tier_rows(sources, time_ns, window_ns),
             placements=placement_rows(fleet, sources, time_ns, window_ns),
             decisions=decision_summary(sources, time_ns),
-            jitter=tuple(jitter_row(row) for row in rows),
+            jitter=tuple(jitter_row(row) for row in rows if row.role is not Role.ROUTER),
             stalls=stall_rows(sources, time_ns),
             tokens_per_s=_total_rate(rows),
             ttft=all_ttft(list(fleet.values()), sources, time_ns, window_ns),
@@ -100,8 +100,9 @@ def _target(source: SourceState, time_ns: int) -> TargetRow:
 
 
 def _total_rate(rows: tuple[WorkerRow, ...]) -> Figure:
-    """Output tokens a second of all workers that say so."""
-    known = [row.tokens_per_s for row in rows if row.tokens_per_s.value is not None]
+    """Output tokens a second of all workers that say so; where none does, of the routers before them."""
+    told = [row for row in rows if row.tokens_per_s.value is not None]
+    known = [row.tokens_per_s for row in told if row.role is not Role.ROUTER] or [row.tokens_per_s for row in told]
     if not known:
         return absent(emulated=any(row.tokens_per_s.emulated for row in rows))
     return figure(

@@ -1,5 +1,6 @@
 """What a session remembers of one source: its status, its inventory, and the statistics that its parts call for."""
 
+from collections import Counter
 from typing import assert_never
 
 from collectors.diagnose.stalls import Evidence
@@ -37,6 +38,8 @@ class SourceState:
         """Samples or watermarks so far."""
         self.placed: DeliveryStats | None = None
         self.scraped: ScrapedStats | None = None
+        self.described: Counter[str] = Counter()
+        """How many series the source's page has of each worker."""
         self.evidence = Evidence()
         self.summary: Summary | None = None
         self._window_s = window_s
@@ -79,6 +82,7 @@ class SourceState:
                 if self.scraped is None:
                     self.scraped = ScrapedStats()
                 self.scraped.layout(part)
+                self.described = Counter(one.worker for one in part.series)
             case Samples():
                 self.answers += 1
                 if self.scraped is not None:

@@ -60,7 +60,10 @@ def jitter_row(row: WorkerRow) -> JitterRow:
 
 
 def all_ttft(workers: list[Worker], sources: list[SourceState], tick_ns: int, window_ns: int) -> Distribution:
-    """TTFT of all requests: of the deliveries' sources merged; without any, of the pages, where their buckets can be added."""
+    """TTFT of all requests: of the deliveries' sources merged; without any, of the pages, where their buckets can be added.
+
+    Of the pages, the routers' if they have it: two workers may each count the same request, one its prefill and one its decode.
+    """
     population = POPULATION[Signal.TTFT]
     placed = [source for source in sources if source.summary is not None]
     emulated = any(source.emulated for source in sources)
@@ -81,11 +84,12 @@ def all_ttft(workers: list[Worker], sources: list[SourceState], tick_ns: int, wi
                 age_s=max((age for source in placed if (age := source.age_s(tick_ns)) is not None), default=None),
             )
     pages = [
-        worker.scraped.scraped.histogram(tick_ns, window_ns, Key(worker.info.id, Signal.TTFT))
+        (worker.runs_tokens, worker.scraped.scraped.histogram(tick_ns, window_ns, Key(worker.info.id, Signal.TTFT)))
         for worker in workers
         if worker.scraped is not None and worker.scraped.scraped is not None
     ]
-    return _merged_pages(pages, population, emulated)
+    routed = [page for runs_tokens, page in pages if not runs_tokens and page.buckets is not None]
+    return _merged_pages(routed or [page for runs_tokens, page in pages if runs_tokens], population, emulated)
 
 
 def _merged_pages(pages: list[Histogram], population: str, emulated: bool) -> Distribution:

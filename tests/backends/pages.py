@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from collectors.backends import registry
 from collectors.backends.mapping import Mapping
 from collectors.model.signals import Kind, Signal
@@ -18,6 +21,13 @@ class Read(NamedTuple):
     values: dict[tuple[str, Signal, Kind, Tier | None, str], list[float]]
     """By worker, signal, kind, tier and owner; buckets are left out."""
     buckets: dict[tuple[str, Signal], dict[float, float]]
+    found: npt.NDArray[np.float64]
+    """A value for each of the mapping's series."""
+
+    def total(self, signal: str) -> float:
+        """Of the signal's counter, or its histogram's count."""
+        kinds = (Kind.COUNTER, Kind.COUNT)
+        return sum(sum(values) for (_, one, kind, *_), values in self.values.items() if one == signal and kind in kinds)
 
 
 def read(page: str, target: str = "target") -> Read:
@@ -25,8 +35,8 @@ def read(page: str, target: str = "target") -> Read:
     reader.read(page.encode())
     backend = registry.recognise({*reader.families, *(key.family for key in reader.keys)})
     mapping = backend.map(reader.keys, target)
-    known = Read(backend.name, mapping, {}, {})
     found = mapping.apply(reader.values)
+    known = Read(backend.name, mapping, {}, {}, found)
     assert found.shape == (len(mapping.series),)
     for series, value in zip(mapping.series, found.tolist(), strict=True):
         if series.kind is Kind.BUCKET:
