@@ -29,7 +29,7 @@ from collectors.stats.placements import Placements
 from collectors.stats.quantiles import enough
 from collectors.stats.river import TICK_NS
 from collectors.stats.sketch import NO_MAXIMUM, Ints
-from collectors.stats.slots import SECOND_NS, Tally
+from collectors.stats.slots import NEVER, SECOND_NS, Tally
 from collectors.stats.stalls import Rule
 from collectors.stats.streams import MAX_STREAMS
 from collectors.stats.summary import Faults, Summary
@@ -47,6 +47,7 @@ class DeliveryStats:
         self._observed_ns: int | None = None
         self._since_ns = 0
         self._told = 0
+        self._first = NEVER
         self._connected = False
         self._rejected = 0
         self._backwards = 0
@@ -71,9 +72,8 @@ class DeliveryStats:
         if not self._fleet.fits(part):
             # More workers have come and gone than there are rows: start anew with those that are there.
             self._fleet = Fleet()
-            self._fleet.learn(part)
             self._begin()
-            self._observed_ns = time_ns
+            self._observed_ns = None
         self._fleet.learn(part)
         rows = len(self._fleet.ids)
         for sized in (self._placements, self._gaps, self._tpot, self._queue):
@@ -84,6 +84,7 @@ class DeliveryStats:
         if self._observed_ns is None:
             self._observed_ns = time_ns
             self._told = time_ns // SECOND_NS
+            self._expire(time_ns)
 
     def lost(self) -> None:
         """The source is not connected any more: until the next inventory nothing is observed, and what becomes of the requests will not be known."""
@@ -143,10 +144,8 @@ class DeliveryStats:
         """The state at a tick after all parts before it; ticks come in order."""
         self._flush()
         observed_ns = time_ns if self._observed_ns is None else self._observed_ns
-        first = -(-(time_ns - self._window_ns) // SECOND_NS)
-        begin_ns = max(first * SECOND_NS, observed_ns)
-        for part in (self._placements, self._gaps, self._tpot, self._queue, self._rules, self._events, self._finished):
-            part.expire(first)
+        self._expire(time_ns)
+        begin_ns = max(self._first * SECOND_NS, observed_ns)
         running, waiting = self._lives.places(len(self._fleet.ids))
         river_tokens, river_late = self._gaps.river.draw(time_ns // TICK_NS, self._connected)
         events = self._events.sums()
@@ -179,8 +178,14 @@ class DeliveryStats:
         )
 
     def _second(self, time_ns: int, limit_ns: int) -> int:
-        """Session second of an event; one that claims to be later than its batch counts at the batch's time."""
-        return min(time_ns + self._fleet.clock_offset_ns, limit_ns) // SECOND_NS
+        """Session second of an event; one that claims to be later than its batch counts at the batch's time, and all that have left the window count in one."""
+        return max(min(time_ns + self._fleet.clock_offset_ns, limit_ns) // SECOND_NS, self._first - 1)
+
+    def _expire(self, time_ns: int) -> None:
+        """The window is that of a tick at `time_ns` from now on."""
+        self._first = -(-(time_ns - self._window_ns) // SECOND_NS)
+        for part in (self._placements, self._gaps, self._tpot, self._queue, self._rules, self._events, self._finished):
+            part.expire(self._first)
 
     def _flush(self) -> None:
         """Deals with the deliveries that have come, and with the requests that ended after them."""
@@ -197,7 +202,7 @@ class DeliveryStats:
         self._gaps.add(rows, streams, offset_ns, limit_ns, row_of_worker)
         if len(extras):
             second = np.minimum(rows["time_ns"] + offset_ns, limit_ns) // SECOND_NS
-            self._placements.add_extras(second, rows, extras, row_of_worker)
+            self._placements.add_extras(np.maximum(second, self._first - 1), rows, extras, row_of_worker)
 
     def _tell(self, second: int) -> tuple[tuple[int, float | None], ...]:
         told = []

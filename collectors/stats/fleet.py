@@ -49,11 +49,11 @@ class Fleet:
         """A slot that the inventory leaves out may still be named by rows: it keeps its meaning until it is given a new one."""
         self.clock_offset_ns = inventory.clock_offset_ns
         for worker in inventory.workers:
-            row = self._rows.setdefault(worker.id, len(self.ids))
-            if row == len(self.ids):
+            if worker.id not in self._rows and len(self.ids) < MAX_ROWS:
+                self._rows[worker.id] = len(self.ids)
                 self.ids.append(worker.id)
             if 0 <= worker.slot < UNKNOWN_WORKER:
-                self.row_of_slot[worker.slot] = row
+                self.row_of_slot[worker.slot] = self._rows.get(worker.id, UNKNOWN_ROW)
         self._pools |= {pool.slot: PoolKey(pool.owner, pool.tier) for pool in inventory.pools}
 
     def disconnect(self) -> None:

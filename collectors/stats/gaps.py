@@ -12,7 +12,7 @@ from collectors.stats.pieces import Pieces, cut
 from collectors.stats.placements import Placements
 from collectors.stats.river import TICK_NS, River
 from collectors.stats.sketch import Floats, Index, Ints, bins
-from collectors.stats.slots import SECOND_NS, Extremes, Slots, each_second
+from collectors.stats.slots import NEVER, SECOND_NS, Extremes, Slots, each_second
 from collectors.stats.stalls import LEDGER, Ledger, Rule, Stall, judge
 from collectors.stats.streams import UNSEEN, Chunk, StreamTable, arrange, remember
 
@@ -40,6 +40,7 @@ class GapStats:
         self.holes = 0
         self.disorder = 0
         self._rows = rows
+        self._first = NEVER
         self._rule = rule
         self._placements = placements
 
@@ -49,6 +50,8 @@ class GapStats:
             part.resize(rows)
 
     def expire(self, first: int) -> None:
+        """The window begins with the second `first`."""
+        self._first = first
         for part in (self.gap, self.ttft, self.stalled, self.longest_stall):
             part.expire(first)
         self.ledger.expire(first * SECOND_NS)
@@ -67,7 +70,7 @@ class GapStats:
         at_ns = chunk.time_ns + offset_ns
         np.minimum(at_ns, limit_ns if isinstance(limit_ns, int) else limit_ns[chunk.order], out=at_ns)
         ticks = int(at_ns.min()) // TICK_NS, int(at_ns.max()) // TICK_NS
-        pieces = cut(chunk, ticks[0] if ticks[0] == ticks[1] else at_ns // TICK_NS, row_of_worker)
+        pieces = cut(chunk, ticks[0] if ticks[0] == ticks[1] else at_ns // TICK_NS, self._first, row_of_worker)
         cell = self.river.cells(pieces.tick, pieces.row)
         bin_ = bins(chunk.gap_ns)
         coarse = coarse_bins(bin_)
@@ -107,8 +110,9 @@ class GapStats:
     def _add_stalls(self, chunk: Chunk, pieces: Pieces, at_ns: Ints, gaps: Index, median_ns: Floats) -> None:
         if not len(gaps):
             return
-        row, gap_ns, at = pieces.row[pieces.of(gaps)], chunk.gap_ns[gaps], chunk.position_of(gaps)
-        for second, mine in each_second(at_ns[at] // SECOND_NS):
+        piece, gap_ns, at = pieces.of(gaps), chunk.gap_ns[gaps], chunk.position_of(gaps)
+        row = pieces.row[piece]
+        for second, mine in each_second(pieces.second[piece]):
             self.stalled.add(second, row[mine])
             self.longest_stall.add(second, row[mine], gap_ns[mine], gap_ns[mine])
         columns = at_ns[at], chunk.time_ns[at], chunk.stream[chunk.run_of(gaps)], gap_ns, median_ns, row

@@ -64,7 +64,7 @@ class Lives:
             self._table.home[stream] = row
 
     def end(self, request: str, second: int, reason: str, output_tokens: int | None) -> None:
-        stream = self._stream.get(request)
+        stream = self._stream.pop(request, None)
         if stream is not None:
             self._ends.append(End(request, stream, second, reason, output_tokens))
 
@@ -84,15 +84,16 @@ class Lives:
         first_ns, delivered = int(table.first_ns[stream]), int(table.next_token[stream])
         tokens = delivered if end.output_tokens is None else end.output_tokens
         # A back end may count an end-of-sequence token that it does not deliver; where more is missing the last delivery was not seen.
-        if end.reason not in COMPLETED or first_ns == UNSEEN or tokens < 2 or delivered < tokens - 1:
+        taken_ns = int(table.last_ns[stream]) - first_ns
+        if end.reason not in COMPLETED or first_ns == UNSEEN or taken_ns < 0 or tokens < 2 or delivered < tokens - 1:
             return None
-        return round((int(table.last_ns[stream]) - first_ns) / (tokens - 1))
+        return round(taken_ns / (tokens - 1))
 
     def _release(self, streams: Ints) -> None:
         for stream in streams.tolist():
             request = self._request.pop(stream, None)
-            if request is not None:
-                self._stream.pop(request, None)
+            if request is not None and self._stream.get(request) == stream:
+                del self._stream[request]
         self._table.forget(streams)
         self._medians.forget(streams)
 

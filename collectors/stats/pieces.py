@@ -20,6 +20,8 @@ class Pieces:
     tier: Ints
     stage: Ints
     tick: Ints
+    second: Ints
+    """Of what has left the window the last second that has."""
     deliveries: Ints
     tokens: Ints
     first_gap: Index
@@ -30,13 +32,9 @@ class Pieces:
         """The piece of each of some gaps."""
         return self.first_gap.searchsorted(gaps, side="right") - 1
 
-    @property
-    def second(self) -> Ints:
-        return self.tick // TICKS_A_SECOND
 
-
-def cut(chunk: Chunk, tick: Ints | int, row_of_worker: Index) -> Pieces:
-    """`tick` is that of each row, or of all of them."""
+def cut(chunk: Chunk, tick: Ints | int, first_second: int, row_of_worker: Index) -> Pieces:
+    """`tick` is that of each row, or of all of them; the window begins with `first_second`."""
     edge = np.empty(len(chunk.place), np.bool_)
     np.not_equal(chunk.place[1:], chunk.place[:-1], out=edge[1:])
     edge[chunk.begin] = True
@@ -44,13 +42,15 @@ def cut(chunk: Chunk, tick: Ints | int, row_of_worker: Index) -> Pieces:
         edge[1:] |= tick[1:] != tick[:-1]
     begin = edge.nonzero()[0]
     place = chunk.place[begin]
+    ticks = np.full(len(begin), tick) if isinstance(tick, int) else tick[begin]
     first_gap = chunk.gaps_before(begin)
     return Pieces(
         begin=begin,
         row=row_of_worker.take(place & 0xFFFF),
         tier=(place >> 16 & 0xFF).astype(np.int64),
         stage=(place >> 24).astype(np.int64),
-        tick=np.full(len(begin), tick) if isinstance(tick, int) else tick[begin],
+        tick=ticks,
+        second=np.maximum(ticks // TICKS_A_SECOND, first_second - 1),
         deliveries=ends(begin, len(edge)) - begin,
         tokens=np.add.reduceat(chunk.tokens, begin),
         first_gap=first_gap,
