@@ -32,7 +32,7 @@ async def running(played: Played, size: tuple[int, int] = (120, 36)) -> AsyncIte
 
 async def settled(pilot: Pilot[None]) -> None:
     """All messages are handled, also those that they caused."""
-    for _ in range(3):
+    for _ in range(2):
         await pilot.pause()
 
 
