@@ -43,6 +43,8 @@ class Section(StrEnum):
 
 PANELS: Final = (Section.FLEET, Section.TIERS, Section.RIVER, Section.STALLS)
 """Sections with rows, in the order in which they are zoomed."""
+SCROLLED_TOGETHER: Final = (Section.FLEET, Section.RIVER)
+"""Sections that the arrow keys scroll where none is zoomed: they show the same workers."""
 
 GRANTS: Final[tuple[tuple[Section, int], ...]] = (
     (Section.FLEET, 4),

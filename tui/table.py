@@ -91,12 +91,14 @@ def row_lines(it: Grid[Row], row: Row, width: int) -> list[Line]:
     return out
 
 
-def shed_note(first: int, shown: int, total: int, columns: int = 0, *, zoomed: bool = False) -> str:
-    """What does not fit, and the key that shows it; empty where everything fits."""
+def shed_note(
+    first: int, shown: int, total: int, columns: int = 0, *, zoomed: bool = False, arrows: bool = True
+) -> str:
+    """What does not fit, and the keys that show it (`arrows`: also ↑ and ↓); empty where everything fits."""
     parts = []
     if shown < total:
         rows = f"{first + 1}–{first + shown} of {total}" if shown else f"{total} rows"
-        parts.append(f"{rows} ↑↓")
+        parts.append(f"{rows} ↑↓" if arrows or zoomed else rows)
     if columns:
         parts.append(f"{columns} column{'s' * (columns != 1)} more")
     if zoomed:

@@ -54,6 +54,7 @@ async def test_help(size: tuple[int, int]) -> None:
     async with running(Played([FRAMES["emulated"]]), size) as (app, pilot):
         await pilot.press("question_mark")
         await settled(pilot)
+        assert " EMULATED " in lines(app)[0]
         check(f"help-{size[0]}x{size[1]}", text(app))
 
 

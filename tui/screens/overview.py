@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from textual.reactive import reactive
 from textual.screen import Screen
 
-from tui.layout import PANELS, Plan, Section, Wants, plan
+from tui.layout import PANELS, SCROLLED_TOGETHER, Plan, Section, Wants, plan
 from tui.view import View
 from tui.widgets.fleet import Fleet, ailing
 from tui.widgets.footer import Footer
@@ -95,7 +95,7 @@ class Overview(Screen[None]):
         elif self._zoom is not None:
             targets = [self._rows_panel(self._zoom)]
         else:
-            targets = [self._rows_panel(Section.FLEET), self._rows_panel(Section.RIVER)]
+            targets = [self._rows_panel(section) for section in SCROLLED_TOGETHER]
         for target in targets:
             target.scroll_rows = max(0, min(target.scroll_rows + rows, target.last_first))
             target.show(self.view)

@@ -76,7 +76,7 @@ def kpis(view: View) -> list[Kpi]:
     """All key figures, the most important first."""
     frame = view.frame
     if frame is None:
-        return [Kpi(name, (ABSENT,), Ink.DIM) for name in ("tok/s", "TTFT p99", "worst jitter", "longest stall")]
+        return [Kpi(name, (ABSENT,), Ink.DIM) for name in ("output tok/s", "TTFT p99", "worst jitter", "longest stall")]
     ttft = frame.ttft
     out = [
         _kpi("output tok/s", frame.tokens_per_s, fmt.figure(frame.tokens_per_s, Unit.RATE)),

@@ -19,7 +19,8 @@ LINES = 2
 def notices(view: View, width: int) -> list[Line]:
     lines: list[Line] = []
     if view.problem is not None:
-        lines += _sentence(DOWN, f"{view.problem} (what was seen stays: ← → step, q quits)", Ink.BAD, width)
+        hint = " (what was seen stays: ← → step)" if view.frame is not None else ""
+        lines += _sentence(DOWN, view.problem + hint, Ink.BAD, width)
     if view.frame is not None and view.frame.verdict:
         lines += _sentence(VERDICT, view.frame.verdict, Ink.WARN, width)
     return lines

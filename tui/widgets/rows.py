@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from tui.layout import SCROLLED_TOGETHER
 from tui.line import Line, framed, titled
 from tui.table import shed_note
 from tui.widgets.panel import Panel
@@ -47,6 +48,7 @@ class RowsPanel(Panel):
         body = self.body(view, *inner)
         self.last_first = body.total - body.shown
         self.scroll_rows = min(self.scroll_rows, self.last_first)
-        note = shed_note(body.first, body.shown, body.total, body.columns, zoomed=self.zoomed)
+        arrows = self.section in SCROLLED_TOGETHER
+        note = shed_note(body.first, body.shown, body.total, body.columns, zoomed=self.zoomed, arrows=arrows)
         top = titled(width, *self.title(view), note, corners="╭╮" if boxed else "")
         return framed(body.lines, width, height, top, box=boxed)
