@@ -10,7 +10,7 @@ from collections.abc import Mapping as Table
 from typing import Final
 
 from collectors.backends.devices import device_key, host_of
-from collectors.backends.mapping import Backend, Draft, Mapping, Rule, families
+from collectors.backends.mapping import Backend, Draft, Mapping, Rule
 from collectors.model.signals import DeviceFacts, Kind, Signal
 from collectors.model.vocabulary import Device
 from collectors.wire.exposition import SampleKey
@@ -46,7 +46,6 @@ _LINKS: Final = {
 """Bytes a second now; older lists of counters declare them as counters of bytes."""
 _OF_AN_INSTANCE: Final = frozenset({*_PARTS, "DCGM_FI_PROF_DRAM_ACTIVE", "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE", _ACTIVE})
 """What a part of a divided GPU (MIG) has for itself. Everything else is the whole GPU's, and is repeated for each part."""
-_FAMILIES: Final = families([*_RULES, *_LINKS, *_PARTS])
 
 
 def _detect(names: Collection[str]) -> bool:
@@ -54,7 +53,7 @@ def _detect(names: Collection[str]) -> bool:
 
 
 def _wanted(family: str) -> bool:
-    return family in _FAMILIES
+    return family.startswith(_PREFIX)  # what of it there is, is its operator's choice
 
 
 def _map(keys: Sequence[SampleKey], target: str) -> Mapping:

@@ -50,8 +50,21 @@ _HISTOGRAMS: Final = {
     _ENQUEUED: Signal.QUEUE,
     "prefix_indexer_hit_bytes": Signal.PREDICTED_HIT_BYTES,
 }
+_STAGES: Final = {
+    "scheduler_e2e_duration_seconds": "scheduling",
+    "flow_control_dispatch_cycle_duration_seconds": "dispatch cycle",
+    "request_processing_duration_seconds": "request processing",
+    "response_processing_duration_seconds": "response processing",
+}
 _RATIOS: Final = rules({}, {"prefix_indexer_hit_ratio": Signal.PREDICTED_HIT_RATIO})
-_RULES: Final = rules(_SCALARS, _HISTOGRAMS)
+_RULES: Final = {
+    **rules(_SCALARS, _HISTOGRAMS),
+    **{
+        name: rule._replace(label=stage)
+        for family, stage in _STAGES.items()
+        for name, rule in rules({}, {family: Signal.STAGE}).items()
+    },
+}
 _LABELS: Final = {
     "average_running_requests": ("name",),
     "average_queue_size": ("name",),
@@ -85,6 +98,8 @@ _OLD: Final = {
     "inference_extension_prefix_indexer_hit_ratio": "prefix_indexer_hit_ratio",
     "inference_extension_prefix_indexer_hit_bytes": "prefix_indexer_hit_bytes",
     "inference_extension_flow_control_queue_size": "flow_control_queue_size",
+    "inference_extension_scheduler_e2e_duration_seconds": "scheduler_e2e_duration_seconds",
+    "inference_extension_flow_control_dispatch_cycle_duration_seconds": "flow_control_dispatch_cycle_duration_seconds",
     f"inference_extension_{_ENQUEUED}": _ENQUEUED,
     f"inference_extension_{_QUEUED}": _QUEUED,
     "llm_d_inference_scheduler_disagg_decision_total": "disagg_decision_total",
@@ -126,12 +141,12 @@ _MARKS: Final = (
 )
 
 
-def _detect(names: Collection[str]) -> bool:
-    return any(name.startswith(_MARKS) for name in names) or not _FAMILIES.isdisjoint(names)
-
-
 def _wanted(family: str) -> bool:
-    return family in _FAMILIES
+    return family in _FAMILIES or family.startswith(_MARKS)
+
+
+def _detect(names: Collection[str]) -> bool:
+    return any(_wanted(name) for name in names)
 
 
 def _map(keys: Sequence[SampleKey], target: str) -> Mapping:
