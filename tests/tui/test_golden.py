@@ -38,6 +38,7 @@ async def test_the_overview(name: str, size: tuple[int, int]) -> None:
         shown = lines(app)
         assert len(shown) == size[1]
         assert all(cell_len(line) <= size[0] for line in shown)
+        assert "? help" in shown[-1], "a blank screen is no golden"
         check(f"{name}-{size[0]}x{size[1]}", text(app))
 
 

@@ -33,6 +33,7 @@ class Panel(Widget):
 
     def __init__(self, name: str) -> None:
         super().__init__(id=name)
+        self.display = False
         self.plan: Plan | None = None
         self.box: Box | None = None
         self.scroll_rows = 0
