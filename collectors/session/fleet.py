@@ -30,7 +30,8 @@ class Worker:
 
     @property
     def emulated(self) -> bool:
-        return any(source is not None and source.emulated for source in (self.placed, self.scraped))
+        placed, scraped = self.placed, self.scraped
+        return (placed is not None and placed.emulated) or (scraped is not None and scraped.emulated)
 
 
 def workers(sources: Iterable[SourceState]) -> dict[str, Worker]:

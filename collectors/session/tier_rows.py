@@ -57,9 +57,7 @@ def _placed(source: SourceState, tick_ns: int) -> Iterator[TierRow]:
 
 def _scraped(source: SourceState, stats: ScrapedStats, tick_ns: int, window_ns: int) -> Iterator[TierRow]:
     emulated = source.emulated
-    pools = dict.fromkeys((key.worker, key.tier, key.owner) for key in stats.keys if key.tier is not None)
-    for worker, tier, owner in pools:
-        assert tier is not None
+    for worker, tier, owner in stats.pools:
 
         def key(signal: Signal, *, of: tuple[str, Tier, str] = (worker, tier, owner)) -> Key:
             return Key(of[0], signal, of[1], of[2])

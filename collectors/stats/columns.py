@@ -86,6 +86,9 @@ class Columns:
         self._numbers = {column: number for number, (column, _) in enumerate(ordered)}
         self.keys = tuple(dict.fromkeys([*self.gauges, *self.counters, *self.histograms]))
         """Everything that can be asked for, in the page's order within each kind."""
+        self.pools = tuple(
+            dict.fromkeys((key.worker, key.tier, key.owner) for key in self.keys if key.tier is not None)
+        )
 
     def origin(self, earlier: "Columns") -> Indexes:
         """For each counter column its number in `earlier`, negative where it is new."""

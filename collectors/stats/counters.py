@@ -4,7 +4,7 @@ A window's increase is the difference of two kept totals, so it is exact, does n
 adds up over workers. Not here: what a column means (`columns`) and what is shown of it (`figures`).
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +51,18 @@ def growth(before: Counts, now: Counts, groups: Groups) -> tuple[Counts, Flags]:
     return np.where(silent, 0, np.where(fell, now, now - before)), fell
 
 
+class _Window(NamedTuple):
+    """What grew between the first and the last sample of a window, by column; `since` when a column's values began, `latest` its newest one."""
+
+    begin_ns: int
+    end_ns: int
+    first_ns: int
+    last_ns: int
+    grown: Counts
+    since: list[int]
+    latest: list[int]
+
+
 class History:
     """Totals of `groups.columns` counters at each sample of the last `horizon_ns`."""
 
@@ -64,6 +76,7 @@ class History:
         self._latest = np.full(groups.columns, UNKNOWN, dtype=np.int64)
         self.reset_ns: int | None = None
         """When a counter was last seen to have been reset."""
+        self._asked: _Window | None = None
 
     @property
     def latest(self) -> Counts:
@@ -93,21 +106,39 @@ class History:
             self.reset_ns = time_ns
         self._latest = now
         self._append(time_ns, total)
+        self._asked = None
 
     def increase(self, columns: slice, begin_ns: int, end_ns: int) -> tuple[Counts, int] | None:
         """Increase of `columns` (of one group) between the first and the last sample in [begin, end), and the time between them.
 
         None unless two samples of the columns lie in there with nothing unknown between them.
         """
+        window = self._window(begin_ns, end_ns)
+        if window is None or window.latest[columns.start] < 0:
+            return None
+        elapsed_ns = window.last_ns - max(window.first_ns, window.since[columns.start])
+        return None if elapsed_ns <= 0 else (window.grown[columns], elapsed_ns)
+
+    def _window(self, begin_ns: int, end_ns: int) -> "_Window | None":
+        """All columns at once: a tick asks for every one of them. The columns of a group are unknown, and known again, together."""
+        asked = self._asked
+        if asked is not None and (asked.begin_ns, asked.end_ns) == (begin_ns, end_ns):
+            return asked
         times = self._times[self._begin : self._end]
         first = self._begin + int(times.searchsorted(begin_ns))
         stop = self._begin + int(times.searchsorted(end_ns))
         if stop <= first:
             return None
-        elapsed_ns = int(self._times[stop - 1]) - max(int(self._times[first]), int(self._since[columns].max()))
-        if elapsed_ns <= 0 or bool((self._latest[columns] < 0).any()):
-            return None
-        return self._totals[stop - 1, columns] - self._totals[first, columns], elapsed_ns
+        self._asked = _Window(
+            begin_ns,
+            end_ns,
+            int(self._times[first]),
+            int(self._times[stop - 1]),
+            self._totals[stop - 1] - self._totals[first],
+            self._since.tolist(),
+            self._latest.tolist(),
+        )
+        return self._asked
 
     def rearranged(self, groups: Groups, origin: npt.NDArray[np.intp]) -> "History":
         """The same history with other columns: column `i` is the earlier column `origin[i]`, or a new one where that is negative."""

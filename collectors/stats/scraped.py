@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 
 from collectors.model.batch import Layout, Samples
-from collectors.model.vocabulary import State
-from collectors.stats.buckets import Buckets, buckets, merge
+from collectors.model.vocabulary import State, Tier
+from collectors.stats.buckets import Buckets, merge
 from collectors.stats.columns import Columns, Floats, Key
 from collectors.stats.counters import History, counts
 
@@ -69,6 +69,11 @@ class ScrapedStats:
     def keys(self) -> tuple[Key, ...]:
         """Everything that the newest layout can be asked for."""
         return self._columns.keys
+
+    @property
+    def pools(self) -> tuple[tuple[str, Tier, str], ...]:
+        """(worker, tier, owner) of every tier that the newest layout speaks of."""
+        return self._columns.pools
 
     @property
     def reset_ns(self) -> int | None:
@@ -137,7 +142,8 @@ class ScrapedStats:
         grown = self._history.increase(found.columns, tick_ns - window_ns, tick_ns)
         if grown is None:
             return Histogram(None, None, State.ABSENT, age_s)
-        window = buckets(found.bounds, grown[0][: found.bounds.size])
+        # Counts of one scrape may have been read at slightly different moments (see `buckets`).
+        window = Buckets(found.bounds, np.maximum.accumulate(grown[0][: found.bounds.size]))
         return Histogram(window, grown[1] / 1e9, self._state(tick_ns, False), age_s)
 
     def _age_s(self, tick_ns: int) -> float | None:
