@@ -20,7 +20,6 @@ _PREFIXES: Final = ("dynamo_frontend_", "dynamo_component_", "dynamo_kvbm_", "dy
 _UPTIME: Final = "dynamo_component_uptime_seconds"
 _QUEUE: Final = "dynamo_request_queue"
 _DURATION: Final = "dynamo_component_request_duration_seconds"
-_ENGINE_WAITING: Final = "vllm:num_requests_waiting"
 
 _WORKER: Final = rules(
     {
@@ -110,11 +109,11 @@ def _add_workers(draft: Draft, keys: Sequence[SampleKey], target: str) -> None:
             worker = worker_id(canonical, own) if own else canonical
             if key.name in _PREFILLS and role_alone(one.get("dynamo_component", "")) is Role.PREFILL:
                 draft.take(index, key, one, _PREFILLS[key.name], worker=worker)
-            said = engines.get(worker, frozenset())
-            if rule.signal is Signal.REQUESTS_WAITING and rule.signal in said:
-                draft.take(index, key, one, rule, worker=worker, metric=_ENGINE_WAITING)  # added to the engine's
-            elif rule.signal not in said:
-                draft.take(index, key, one, rule, worker=worker)
+            said = engines.get(worker, {}).get(rule.signal, "")
+            if (
+                not said or rule.signal is Signal.REQUESTS_WAITING
+            ):  # what waits in Dynamo is added to what waits in the engine
+                draft.take(index, key, one, rule, worker=worker, metric=said)
 
 
 def _of_component(key: SampleKey, labels: dict[str, str]) -> str | None:

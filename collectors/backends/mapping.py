@@ -233,12 +233,12 @@ class Draft:
         """`left op right`, times `scale`, of the page's values at these indexes. `series.metric` tells the formula."""
         self._derived.setdefault(op, []).append((left, right, scale, series))
 
-    def said(self) -> dict[str, frozenset[Signal]]:
-        """What has been taken from the page so far, by worker."""
-        found: dict[str, set[Signal]] = {}
+    def said(self) -> dict[str, dict[Signal, str]]:
+        """What has been taken from the page so far, by worker: the signals, and under which name each was said first."""
+        found: dict[str, dict[Signal, str]] = {}
         for one in self._taken:
-            found.setdefault(one.worker, set()).add(one.signal)
-        return {worker: frozenset(signals) for worker, signals in found.items()}
+            found.setdefault(one.worker, {}).setdefault(one.signal, one.metric)
+        return found
 
     def constant(self, value: float, series: Series) -> None:
         self._constants.append(value)
