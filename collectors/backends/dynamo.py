@@ -90,7 +90,7 @@ def _add_workers(draft: Draft, keys: Sequence[SampleKey], target: str) -> None:
     only = next(iter(named)) if len(named) == 1 else ""
     vllm.add(draft, keys, lambda engine: worker_id(only, safe_text(engine, 20)) if only else f"{target}/{engine}")
     engines = draft.said()
-    ranks = {worker.rpartition("/")[2] for worker in engines} if only else set()
+    ranks = {worker.rpartition("/")[2] for worker in engines if worker} if only else set()
     rank = ranks.pop() if len(ranks) == 1 else "" if ranks else "0"
     for key, one in zip(keys, labels, strict=True):
         if canonical := _of_component(key, one):
