@@ -68,6 +68,8 @@ class WorkerRow(msgspec.Struct, frozen=True):
     gap: Distribution
     tpot: Distribution
     longest_stall_s: Figure
+    tokens_per_delivery: Figure
+    """Mean over the window; what a gap has to be read beside."""
 
 
 class TierRow(msgspec.Struct, frozen=True):

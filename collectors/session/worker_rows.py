@@ -52,6 +52,7 @@ def worker_row(worker: Worker, tick_ns: int, window_ns: int) -> WorkerRow:
         gap=_durations(worker, Signal.GAP, tick_ns, window_ns),
         tpot=_durations(worker, Signal.TPOT, tick_ns, window_ns),
         longest_stall_s=_longest_stall(worker, tick_ns),
+        tokens_per_delivery=_tokens_per_delivery(worker, tick_ns),
     )
 
 
@@ -131,6 +132,18 @@ def _tokens_per_s(worker: Worker, tick_ns: int, window_ns: int) -> Figure:
         return absent(emulated=worker.emulated)
     grown = worker.scraped.scraped.increase(tick_ns, window_ns, Key(worker.info.id, Signal.GENERATION_TOKENS))
     return rate(grown, emulated=worker.emulated)
+
+
+def _tokens_per_delivery(worker: Worker, tick_ns: int) -> Figure:
+    summary = _summary(worker)
+    if summary is None or worker.placed is None:
+        return absent(emulated=worker.emulated)
+    age_s = worker.placed.age_s(tick_ns)
+    deliveries = int(summary.placed.deliveries[worker.row])
+    if not deliveries:
+        return absent(emulated=worker.emulated, state=State.UNSAMPLED, age_s=age_s)
+    tokens = int(summary.placed.tokens[worker.row].sum())
+    return figure(tokens / deliveries, Provenance.DERIVED, emulated=worker.emulated, age_s=age_s, n=deliveries)
 
 
 def _durations(worker: Worker, signal: Signal, tick_ns: int, window_ns: int) -> Distribution:

@@ -127,6 +127,7 @@ def worker(name: str, kind: Kind, tick: int, rng: random.Random) -> WorkerRow:
         gap=gap,
         tpot=tpot,
         longest_stall_s=stalled,
+        tokens_per_delivery=known(1.0),
     )
 
 
@@ -334,6 +335,7 @@ def vllm(tick: int = 240) -> Frame:
             3, bucketed(0.1, 0.15), no_quantile(State.TOO_FEW, emulated=False), population="finished requests"
         ),
         longest_stall_s=unknown(emulated=False),
+        tokens_per_delivery=unknown(emulated=False),
     )
     spread = Quantile(0.2, State.OVER_RANGE, Provenance.DERIVED, False, 1.0, low=2.35, high=None)
     return Frame(
@@ -371,6 +373,7 @@ def with_trouble(tick: int = 3600) -> Frame:
         id=first.id, target=first.target, role=first.role, device=first.device, chip=first.chip, chips=first.chips, model=first.model,
         running=stale(24, 12.4), waiting=unknown(State.UNSAMPLED), tokens_per_s=stale(12.0, 12.4), ttft=first.ttft, queue=first.queue,
         gap=nothing(state=State.NAN), tpot=first.tpot, longest_stall_s=first.longest_stall_s,
+        tokens_per_delivery=first.tokens_per_delivery,
     )  # fmt: skip
     targets = (
         TargetRow(

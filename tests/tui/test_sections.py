@@ -196,7 +196,7 @@ def test_rows_that_do_not_fit_are_counted_and_can_be_reached() -> None:
 
 def test_a_folded_table_leaves_nothing_out() -> None:
     it = view(frames.emulated())
-    assert fleet(it, 78, 10, 0).columns == 11
+    assert fleet(it, 78, 10, 0).columns == 12
     folded = fleet(it, 78, 30, 0, fold=True)
     assert folded.columns == 0
     assert all(word in text_of(folded.lines) for word in ("TTFT p50", "queue p99", "TPOT p99", "64 × LPU-v1"))
@@ -293,6 +293,20 @@ def test_stalls_say_when_whose_how_long_and_why() -> None:
     text = text_of(stalls(view(frames.emulated()), 100, 4, 0).lines).splitlines()
     assert text[1].split()[:7] == ["09:08:17", "gpu-1", "r-1805", "223", "ms", "×12", "of"]
     assert text[1].endswith("prefill chunk of 2,048 tokens on gpu-1")
+
+
+def test_stalls_of_one_step_are_one_event_with_its_longest_gap() -> None:
+    frame = frames.emulated()
+    one = msgspec.structs.replace(frame.stalls[0], at=frame.time_ns / 1e9)
+    longest = msgspec.structs.replace(one, request="longest", gap_s=frames.known(0.9))
+    elsewhere = msgspec.structs.replace(one, request="elsewhere", worker="lpu-0/0")
+    many = msgspec.structs.replace(frame, stalls=(one, longest, one, elsewhere))
+    body = stalls(view(many), 100, 4, 0)
+    text = text_of(body.lines).splitlines()
+    assert body.total == 2
+    assert "longest +2" in text[0]
+    assert "900 ms" in text[0]
+    assert "elsewhere" in text[1]
 
 
 def test_no_stalls_and_not_knowing_are_two_things() -> None:

@@ -56,6 +56,7 @@ def columns(view: View, frame: Frame) -> list[Column[WorkerRow]]:
         Column("gap p50", 11, lambda row: _quantile(row.gap.p50)),
         Column("gap p99", 11, lambda row: _quantile(row.gap.p99)),
         Column("n", 5, lambda row: _n(row.gap.n), 2),
+        Column("tok/dlv", 7, lambda row: _figure(row.tokens_per_delivery, Unit.RATE), 10),
         Column("stall", 7, lambda row: _figure(row.longest_stall_s, Unit.SECONDS), 4),
         Column("TTFT p50", 13, lambda row: _quantile(row.ttft.p50), 7),
         Column("TTFT p99", 13, lambda row: _quantile(row.ttft.p99), 5),

@@ -14,16 +14,31 @@ from tui.theme import Ink
 from tui.widgets.rows import Body, RowsPanel
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from collectors.model.frame import StallRow
     from tui.view import View
 
 
-def stall_line(row: StallRow, view: View, width: int, worker: int, request: int) -> Line:
+def together(rows: Sequence[StallRow]) -> list[tuple[StallRow, int]]:
+    """Stalls of one worker that ended at one moment are one event: the longest of them, and how many more there are."""
+    events: list[tuple[StallRow, int]] = []
+    for row in rows:
+        if events and (events[-1][0].at, events[-1][0].worker) == (row.at, row.worker):
+            longest, more = events[-1]
+            events[-1] = (max(longest, row, key=lambda one: one.gap_s.value or 0), more + 1)
+        else:
+            events.append((row, 0))
+    return events
+
+
+def stall_line(row: StallRow, more: int, view: View, width: int, worker: int, request: int) -> Line:
     at = fmt.wall(view.utc_s(row.at), row.at)
     pen = (
         Pen(width).cell(at, 8, Ink.DIM).gap().cell(clip_middle(view.name(row.worker), worker), worker, Ink.STRONG).gap()
     )
-    pen.cell(clip_middle(printable(row.request), request), request).gap()
+    others = f" +{more}" if more else ""
+    pen.cell(clip_middle(printable(row.request), request - len(others)) + others, request).gap()
     pen.cell(fmt.pick(fmt.figure(row.gap_s, Unit.SECONDS), 8), 8, Ink.STALL, right=True).gap()
     gap, median = row.gap_s.value, row.median_s.value
     ratio = fmt.times(gap / median) if gap is not None and median else ""
@@ -46,12 +61,13 @@ def stalls(view: View, width: int, height: int, first: int) -> Body:
             else ABSENT
         )
         return Body([Pen(width).put(text, Ink.DIM).line()], 0, 0, 0)
-    shown = min(height, len(rows))
-    first = min(first, len(rows) - shown)
+    events = together(rows)
+    shown = min(height, len(events))
+    first = min(first, len(events) - shown)
     worker = max(6, min(max(len(view.name(row.worker)) for row in rows), 16))
     request = 10 if width < 110 else 20
-    lines = [stall_line(row, view, width, worker, request) for row in rows[first : first + shown]]
-    return Body(lines, first, shown, len(rows))
+    lines = [stall_line(row, more, view, width, worker, request) for row, more in events[first : first + shown]]
+    return Body(lines, first, shown, len(events))
 
 
 class Stalls(RowsPanel):
