@@ -114,12 +114,15 @@ class Rule(NamedTuple):
 
 def rules(scalars: Table[str, Rule], histograms: Table[str, Signal], scale: float = 1.0) -> dict[str, Rule]:
     """By sample name: `scalars` as they are, and the three parts of each histogram, whose observations are multiplied by `scale`."""
-    parts = {
-        f"{name}{suffix}": Rule(signal, kind, scale=scale)
-        for name, signal in histograms.items()
-        for suffix, kind in _HISTOGRAM_PARTS.items()
-    }
+    parts: dict[str, Rule] = {}
+    for name, signal in histograms.items():
+        parts |= histogram(name, Rule(signal, Kind.BUCKET, scale=scale))
     return {**scalars, **parts}
+
+
+def histogram(name: str, rule: Rule) -> dict[str, Rule]:
+    """By sample name: the three parts of a histogram that is what `rule` says, whatever its `kind`."""
+    return {f"{name}{suffix}": rule._replace(kind=kind) for suffix, kind in _HISTOGRAM_PARTS.items()}
 
 
 def families(names: Iterable[str]) -> frozenset[str]:

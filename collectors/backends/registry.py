@@ -3,13 +3,14 @@
 from collections.abc import Collection
 from typing import Final
 
-from collectors.backends import dcgm, dynamo, emulator, llmd, neuron, nixl, node, tpu, vllm
+from collectors.backends import dcgm, dynamo, emulator, llmd, lmcache, neuron, nixl, node, tpu, vllm
 from collectors.backends.mapping import Backend
 
 _ALL: Final = (
     emulator.BACKEND,
     dynamo.BACKEND,
     vllm.BACKEND,
+    lmcache.BACKEND,
     llmd.BACKEND,
     dcgm.BACKEND,
     neuron.BACKEND,

@@ -1,13 +1,14 @@
-"""vLLM's `/metrics`, as of 0.32, with the older names where a page has no newer one. Each `engine` on the page is a worker.
+"""vLLM's `/metrics`, as of 0.33, with the older names where a page has no newer one. Each `engine` on the page is a worker.
 
-Names and meanings: vllm-project/vllm `vllm/v1/metrics/loggers.py` and `stats.py`. What a page does not say is left unknown: role, device,
-what is cached but idle (its usage gauge counts such blocks as free: `vllm/v1/core/block_pool.py`, `get_usage`).
+Names and meanings: vllm-project/vllm `vllm/v1/metrics/loggers.py` and `stats.py`; connectors: `vllm_kv`. What a page does not say is left
+unknown: role, device, what is cached but idle (its usage gauge counts such blocks as free: `vllm/v1/core/block_pool.py`, `get_usage`).
 """
 
 from collections.abc import Callable, Collection, Sequence
 from collections.abc import Mapping as Table
 from typing import Final
 
+from collectors.backends import lmcache_engine, vllm_kv
 from collectors.backends.mapping import Backend, Draft, Mapping, Rule, families, rules
 from collectors.model.signals import Kind, Series, Signal, WorkerFacts
 from collectors.model.vocabulary import Tier
@@ -16,25 +17,45 @@ from collectors.wire.exposition import SampleKey
 _INFO: Final = "vllm:cache_config_info"
 _BY_SOURCE: Final = "vllm:prompt_tokens_by_source_total"
 _CACHED_BY_SOURCE: Final = "vllm:prompt_tokens_cached_by_source_total"
-_COMPUTED_HERE: Final = "local_compute"
+_FINISHED: Final = "vllm:request_success_total"
+_OF_PROMPTS: Final = {
+    "local_compute": Rule(Signal.PROMPT_TOKENS_COMPUTED, Kind.COUNTER),
+    "external_kv_transfer": Rule(Signal.PROMPT_TOKENS_EXTERNAL, Kind.COUNTER),
+}
+"""By the `source` of prompt tokens. `local_cache_hit` is said by tier elsewhere."""
+_ERRORS: Final = Rule(Signal.REQUEST_ERRORS, Kind.COUNTER, label="error")
 
 _TIERS: Final = {"device": Tier.HBM, "host": Tier.DRAM, "disk": Tier.FLASH, "p2p": Tier.PEER}
 """By the `source` of cached prompt tokens. The others (`external_unspecified`, and what may come) are of an unknown tier."""
 
+_STAGES: Final = {"vllm:num_requests_waiting_by_reason": "reason", "vllm:num_requests_kv_fetch_by_stage": "stage"}
+_REJECTED: Final = "vllm:admission_rejections_total"
+_LABELS: Final = {**_STAGES, _REJECTED: "reason"}
+"""The label by which samples of a name are told apart."""
+
 _SCALARS: Final = {
     "vllm:num_requests_running": Rule(Signal.REQUESTS_RUNNING, Kind.GAUGE),
     "vllm:num_requests_waiting": Rule(Signal.REQUESTS_WAITING, Kind.GAUGE),
-    "vllm:request_success_total": Rule(
-        Signal.REQUESTS_FINISHED, Kind.COUNTER
-    ),  # one a `finished_reason`, errors included
+    **dict.fromkeys(_STAGES, Rule(Signal.REQUESTS_IN_STAGE, Kind.GAUGE)),
+    _FINISHED: Rule(Signal.REQUESTS_FINISHED, Kind.COUNTER),  # one a `finished_reason`, errors included
+    _REJECTED: Rule(Signal.REQUESTS_REJECTED, Kind.COUNTER),
     "vllm:num_preemptions_total": Rule(Signal.PREEMPTIONS, Kind.COUNTER),
     "vllm:prompt_tokens_total": Rule(Signal.PROMPT_TOKENS, Kind.COUNTER),
     "vllm:generation_tokens_total": Rule(Signal.GENERATION_TOKENS, Kind.COUNTER),
-    _BY_SOURCE: Rule(Signal.PROMPT_TOKENS_COMPUTED, Kind.COUNTER),
+    "vllm:iteration_tokens_total_count": Rule(Signal.ENGINE_STEPS, Kind.COUNTER),  # a histogram, in spite of its name
+    _BY_SOURCE: _OF_PROMPTS["local_compute"],
     _CACHED_BY_SOURCE: Rule(Signal.HIT_TOKENS, Kind.COUNTER),
     "vllm:prompt_tokens_cached_total": Rule(Signal.HIT_TOKENS, Kind.COUNTER, Tier.UNKNOWN),
+    "vllm:prefix_cache_queries_total": Rule(Signal.KV_QUERY_TOKENS, Kind.COUNTER, Tier.HBM),
+    "vllm:gpu_prefix_cache_queries_total": Rule(Signal.KV_QUERY_TOKENS, Kind.COUNTER, Tier.HBM),
+    "vllm:prefix_cache_hits_total": Rule(Signal.KV_HITS, Kind.COUNTER, Tier.HBM),
+    "vllm:gpu_prefix_cache_hits_total": Rule(Signal.KV_HITS, Kind.COUNTER, Tier.HBM),
+    "vllm:external_prefix_cache_queries_total": Rule(Signal.KV_QUERY_TOKENS, Kind.COUNTER, Tier.UNKNOWN),
+    "vllm:external_prefix_cache_hits_total": Rule(Signal.KV_HITS, Kind.COUNTER, Tier.UNKNOWN),
     "vllm:kv_cache_usage_perc": Rule(Signal.KV_ACTIVE_RATIO, Kind.GAUGE, Tier.HBM),
     "vllm:gpu_cache_usage_perc": Rule(Signal.KV_ACTIVE_RATIO, Kind.GAUGE, Tier.HBM),
+    "vllm:spec_decode_num_draft_tokens_total": Rule(Signal.SPEC_DRAFT_TOKENS, Kind.COUNTER),
+    "vllm:spec_decode_num_accepted_tokens_total": Rule(Signal.SPEC_ACCEPTED_TOKENS, Kind.COUNTER),
 }
 _HISTOGRAMS: Final = {
     "vllm:time_to_first_token_seconds": Signal.TTFT,
@@ -50,11 +71,14 @@ _REPLACED: Final = {
     "vllm:time_per_output_token_seconds": "vllm:inter_token_latency_seconds",
     "vllm:gpu_cache_usage_perc": "vllm:kv_cache_usage_perc",
     "vllm:prompt_tokens_cached_total": _CACHED_BY_SOURCE,
+    "vllm:gpu_prefix_cache_queries_total": "vllm:prefix_cache_queries_total",
+    "vllm:gpu_prefix_cache_hits_total": "vllm:prefix_cache_hits_total",
+    **vllm_kv.REPLACED,
 }
 """Names that count only on a page without the other one."""
 
-_RULES: Final = rules(_SCALARS, _HISTOGRAMS)
-_FAMILIES: Final = families([*_RULES, _INFO])
+_RULES: Final = rules(_SCALARS, _HISTOGRAMS) | vllm_kv.RULES
+_FAMILIES: Final = families([*_RULES, _INFO, *vllm_kv.INFOS])
 
 
 def _detect(names: Collection[str]) -> bool:
@@ -62,7 +86,8 @@ def _detect(names: Collection[str]) -> bool:
 
 
 def wanted(family: str) -> bool:
-    return family in _FAMILIES
+    """Whether `add` may look at samples of this family: an engine's page may have those of LMCache within it."""
+    return family in _FAMILIES or lmcache_engine.wanted(family)
 
 
 def _map(keys: Sequence[SampleKey], target: str) -> Mapping:
@@ -71,30 +96,59 @@ def _map(keys: Sequence[SampleKey], target: str) -> Mapping:
     return draft.mapping()
 
 
-def add(draft: Draft, keys: Sequence[SampleKey], worker_id: Callable[[str], str]) -> None:
-    """Everything that vLLM's families say of the page's engines; `worker_id` makes an id of the `engine` label."""
+def add(
+    draft: Draft,
+    keys: Sequence[SampleKey],
+    worker_id: Callable[[str], str],
+    among: Collection[int] | None = None,
+) -> None:
+    """Everything that vLLM's families say of the page's engines; `worker_id` makes an id of the `engine` label.
+
+    `among` are the indices of the keys to be looked at, if not all.
+    """
     old = _outdated(keys)
+    samples = [
+        (index, key, dict(key.labels))
+        for index, key in enumerate(keys)
+        if (key.name in _RULES or key.name == _INFO or key.name in vllm_kv.INFOS) and (among is None or index in among)
+    ]
+    engines = dict.fromkeys(labels["engine"] for _, _, labels in samples if "engine" in labels) or {"0": None}
+    only = next(iter(engines)) if len(engines) == 1 else None
     capacities: dict[str, set[int]] = {}
-    for index, key in enumerate(keys):
-        rule = _RULES.get(key.name)
-        if rule is None and key.name != _INFO:
+    for index, key, labels in samples:
+        if key.name in old:
             continue
-        labels = dict(key.labels)
-        worker = worker_id(labels.get("engine", "0"))
-        draft.worker(WorkerFacts(worker, model=labels.get("model_name", "")))
-        if rule is None:
+        engine = labels.get("engine", only)
+        worker = "" if engine is None else worker_id(engine)  # a server with several engines says some things of itself
+        if worker:
+            draft.worker(WorkerFacts(worker, model=labels.get("model_name") or labels.get("model", "")))
+        if key.name in _RULES:
+            _take(draft, index, key, labels, worker)
+        elif worker and key.name == _INFO:
             capacities.setdefault(worker, set()).add(_capacity_tokens(labels))
-        elif key.name in old or (key.name == _BY_SOURCE and labels.get("source") != _COMPUTED_HERE):
-            continue
-        elif key.name == _CACHED_BY_SOURCE:
-            tier = _TIERS.get(labels.get("source", ""), Tier.UNKNOWN)
-            draft.take(index, key, labels, rule, worker=worker, tier=tier)
-        else:
-            draft.take(index, key, labels, rule, worker=worker)
+        elif worker and (size := vllm_kv.capacity(key.name, labels, worker)):
+            draft.constant(float(size[0]), size[1])
     for worker, (tokens, *others) in capacities.items():
         if tokens and not others:
             series = Series(Signal.KV_CAPACITY_TOKENS, Kind.GAUGE, worker=worker, metric=_INFO, tier=Tier.HBM)
             draft.constant(float(tokens), series)
+    lmcache_engine.add(draft, keys, worker_id(only) if only is not None else "", among)
+
+
+def _take(draft: Draft, index: int, key: SampleKey, labels: Table[str, str], worker: str) -> None:
+    if key.name in vllm_kv.RULES:
+        vllm_kv.take(draft, index, key, labels, worker)
+    elif key.name == _BY_SOURCE:
+        if rule := _OF_PROMPTS.get(labels.get("source", "")):
+            draft.take(index, key, labels, rule, worker=worker)
+    elif key.name == _CACHED_BY_SOURCE:
+        tier = _TIERS.get(labels.get("source", ""), Tier.UNKNOWN)
+        draft.take(index, key, labels, _RULES[key.name], worker=worker, tier=tier)
+    else:
+        label = labels.get(_LABELS.get(key.name, ""), "")
+        draft.take(index, key, labels, _RULES[key.name], worker=worker, label=label)
+        if key.name == _FINISHED and labels.get("finished_reason") == "error":
+            draft.take(index, key, labels, _ERRORS, worker=worker)
 
 
 def _outdated(keys: Sequence[SampleKey]) -> frozenset[str]:
@@ -105,14 +159,12 @@ def _outdated(keys: Sequence[SampleKey]) -> frozenset[str]:
 
 
 def _capacity_tokens(labels: Table[str, str]) -> int:
-    """Size of the device's KV pool, 0 if unknown.
+    """Size of the device's KV pool, 0 if unknown: blocks have no number until the engine has measured its memory.
 
     Block 0 is the null block, which never holds anything (`vllm/v1/core/block_pool.py`). `kv_cache_memory_bytes` is a budget, not a size.
     """
-    try:
-        return max(int(labels["num_gpu_blocks"]) - 1, 0) * max(int(labels["block_size"]), 0)
-    except (KeyError, ValueError):  # `None` until the engine has measured its memory
-        return 0
+    blocks, size = vllm_kv.whole(labels.get("num_gpu_blocks", "")), vllm_kv.whole(labels.get("block_size", ""))
+    return max(blocks - 1, 0) * size or vllm_kv.whole(labels.get("kv_cache_size_tokens", ""))
 
 
 BACKEND: Final = Backend("vllm", _detect, wanted, _map)

@@ -31,6 +31,15 @@ ROWS: dict[Row, tuple[list[float], list[float], list[float]]] = {
     (Signal.HIT_TOKENS, COUNTER, Tier.FLASH): ([0], [0], [0]),
     (Signal.HIT_TOKENS, COUNTER, Tier.PEER): ([0], [0], [0]),
     (Signal.HIT_TOKENS, COUNTER, Tier.UNKNOWN): ([0], [0], [0]),
+    (Signal.PROMPT_TOKENS_EXTERNAL, COUNTER, None): ([0], [0], [0]),
+    (Signal.KV_QUERY_TOKENS, COUNTER, Tier.HBM): ([0], [2632], [6432]),
+    (Signal.KV_QUERY_TOKENS, COUNTER, Tier.UNKNOWN): ([0], [0], [0]),
+    (Signal.KV_HITS, COUNTER, Tier.HBM): ([0], [1664], [4448]),
+    (Signal.KV_HITS, COUNTER, Tier.UNKNOWN): ([0], [0], [0]),
+    (Signal.REQUESTS_IN_STAGE, GAUGE, None): ([0, 0], [18, 0], [0, 0]),  # capacity, deferred
+    (Signal.REQUESTS_REJECTED, COUNTER, None): ([0, 0], [0, 0], [0, 0]),
+    (Signal.REQUEST_ERRORS, COUNTER, None): ([0], [0], [0]),
+    (Signal.ENGINE_STEPS, COUNTER, None): ([0], [105], [960]),
     (Signal.KV_ACTIVE_RATIO, GAUGE, Tier.HBM): ([0], [0.9230769230769231], [0]),
     # 40 blocks of 32 tokens, of which block 0 is the null block
     (Signal.KV_CAPACITY_TOKENS, GAUGE, Tier.HBM): ([1248], [1248], [1248]),
