@@ -40,7 +40,8 @@ _WORDS: Final = {
     **dict.fromkeys(("s3", "gcs", "obj", "object"), Tier.OBJECT),
 }
 """What tells the tier in the name of an L2 adapter."""
-_NOT_A_WORD: Final = re.compile(r"[^a-z0-9]+|(?<=[a-z])(?=[0-9]+$)")
+_WORD: Final = re.compile(r"[a-z0-9]+")
+_DIGITS: Final = "0123456789"
 
 
 def _rate(name: str, source: Tier, to: Tier) -> dict[str, Rule]:
@@ -140,7 +141,8 @@ def _l1_tier(labels: Table[str, str]) -> Tier:
 
 
 def _adapter_tier(name: str) -> Tier:
-    found = {_WORDS[word] for word in _NOT_A_WORD.split(name.lower()) if word in _WORDS}
+    words = _WORD.findall(name.lower())
+    found = {tier for word in words if (tier := _WORDS.get(word) or _WORDS.get(word.rstrip(_DIGITS)))}
     return found.pop() if len(found) == 1 else Tier.UNKNOWN
 
 
