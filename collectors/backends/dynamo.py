@@ -8,7 +8,7 @@ ai-dynamo-runtime; KVBM's, the planner's and the engine statistics' pages were n
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from collectors.backends import dynamo_frontend, vllm
+from collectors.backends import dynamo_frontend, dynamo_mocker, vllm
 from collectors.backends.dynamo_workers import GENERATE, from_hex, role_alone, worker_id
 from collectors.backends.mapping import Backend, Draft, Mapping, Rule, families, rules
 from collectors.model.signals import Kind, Signal, WorkerFacts
@@ -63,7 +63,7 @@ _KVBM: Final = {
 }
 _PLANNER: Final = {"dynamo_planner_power_projected_watts": Rule(Signal.POWER_PROJECTED, Kind.GAUGE)}
 _SHARED: Final = _KVBM | _PLANNER
-_FAMILIES: Final = families([_UPTIME, *_WORKER, *_SHARED]) | dynamo_frontend.FAMILIES
+_FAMILIES: Final = families([_UPTIME, *_WORKER, *_SHARED]) | dynamo_frontend.FAMILIES | dynamo_mocker.FAMILIES
 
 
 def _detect(names: Collection[str]) -> bool:
@@ -88,7 +88,12 @@ def _add_workers(draft: Draft, keys: Sequence[SampleKey], target: str) -> None:
     labels = [dict(key.labels) for key in keys]
     named = dict.fromkeys(filter(None, map(_of_component, keys, labels)))
     only = next(iter(named)) if len(named) == 1 else ""
-    vllm.add(draft, keys, lambda engine: worker_id(only, safe_text(engine, 20)) if only else f"{target}/{engine}")
+
+    def of_engine(engine: str) -> str:
+        return worker_id(only, safe_text(engine, 20)) if only else f"{target}/{engine}"
+
+    vllm.add(draft, keys, of_engine)
+    dynamo_mocker.add(draft, keys, of_engine)
     engines = draft.said()
     ranks = {worker.rpartition("/")[2] for worker in engines if worker} if only else set()
     rank = ranks.pop() if len(ranks) == 1 else "" if ranks else "0"

@@ -111,7 +111,7 @@ def add(draft: Draft, keys: Sequence[SampleKey], name: str) -> None:
     fronted = _PROMPT in names
     prompts = {one.get("model", ""): index for index, one in enumerate(labels) if keys[index].name == _PROMPT}
     for index, (key, one) in enumerate(zip(keys, labels, strict=True)):
-        again = split and _is_router(key) and (key.name in _TWICE or one.get("phase", "prefill") != "prefill")
+        again = split and _is_router(key) and (key.name in _TWICE or one.get("phase") == "decode")
         outdated = key.name == f"{_FRONTEND}inflight_requests" and f"{_FRONTEND}active_requests" in names
         if again or outdated:
             continue

@@ -169,6 +169,37 @@ def test_a_prefill_worker_without_an_engine_s_names() -> None:
     }
 
 
+def test_two_captured_ranks_behind_one_page() -> None:
+    """The load's client got 440 tokens of 16 requests, so 424 gaps between them."""
+    known = captured("worker_of_two_ranks")
+    ranks = ("4755379044679956263/0", "4755379044679956263/1")
+    assert [(worker.id, worker.model) for worker in known.mapping.workers] == [(rank, "tiny") for rank in ranks]
+    gaps = [known.values[rank, Signal.GAP, COUNT, None, ""] for rank in ranks]
+    requests = [known.values[rank, Signal.TTFT, COUNT, None, ""] for rank in ranks]
+    assert (gaps, requests) == ([[189], [235]], [[8], [8]])
+    assert known.values["4755379044679956263", Signal.E2E, COUNT, None, ""] == [16]
+
+
+def test_the_mocker_in_the_guise_of_tensorrt_llm() -> None:
+    known = captured("trtllm_worker")
+    worker = "444177711513033678/0"
+    assert known.backend == "dynamo"
+    assert known.mapping.workers == (WorkerFacts(worker, model="tiny"),)
+    assert known.values == {
+        (worker, Signal.REQUESTS_RUNNING, GAUGE, None, ""): [0],
+        (worker, Signal.REQUESTS_WAITING, GAUGE, None, ""): [0, 0],
+        (worker, Signal.REQUESTS_REJECTED, COUNTER, None, ""): [0],
+        (worker, Signal.PREEMPTIONS, COUNTER, None, ""): [0],
+        (worker, Signal.KV_ACTIVE_RATIO, GAUGE, Tier.HBM, ""): [0],
+        (worker, Signal.TTFT, COUNT, None, ""): [32],
+        (worker, Signal.TTFT, SUM, None, ""): [1.350966299],
+        (worker, Signal.GAP, COUNT, None, ""): [848],  # twice the same load
+        (worker, Signal.GAP, SUM, None, ""): [5.179740195999999],
+        (worker, Signal.E2E, COUNT, None, ""): [32],
+        (worker, Signal.E2E, SUM, None, ""): [6.530740613999999],
+    }
+
+
 RANKS = (
     'dynamo_component_inflight_requests{dynamo_component="backend",dynamo_endpoint="generate",worker_id="ff"} 9\n'
     "dynamo_request_queue 3\n"
@@ -289,12 +320,13 @@ dynamo_component_router_input_sequence_tokens_sum{phase="aggregated",worker_id="
         Signal.KV_QUERY_TOKENS: [30],
         Signal.PROMPT_TOKENS: [30],
     }
+    # then a prefill worker came: what was counted before stays, what is counted for the decode is left out
     split = page + "".join(
         f'dynamo_component_router_input_sequence_tokens_sum{{phase="{phase}",worker_id="1"}} 20\n'
         for phase in ("prefill", "decode")
     )
     signals = {signal: values for (_, signal, *_), values in read(split).values.items()}
-    assert signals == {Signal.KV_QUERY_TOKENS: [20], Signal.PROMPT_TOKENS: [20]}
+    assert signals == {Signal.KV_QUERY_TOKENS: [30, 20], Signal.PROMPT_TOKENS: [30, 20]}
 
 
 def test_errors_are_finished_requests_too() -> None:
