@@ -1,0 +1,121 @@
+"""What a Frame says of several sources together: one worker told twice, a stream that is lost, batches cut anyhow."""
+
+import itertools
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from collectors.model.batch import (
+    DELIVERY,
+    EXTRA,
+    Batch,
+    Deliveries,
+    Inventory,
+    Layout,
+    PoolInfo,
+    Received,
+    Requests,
+    Samples,
+    Status,
+    Watermark,
+    WorkerInfo,
+)
+from collectors.model.frame import Frame
+from collectors.model.signals import Kind, Series, Signal
+from collectors.model.vocabulary import Device, Role, State, TargetStatus, Tier
+from collectors.session.clock import TICK_NS
+from collectors.session.session import Session
+
+S = 1_000_000_000
+NOT_OBSERVED = 0xFFFF
+WORKERS = (WorkerInfo(0, "gpu-0/0", Role.DECODE, Device.GPU, "H100", 1, "m"),)
+POOLS = (PoolInfo(0, Tier.HBM, "gpu-0/0", 0, 1_000),)
+
+
+def up(source: str) -> Status:
+    return Status(f"http://{source}", "any", TargetStatus.UP)
+
+
+def rows(count: int, gap_ns: int = 20_000_000, first_ns: int = 100_000_000) -> np.ndarray:
+    made = np.zeros(count, DELIVERY)
+    number = np.arange(count)
+    made["time_ns"] = first_ns + number * gap_ns
+    made["first_token"] = number
+    made["tokens"], made["tier"], made["stage"] = 1, 2, 2
+    return made
+
+
+def deliveries(made: np.ndarray) -> Deliveries:
+    return Deliveries(made, np.zeros(0, EXTRA))
+
+
+def stream(session: Session, made: np.ndarray, cuts: list[int] | None = None) -> None:
+    """A router's stream with one request, its rows in batches cut where told."""
+    hello = Inventory(WORKERS, POOLS, emulated=True)
+    received = Requests((Received(0, "r", 0),))
+    session.feed(Batch("router", 0, (up("router"), hello, received)))
+    edges = sorted({0, len(made), *(cut % (len(made) + 1) for cut in cuts or [])})
+    for begin, end in itertools.pairwise(edges):
+        session.feed(Batch("router", S - 1, (deliveries(made[begin:end]),)))
+    session.feed(Batch("router", S - 1, (Watermark(S),)))
+
+
+def test_a_worker_of_a_stream_and_of_a_page_is_one_row() -> None:
+    session = Session("virtual")
+    stream(session, rows(40))
+    running = Series(Signal.REQUESTS_RUNNING, Kind.GAUGE, "gpu-0/0", "vllm:num_requests_running")
+    page = (
+        up("gpu-0"),
+        Inventory((WorkerInfo(0, "gpu-0/0", model="m"),)),
+        Layout((running,)),
+        Samples(np.array([7.0])),
+    )
+    session.feed(Batch("gpu-0", S - 1, page))
+    (worker,) = session.tick(S).workers
+    assert (worker.id, worker.target, worker.role, worker.device) == ("gpu-0/0", "gpu-0", Role.DECODE, Device.GPU)
+    assert worker.running.value == 7
+    assert worker.gap.n == 39
+    assert worker.tokens_per_delivery.value == 1.0
+
+
+def test_a_stream_that_is_lost_leaves_a_gap_and_no_invented_value() -> None:
+    session = Session("virtual")
+    stream(session, rows(40))
+    before = session.tick(S)
+    assert before.tiers[0].used_bytes.state is State.ABSENT
+    session.feed(Batch("router", S, (Status("http://router", "any", TargetStatus.DOWN, "refused"),)))
+    after = [session.tick(S + tick * TICK_NS) for tick in range(1, 9)][-1]
+    (target,) = after.targets
+    assert (target.status, target.reason, target.age_s) == (TargetStatus.DOWN, "refused", 2.0 + 1e-9)
+    river = np.frombuffer(after.river[0].tokens, "<u2")
+    assert (river[-8:] == NOT_OBSERVED).all()
+    assert river[-9] == 7  # of the last tick before
+    assert after.timeline[-2:] == b"\xff\xff"
+    assert after.placements[0].tokens.value == 40
+
+
+def test_nothing_is_invented_before_anything_is_heard() -> None:
+    frame = Session("live").tick(TICK_NS)
+    assert (frame.workers, frame.placements, frame.stalls, frame.timeline) == ((), (), (), b"")
+    assert frame.tokens_per_s.state is State.ABSENT
+    assert frame.decisions.total.state is State.ABSENT
+    assert frame.ttft.p99.state is State.ABSENT
+
+
+def frame_of(cuts: list[int]) -> Frame:
+    session = Session("virtual")
+    made = rows(45)
+    made["time_ns"][30:] += 170_000_000
+    stream(session, made, cuts)
+    return session.tick(S)
+
+
+WHOLE = frame_of([])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 45), max_size=12))
+def test_how_rows_are_cut_into_batches_does_not_matter(cuts: list[int]) -> None:
+    assert WHOLE.stalls[0].gap_s.value == 0.19
+    assert frame_of(cuts) == WHOLE
