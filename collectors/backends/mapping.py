@@ -131,6 +131,13 @@ def families(names: Iterable[str]) -> frozenset[str]:
     return frozenset(name.removesuffix(suffix) for name in names for suffix in ("", *suffixes))
 
 
+def outdated(keys: Iterable[SampleKey], replaced: Table[str, str]) -> frozenset[str]:
+    """Sample names to be passed over: those in `replaced` of which the page has what replaced them, and their histograms' parts."""
+    present = families(key.name for key in keys)
+    names = [name for name, newer in replaced.items() if newer in present]
+    return frozenset(f"{name}{suffix}" for name in names for suffix in ("", *_HISTOGRAM_PARTS))
+
+
 def kind_of(key: SampleKey, rule: Rule) -> Kind | None:
     """The kind that the page declares; None if samples of that type cannot mean what the rule says."""
     if rule.kind in _SCALARS.values():

@@ -3,12 +3,13 @@
 from collections.abc import Collection
 from typing import Final
 
-from collectors.backends import dcgm, dynamo, emulator, llmd, lmcache, neuron, nixl, node, tpu, vllm
+from collectors.backends import dcgm, dynamo, emulator, llmd, lmcache, neuron, nixl, node, sglang, tpu, vllm
 from collectors.backends.mapping import Backend
 
 _ALL: Final = (
     emulator.BACKEND,
     dynamo.BACKEND,
+    sglang.BACKEND,
     vllm.BACKEND,
     lmcache.BACKEND,
     llmd.BACKEND,

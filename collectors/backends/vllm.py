@@ -9,7 +9,7 @@ from collections.abc import Mapping as Table
 from typing import Final
 
 from collectors.backends import lmcache_engine, vllm_kv
-from collectors.backends.mapping import Backend, Draft, Mapping, Rule, families, rules
+from collectors.backends.mapping import Backend, Draft, Mapping, Rule, families, outdated, rules
 from collectors.model.signals import Kind, Series, Signal, WorkerFacts
 from collectors.model.vocabulary import Tier
 from collectors.wire.exposition import SampleKey
@@ -106,7 +106,7 @@ def add(
 
     `among` are the indices of the keys to be looked at, if not all.
     """
-    old = _outdated(keys)
+    old = outdated(keys, _REPLACED)
     samples = [
         (index, key, dict(key.labels))
         for index, key in enumerate(keys)
@@ -149,13 +149,6 @@ def _take(draft: Draft, index: int, key: SampleKey, labels: Table[str, str], wor
         draft.take(index, key, labels, _RULES[key.name], worker=worker, label=label)
         if key.name == _FINISHED and labels.get("finished_reason") == "error":
             draft.take(index, key, labels, _ERRORS, worker=worker)
-
-
-def _outdated(keys: Sequence[SampleKey]) -> frozenset[str]:
-    """Sample names to be passed over, as the page has what replaced them."""
-    present = families(key.name for key in keys)
-    names = [name for name, newer in _REPLACED.items() if newer in present]
-    return frozenset(f"{name}{suffix}" for name in names for suffix in ("", "_bucket", "_sum", "_count"))
 
 
 def _capacity_tokens(labels: Table[str, str]) -> int:
