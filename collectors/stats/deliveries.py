@@ -68,7 +68,7 @@ class DeliveryStats:
 
     def inventory(self, part: Inventory, time_ns: int) -> None:
         """`time_ns`, here and below, is that of the batch. The first call begins the observation."""
-        self._flush()
+        self.flush()
         if not self._fleet.fits(part):
             # More workers have come and gone than there are rows: start anew with those that are there.
             self._fleet = Fleet()
@@ -88,7 +88,7 @@ class DeliveryStats:
 
     def lost(self) -> None:
         """The source is not connected any more: until the next inventory nothing is observed, and what becomes of the requests will not be known."""
-        self._flush()
+        self.flush()
         self._connected = False
         self._fleet.disconnect()
         self._lives.forget()
@@ -96,14 +96,14 @@ class DeliveryStats:
     def deliveries(self, part: Deliveries, time_ns: int) -> None:
         self._pending.add(part, time_ns)
         if self._pending.rows >= CHUNK:
-            self._flush()
+            self.flush()
 
     def requests(self, part: Requests, time_ns: int) -> None:
         for row in part.rows:
             second = self._second(row.time_ns, time_ns)
             if isinstance(row, Received):
                 if self._lives.taken(row.stream):
-                    self._flush()
+                    self.flush()
                 self._lives.receive(row.request, row.stream, row.time_ns)
                 if row.time_ns + self._fleet.clock_offset_ns >= self._since_ns:
                     self._events.add(second, "received")
@@ -140,9 +140,15 @@ class DeliveryStats:
     def occupancy(self, part: Occupancy) -> None:
         self._fleet.occupancy(part.rows)
 
+    def flush(self) -> None:
+        """Deals with the deliveries that have come, and with the requests that ended after them; a tick does it by itself."""
+        if self._pending.rows:
+            self._digest(*self._pending.take())
+        _add(self._tpot, self._lives.settle())
+
     def tick(self, time_ns: int) -> Summary:
         """The state at a tick after all parts before it; ticks come in order."""
-        self._flush()
+        self.flush()
         observed_ns = time_ns if self._observed_ns is None else self._observed_ns
         self._expire(time_ns)
         begin_ns = max(self._first * SECOND_NS, observed_ns)
@@ -163,7 +169,7 @@ class DeliveryStats:
             running=running,
             waiting=waiting,
             stalled=self._gaps.stalled.sums(),
-            longest_stall_s=np.where(longest_ns == NO_MAXIMUM, np.nan, longest_ns * 1e-9),
+            longest_stall_s=np.where(longest_ns == NO_MAXIMUM, np.nan, longest_ns / 1e9),
             stalls=self._gaps.ledger.newest(),
             decisions=events.get("decided", 0),
             ties=events.get("tied", 0),
@@ -186,12 +192,6 @@ class DeliveryStats:
         self._first = -(-(time_ns - self._window_ns) // SECOND_NS)
         for part in (self._placements, self._gaps, self._tpot, self._queue, self._rules, self._events, self._finished):
             part.expire(self._first)
-
-    def _flush(self) -> None:
-        """Deals with the deliveries that have come, and with the requests that ended after them."""
-        if self._pending.rows:
-            self._digest(*self._pending.take())
-        _add(self._tpot, self._lives.settle())
 
     def _digest(self, rows: Rows, extras: Rows, limit_ns: Ints | int) -> None:
         streams = int(rows["stream"].max()) + 1

@@ -18,7 +18,7 @@ from collectors.stats.streams import UNSEEN, Chunk, StreamTable, arrange, rememb
 
 CHUNK: Final = 32_768
 """Deliveries that are dealt with at once: enough to pay for the fixed cost, few enough to stay in the cache."""
-_WORK: Final = 32
+_WORK: Final = 16
 """Earlier gaps that judging may look at, per delivery; past that the chunk is cut in half, which halves them."""
 _SMALL: Final = 64
 """Deliveries that are judged whatever it takes."""

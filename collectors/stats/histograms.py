@@ -76,7 +76,7 @@ class Histograms:
         rows, n_of_rows, found = _read(*self._cells.window(), smallest, largest, QUANTILES)
         n[rows] = n_of_rows
         value[rows], low[rows], high[rows] = found
-        longest[rows] = largest[rows] * 1e-9
+        longest[rows] = largest[rows] / 1e9
         return Quantiles(n, value, low, high, longest)
 
     def merged(self) -> Counts:
@@ -104,9 +104,7 @@ def _read(
     n = np.add.reduceat(counts, first)
     upto = np.cumsum(counts)
     before = upto[first] - counts[first]
-    found = []
-    for q in qs:
-        lower, upper, part = ranks(n, q)
-        at = [cells[np.searchsorted(upto, before + rank, side="right")] & (BINS - 1) for rank in (lower, upper)]
-        found.append(between(at[0], at[1], lower, n, part, smallest[rows], largest[rows]))
-    return rows, n, np.array(found).transpose(1, 2, 0)
+    lower, upper, part = ranks(n[:, None], np.array(qs))
+    at = [cells[upto.searchsorted(before[:, None] + rank, side="right")] & (BINS - 1) for rank in (lower, upper)]
+    found = between(at[0], at[1], lower, n[:, None], part, smallest[rows, None], largest[rows, None])
+    return rows, n, np.array(found)

@@ -17,6 +17,7 @@ ENOUGH: Final = 8
 MOST: Final = 65_535
 """Gaps of one request that are counted: what a cell can hold."""
 
+_CLOSE: Final = 0.9
 _SHIFT: Final = 3
 _SUB_BITS: Final = SUB_BITS - _SHIFT
 _SUB: Final = 1 << _SUB_BITS
@@ -95,26 +96,35 @@ class GapMedians:
         stale = np.flatnonzero(before + chunk.gaps > until)
         if not len(stale):
             return floor
-        old, new = before[stale], chunk.gaps[stale]
-        more = np.maximum(new, old >> 2)
+        seat, old, new = seat[stale], before[stale], chunk.gaps[stale]
+        least = self._least(seat)
+        # Where even the least is close to what comes now it is floor enough, for as many gaps again.
+        now_ns = chunk.gap_ns[(chunk.first_gap + (chunk.gaps >> 1))[stale]]
+        even = (old > new) & (MIDDLE_NS[least] >= _CLOSE * now_ns)
+        more = np.maximum(new, np.where(even, old - 1, old >> 2))
         rank = (old - more - 1) >> 1
 
-        known = rank >= 0
-        seats = seat[stale[known]]
-        floor[stale[known]] = self._floor_ns[seats] = MIDDLE_NS[self._select(seats, rank[known])]
-        self._floor_until[seats] = (old + more)[known]
-
-        short = stale[~known]
+        short = np.flatnonzero(rank < 0)
         if len(short):
             # More gaps are coming than are known: none of them, nor of those, is below the least.
-            owner, index = ragged(chunk.first_gap[short], chunk.gaps[short])
-            least = np.full(len(short), len(MIDDLE_NS) - 1)
-            np.minimum.at(least, owner, coarse[index])
-            some = np.flatnonzero(before[short] > 0)
-            lowest = self._select(seat[short[some]], np.zeros(len(some), np.int64))
-            least[some] = np.minimum(least[some], lowest)
-            floor[short] = MIDDLE_NS[least]
+            owner, index = ragged(chunk.first_gap[stale[short]], new[short])
+            lowest = np.where(old[short] > 0, least[short], len(MIDDLE_NS) - 1)
+            np.minimum.at(lowest, owner, coarse[index])
+            least[short] = lowest
+        between = np.flatnonzero(rank > 0)
+        least[between] = self._select(seat[between], rank[between])
+        floor[stale] = MIDDLE_NS[least]
+        lasting = np.flatnonzero(rank >= 0)
+        self._floor_ns[seat[lasting]] = floor[stale[lasting]]
+        self._floor_until[seat[lasting]] = (old + more)[lasting]
         return floor
+
+    def _least(self, seats: Index) -> Index:
+        """Coarse bin of the shortest gap on each seat; 0 of none."""
+        octave = (self._octaves.take(seats, axis=0) > 0).argmax(axis=1)
+        cells = self._bins.reshape(-1, _SUB).take((seats << _OCTAVE_BITS) | octave, axis=0)
+        found: Index = (octave << _SUB_BITS) | (cells > 0).argmax(axis=1)
+        return found
 
     def _select(self, seats: Index, rank: Ints) -> Index:
         """Coarse bin of an order statistic of what is recorded on each seat."""

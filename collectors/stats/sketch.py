@@ -67,8 +67,11 @@ MIDDLE_NS[UNDER] = 0.0
 """What a bin stands for. Below and above the range nothing but the exact extremes is known: readers clip to them."""
 
 
-def ranks(n: Ints, q: float) -> tuple[Ints, Ints, Floats]:
-    """The two order statistics (from 0) between which quantile `q` of `n` ≥ 1 values lies, and how far: numpy's default, linear interpolation."""
+def ranks(n: Ints, q: Floats | float) -> tuple[Ints, Ints, Floats]:
+    """The two order statistics (from 0) between which quantile `q` of `n` ≥ 1 values lies, and how far: numpy's default, linear interpolation.
+
+    `n` and `q` are broadcast, here as in `between`.
+    """
     place = (n - 1) * q
     below = np.floor(place).astype(np.int64)
     return below, np.minimum(below + 1, n - 1), place - below
@@ -83,17 +86,18 @@ def between(
     """
 
     def known(bin_: Index, at: Ints) -> tuple[Floats, Floats, Floats]:
-        exact_low, exact_high = at <= 0, at >= n - 1
+        least = np.where(at >= n - 1, maximum_ns, minimum_ns)
+        most = np.where(at <= 0, minimum_ns, maximum_ns)
 
         def pin(edge: Floats) -> Floats:
-            inside = np.clip(edge, minimum_ns, maximum_ns)
-            return np.where(exact_low, minimum_ns, np.where(exact_high, maximum_ns, inside)).astype(np.float64)
+            pinned: Floats = np.minimum(np.maximum(edge, least), most)
+            return pinned
 
         return pin(MIDDLE_NS[bin_]), pin(LOW_NS[bin_]), pin(HIGH_NS[bin_])
 
     first, second = known(lower, rank), known(upper, rank + 1)
     value, low, high = (a + (b - a) * part for a, b in zip(first, second, strict=True))
-    return value * 1e-9, low * 1e-9, high * 1e-9
+    return value / 1e9, low / 1e9, high / 1e9
 
 
 @dataclass(frozen=True, slots=True, eq=False)

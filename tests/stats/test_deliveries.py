@@ -7,9 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.model.batch import EXTRA, Deliveries, Inventory, Rows, WorkerInfo
+from collectors.model.batch import (
+    DELIVERY,
+    EXTRA,
+    Deliveries,
+    Finished,
+    Inventory,
+    Received,
+    Requests,
+    Rows,
+    WorkerInfo,
+)
 from collectors.stats.deliveries import DeliveryStats
-from collectors.stats.summary import Summary
+from collectors.stats.sketch import Counts
+from collectors.stats.summary import Faults, Summary
 from tests.stats.reference import TICK_NS, Reference, traffic
 
 WORKERS = 3
@@ -116,3 +127,52 @@ def test_cuts_do_not_matter(seed: int, cuts: list[int], spread: float, flush_eac
     reference = Reference()
     reference.feed(rows, extras)
     check(rows, run(parts_of(rows, extras, cuts), end_of(rows), flush_each), reference)
+
+
+def lives(seed: int) -> tuple[list[Received], Rows, list[Finished], list[int], list[int]]:
+    """Requests that follow each other on ten streams, with what their TTFTs and TPOTs (ns) must be."""
+    random = np.random.default_rng(seed)
+    begun, ended, parts, ttfts, tpots = [], [], [], [], []
+    for stream in range(10):
+        now = int(random.integers(0, 10**8))
+        for number in range(int(random.integers(1, 6))):
+            name, count = f"{stream}.{number}", int(random.integers(1, 40))
+            times = now + np.cumsum(random.integers(10**5, 2 * 10**7, count))
+            rows = np.zeros(count, DELIVERY)
+            rows["time_ns"], rows["stream"], rows["worker"] = times, stream, random.integers(0, WORKERS, count)
+            rows["first_token"], rows["tokens"], rows["stage"] = np.arange(count) * 2, 2, 2
+            parts.append(rows)
+            begun.append(Received(time_ns=now, request=name, stream=stream))
+            now = int(times[-1])
+            ended.append(Finished(time_ns=now, request=name, reason="length", output_tokens=2 * count))
+            ttfts.append(int(times[0]) - begun[-1].time_ns)
+            tpots.append(round((now - int(times[0])) / (2 * count - 1)))
+            # A stream goes to another request in a later message: every 50 ms there is one at least.
+            now += 2 * 10**8
+    rows = np.concatenate(parts)
+    return begun, rows[np.argsort(rows["time_ns"], kind="stable")], ended, ttfts, tpots
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), cuts=st.sets(st.integers(0, 2 * 10**9), max_size=20), ticking=st.booleans())
+def test_requests_in_messages_of_any_length(seed: int, cuts: set[int], ticking: bool) -> None:
+    begun, rows, ended, ttfts, tpots = lives(seed)
+    end_ns = end_of(rows)
+    stats = DeliveryStats()
+    stats.inventory(INVENTORY, 0)
+    edges = sorted({*range(0, end_ns + 1, 5 * 10**7), *(cut for cut in cuts if cut < end_ns)})
+    for begin, end in pairwise(edges):
+        stats.requests(Requests(rows=tuple(row for row in begun if begin <= row.time_ns < end)), end)
+        some = rows[(rows["time_ns"] >= begin) & (rows["time_ns"] < end)]
+        stats.deliveries(Deliveries(rows=some, extras=np.zeros(0, EXTRA)), end)
+        stats.requests(Requests(rows=tuple(row for row in ended if begin <= row.time_ns < end)), end)
+        if ticking and end % TICK_NS == 0:
+            stats.tick(end)
+    summary = stats.tick(end_ns)
+    assert summary.ttft.n.sum() == summary.tpot.n.sum() == len(begun) == summary.received
+    assert summary.ttft_all == Counts.of(np.array(ttfts))
+    assert np.nanmax(summary.tpot.longest) == pytest.approx(max(tpots) / 1e9)
+    assert summary.gap.n.sum() == len(rows) - len(begun)
+    assert summary.placed.tokens.sum() == 2 * len(rows)
+    assert summary.running.sum() == 0
+    assert summary.faults == Faults(0, 0, 0, 0)
