@@ -6,7 +6,7 @@ from emulators.blocks import BLOCK_TOKENS
 from emulators.request import Request
 from emulators.stats import Ints
 
-_STREAM, _PRODUCED, _OUTPUT, _KV, _LAST = range(5)
+_STREAM, _PRODUCED, _OUTPUT, _KV, _LAST, _HELD = range(6)
 
 
 class Batch:
@@ -17,7 +17,7 @@ class Batch:
     def __init__(self) -> None:
         self.size = 0
         self._requests: list[Request] = []
-        self._columns: Ints = np.zeros((5, 64), np.int64)
+        self._columns: Ints = np.zeros((6, 64), np.int64)
 
     @property
     def streams(self) -> Ints:
@@ -34,14 +34,18 @@ class Batch:
         return self._columns[_LAST, : self.size]
 
     @property
-    def attended(self) -> int:
-        """Tokens of context in all sequences."""
-        return int(self._columns[_KV, : self.size].sum())
+    def kv(self) -> Ints:
+        """Tokens of context of each."""
+        return self._columns[_KV, : self.size]
+
+    def least_left(self) -> int:
+        """Steps until the first of them has all its tokens."""
+        return int((self._columns[_OUTPUT, : self.size] - self._columns[_PRODUCED, : self.size]).min())
 
     def join(self, request: Request) -> None:
         if self.size == self._columns.shape[1]:
             self._columns = np.concatenate([self._columns, np.zeros_like(self._columns)], axis=1)
-        row = (request.stream, request.produced, request.output, request.computed, request.last_ns)
+        row = (request.stream, request.produced, request.output, request.computed, request.last_ns, request.held)
         self._columns[:, self.size] = row
         self._requests.append(request)
         self.size += 1
@@ -49,19 +53,37 @@ class Batch:
     def leave(self, request: Request) -> None:
         self._remove(np.array([self._requests.index(request)]))
 
-    def at_block_start(self) -> list[tuple[Request, int]]:
-        """Sequences whose next token's KV begins a block, and its position."""
-        kv = self._columns[_KV, : self.size]
-        return [(self._requests[at], int(kv[at])) for at in np.flatnonzero(kv % BLOCK_TOKENS == 0)]
+    def blocks_short(self, steps: int) -> int:
+        """Blocks that all sequences together lack for so many more tokens each."""
+        return int(self._short(steps).sum())
 
-    def advance(self, now_ns: int) -> list[Request]:
-        """One token more for each; removes and gives those that now have all."""
+    def short(self, steps: int) -> list[tuple[Request, int]]:
+        """Sequences that lack blocks for so many more tokens, and how many each then holds."""
+        short = self._short(steps)
+        held = self._columns[_HELD]
+        return [(self._requests[at], int(held[at] + short[at])) for at in np.flatnonzero(short)]
+
+    def hold(self, request: Request, held: int) -> None:
+        """Notes that a sequence now holds its first `held` blocks."""
+        request.held = held
+        self._columns[_HELD, self._requests.index(request)] = held
+
+    def advance(self, steps: int, now_ns: int) -> None:
+        """So many tokens more for each, the last of them now."""
         columns = self._columns[:, : self.size]
-        columns[_PRODUCED] += 1
-        columns[_KV] += 1
+        columns[_PRODUCED] += steps
+        columns[_KV] += steps
         columns[_LAST] = now_ns
-        done = np.flatnonzero(columns[_PRODUCED] == columns[_OUTPUT])
+
+    def take_finished(self) -> list[Request]:
+        """Removes and gives those that have all their tokens."""
+        done = np.flatnonzero(self.produced == self._columns[_OUTPUT, : self.size])
         return self._remove(done) if len(done) else []
+
+    def _short(self, steps: int) -> Ints:
+        need: Ints = -(-(self._columns[_KV, : self.size] + steps) // BLOCK_TOKENS)
+        lacking: Ints = np.maximum(need - self._columns[_HELD, : self.size], 0)
+        return lacking
 
     def _remove(self, at: Ints) -> list[Request]:
         gone = [self._requests[i] for i in at]

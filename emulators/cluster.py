@@ -64,8 +64,8 @@ class Cluster:
         if until_ns < self.now_ns:
             raise ValueError(f"cannot go back from {self.now_ns} ns to {until_ns} ns")
         self._loop.run(until_ns, self._report_pools)
-        for lpu in self._lpus.values():
-            lpu.emit(until_ns)
+        for worker in self.workers:
+            worker.engine.emit(until_ns)
         for worker in self.workers:
             self._count(worker)
         return self._journal.take()

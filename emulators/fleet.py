@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from emulators import catalogue
@@ -13,7 +14,7 @@ from emulators.gpu_worker import GpuLimits, GpuWorker, Hooks
 from emulators.journal import Journal
 from emulators.kv import Pool, Source, Spill
 from emulators.loop import Loop
-from emulators.lpu import DeviceClock, sram_left, token_gap_ns
+from emulators.lpu import DeviceClock, context_bucket, sram_left, token_gap_ns
 from emulators.lpu_worker import LpuWorker
 from emulators.observed import Observed
 from emulators.randomness import generator
@@ -38,7 +39,7 @@ class GpuSpec:
     engine: str
     chips: int = 1
     kv_pool_bytes: int | None = None
-    bytes_per_weight: int = 2
+    bytes_per_weight: float = 2
 
     def __post_init__(self) -> None:
         if self.role not in GPU_ROLES:
@@ -47,13 +48,17 @@ class GpuSpec:
 
 @dataclass(frozen=True, slots=True)
 class LpuSpec:
-    """An LPU group that decodes. `slots`, requests in its pipeline at most, and 8-bit weights are assumptions: neither is published for it."""
+    """An LPU group that decodes. `slots`, requests in its pipeline at most, and 8-bit weights are assumptions: neither is published for it.
+
+    `context_tokens`: what its program is compiled for; longer requests take one for the next power of two.
+    """
 
     id: str
     chip: str
     chips: int
     slots: int
-    bytes_per_weight: int = 1
+    bytes_per_weight: float = 1
+    context_tokens: int = 4_096
     role: str = "decode"
 
 
@@ -156,7 +161,9 @@ class Fleet:
             journal=self._journal,
             model=steps,
             noise=StepNoise(generator(self._seed, "noise", spec.id), software),
-            limits=GpuLimits(int(software.chunk_tokens.value), int(software.max_sequences.value)),
+            limits=GpuLimits(
+                int(software.chunk_tokens.value), int(software.max_sequences.value), software.prefill_first
+            ),
             front_end_ns=round(software.front_end_s.value * 1e9),
             pool=pool,
             sources=sources,
@@ -164,7 +171,7 @@ class Fleet:
             observed=self._observed(fast_gaps=False),
             hooks=self._hooks,
         )
-        self._add(slot, spec, "GPU", engine)
+        self._add(slot, spec, chip.device, engine)
         self.places.append(
             Place(
                 slot,
@@ -187,18 +194,23 @@ class Fleet:
             period_ns=round(chip.effective.realign_every_s.value * 1e9),
             most_ns=round(chip.effective.realign_s.value * 1e9),
         )
+
+        @cache
+        def program_gap_ns(context: int) -> int:
+            return token_gap_ns(chip, spec.chips, self.model, context, self._scenario.bytes_per_kv_value)
+
         engine = LpuWorker(
             slot,
             loop=self._loop,
             journal=self._journal,
-            gap_ns=token_gap_ns(chip, self.model),
+            gap_ns=lambda tokens: program_gap_ns(context_bucket(tokens, spec.context_tokens)),
             slots=spec.slots,
             clock=clock,
             pool=pool,
             observed=self._observed(fast_gaps=True),
             on_finished=self._hooks.finished,
         )
-        self._add(slot, spec, "LPU", engine)
+        self._add(slot, spec, chip.device, engine)
         self.places.append(Place(slot, spec.role, pool, spec.slots))
 
     def _add(self, slot: int, spec: GpuSpec | LpuSpec, device: str, engine: GpuWorker | LpuWorker) -> None:

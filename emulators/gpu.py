@@ -1,4 +1,4 @@
-"""How long one scheduler step takes on a group of GPUs: a roofline with five global constants, and the noise on it.
+"""How long one scheduler step takes on a group of GPUs, TPUs or Trainium chips: a roofline with few global constants, and the noise on it.
 
 Not the scheduler (`emulators.gpu_worker`): tails come from what it puts together in a step, not from here.
 """
@@ -10,7 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from emulators.catalogue import Engine, GpuChip, Model
+from emulators.catalogue import BYTES_PER_WEIGHT, Engine, GpuChip, Model
+from emulators.stats import Floats, Ints
 
 ACTIVATION_BYTES: Final = 2
 
@@ -25,11 +26,15 @@ class StepModel:
     F = 2·P·(D + Σc) + 4·layers·d·(K + Σ c·(p + c/2)), B = weights + KV bytes·(K + Σp); the ring term is the 2·(n−1)/n shares of the step's activations
     that an all-reduce moves per chip. `max`, as a small chunk hides under the streaming of the weights. A roofline in the
     manner of Williams et al. 2009; the constants are the catalogue's.
+
+    P is what a token is multiplied with (the active parameters of a mixture of experts); of the experts' weights a step reads those that any of its
+    tokens is sent to: with T tokens that each choose k of E at random, 1 − (1 − k/E)^T of them. Layers with a window attend to the last `window` tokens only.
     """
 
     chips: int
     layers: int
     width: int
+    hidden: int
     parameters: int
     weight_bytes: int
     kv_bytes_per_token: int
@@ -39,71 +44,138 @@ class StepModel:
     host_s: float
     sequence_s: float
     sync_s: float
+    routed_bytes: float = 0.0
+    expert_share: float = 1.0
+    window: int = 0
+    window_share: float = 0.0
 
     @classmethod
     def of(
-        cls, chip: GpuChip, chips: int, model: Model, engine: Engine, *, bytes_per_weight: int, bytes_per_kv_value: int
+        cls,
+        chip: GpuChip,
+        chips: int,
+        model: Model,
+        engine: Engine,
+        *,
+        bytes_per_weight: float,
+        bytes_per_kv_value: int,
     ) -> "StepModel":
-        """Weights and KV of the given precision; arithmetic and activations are 16-bit."""
+        """Weights and KV of the given precision; arithmetic is in the weights' where the chip has it, activations are 16-bit."""
+        streaming = engine.memory_factor.value if engine.memory_factor else 1.0
+        arithmetic = engine.arithmetic_factor.value if engine.arithmetic_factor else 1.0
         return cls(
             chips=chips,
             layers=model.layers,
             width=model.heads * model.head_dim,
-            parameters=model.parameters,
-            weight_bytes=model.parameters * bytes_per_weight,
+            hidden=model.hidden,
+            parameters=model.active,
+            weight_bytes=math.ceil(model.parameters * bytes_per_weight),
             kv_bytes_per_token=model.kv_bytes_per_token(bytes_per_kv_value),
-            flops_per_s=chips * chip.peak.flops_bf16.value * chip.effective.mfu.value,
-            bytes_per_s=chips * chip.peak.memory_bytes_per_s.value * chip.effective.memory_efficiency.value,
+            flops_per_s=chips * chip.peak.flops(precision(bytes_per_weight)) * chip.effective.mfu.value * arithmetic,
+            bytes_per_s=chips * chip.peak.memory_bytes_per_s.value * chip.effective.memory_efficiency.value * streaming,
             ring_bytes_per_s=chip.peak.scale_up_bytes_per_s.value,
             host_s=engine.host_s.value,
             sequence_s=engine.sequence_s.value,
             sync_s=engine.sync_s.value,
+            routed_bytes=model.routed_parameters * bytes_per_weight,
+            expert_share=model.experts_per_token / model.experts if model.experts else 1.0,
+            window=model.window,
+            window_share=model.window_layers / model.layers,
         )
 
-    def seconds(self, decoding: int, attended: int, chunks: Sequence[tuple[int, int]] = ()) -> float:
-        """Time of a step: `attended` tokens are the K above; each chunk is (tokens, prefix tokens)."""
-        tokens, pairs, prefixes = decoding, float(attended), attended
+    def seconds(self, decoding: int, attended: float, chunks: Sequence[tuple[int, int]] = ()) -> float:
+        """Time of a step: `attended` tokens are the K above (as `attended` gives it); each chunk is (tokens, prefix tokens)."""
+        tokens, pairs, prefixes = decoding, float(attended), float(attended)
         for chunk, prefix in chunks:
             tokens += chunk
-            pairs += chunk * (prefix + chunk / 2)
-            prefixes += prefix
-        flops = 2 * self.parameters * tokens + 4 * self.layers * self.width * pairs
-        size = self.weight_bytes + self.kv_bytes_per_token * prefixes
-        time = self.host_s + self.sequence_s * decoding + max(flops / self.flops_per_s, size / self.bytes_per_s)
-        if self.chips > 1:
-            share = 2 * (self.chips - 1) / self.chips
-            ring = share * tokens * self.width * ACTIVATION_BYTES / self.ring_bytes_per_s
-            time += 2 * self.layers * (self.sync_s + ring)
-        return time
+            full = prefix + chunk / 2
+            pairs += chunk * self._seen(full)
+            prefixes += self._seen(prefix)
+        arithmetic = self._arithmetic_s(tokens, pairs)
+        return self._fixed_s(decoding, tokens) + max(arithmetic, self._streaming_s(tokens, prefixes))
+
+    def run_seconds(self, contexts: Ints, steps: int) -> Floats:
+        """Times of so many steps one after the other that only decode; `contexts` are the sequences' tokens at the start."""
+        decoding = len(contexts)
+        grown = np.arange(steps)
+        attended: Floats = float(contexts.sum()) + decoding * grown.astype(np.float64)
+        if self.window_share:
+            within = np.minimum(contexts[:, None] + grown, self.window).sum(axis=0)
+            attended = attended * (1 - self.window_share) + within * self.window_share
+        bound = np.maximum(
+            (2 * self.parameters * decoding + 4 * self.layers * self.width * attended) / self.flops_per_s,
+            (self._weights_read(decoding) + self.kv_bytes_per_token * attended) / self.bytes_per_s,
+        )
+        return np.asarray(self._fixed_s(decoding, decoding) + bound, np.float64)
+
+    def attended(self, contexts: Ints) -> float:
+        """Tokens of context that a step reads for these sequences, a token in all layers counting 1."""
+        total = float(contexts.sum())
+        if not self.window_share:
+            return total
+        within = float(np.minimum(contexts, self.window).sum())
+        return total * (1 - self.window_share) + within * self.window_share
 
     def prefill_seconds(self, tokens: int) -> float:
         """Time to compute so many prompt tokens, steps and attention left out: what a router can estimate."""
         return 2 * self.parameters * tokens / self.flops_per_s
 
+    def _seen(self, context: float) -> float:
+        if not self.window_share:
+            return context
+        return context * (1 - self.window_share) + min(context, self.window) * self.window_share
+
+    def _arithmetic_s(self, tokens: int, pairs: float) -> float:
+        return (2 * self.parameters * tokens + 4 * self.layers * self.width * pairs) / self.flops_per_s
+
+    def _streaming_s(self, tokens: int, attended: float) -> float:
+        return (self._weights_read(tokens) + self.kv_bytes_per_token * attended) / self.bytes_per_s
+
+    def _weights_read(self, tokens: int) -> float:
+        if not self.routed_bytes:
+            return self.weight_bytes
+        return float(self.weight_bytes - self.routed_bytes * (1 - self.expert_share) ** tokens)
+
+    def _fixed_s(self, decoding: int, tokens: int) -> float:
+        time = self.host_s + self.sequence_s * decoding
+        if self.chips > 1:
+            share = 2 * (self.chips - 1) / self.chips
+            ring = share * tokens * self.hidden * ACTIVATION_BYTES / self.ring_bytes_per_s
+            time += 2 * self.layers * (self.sync_s + ring)
+        return time
+
+
+def precision(bytes_per_weight: float) -> str:
+    """The narrowest precision of `BYTES_PER_WEIGHT` that takes no less than so many bytes."""
+    return min((size, name) for name, size in BYTES_PER_WEIGHT.items() if size >= bytes_per_weight)[1]
+
 
 class StepNoise:
     """Factors on step times: lognormal with median 1, and now and then a spike of the host, at a stated rate per step."""
 
-    __slots__ = ("_at", "_engine", "_factors", "_rng")
+    __slots__ = ("_engine", "_factors", "_rng")
 
     def __init__(self, rng: np.random.Generator, engine: Engine) -> None:
         self._rng = rng
         self._engine = engine
-        self._factors: list[float] = []
-        self._at = 0
+        self._factors: Floats = np.empty(0)
 
-    def factor(self) -> float:
-        if self._at == len(self._factors):
-            self._draw()
-        self._at += 1
-        return self._factors[self._at - 1]
+    def peek(self, steps: int) -> Floats:
+        """Factors of the next steps, which are not over before `skip`."""
+        while steps > len(self._factors):
+            self._factors = np.concatenate([self._factors, self._draw()])
+        return self._factors[:steps]
 
-    def _draw(self) -> None:
+    def skip(self, steps: int) -> None:
+        self._factors = self._factors[steps:]
+
+    def _draw(self) -> Floats:
+        # Always as many at a time: what one draw yields depends on how many it is asked for.
         engine, rng = self._engine, self._rng
-        factors = rng.lognormal(0.0, engine.noise_sigma.value, _DRAWN)
+        factors: Floats = rng.lognormal(0.0, engine.noise_sigma.value, _DRAWN)
         spikes = rng.random(_DRAWN) < engine.spike_rate.value
         factors[spikes] *= rng.uniform(engine.spike_low.value, engine.spike_high.value, _DRAWN)[spikes]
-        self._factors, self._at = factors.tolist(), 0
+        return factors
 
 
 def pool_bytes(chip: GpuChip, chips: int, weight_bytes: int, engine: Engine) -> int:

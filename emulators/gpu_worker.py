@@ -1,7 +1,8 @@
 """A GPU engine: iteration-level continuous batching with chunked prefill, over its own KV pool (the scheduling of Orca and Sarathi, as vLLM does it).
 
-Each step decodes one token of every running sequence, and fills what is left of the chunk budget with prompts, first come first served. When
-the pool is exhausted, the request admitted last is preempted and computed again later. A worker of role `prefill` hands a request on after its first token, and
+Each step decodes one token of every running sequence, and fills what is left of the chunk budget with prompts, first come first served; told to put
+prefill first, a step with prompts decodes nothing. Steps that only decode are planned in runs, with room claimed ahead, which an arrival cuts short after the step that
+it falls in: one event for many steps. When the pool is exhausted, the request admitted last is preempted and computed again later. A worker of role `prefill` hands a request on after its first token, and
 holds its KV until that has been moved. How long a step takes is `emulators.gpu`'s.
 """
 
@@ -9,6 +10,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
+
+import numpy as np
 
 from emulators.batch import Batch
 from emulators.blocks import BLOCK_TOKENS, blocks_for
@@ -19,16 +22,20 @@ from emulators.kv import Pool, Source, locate
 from emulators.loop import Loop
 from emulators.observed import Observed
 from emulators.request import Request
+from emulators.stats import Floats, Ints
 
 PREFILL: Final = "prefill"
+RUN_STEPS: Final = 32
+"""Most steps in a run: a sequence holds up to two blocks more than it has filled."""
 
 
 @dataclass(frozen=True, slots=True)
 class GpuLimits:
-    """Tokens in a step, prefill and decode together; requests running at once."""
+    """Tokens in a step, prefill and decode together; requests running at once; whether prompts stop the decoding."""
 
     chunk_tokens: int
     max_sequences: int
+    prefill_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +90,12 @@ class GpuWorker:
         self._batch = Batch()
         self._chunks: list[tuple[Request, int]] = []
         self._stepping = False
+        self._decoding = False
         self._step_start_ns = 0
+        self._ends: Ints = np.zeros(0, np.int64)
+        """When the steps of the run end; the first `_settled` of them have been accounted for."""
+        self._settled = 0
+        self._planned = 0
 
     @property
     def running(self) -> int:
@@ -110,12 +122,17 @@ class GpuWorker:
     def _wake(self) -> None:
         if not self._stepping:
             self._start_step()
+        elif len(self._ends) > 1:
+            self._plan_end(int(np.searchsorted(self._ends, self._loop.now_ns, side="left")) + 1)
 
     def _start_step(self) -> None:
         now = self._loop.now_ns
         preemptions = self.observed.stats.preemptions
-        self._make_room_to_decode(now)
-        budget = self._limits.chunk_tokens - self._batch.size
+        prefill_first = self._limits.prefill_first
+        budget = self._limits.chunk_tokens
+        if not prefill_first:
+            self._make_room_to_decode(now)
+            budget -= self._batch.size
         chunks: list[tuple[Request, int]] = []
         for request in list(self._prefilling):
             tokens = min(budget, request.goal - request.computed)
@@ -132,36 +149,82 @@ class GpuWorker:
             budget -= tokens
         # A request preempted after its chunk was planned computes nothing.
         self._chunks = [(request, tokens) for request, tokens in chunks if request in self._prefilling]
-        if not self._batch.size and not self._chunks:
-            self._stepping = False
-            return
-        seconds = self.model.seconds(
-            self._batch.size, self._batch.attended, [(tokens, request.computed) for request, tokens in self._chunks]
-        )
-        self._stepping = True
-        self._step_start_ns = now
-        self._loop.at(now + round(seconds * self._noise.factor() * 1e9), self._end_step)
+        if prefill_first and not self._chunks:
+            self._make_room_to_decode(now)
+        self._decoding = self._batch.size > 0 and not (prefill_first and self._chunks)
+        self._stepping = self._decoding or bool(self._chunks)
+        if self._stepping:
+            self._step_start_ns = now
+            self._settled = 0
+            self._ends = now + np.cumsum(np.rint(self._step_seconds(now) * 1e9).astype(np.int64))
+            self._plan_end(len(self._ends))
 
-    def _end_step(self) -> None:
+    def _step_seconds(self, now: int) -> Floats:
+        """How long the steps that are planned now take: one with prompts in it, or a run of those that only decode."""
+        contexts = self._batch.kv
+        if self._chunks:
+            decoding = self._batch.size if self._decoding else 0
+            attended = self.model.attended(contexts) if decoding else 0.0
+            chunks = [(tokens, request.computed) for request, tokens in self._chunks]
+            return self.model.seconds(decoding, attended, chunks) * self._noise.peek(1)
+        steps = min(RUN_STEPS, self._batch.least_left())
+        while steps > 1 and self._batch.blocks_short(steps) > self.pool.room:
+            steps //= 2
+        if steps > 1:
+            self._hold(now, steps)
+        return self.model.run_seconds(contexts, steps) * self._noise.peek(steps)
+
+    def _plan_end(self, steps: int) -> None:
+        """Lets the run end after so many of its steps."""
+        self._ends = self._ends[:steps]
+        self._planned += 1
+        self._loop.at(int(self._ends[-1]), self._end_step, self._planned)
+
+    def emit(self, until_ns: int) -> None:
+        """Accounts for all steps of the run that end before `until_ns`."""
+        if self._stepping and not self._chunks:
+            self._settle(int(np.searchsorted(self._ends, until_ns, side="left")))
+
+    def _settle(self, steps: int) -> None:
+        """Writes the tokens of the run's first `steps` steps, as far as that has not been done."""
+        at, batch, observed = self._settled, self._batch, self.observed
+        if steps <= at:
+            return
+        ends = self._ends[at:steps]
+        starts = np.concatenate([[self._ends[at - 1] if at else self._step_start_ns], ends[:-1]])
+        self._journal.deliver_steps(self.slot, self._tier_code, ends, starts, batch.streams, batch.produced)
+        observed.gaps.extend(ends[0] - batch.last_ns)
+        if len(ends) > 1:
+            observed.gaps.extend(np.repeat((ends - starts)[1:], batch.size))
+        observed.stats.generation_tokens += batch.size * len(ends)
+        batch.advance(len(ends), int(ends[-1]))
+        if not self._chunks:
+            observed.steps(batch.size, len(ends))
+        self._settled = steps
+
+    def _end_step(self, planned: int) -> None:
+        if planned != self._planned:
+            return
         now, start = self._loop.now_ns, self._step_start_ns
         observed, batch = self.observed, self._batch
-        decoded = batch.size
+        self._noise.skip(len(self._ends))
+        decoded = batch.size if self._decoding else 0
         finished: list[Request] = []
         if decoded:
-            self._journal.deliver(self.slot, self._tier_code, now, start, batch.streams, batch.produced)
-            observed.gaps.extend(now - batch.last_ns)
-            observed.stats.generation_tokens += decoded
-            finished = batch.advance(now)
-        prefilled = 0
-        for request, tokens in self._chunks:
-            prefilled += tokens
-            self._journal.phase(request.id, PREFILL, self.slot, self.pool.tier, start, now, tokens=tokens)
-            request.computed += tokens
-            if request.computed == request.goal:
-                self._prefilling.remove(request)
-                self._sample_first(now, start, request)
-        observed.prefilled_tokens += prefilled
-        observed.step(decoded + prefilled)
+            self._settle(len(self._ends))
+            finished = batch.take_finished()
+        if self._chunks:
+            prefilled = 0
+            for request, tokens in self._chunks:
+                prefilled += tokens
+                self._journal.phase(request.id, PREFILL, self.slot, self.pool.tier, start, now, tokens=tokens)
+                request.computed += tokens
+                if request.computed == request.goal:
+                    self._prefilling.remove(request)
+                    self._sample_first(now, start, request)
+            observed.prefilled_tokens += prefilled
+            observed.steps(decoded + prefilled, 1)
+            self._chunks = []
         for request in finished:
             self._finish(now, request)
         self._start_step()
@@ -198,14 +261,19 @@ class GpuWorker:
     # KV
 
     def _make_room_to_decode(self, now: int) -> None:
-        """A block for each sequence whose next token begins one, by preemption if need be."""
-        for request, position in self._batch.at_block_start():
+        """Blocks for the next token of each sequence, by preemption if need be."""
+        for request, held in self._batch.short(1):
             while request.decoding_ns >= 0:
-                name = request.names[position // BLOCK_TOKENS]
-                if self.pool.claim(now, (name,)):
-                    request.held += 1
+                if self.pool.claim(now, request.names[request.held : held]):
+                    self._batch.hold(request, held)
                     break
                 self._preempt(now, self._running[-1])
+
+    def _hold(self, now: int, steps: int) -> None:
+        """Blocks for the next `steps` tokens of each sequence, for which there is room."""
+        for request, held in self._batch.short(steps):
+            self.pool.claim(now, request.names[request.held : held])
+            self._batch.hold(request, held)
 
     def _extend(self, now: int, request: Request, tokens: int) -> bool:
         """Blocks for the next `tokens` of a prompt; preempts whoever came later to get them, or the request itself."""

@@ -27,18 +27,28 @@ class Journal:
         self._length = 0
         self._grow(4096)
 
-    def deliver(self, worker: int, tier: int, time_ns: int, start_ns: int, streams: Ints, first_token: Ints) -> None:
-        """One token of each of several requests, sampled in one step."""
-        at, end = self._length, self._length + len(streams)
+    def deliver_steps(
+        self, worker: int, tier: int, times_ns: Ints, starts_ns: Ints, streams: Ints, first_token: Ints
+    ) -> None:
+        """One token of each of several requests in each of several steps; `first_token` are their indices in the first step."""
+        steps, width = len(times_ns), len(streams)
+        at, end = self._length, self._length + steps * width
         if end > self._capacity:
             self._grow(end)
-        self._time[at:end] = time_ns
-        self._start[at:end] = start_ns
-        self._duration[at:end] = time_ns - start_ns
-        self._stream[at:end] = streams
-        self._first[at:end] = first_token
         self._worker[at:end] = worker
         self._tier[at:end] = tier
+        if steps == 1:
+            self._time[at:end] = times_ns[0]
+            self._start[at:end] = starts_ns[0]
+            self._duration[at:end] = times_ns[0] - starts_ns[0]
+            self._stream[at:end] = streams
+            self._first[at:end] = first_token
+        else:
+            self._time[at:end] = np.repeat(times_ns, width)
+            self._start[at:end] = np.repeat(starts_ns, width)
+            self._duration[at:end] = np.repeat(times_ns - starts_ns, width)
+            self._stream[at:end] = np.tile(streams, steps)
+            self._first[at:end] = (first_token + np.arange(steps)[:, None]).ravel()
         self._length = end
 
     def deliver_run(

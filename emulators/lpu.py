@@ -1,6 +1,6 @@
-"""When an LPU group delivers a token: a fixed time after the one before, whatever else runs, until its pipeline slots are full.
+"""When an LPU group (or a wafer) delivers a token: a fixed time after the one before, whatever else runs, until its pipeline slots are full.
 
-Layer latency, not bandwidth: one token passes layer after layer, group after group of chips. Device jitter is exactly 0 but for steps of at most a
+Layer latency, not bandwidth: one token passes layer after layer, group after group of chips. Device jitter is exactly 0 but for steps of less than a
 microsecond by which software realigns the clock. Both are assumptions: the rates that vendors publish collapse onto one time per
 layer, but nobody publishes jitter. What varies visibly comes from host, queue and transfer (`emulators.lpu_worker`).
 """
@@ -10,22 +10,40 @@ from typing import Final
 
 import numpy as np
 
-from emulators.catalogue import LpuChip, Model
+from emulators.catalogue import Figure, LpuChip, Model
 from emulators.stats import Ints
 
 _DRAWN: Final = 1024
 
 
-def token_gap_ns(chip: LpuChip, model: Model) -> int:
-    """Time between two tokens of one request: layers × time per layer + head + sampling."""
+def context_bucket(tokens: int, least: int) -> int:
+    """The context that the program of a request with so many tokens is compiled for: `least`, or the next power of two; an assumption."""
+    return max(least, 1 << (tokens - 1).bit_length())
+
+
+def token_gap_ns(chip: LpuChip, chips: int, model: Model, context: int, bytes_per_kv_value: int) -> int:
+    """Time between two tokens of one request whose program is for `context` tokens: layers × time per layer + attention + head + sampling.
+
+    Attention is each layer's KV read at the bandwidth of the chips that hold the layer, one layer after the other; layers are spread evenly.
+    """
     effective = chip.effective
-    seconds = model.layers * effective.layer_s.value + effective.lm_head_s.value + effective.sampling_s.value
-    return round(seconds * 1e9)
+    layer = effective.layer_s.value + _value(effective.layer_width_s) * model.hidden
+    head = _value(effective.vocabulary_s) * model.vocabulary
+    windowed = model.window_layers / model.layers
+    seen = context * (1 - windowed) + min(context, model.window) * windowed
+    bandwidth = chips * chip.peak.memory_bytes_per_s.value / model.layers
+    attention = model.kv_bytes_per_token(bytes_per_kv_value) * seen / bandwidth
+    experts = _value(effective.moe_layer_s) * model.moe_layers
+    return round((model.layers * layer + experts + attention + head + effective.sampling_s.value) * 1e9)
 
 
-def sram_left(chip: LpuChip, chips: int, model: Model, bytes_per_weight: int) -> int:
+def _value(figure: Figure | None) -> float:
+    return figure.value if figure else 0.0
+
+
+def sram_left(chip: LpuChip, chips: int, model: Model, bytes_per_weight: float) -> int:
     """Bytes of the group's SRAM that weights leave for KV. ValueError if they do not fit."""
-    weights = model.parameters * bytes_per_weight
+    weights = math.ceil(model.parameters * bytes_per_weight)
     left = math.floor(chips * chip.peak.memory_bytes.value) - weights
     if left <= 0:
         raise ValueError(f"{weights} bytes of weights do not fit into the SRAM of {chips} chips")
@@ -35,7 +53,7 @@ def sram_left(chip: LpuChip, chips: int, model: Model, bytes_per_weight: int) ->
 class DeviceClock:
     """Program time, which has no jitter, to time on the cluster's clock: behind by the sum of all realignments so far.
 
-    Each period ends with a realignment between 0 and `most_ns`.
+    Each period ends with a realignment of 0 or more, less than `most_ns`.
     """
 
     __slots__ = ("_behind", "_most_ns", "_period_ns", "_rng")
@@ -72,5 +90,5 @@ class DeviceClock:
     def _reach(self, period: int) -> None:
         # Always as many at a time: what one draw yields depends on how many it is asked for.
         while period >= len(self._behind):
-            steps = self._rng.integers(0, self._most_ns, _DRAWN, endpoint=True)
+            steps = self._rng.integers(0, max(1, self._most_ns), _DRAWN)
             self._behind = np.concatenate([self._behind, self._behind[-1] + np.cumsum(steps)])

@@ -24,17 +24,19 @@ from emulators.request import Request
 
 @dataclass(slots=True)
 class _Running:
-    """A request in a slot: its k-th pass (from 0) ends at program time `first_ns` + k gaps, with token k + 1."""
+    """A request in a slot: its k-th pass (from 0) ends at program time `first_ns` + k · `gap_ns`, with token k + 1."""
 
     request: Request
     slot: int
+    gap_ns: int
     first_ns: int
     passes: int
     delivered: int = 0
 
 
 class LpuWorker:
-    """One group of chips with one compiled program. `gap_ns` is the time of a pass, `slots` how many requests are in the pipeline at most."""
+    """One group of chips with one compiled model. `gap_ns` gives the time of a pass for the context that a request may reach, `slots` is how many
+    requests are in the pipeline at most."""
 
     def __init__(
         self,
@@ -42,14 +44,14 @@ class LpuWorker:
         *,
         loop: Loop,
         journal: Journal,
-        gap_ns: int,
+        gap_ns: Callable[[int], int],
         slots: int,
         clock: DeviceClock,
         pool: Pool,
         observed: Observed,
         on_finished: Callable[[Request], None],
     ) -> None:
-        self.slot, self.pool, self.observed, self.slots, self.gap_ns = slot, pool, observed, slots, gap_ns
+        self.slot, self.pool, self.observed, self.slots, self._gap_ns = slot, pool, observed, slots, gap_ns
         self._loop, self._journal, self._clock = loop, journal, clock
         self._on_finished = on_finished
         self._tier_code = tier_code(pool.tier)
@@ -99,8 +101,9 @@ class LpuWorker:
             self._journal.phase(request.id, "transfer", self.slot, self.pool.tier, start, now, bytes=size)
         source.let_go(request)
         self._arriving -= 1
-        begin = self._clock.next_in_phase(now, slot * self.gap_ns // self.slots, self.gap_ns)
-        running = _Running(request, slot, begin + self.gap_ns, request.output - 1)
+        gap = self._gap_ns(request.prompt + request.limit)
+        begin = self._clock.next_in_phase(now, slot * gap // self.slots, gap)
+        running = _Running(request, slot, gap, begin + gap, request.output - 1)
         self._running[slot] = running
         request.decoding_ns = self._clock.time_ns(begin)
         # The pass that samples token k computes the KV of token k − 1, at position prompt + k − 1.
@@ -109,10 +112,10 @@ class LpuWorker:
     def _plan(self, running: _Running, number: int) -> None:
         """Plans the pass `number`, which begins a block, or the end if that comes first."""
         if number < running.passes:
-            begin = running.first_ns + (number - 1) * self.gap_ns
+            begin = running.first_ns + (number - 1) * running.gap_ns
             self._loop.at(self._clock.time_ns(begin), self._open_block, running, number)
         else:
-            end = running.first_ns + (running.passes - 1) * self.gap_ns
+            end = running.first_ns + (running.passes - 1) * running.gap_ns
             self._loop.at(self._clock.time_ns(end), self._finish, running)
 
     def _open_block(self, running: _Running, number: int) -> None:
@@ -136,10 +139,10 @@ class LpuWorker:
     def _emit(self, running: _Running, until_ns: int) -> None:
         at = running.delivered
         # Program time is never ahead of the cluster's, so no pass that is looked at here is left out.
-        end = min(running.passes, max(at, -(-(until_ns - running.first_ns) // self.gap_ns)))
+        end = min(running.passes, max(at, -(-(until_ns - running.first_ns) // running.gap_ns)))
         if end == at:
             return
-        program = running.first_ns + np.arange(at - 1, end) * self.gap_ns
+        program = running.first_ns + np.arange(at - 1, end) * running.gap_ns
         times = self._clock.times_ns(program)
         end = at + int(np.searchsorted(times[1:], until_ns, side="left"))
         if end == at:

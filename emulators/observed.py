@@ -22,9 +22,11 @@ class Observed:
         self.prefilled_tokens = 0
         """Tokens computed in prefill chunks that have ended, recomputation included."""
 
-    def step(self, tokens: int) -> None:
-        self.stats.steps += 1
-        self._steps.append(tokens)
+    def steps(self, tokens: int, count: int) -> None:
+        """So many steps of so many tokens each have ended."""
+        self.stats.steps += count
+        for _ in range(count):
+            self._steps.append(tokens)
 
     def admitted(self, now_ns: int, request: Request, hits: Sequence[tuple[Pool, int]]) -> None:
         """A prompt was begun; `hits` are tokens by the pool in which they were found. Another worker's pool is `peer` to this one."""

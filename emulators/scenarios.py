@@ -24,8 +24,8 @@ DEFAULT: Final = Scenario(
     workers=(
         GpuSpec("gpu-0/0", role="prefill", chip="H100-SXM", engine="vllm-2025", kv_pool_bytes=24 * GIB),
         GpuSpec("gpu-1/0", role="aggregated", chip="H100-SXM", engine="vllm-2025", kv_pool_bytes=20 * GIB),
-        LpuSpec("lpu-0/0", chip="Groq-LPU-v1", chips=64, slots=16),
-        LpuSpec("lpu-1/0", chip="Groq-LPU-v1", chips=64, slots=16),
+        LpuSpec("lpu-0/0", chip="Groq-LPU-v1", chips=64, slots=16, context_tokens=32_768),
+        LpuSpec("lpu-1/0", chip="Groq-LPU-v1", chips=64, slots=16, context_tokens=32_768),
     ),
     host=HostSpec("host-0", dram_bytes=40 * GIB, flash_bytes=512 * GIB),
     rules=(

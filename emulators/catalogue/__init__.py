@@ -1,113 +1,42 @@
 """Chips, models, serving software and links: the figures that the simulation computes with, each with its source.
 
-One TOML table is one chip, model, engine or link; adding one needs no code. Vendor peaks are kept apart from effective figures. What a figure
-means for time or memory is said by `emulators.gpu`, `emulators.lpu` and `emulators.kv`, not here.
+One TOML table is one chip, model, engine or link; adding one needs no code, and `add` takes a user's file of them. Vendor peaks are kept apart from effective
+figures. What a figure means for time or memory is said by `emulators.gpu`, `emulators.lpu` and `emulators.kv`, not here.
 """
 
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
+
+from emulators.catalogue.tables import (
+    BYTES_PER_WEIGHT,
+    Chip,
+    Engine,
+    Figure,
+    GpuChip,
+    Link,
+    LpuChip,
+    Model,
+    TpuChip,
+    TrainiumChip,
+    WseChip,
+)
+
+__all__ = [
+    "BYTES_PER_WEIGHT", "CatalogueError", "Chip", "Engine", "Figure", "GpuChip", "Link", "LpuChip", "Model", "TpuChip", "TrainiumChip", "WseChip",
+    "add", "chips", "engines", "find", "gpu", "links", "lpu", "models", "named", "read",
+]  # fmt: skip
+
+MAX_FILE_BYTES = 1 << 20
 
 
 class CatalogueError(ValueError):
     """A table that is not there, or not what it should be; the message says which, and what is known."""
-
-
-class Figure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A number, who says so, and when that was published (or read). `assumed`: nobody publishes it."""
-
-    value: float
-    source: str
-    date: str
-    assumed: bool = False
-
-
-class GpuPeak(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Bytes, bytes/s, dense FLOP/s; `scale_up_bytes_per_s` is the link to a peer in the same domain, one direction."""
-
-    memory_bytes: Figure
-    memory_bytes_per_s: Figure
-    flops_bf16: Figure
-    scale_up_bytes_per_s: Figure
-
-
-class GpuEffective(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Shares of the peak that serving reaches: of memory bandwidth and of FLOP/s."""
-
-    memory_efficiency: Figure
-    mfu: Figure
-
-
-class GpuChip(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="GPU", tag_field="device"):
-    """A chip whose step time is a roofline (`emulators.gpu`)."""
-
-    tier: str
-    peak: GpuPeak
-    effective: GpuEffective
-
-
-class LpuPeak(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    memory_bytes: Figure
-    memory_bytes_per_s: Figure
-
-
-class LpuEffective(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Seconds of a token on its way through the pipeline, and of the realignment of its clock."""
-
-    layer_s: Figure
-    lm_head_s: Figure
-    sampling_s: Figure
-    realign_s: Figure
-    realign_every_s: Figure
-
-
-class LpuChip(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="LPU", tag_field="device"):
-    """A chip whose token time is a sum of layer latencies (`emulators.lpu`)."""
-
-    tier: str
-    peak: LpuPeak
-    effective: LpuEffective
-
-
-class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A dense transformer."""
-
-    source: str
-    date: str
-    parameters: int
-    layers: int
-    heads: int
-    kv_heads: int
-    head_dim: int
-
-    def kv_bytes_per_token(self, value_bytes: int) -> int:
-        """Keys and values of one token in all layers."""
-        return 2 * self.layers * self.kv_heads * self.head_dim * value_bytes
-
-
-class Engine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A generation of serving software; meanings in engines.toml."""
-
-    host_s: Figure
-    sequence_s: Figure
-    sync_s: Figure
-    front_end_s: Figure
-    chunk_tokens: Figure
-    max_sequences: Figure
-    memory_share: Figure
-    noise_sigma: Figure
-    spike_rate: Figure
-    spike_low: Figure
-    spike_high: Figure
-
-
-class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    peak_bytes_per_s: Figure
-    effective_bytes_per_s: Figure
-    latency_s: Figure
 
 
 T = TypeVar("T")
@@ -115,22 +44,12 @@ T = TypeVar("T")
 
 def read(text: str, kind: type[T], what: str) -> dict[str, T]:
     """Tables of `kind` by name. CatalogueError naming the table and field that is wrong."""
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise CatalogueError(f"{what}: not TOML: {error}") from None
-    out = {}
-    for name, table in tables.items():
-        try:
-            out[name] = msgspec.convert(table, kind)
-        except msgspec.ValidationError as error:
-            raise CatalogueError(f"{what} {name!r}: {error}") from None
-    return out
+    return _converted(_parsed(text, what), kind, what)
 
 
 @cache
-def chips() -> dict[str, GpuChip | LpuChip]:
-    return read(_text("chips"), GpuChip | LpuChip, "chip")  # type: ignore[arg-type]
+def chips() -> dict[str, Chip]:
+    return read(_text("chips"), Chip, "chip")  # type: ignore[arg-type]
 
 
 @cache
@@ -148,15 +67,57 @@ def links() -> dict[str, Link]:
     return read(_text("links"), Link, "link")
 
 
-def find(tables: dict[str, T], name: str, what: str) -> T:
+def add(path: Path) -> None:
+    """Adds a user's tables for the life of the process: `[chip.NAME]`, `[model.NAME]`, `[engine.NAME]`, `[link.NAME]`.
+
+    CatalogueError, with nothing added, if the file cannot be read or is above 1 MiB, a table is wrong, or a name is taken.
+    """
+    try:
+        size = path.stat().st_size
+        text = path.read_text("utf-8") if size <= MAX_FILE_BYTES else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise CatalogueError(f"{path}: {error}") from None
+    if size > MAX_FILE_BYTES:
+        raise CatalogueError(f"{path}: {size} bytes, more than {MAX_FILE_BYTES}")
+    known: dict[str, tuple[dict[str, Any], Any]] = {
+        "chip": (chips(), Chip),
+        "model": (models(), Model),
+        "engine": (engines(), Engine),
+        "link": (links(), Link),
+    }
+    added = []
+    for what, tables in _parsed(text, str(path)).items():
+        if what not in known:
+            raise CatalogueError(f"{path}: [{what}] is none of [chip.NAME], [model.NAME], [engine.NAME], [link.NAME]")
+        if not isinstance(tables, dict):
+            raise CatalogueError(f"{path}: {what} must be a table of tables, [{what}.NAME]")
+        shipped, kind = known[what]
+        for name in tables:
+            if name in shipped:
+                raise CatalogueError(f"{path}: {what} {name!r} is in the catalogue already; take another name")
+        added.append((shipped, _converted(tables, kind, f"{path}: {what}")))
+    for shipped, new in added:
+        shipped.update(new)
+
+
+def find(tables: Mapping[str, T], name: str, what: str) -> T:
     """The table of that name. CatalogueError naming the known ones."""
     if name not in tables:
         raise CatalogueError(f"unknown {what} {name!r}; known: {', '.join(sorted(tables))}")
     return tables[name]
 
 
+def named(tables: Mapping[str, T], name: str, what: str) -> str:
+    """The catalogue's name for what others call `name`, without regard to case. CatalogueError naming the known ones."""
+    wanted = name.strip().lower()
+    for known, table in tables.items():
+        if wanted == known.lower() or wanted in (other.lower() for other in getattr(table, "names", ())):
+            return known
+    raise CatalogueError(f"unknown {what} {name!r}; known: {', '.join(sorted(tables))}")
+
+
 def gpu(name: str) -> GpuChip:
-    """CatalogueError if there is no such chip or it is not a GPU."""
+    """CatalogueError if there is no such chip or it does not go through the roofline."""
     chip = find(chips(), name, "chip")
     if not isinstance(chip, GpuChip):
         raise CatalogueError(f"chip {name!r} is not a GPU")
@@ -164,11 +125,28 @@ def gpu(name: str) -> GpuChip:
 
 
 def lpu(name: str) -> LpuChip:
-    """CatalogueError if there is no such chip or it is not an LPU."""
+    """CatalogueError if there is no such chip or it does not go through the layer-latency model."""
     chip = find(chips(), name, "chip")
     if not isinstance(chip, LpuChip):
         raise CatalogueError(f"chip {name!r} is not an LPU")
     return chip
+
+
+def _parsed(text: str, what: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise CatalogueError(f"{what}: not TOML: {error}") from None
+
+
+def _converted(tables: Mapping[str, Any], kind: type[T], what: str) -> dict[str, T]:
+    out = {}
+    for name, table in tables.items():
+        try:
+            out[name] = msgspec.convert(table, kind)
+        except msgspec.ValidationError as error:
+            raise CatalogueError(f"{what} {name!r}: {error}") from None
+    return out
 
 
 def _text(name: str) -> str:

@@ -78,7 +78,7 @@ class Rig:
             1,
             loop=self.loop,
             journal=self.journal,
-            gap_ns=GAP_NS,
+            gap_ns=lambda context: GAP_NS,
             slots=self.slots,
             clock=DeviceClock(generator(1, "realign"), period_ns=100_000_000, most_ns=self.realign_ns),
             pool=self.sram,
@@ -101,6 +101,7 @@ class Rig:
                 pool.report(self.loop.now_ns)
 
         self.loop.run(until_ns, check)
+        self.gpu.emit(until_ns)
         self.lpu.emit(until_ns)
         self.gpu.observed.flush()
         self.lpu.observed.flush()

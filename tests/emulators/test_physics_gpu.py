@@ -50,7 +50,7 @@ def test_pool_is_what_weights_leave() -> None:
 
 def test_noise_is_narrow_and_spikes_come_at_the_stated_rate() -> None:
     noise = StepNoise(generator(3, "noise"), ENGINE)
-    factors = np.array([noise.factor() for _ in range(200_000)])
+    factors = noise.peek(200_000)
     spikes = factors > 2
     assert 20 <= spikes.sum() <= 65  # 2e-4 of 200,000 is 40, give or take four standard deviations
     assert factors[spikes].min() > 4.7

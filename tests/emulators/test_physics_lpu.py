@@ -25,10 +25,9 @@ def pass_gaps(rig: Rig) -> np.ndarray:
 
 
 def test_the_gap_is_that_of_published_rates() -> None:
-    gap_s = token_gap_ns(CHIP, MODEL) / 1e9
-    assert gap_s == pytest.approx(32 * 41.7e-6, rel=0.01)
-    assert 1 / gap_s == pytest.approx(750, rel=0.02)
-    assert token_gap_ns(CHIP, MODEL) == GAP_NS
+    gap_s = token_gap_ns(CHIP, 64, MODEL, 4_096, 2) / 1e9
+    assert gap_s == pytest.approx(32 * 41.7e-6, rel=0.03)
+    assert 1 / gap_s == pytest.approx(750, rel=0.03)
 
 
 @pytest.mark.parametrize("requests", [1, 16, 60])
@@ -39,7 +38,7 @@ def test_load_does_not_move_the_gap(requests: int) -> None:
     gaps = pass_gaps(rig)
     assert len(gaps) == requests * 398
     assert gaps.min() >= GAP_NS
-    assert gaps.max() <= GAP_NS + 1_000
+    assert gaps.max() < GAP_NS + 1_000
     assert np.mean(gaps == GAP_NS) > 0.95
 
 
@@ -138,5 +137,5 @@ def test_the_clock_says_the_same_in_whatever_order_it_is_asked() -> None:
     at_once = DeviceClock(generator(5, "realign"), period_ns=100_000_000, most_ns=1_000).times_ns(times)
     clock = DeviceClock(generator(5, "realign"), period_ns=100_000_000, most_ns=1_000)
     assert [clock.time_ns(int(time)) for time in times] == at_once.tolist()
-    assert np.all(np.diff(at_once - times) <= 1_000)
+    assert np.all(np.diff(at_once - times) < 1_000)
     assert np.all(np.diff(at_once - times) >= 0)
