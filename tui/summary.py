@@ -20,7 +20,7 @@ def _lines(frame: Frame) -> Iterator[str]:
     ttft = frame.ttft
     yield f"{figure(frame.tokens_per_s, Unit.RATE)[0]} output tok/s · TTFT p50 {quantile(ttft.p50, Unit.SECONDS)[0]}, p99 {quantile(ttft.p99, Unit.SECONDS)[0]} (n {ttft.n} {ttft.population})"
     for target in frame.targets:
-        if target.status is not TargetStatus.UP:
+        if target.status is not TargetStatus.UP or target.reason:
             yield f"! {target.name} ({target.backend or 'unknown'}) {target.status}: {target.reason}"
     if frame.workers:
         yield ""

@@ -3,14 +3,14 @@
 A `Batch` is what is recorded, and all that a session ever sees; so a replay is fed with exactly what was seen live.
 """
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from collectors.model.signals import Series
-from collectors.model.vocabulary import Device, Phase, Role, TargetStatus, Tier
+from collectors.model.vocabulary import Counted, Device, Phase, Role, TargetStatus, Tier
 
 DELIVERY: Final = np.dtype(
     [
@@ -42,7 +42,10 @@ EXTRA: Final = np.dtype(
 BLOCK: Final = np.dtype(
     [("time_ns", "<i8"), ("hash", "<u8"), ("bytes", "<u4"), ("pool", "<u2"), ("op", "u1"), ("reserved", "u1")]
 )
-"""A KV block stored (op 0) or removed (op 1)."""
+"""A KV block stored or removed, or a whole pool emptied (`hash` is then 0): see STORED, REMOVED, EMPTIED."""
+STORED: Final = 0
+REMOVED: Final = 1
+EMPTIED: Final = 2
 OCCUPANCY: Final = np.dtype([("time_ns", "<i8"), ("pool", "<i8"), ("used_bytes", "<i8"), ("active_bytes", "<i8")])
 """State of a pool after everything up to and including `time_ns`."""
 
@@ -69,6 +72,8 @@ class PoolInfo(msgspec.Struct, frozen=True):
     owner: str
     worker: int | None
     capacity_bytes: int | None
+    counted: Counted = Counted.NO
+    """Whether what is in it can be counted from the source's `Blocks`."""
 
 
 class Inventory(msgspec.Struct, frozen=True, tag="inventory"):
@@ -90,7 +95,13 @@ class Deliveries(msgspec.Struct, frozen=True, tag="deliveries", eq=False):
 
 
 class Blocks(msgspec.Struct, frozen=True, tag="blocks", eq=False):
+    """`rows` is a BLOCK array, in the order in which it happened."""
+
     rows: np.ndarray
+    in_tokens: bool = False
+    """The column `bytes` holds tokens: the source knows no bytes. 0 is then not known."""
+    past: bool = False
+    """Told after the fact: the blocks count, but as nothing that happens now."""
 
 
 class Occupancy(msgspec.Struct, frozen=True, tag="occupancy", eq=False):
@@ -184,18 +195,24 @@ class Layout(msgspec.Struct, frozen=True, tag="layout"):
 
 
 class Samples(msgspec.Struct, frozen=True, tag="samples", eq=False):
-    """One scrape: float64 values, one for each series of the source's last `Layout`, taken at the batch's time."""
+    """One scrape: float64 values, one for each series of the source's last `Layout`, taken at the batch's time or at `time_ns`."""
 
     values: np.ndarray
+    time_ns: Annotated[int, msgspec.Meta(ge=-(1 << 62), le=1 << 62)] | None = None
+    """Session time when somebody else took them, not later than the batch's. Before the session began: filled in afterwards."""
 
 
 class Status(msgspec.Struct, frozen=True, tag="status"):
-    """How a target is. `reason` is a typed, short text (`refused`, `timeout`, `not prometheus text: …`), empty when up."""
+    """How a target is. `reason` is a typed, short text (`refused`, `timeout`, `not prometheus text: …`), empty when up.
+
+    `warning`: what is not as it should be though it is up (a partial answer).
+    """
 
     url: str
     backend: str
     status: TargetStatus
     reason: str = ""
+    warning: str = ""
 
 
 Part = (

@@ -96,7 +96,8 @@ class Session:
 
 def _target(source: SourceState, time_ns: int) -> TargetRow:
     status = source.status
-    return TargetRow(source.name, status.url, status.backend, status.status, status.reason, source.age_s(time_ns))
+    reason = status.reason or status.warning
+    return TargetRow(source.name, status.url, status.backend, status.status, reason, source.age_s(time_ns))
 
 
 def _total_rate(rows: tuple[WorkerRow, ...]) -> Figure:

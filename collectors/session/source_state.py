@@ -60,7 +60,8 @@ class SourceState:
         for part in batch.parts:
             self._take(part, batch.time_ns)
         if self.connected and any(not isinstance(part, Status) for part in batch.parts):
-            self.heard_ns = batch.time_ns
+            taken = [part.time_ns for part in batch.parts if isinstance(part, Samples) and part.time_ns is not None]
+            self.heard_ns = max(taken, default=batch.time_ns)
 
     def tick(self, tick_ns: int) -> None:
         """Brings the statistics of deliveries up to this tick."""
@@ -86,7 +87,7 @@ class SourceState:
             case Samples():
                 self.answers += 1
                 if self.scraped is not None:
-                    self.scraped.samples(part, time_ns)
+                    self.scraped.samples(part, time_ns if part.time_ns is None else part.time_ns)
             case Deliveries():
                 self._deliveries().deliveries(part, time_ns)
             case Requests():

@@ -28,7 +28,7 @@ PAGE_BUFFER: Final = 1 << 16
 MAX_REDIRECTS: Final = 3
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_TEXT_TYPES: Final = frozenset({"text/plain", "application/openmetrics-text"})
+TEXT_TYPES: Final = frozenset({"text/plain", "application/openmetrics-text"})
 _UNREACHABLE: Final = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
 
 
@@ -117,15 +117,27 @@ class HttpClient:
             await self._session.close()
             self._session = None
 
-    async def get(self, url: str) -> bytes:
-        """The whole body of a page of text, decompressed. Raises FetchError."""
+    async def get(
+        self,
+        url: str,
+        *,
+        accept: str = "text/plain",
+        kinds: frozenset[str] = TEXT_TYPES,
+        told: frozenset[int] = frozenset(),
+    ) -> bytes:
+        """The whole body of a page of one of `kinds`, decompressed. Raises FetchError.
+
+        A response with a status of `told` and one of `kinds` is a page too: it says itself what is wrong.
+        """
         limits = self.limits
         with _faults():
-            async with asyncio.timeout(limits.total_s), self._response(url, "text/plain", PAGE_BUFFER) as response:
+            async with asyncio.timeout(limits.total_s), self._response(url, accept, PAGE_BUFFER, told) as response:
                 kind = _content_type(response)
-                if kind and kind not in _TEXT_TYPES:
-                    shown = safe_text(kind, 60)
-                    raise FetchError(f"not text: content type {shown}", TargetStatus.REJECTED)
+                if response.status != 200 and kind not in kinds:
+                    raise _refused(response.status)
+                if kind and kind not in kinds:
+                    shown, wanted = safe_text(kind, 60), "text" if kinds is TEXT_TYPES else accept
+                    raise FetchError(f"not {wanted}: content type {shown}", TargetStatus.REJECTED)
                 return await self._body(response)
 
     @contextlib.asynccontextmanager
@@ -138,8 +150,10 @@ class HttpClient:
             yield Stream(response)
 
     @contextlib.asynccontextmanager
-    async def _response(self, url: str, accept: str, buffer: int) -> AsyncIterator["ClientResponse"]:
-        """Follows redirects within the origin, and gives a response of status 200."""
+    async def _response(
+        self, url: str, accept: str, buffer: int, told: frozenset[int] = frozenset()
+    ) -> AsyncIterator["ClientResponse"]:
+        """Follows redirects within the origin, and gives a response of status 200 or of `told`."""
         from yarl import URL
 
         session = self._opened()
@@ -149,9 +163,8 @@ class HttpClient:
             async with session.get(target, headers=headers, allow_redirects=False, read_bufsize=buffer) as response:
                 location = response.headers.get("Location") if response.status in _REDIRECTS else None
                 if location is None:
-                    if response.status != 200:
-                        status = TargetStatus.DOWN if response.status >= 500 else TargetStatus.REJECTED
-                        raise FetchError(f"http {response.status}", status, response.status)
+                    if response.status != 200 and response.status not in told:
+                        raise _refused(response.status)
                     yield response
                     return
             target = _within_origin(target, location)
@@ -220,6 +233,10 @@ def _faults() -> Iterator[None]:
         raise FetchError("not a url", TargetStatus.REJECTED) from None
     except (aiohttp.ClientError, ssl.SSLError, ConnectionError):
         raise FetchError("closed without an answer") from None
+
+
+def _refused(http: int) -> FetchError:
+    return FetchError(f"http {http}", TargetStatus.DOWN if http >= 500 else TargetStatus.REJECTED, http)
 
 
 def _connect_reason(error: OSError) -> str:

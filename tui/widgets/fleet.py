@@ -25,8 +25,8 @@ ROLES: Final = {Role.AGGREGATED: "aggreg.", Role.ATTENTION: "attent.", Role.UNKN
 
 
 def ailing(frame: Frame) -> list[TargetRow]:
-    """Targets that do not answer as they should, in the Frame's order."""
-    return [target for target in frame.targets if target.status is not TargetStatus.UP]
+    """Targets that do not answer as they should, in the Frame's order; those that are up with a warning too."""
+    return [target for target in frame.targets if target.status is not TargetStatus.UP or target.reason]
 
 
 def columns(view: View, frame: Frame) -> list[Column[WorkerRow]]:
@@ -73,7 +73,7 @@ def columns(view: View, frame: Frame) -> list[Column[WorkerRow]]:
 
 def target_line(target: TargetRow, width: int) -> Line:
     """A target that ails: what it is called, its state, why, and for how long."""
-    stale = target.status is TargetStatus.STALE
+    stale = target.status in (TargetStatus.STALE, TargetStatus.UP)  # it answers, but not as it should
     ink = Ink.WARN if stale else Ink.BAD
     since = f"{fmt.age(target.age_s)} ago" if target.age_s is not None else "never heard"
     pen = Pen(width).put(STALE if stale else DOWN, ink).gap()
