@@ -225,6 +225,16 @@ def test_a_lost_connection_ends_what_was_known(stats: DeliveryStats) -> None:
     assert summary.received == 2
 
 
+def test_a_first_token_that_comes_twice_has_one_ttft(stats: DeliveryStats) -> None:
+    feed(stats, received("r", 3))
+    stats.deliveries(delivered(3, [10, 20]), LATER)
+    stats.deliveries(delivered(3, [30, 40]), LATER)
+    summary = stats.tick(LATER)
+    assert summary.ttft.n[DECODE] == 1
+    assert summary.ttft.longest[DECODE] == pytest.approx(0.01)
+    assert summary.gap.n[DECODE] == 2
+
+
 def test_a_missed_delivery_makes_no_gap(stats: DeliveryStats) -> None:
     stats.deliveries(delivered(3, [10, 20]), LATER)
     stats.deliveries(delivered(3, [500, 510], first=40), LATER)

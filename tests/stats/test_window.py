@@ -171,8 +171,10 @@ def test_a_median_is_of_the_first_gaps_of_a_very_long_request() -> None:
     stats.deliveries(delivered(1, np.cumsum(gaps).tolist()), 90 * SECOND)
     stats.deliveries(delivered(2, np.cumsum(gaps).tolist()), 90 * SECOND)
     assert stats.tick(90 * SECOND).stalls == ()
-    stats.deliveries(delivered(1, [sum(gaps) + 4], first=len(gaps)), 90 * SECOND)
-    summary = stats.tick(90 * SECOND)
+    last = [sum(gaps) + 1.0 * i for i in range(1, 70_001)]
+    stats.deliveries(delivered(1, [*last, last[-1] + 4], first=len(gaps)), 160 * SECOND)
+    summary = stats.tick(160 * SECOND)
+    assert len(summary.stalls) == 1
     assert summary.stalls[0].median_ns == pytest.approx(0.1 * MS, rel=8e-3)
 
 
