@@ -57,6 +57,14 @@ class Phase(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Counted(StrEnum):
+    """Whether a pool's blocks are all heard of, from its being empty on; some were missed; or they tell nothing of what is in it."""
+
+    NO = "no"
+    ABOUT = "about"
+    WHOLE = "whole"
+
+
 class Provenance(StrEnum):
     """Who says so: our own clock, the back end, a formula over those, or configuration."""
 
