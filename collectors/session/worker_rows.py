@@ -10,7 +10,6 @@ from collectors.session.fleet import Worker
 from collectors.session.source_state import SourceState
 from collectors.stats.columns import Key
 from collectors.stats.figures import (
-    Estimate,
     absent,
     distribution,
     figure,
@@ -23,6 +22,7 @@ from collectors.stats.figures import (
 from collectors.stats.histograms import QUANTILES, Quantiles
 from collectors.stats.medians import ENOUGH
 from collectors.stats.scraped import Histogram, merged
+from collectors.stats.sketch import Estimate
 from collectors.stats.summary import Summary
 
 POPULATION: Final = {
@@ -77,7 +77,7 @@ def all_ttft(workers: list[Worker], sources: list[SourceState], tick_ns: int, wi
             found = [counts.quantile(q) for q in QUANTILES] if counts.n else []
             return distribution(
                 counts.n,
-                [Estimate(*one) for one in found if one is not None],
+                [one for one in found if one is not None],
                 counts.maximum_ns / 1e9,
                 population=population,
                 provenance=Provenance.DERIVED,

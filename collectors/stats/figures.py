@@ -13,17 +13,10 @@ from collectors.model.frame import Distribution, Figure, Quantile
 from collectors.model.vocabulary import Provenance, State
 from collectors.stats.quantiles import enough, interpolated, interval
 from collectors.stats.scraped import Histogram, Increase, Reading
+from collectors.stats.sketch import Estimate
 
 QUANTILES: Final = (0.5, 0.99, 0.999)
 """Those of a `Distribution`, in its order."""
-
-
-class Estimate(msgspec.Struct, frozen=True):
-    """A quantile as our own sketch knows it: somewhere in [low, high], with `value` the best guess."""
-
-    value: float
-    low: float
-    high: float
 
 
 def absent(*, emulated: bool, state: State = State.ABSENT, age_s: float | None = None) -> Figure:

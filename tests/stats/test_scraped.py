@@ -11,8 +11,8 @@ from collectors.model.vocabulary import Provenance, State, Tier
 from collectors.stats import figures
 from collectors.stats.buckets import BucketMismatchError
 from collectors.stats.columns import Key
-from collectors.stats.figures import Estimate
 from collectors.stats.scraped import LayoutError, Reading, ScrapedStats, merged
+from collectors.stats.sketch import Estimate
 
 SECOND = 1_000_000_000
 WINDOW = 60 * SECOND
