@@ -161,6 +161,12 @@ def bound(key: SampleKey, labels: Table[str, str]) -> float:
     return value
 
 
+def whole(text: str) -> int:
+    """A positive whole number as a label spells it; 0 for anything else, such as the `None` of what is not known yet."""
+    digits = text.removesuffix(".0")
+    return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) <= 18 else 0
+
+
 def _rounded(value: float) -> float:
     """Without what a change of unit adds behind the digits that were meant."""
     return float(f"{value:.12g}")

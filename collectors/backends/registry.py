@@ -3,15 +3,37 @@
 from collections.abc import Collection
 from typing import Final
 
-from collectors.backends import dcgm, dynamo, emulator, llmd, lmcache, neuron, nixl, node, sglang, tpu, vllm
+from collectors.backends import (
+    dcgm,
+    dynamo,
+    emulator,
+    llamacpp,
+    llmd,
+    lmcache,
+    mooncake,
+    neuron,
+    nixl,
+    node,
+    sglang,
+    tgi,
+    tpu,
+    triton,
+    trtllm,
+    vllm,
+)
 from collectors.backends.mapping import Backend
 
 _ALL: Final = (
     emulator.BACKEND,
     dynamo.BACKEND,
+    triton.BACKEND,
     sglang.BACKEND,
     vllm.BACKEND,
+    trtllm.BACKEND,
+    llamacpp.BACKEND,
+    tgi.BACKEND,
     lmcache.BACKEND,
+    mooncake.BACKEND,
     llmd.BACKEND,
     dcgm.BACKEND,
     neuron.BACKEND,

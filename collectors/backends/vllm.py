@@ -9,7 +9,7 @@ from collections.abc import Mapping as Table
 from typing import Final
 
 from collectors.backends import lmcache_engine, vllm_kv
-from collectors.backends.mapping import Backend, Draft, Mapping, Rule, families, outdated, rules
+from collectors.backends.mapping import Backend, Draft, Mapping, Rule, families, outdated, rules, whole
 from collectors.model.signals import Kind, Series, Signal, WorkerFacts
 from collectors.model.vocabulary import Tier
 from collectors.wire.exposition import SampleKey
@@ -156,8 +156,8 @@ def _capacity_tokens(labels: Table[str, str]) -> int:
 
     Block 0 is the null block, which never holds anything (`vllm/v1/core/block_pool.py`). `kv_cache_memory_bytes` is a budget, not a size.
     """
-    blocks, size = vllm_kv.whole(labels.get("num_gpu_blocks", "")), vllm_kv.whole(labels.get("block_size", ""))
-    return max(blocks - 1, 0) * size or vllm_kv.whole(labels.get("kv_cache_size_tokens", ""))
+    blocks, size = whole(labels.get("num_gpu_blocks", "")), whole(labels.get("block_size", ""))
+    return max(blocks - 1, 0) * size or whole(labels.get("kv_cache_size_tokens", ""))
 
 
 BACKEND: Final = Backend("vllm", _detect, wanted, _map)

@@ -8,7 +8,7 @@ host's pool that transfers under way hold) and `kv_offload_tiering_primary_*_usa
 from collections.abc import Mapping as Table
 from typing import Final
 
-from collectors.backends.mapping import Draft, Rule, rules
+from collectors.backends.mapping import Draft, Rule, rules, whole
 from collectors.model.signals import Kind, Series, Signal
 from collectors.model.vocabulary import Tier
 from collectors.wire.exposition import SampleKey
@@ -100,9 +100,3 @@ def capacity(name: str, labels: Table[str, str], worker: str) -> tuple[int, Seri
     else:
         size, signal = whole(labels.get("capacity_blocks", "")), Signal.KV_CAPACITY_BLOCKS
     return (size, Series(signal, Kind.GAUGE, worker=worker, metric=name, tier=Tier.DRAM)) if size else None
-
-
-def whole(text: str) -> int:
-    """A positive whole number as a label spells it; 0 for anything else, such as the `None` of what is not known yet."""
-    digits = text.removesuffix(".0")
-    return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) <= 18 else 0
