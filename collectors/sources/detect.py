@@ -10,9 +10,10 @@ from collectors.backends import registry
 from collectors.model.batch import Batch, Status
 from collectors.model.vocabulary import TargetStatus
 from collectors.sources.placement import PlacementSource
+from collectors.sources.promql import PromqlSource
 from collectors.sources.scrape import MAX_BACKOFF_S, Fault, ScrapeSource
 from collectors.sources.source import Clock, Emit, Source
-from collectors.sources.target import KINDS, STREAM_PATH, Target, TargetError, parse_target, unique_names
+from collectors.sources.target import KINDS, PROM, STREAM_PATH, Target, TargetError, parse_target, unique_names
 from collectors.wire.http import Backoff, HttpClient
 
 __all__ = ["KINDS", "HostSource", "Target", "TargetError", "open_target", "open_targets", "parse_target"]
@@ -35,6 +36,8 @@ def _source(target: Target, client: HttpClient, name: str, interval_s: float) ->
     if target.page is None:
         assert target.stream is not None
         return PlacementSource(name, target.stream, client)
+    if target.kind == PROM:
+        return PromqlSource(name, target.page, client, interval_s)
     if target.stream is None:
         backend = registry.named(target.kind) if target.kind else None
         return ScrapeSource(name, target.page, client, interval_s, backend)

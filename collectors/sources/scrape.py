@@ -135,7 +135,7 @@ class ScrapeSource:
         self._told = workers, series
         parts: list[Part] = [self._status(TargetStatus.UP)]
         if workers != told_workers:
-            parts.append(_inventory(mapping))
+            parts.append(inventory_of(mapping))
         # A list may be long, and is the same object while the page looks the same.
         if series is not told_series and series != told_series:
             parts.append(Layout(series))
@@ -154,7 +154,8 @@ def next_slot_ns(now_ns: int, interval_ns: int, phase_ns: int) -> int:
     return earliest_ns + (phase_ns - earliest_ns) % interval_ns
 
 
-def _inventory(mapping: Mapping) -> Inventory:
+def inventory_of(mapping: Mapping) -> Inventory:
+    """The workers that a page speaks of."""
     return Inventory(
         workers=tuple(
             WorkerInfo(

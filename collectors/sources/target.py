@@ -13,8 +13,10 @@ from collectors.wire.safe import safe_text
 STREAM_PATH: Final = "/placement/v1/stream"
 PAGE_PATH: Final = "/metrics"
 PLACEMENT: Final = "placement"
+PROM: Final = "prom"
+"""A Prometheus-compatible server: its page is what comes before `/api/v1`."""
 
-KINDS: Final = tuple(sorted((*NAMES, PLACEMENT)))
+KINDS: Final = tuple(sorted((*NAMES, PLACEMENT, PROM)))
 """What may be put before a URL's scheme (`vllm+http://…`) to say what the target is, instead of finding it out."""
 
 _SCHEMES: Final = ("http", "https")
@@ -59,7 +61,7 @@ def parse_target(text: str) -> Target:
     return Target(
         name=safe_text(parts.netloc + ("" if parts.path in ("", "/", PAGE_PATH, STREAM_PATH) else parts.path)),
         kind=kind,
-        page=None if is_stream else f"{origin}{path or PAGE_PATH}",
+        page=None if is_stream else f"{origin}{path or ('' if kind == PROM else PAGE_PATH)}",
         stream=None if is_page else f"{origin}{path or STREAM_PATH}",
     )
 

@@ -1,0 +1,176 @@
+"""A whole fleet through a Prometheus-compatible server: a few questions for all of it, and every instance a source of its own.
+
+The server is a source whose status is how it answers. Each instance that it scrapes is another, `instance via server`: its page and its
+own faults; its workers have the ids that they would have if it were scraped directly. What is asked for are raw samples (a range
+selector), because only those have the times at which they were scraped: so rates are exact, and the first answer fills the window of the
+statistics with what came before. Those times become session time by the server's clock (`promql_clock`).
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+
+from collectors.backends import registry
+from collectors.model.batch import Batch, Layout, Part, Samples, Status
+from collectors.model.vocabulary import TargetStatus
+from collectors.sources.promql_clock import ServerClock
+from collectors.sources.promql_instances import Instance, Instances
+from collectors.sources.promql_plan import Plan, jobs, plan, ranged, up
+from collectors.sources.scrape import MAX_BACKOFF_S, Fault
+from collectors.sources.source import Clock, Emit
+from collectors.wire.http import Backoff, FetchError, HttpClient
+from collectors.wire.prom_api import Answer, PromApi, PromApiError, labels_of
+from collectors.wire.safe import safe_text
+
+POLL_S: Final = 5.0
+"""Targets are seldom scraped more often than every 10 to 15 s."""
+DISCOVER_S: Final = 60.0
+"""How often the server is asked which metrics there are."""
+LOOK_BACK_S: Final = 90
+"""Asked for at first: a window of the statistics, and what may be on its way."""
+OVERLAP_S: Final = 10
+"""Asked for again: what was scraped before the last answer but stored after it (a scrape may take so long)."""
+LONGEST_S: Final = 300
+MAX_WARNING: Final = 200
+_NOTHING: Final = np.zeros(0)
+_NOTHING.setflags(write=False)
+
+
+class PromqlSource:
+    """Asks the server at `url` (what comes before `/api/v1`) every `interval_s`, at most every POLL_S."""
+
+    def __init__(self, name: str, url: str, client: HttpClient, interval_s: float = POLL_S) -> None:
+        self.name = name
+        self._api = PromApi(url, client)
+        self._shown_url = safe_text(url)
+        self._interval_s = max(interval_s, POLL_S)
+        self._backoff = Backoff(name, self._interval_s, MAX_BACKOFF_S)
+        self._clock = ServerClock()
+        self._instances = Instances()
+        self._plan = Plan()
+        self._jobs: frozenset[str] = frozenset()
+        self._discovered_s: float | None = None
+        self._asked_s: float | None = None
+        self._newest_s: float | None = None
+        self._warnings: dict[str, None] = {}
+        self._told: dict[str, Status] = {}
+
+    async def run(self, clock: Clock, emit: Emit) -> None:
+        """Until cancelled."""
+        while True:
+            fault = await self.attempt(clock.now_ns, emit)
+            if fault is None:
+                self._backoff.reset()
+                await asyncio.sleep(self._interval_s)
+            else:
+                self._tell(fault, clock.now_ns(), emit)
+                await asyncio.sleep(self._backoff.next_s())
+
+    async def step(self, until_ns: int, emit: Emit) -> None:
+        """One round of questions, whatever the interval; the server's now is the last nanosecond before `until_ns`."""
+        fault = await self.attempt(lambda: until_ns - 1, emit)
+        if fault is not None:
+            self._tell(fault, until_ns - 1, emit)
+
+    async def close(self) -> None:
+        """The client belongs to whoever made it."""
+
+    async def attempt(self, now_ns: Callable[[], int], emit: Emit) -> Fault | None:
+        """One round of questions, all for the same moment of the server. Emits what is new; a fault is returned and not emitted."""
+        self._warnings = {}
+        try:
+            before_ns = now_ns()
+            server_s = await self._api.now_s()
+            self._clock.observe(before_ns, server_s, now_ns())
+            await self._discover(server_s)
+            window_s = self._window_s(server_s)
+            whole = await self._collect(server_s, window_s)
+        except FetchError as error:
+            return Fault(error.reason, error.status)
+        except PromApiError as error:
+            return Fault(error.reason, error.status)
+        if whole:
+            self._asked_s = server_s
+        self._pass_on(server_s, now_ns(), emit)
+        return None
+
+    async def _discover(self, server_s: float) -> None:
+        if self._discovered_s is not None and 0.0 <= server_s - self._discovered_s < DISCOVER_S:
+            return
+        names, warnings = await self._api.names(server_s - LONGEST_S, server_s)
+        self._warnings |= dict.fromkeys(warnings)
+        self._plan = plan(names, registry.wanted)
+        self._instances.names = self._plan.names
+        found = [await self._ask(jobs(selector), server_s) for selector in self._plan.scalars]
+        labels = [labels_of(series) for answer in found for series in answer.series]
+        self._jobs = frozenset(one.get("job", "") for one in labels)
+        self._discovered_s = server_s
+
+    async def _collect(self, server_s: float, window_s: int) -> bool:
+        """Whether every question was answered. Raises FetchError and PromApiError only if none was."""
+        if self._plan.names:
+            self._instances.take_up((await self._ask(ranged(up(self._jobs), window_s), server_s)).series)
+        selectors = (*self._plan.scalars, *self._plan.buckets)
+        faults: list[FetchError | PromApiError] = []
+        for selector in selectors:
+            try:
+                answer = await self._ask(ranged(selector, window_s), server_s)
+                self._instances.take(answer.series)
+            except (FetchError, PromApiError) as error:
+                faults.append(error)
+        if faults and len(faults) == len(selectors):
+            raise faults[0]
+        if faults:
+            self._warnings[f"{len(faults)} of {len(selectors)} questions without an answer: {faults[0].reason}"] = None
+        return not faults
+
+    async def _ask(self, expression: str, server_s: float) -> Answer:
+        answer = await self._api.query(expression, server_s)
+        self._warnings |= dict.fromkeys(answer.warnings)
+        return answer
+
+    def _window_s(self, server_s: float) -> int:
+        """What has come since the last round was asked for, however late the server gets it."""
+        if self._asked_s is None or self._newest_s is None:
+            return LOOK_BACK_S
+        late_s = max(self._asked_s - self._newest_s, 0.0)
+        return int(min(max(server_s - self._asked_s, 0.0) + late_s + OVERLAP_S, LONGEST_S)) + 1
+
+    def _pass_on(self, server_s: float, now_ns: int, emit: Emit) -> None:
+        """The server's own status first, then every instance that has something new to say."""
+        found = [(one, one.parts(self._clock, now_ns)) for one in self._instances.all.values()]
+        self._newest_s = max((one.last_s for one, _ in found), default=None) or None
+        if not self._plan.names:
+            self._warnings["no metrics of a known back end"] = None
+        left_out = self._instances.left_out
+        self._instances.settle()
+        for count, what in ((self._plan.left_out, "metrics"), (left_out, "series")):
+            if count:
+                self._warnings[f"{count} {what} left out: too many"] = None
+        warning = safe_text("; ".join(self._warnings), MAX_WARNING)
+        server = Status(self._shown_url, "prometheus", TargetStatus.UP, warning=warning)
+        first: tuple[Part, ...] = () if self.name in self._told else (Layout(()),)
+        self._told[self.name] = server
+        emit(Batch(self.name, now_ns, (server, *first, Samples(_NOTHING))))
+        for instance, parts in found:
+            name = f"{instance.name} via {self.name}"
+            status = self._status_of(instance, server_s)
+            if parts or status != self._told.get(name):
+                self._told[name] = status
+                emit(Batch(name, now_ns, (status, *parts)))
+
+    def _status_of(self, instance: Instance, server_s: float) -> Status:
+        reason, status = "", TargetStatus.UP
+        if instance.fault:
+            reason, status = instance.fault, TargetStatus.REJECTED
+        elif instance.up.value == 0.0:
+            reason, status = "the server cannot scrape it (up = 0)", TargetStatus.DOWN
+        elif instance.silent(server_s):
+            reason, status = "the server has no new samples of it", TargetStatus.DOWN
+        return Status(self._shown_url, instance.backend, status, safe_text(reason))
+
+    def _tell(self, fault: Fault, now_ns: int, emit: Emit) -> None:
+        """A server that does not answer: its own status. What its instances said last grows old."""
+        emit(Batch(self.name, now_ns, (Status(self._shown_url, "prometheus", fault.status, safe_text(fault.reason)),)))

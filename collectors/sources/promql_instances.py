@@ -1,0 +1,249 @@
+"""What a Prometheus server tells, taken apart again into the pages it was scraped from: one instance, one page, one scrape a time.
+
+An instance is what `job` and `instance` (and the labels that tell servers and replicas apart) name. The labels that the server put on
+its samples are taken off, as far as `up` of the instance has them, so that keys are those of the page itself. No I/O.
+"""
+
+from collections.abc import Collection, Iterable
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+
+from collectors.backends import registry
+from collectors.backends.mapping import Mapping, MappingError
+from collectors.backends.registry import UnknownBackendError
+from collectors.model.batch import Layout, Part, Samples
+from collectors.sources.promql_clock import ServerClock
+from collectors.sources.promql_native import NativeBounds
+from collectors.sources.promql_plan import family_of
+from collectors.sources.scrape import inventory_of
+from collectors.wire.exposition import SampleKey
+from collectors.wire.prom_api import PromSeries, labels_of
+from collectors.wire.safe import safe_text
+
+MAX_INSTANCES: Final = 4_096
+MAX_TARGETS: Final = 50_000
+"""Of the same jobs, whether or not they have anything for us."""
+MAX_SERIES: Final = 500_000
+"""Of the whole fleet."""
+IDENTITY: Final = ("job", "instance", "cluster", "prometheus", "prometheus_replica", "__replica__")
+SILENT_S: Final = 300.0
+"""After which an instance of which only one scrape is known is missed: as long as an instant query looks back."""
+SILENT_INTERVALS: Final = 3
+
+Identity = tuple[str, ...]
+Scrape = dict[int, float]
+"""Values by position in the instance's keys."""
+
+
+class Up(NamedTuple):
+    """The labels that the server puts on what it scrapes of a target, and whether it could the last time; None if it does not say."""
+
+    labels: dict[str, str]
+    value: float | None
+
+
+NOT_SAID: Final = Up({}, None)
+
+
+class Instance:
+    """One scraped page, seen through the server."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.backend = ""
+        self.up = NOT_SAID
+        self.fault = ""
+        """Why its page is not understood."""
+        self.last_s = 0.0
+        """Server's time of the newest scrape that was passed on."""
+        self._keys: list[SampleKey] = []
+        self._index: dict[SampleKey, int] = {}
+        self._scrapes: dict[float, Scrape] = {}
+        self._partial_s = 0.0
+        self._interval_s: float | None = None
+        self._positions: tuple[int, ...] | None = None
+        self._mapping: Mapping | None = None
+        self._told_series: object = None
+        self._told_workers: object = None
+
+    def position(self, key: SampleKey) -> int:
+        found = self._index.get(key)
+        if found is None:
+            found = self._index[key] = len(self._keys)
+            self._keys.append(key)
+        return found
+
+    def add(self, time_s: float, position: int, value: float) -> None:
+        if time_s > self.last_s:
+            self._scrapes.setdefault(time_s, {})[position] = value
+
+    def forget_keys(self) -> None:
+        """Positions are given out anew; what is known of the worker stays."""
+        self._keys, self._index, self._positions = [], {}, None
+
+    def silent(self, server_s: float) -> bool:
+        """Whether several scrapes are missing."""
+        allowed_s = SILENT_S if self._interval_s is None else max(SILENT_INTERVALS * self._interval_s, 15.0)
+        return server_s - self.last_s > allowed_s
+
+    def parts(self, clock: ServerClock, now_ns: int) -> list[Part]:
+        """Every new scrape, oldest first, as a page's own samples. The newest one waits for the next time if not all of it has come yet."""
+        scrapes, self._scrapes = self._scrapes, {}
+        parts: list[Part] = []
+        if not scrapes:
+            return parts
+        newest_s = max(scrapes)
+        known = set(self._positions or ()).union(*scrapes.values())
+        if len(scrapes[newest_s]) < len(known) and self._partial_s != newest_s:
+            # The answers to several questions: the server may have scraped between two of them.
+            self._partial_s = newest_s
+            del scrapes[newest_s]
+        for time_s in sorted(scrapes):
+            if self.last_s:
+                apart_s = time_s - self.last_s
+                self._interval_s = apart_s if self._interval_s is None else min(self._interval_s, apart_s)
+            self.last_s = time_s
+            self._understand(scrapes[time_s], parts)
+            if self._mapping is not None:
+                row = scrapes[time_s]
+                values = self._mapping.apply(np.array([row[one] for one in self._positions or ()], np.float64))
+                values.setflags(write=False)
+                parts.append(Samples(values, min(clock.session_ns(time_s), now_ns)))
+        return parts
+
+    def _understand(self, scrape: Scrape, parts: list[Part]) -> None:
+        """The meaning of a scrape, told again where it differs from the last one's."""
+        positions = tuple(sorted(scrape))
+        if positions == self._positions:
+            return
+        self._positions, self._mapping = positions, None
+        keys = [self._keys[one] for one in positions]
+        try:
+            backend = registry.recognise({name for key in keys for name in (key.family, key.name)})
+            mapping = backend.map(keys, self.name)
+        except (UnknownBackendError, MappingError) as error:
+            self.fault = str(error)
+            return
+        self._mapping, self.backend, self.fault = mapping, backend.name, ""
+        if (mapping.emulated, mapping.workers) != self._told_workers:
+            self._told_workers = (mapping.emulated, mapping.workers)
+            parts.append(inventory_of(mapping))
+        if mapping.series != self._told_series:
+            self._told_series = mapping.series
+            parts.append(Layout(mapping.series))
+
+
+class _Place(msgspec.Struct, frozen=True):
+    """Where the samples of a series go."""
+
+    instance: Instance
+    position: int
+    name: str
+    labels: tuple[tuple[str, str], ...]
+    bounds: NativeBounds
+
+
+class Instances:
+    """All that the server speaks of. Instances are kept once they were seen, so that their going is seen too."""
+
+    def __init__(self) -> None:
+        self.all: dict[Identity, Instance] = {}
+        self.left_out = 0
+        """Series that were too many, of the last answers."""
+        self.names: Collection[str] = ()
+        """Of all metrics that are asked for."""
+        self._taken: set[str] = set()
+        self._up: dict[Identity, Up] = {}
+        self._places: dict[bytes, _Place] = {}
+        self._seen = 0
+
+    def take(self, answer: Iterable[PromSeries]) -> None:
+        """Raises PromApiError."""
+        for series in answer:
+            self._seen += 1
+            place = self._places.get(series.labels)
+            if place is None:
+                place = self._placed(series)
+                if place is None:
+                    continue
+            add, position = place.instance.add, place.position
+            for time_s, value in series.samples:
+                add(time_s, position, value)
+            for time_s, native in series.histograms:
+                for suffix, le, value in place.bounds.classic(native):
+                    labels = (*place.labels, ("le", le)) if le else place.labels
+                    key = SampleKey(place.name + suffix, labels, place.name, "histogram")
+                    add(time_s, place.instance.position(key), value)
+
+    def take_up(self, answer: Iterable[PromSeries]) -> None:
+        """What the server says of its own scraping; to be taken before what it scraped. Raises PromApiError."""
+        for series in answer:
+            labels = labels_of(series)
+            labels.pop("__name__", "")
+            identity = _identity(labels)
+            if not series.samples or (identity not in self._up and len(self._up) >= MAX_TARGETS):
+                continue
+            self._up[identity] = up = Up(labels, series.samples[-1][1])
+            instance = self.all.get(identity)
+            if instance is not None:
+                if labels != instance.up.labels:
+                    self._forget()
+                instance.up = up
+
+    def settle(self) -> None:
+        """All answers of this time are in: memory is given back where series have gone."""
+        if len(self._places) > 2 * self._seen + 10_000:
+            self._forget()
+        self._seen = self.left_out = 0
+
+    def _forget(self) -> None:
+        self._places.clear()
+        for instance in self.all.values():
+            instance.forget_keys()
+
+    def _placed(self, series: PromSeries) -> _Place | None:
+        labels = labels_of(series)
+        name = safe_text(labels.pop("__name__", ""))
+        identity = _identity(labels)
+        instance = self.all.get(identity)
+        if len(self._places) >= MAX_SERIES or (instance is None and len(self.all) >= MAX_INSTANCES):
+            self.left_out += 1
+            return None
+        if instance is None:
+            instance = self.all[identity] = Instance(self._unique(identity))
+            instance.up = self._up.get(identity, NOT_SAID)
+        own = _of_page(labels, instance.up.labels)
+        family, kind = family_of(name, self.names)
+        # A native histogram is known by its samples: it has the family's name and nothing else.
+        position = -1 if series.histograms else instance.position(SampleKey(name, own, family, kind))
+        place = self._places[series.labels] = _Place(instance, position, name, own, NativeBounds())
+        return place
+
+    def _unique(self, identity: Identity) -> str:
+        job, shown = safe_text(identity[0]), safe_text(identity[1])
+        first = shown or job or "no instance"
+        names = (first, f"{job}/{first}", "/".join(safe_text(one) for one in identity if one))
+        name = next((one for one in names if one not in self._taken), f"{first}#{len(self._taken)}")
+        self._taken.add(name)
+        return name
+
+
+def _identity(labels: dict[str, str]) -> Identity:
+    found = [labels.get(name, "") for name in IDENTITY]
+    found[1] = found[1] or labels.get("pod", "")
+    return tuple(found)
+
+
+def _of_page(labels: dict[str, str], target: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    """The labels that stood on the page: without the target's, which had its own renamed where they had the same name.
+
+    See `honor_labels` in prometheus/prometheus `docs/configuration/configuration.md`.
+    """
+    put_on = {name: labels[name] for name in IDENTITY if name in labels} | target
+    own = {name: value for name, value in labels.items() if put_on.get(name) != value}
+    for name in put_on:
+        if f"exported_{name}" in own:
+            own[name] = own.pop(f"exported_{name}")
+    return tuple(sorted((safe_text(name), safe_text(value)) for name, value in own.items()))
