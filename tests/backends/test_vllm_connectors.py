@@ -1,13 +1,15 @@
 """vLLM's connectors, old names and several engines, on text built from the families that its source defines."""
 
 import math
+import re
 
 import pytest
 
+from collectors.backends import registry
 from collectors.model.signals import Kind, Series, Signal
 from collectors.model.vocabulary import Tier
 from tests.backends.flows import flows
-from tests.backends.pages import read
+from tests.backends.pages import FIXTURES, read
 
 COUNTER, GAUGE = Kind.COUNTER, Kind.GAUGE
 E0 = 'engine="0",model_name="m"'
@@ -207,4 +209,17 @@ def test_lmcache_within_the_engine() -> None:
         ("target/0", Signal.HIT_TOKENS, COUNTER, DRAM, ""): [20],
         ("target/0", Signal.KV_USED_BYTES, GAUGE, DRAM, ""): [100, 100],
         ("target/0", Signal.KV_QUERY_TOKENS, COUNTER, UNKNOWN, ""): [64],
+    }
+
+
+def test_the_official_dashboards_ask_for_names_that_are_known() -> None:
+    expressions = (FIXTURES / "vllm" / "dashboard_expressions.txt").read_text()
+    asked = set(re.findall(r"vllm:[a-z0-9_]+", expressions))
+    families = {name.removesuffix("_bucket").removesuffix("_sum").removesuffix("_count") for name in asked}
+    unknown = {family for family in families if not registry.wanted(family)}
+    # distributions of lengths, which no figure is made of
+    assert unknown == {
+        "vllm:request_prompt_tokens",
+        "vllm:request_generation_tokens",
+        "vllm:request_max_num_generation_tokens",
     }
