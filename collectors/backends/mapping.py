@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from collectors.model.signals import DeviceFacts, Kind, Series, Signal, WorkerFacts
-from collectors.model.vocabulary import Tier
+from collectors.model.vocabulary import Role, Tier
 from collectors.wire.exposition import SampleKey
 
 MAX_WORKERS: Final = 4_096
@@ -187,12 +187,13 @@ class Draft:
         self._devices: dict[str, DeviceFacts] = {}
 
     def worker(self, facts: WorkerFacts) -> None:
-        """A worker that the page speaks of. What was said of it first holds, but a model may come later."""
+        """A worker that the page speaks of. What was said of it first holds, but what was not said may come later."""
         known = self._workers.setdefault(facts.id, facts)
         if len(self._workers) > MAX_WORKERS:
             raise MappingError(f"more than {MAX_WORKERS} workers on one page")
-        if facts.model and not known.model:
-            self._workers[facts.id] = msgspec.structs.replace(known, model=facts.model)
+        if (facts.model and not known.model) or (facts.role is not known.role is Role.UNKNOWN):
+            role = facts.role if known.role is Role.UNKNOWN else known.role
+            self._workers[facts.id] = msgspec.structs.replace(known, model=known.model or facts.model, role=role)
 
     def device(self, facts: DeviceFacts) -> None:
         """A device that the page speaks of. What was said of it first holds, but its users add up."""
