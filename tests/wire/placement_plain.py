@@ -112,7 +112,7 @@ def _inventory(message: Message) -> dict[str, Any]:
         }
         for entry in message["workers"]
     ]
-    pools = [{"worker": None, "capacity_bytes": None, **entry} for entry in message.get("pools", ())]
+    pools = [{"worker": None, "capacity_bytes": None, "counted": "no", **entry} for entry in message.get("pools", ())]
     return {
         "type": "inventory",
         "workers": workers,
