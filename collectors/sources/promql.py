@@ -57,6 +57,11 @@ class PromqlSource:
         self._warnings: dict[str, None] = {}
         self._told: dict[str, Status] = {}
 
+    @property
+    def series_known(self) -> int:
+        """How many series are kept in memory."""
+        return self._instances.series_known
+
     async def run(self, clock: Clock, emit: Emit) -> None:
         """Until cancelled."""
         while True:
@@ -109,7 +114,7 @@ class PromqlSource:
         self._discovered_s = server_s
 
     async def _collect(self, server_s: float, window_s: int) -> bool:
-        """Whether every question was answered. Raises FetchError and PromApiError only if none was."""
+        """Whether every question was answered. Raises FetchError and PromApiError only if none was, or not that for `up`."""
         if self._plan.names:
             self._instances.take_up((await self._ask(ranged(up(self._jobs), window_s), server_s)).series)
         selectors = (*self._plan.scalars, *self._plan.buckets)

@@ -27,6 +27,8 @@ MAX_TARGETS: Final = 50_000
 """Of the same jobs, whether or not they have anything for us."""
 MAX_SERIES: Final = 500_000
 """Of the whole fleet."""
+SPARE_SERIES: Final = 10_000
+"""That have gone, kept beside as many as twice those that are there."""
 IDENTITY: Final = ("job", "instance", "cluster", "prometheus", "prometheus_replica", "__replica__")
 SILENT_S: Final = 300.0
 """After which an instance of which only one scrape is known is missed: as long as an instant query looks back."""
@@ -159,6 +161,10 @@ class Instances:
         self._places: dict[bytes, _Place] = {}
         self._seen = 0
 
+    @property
+    def series_known(self) -> int:
+        return len(self._places)
+
     def take(self, answer: Iterable[PromSeries]) -> None:
         """Raises PromApiError."""
         for series in answer:
@@ -194,7 +200,7 @@ class Instances:
 
     def settle(self) -> None:
         """All answers of this time are in: memory is given back where series have gone."""
-        if len(self._places) > 2 * self._seen + 10_000:
+        if len(self._places) > 2 * self._seen + SPARE_SERIES:
             self._forget()
         self._seen = self.left_out = 0
 
