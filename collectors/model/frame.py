@@ -22,6 +22,8 @@ class Figure(msgspec.Struct, frozen=True):
     age_s: float | None
     n: int | msgspec.UnsetType | None = msgspec.UNSET
     unit: str | msgspec.UnsetType = msgspec.UNSET
+    estimate: bool | msgspec.UnsetType = msgspec.UNSET
+    """True: about `value` (≈), as something that it is counted from was missed."""
 
 
 class Quantile(Figure, frozen=True, kw_only=True):
@@ -80,6 +82,12 @@ class TierRow(msgspec.Struct, frozen=True):
     active_bytes: Figure
     capacity_bytes: Figure
     hit_tokens: Figure
+    stored_per_s: Figure | msgspec.UnsetType = msgspec.UNSET
+    """Blocks a second in the window that came to be in the tier, where single blocks are heard of; so the next two."""
+    evicted_per_s: Figure | msgspec.UnsetType = msgspec.UNSET
+    """Blocks that were removed one by one; those of a pool that was emptied as a whole are not among them."""
+    promoted_per_s: Figure | msgspec.UnsetType = msgspec.UNSET
+    """Those of the stored ones that a slower tier of the same worker held."""
 
 
 class PlacementRow(msgspec.Struct, frozen=True):
