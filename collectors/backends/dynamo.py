@@ -8,7 +8,8 @@ ai-dynamo-runtime; KVBM's, the planner's and the engine statistics' pages were n
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from collectors.backends import dynamo_frontend, dynamo_mocker, vllm
+from collectors.backends import dynamo_engines, dynamo_frontend
+from collectors.backends.dynamo_engines import PROCESS
 from collectors.backends.dynamo_workers import GENERATE, from_hex, role_alone, worker_id
 from collectors.backends.mapping import Backend, Draft, Mapping, Rule, families, rules
 from collectors.model.signals import Kind, Signal, WorkerFacts
@@ -63,7 +64,7 @@ _KVBM: Final = {
 }
 _PLANNER: Final = {"dynamo_planner_power_projected_watts": Rule(Signal.POWER_PROJECTED, Kind.GAUGE)}
 _SHARED: Final = _KVBM | _PLANNER
-_FAMILIES: Final = families([_UPTIME, *_WORKER, *_SHARED]) | dynamo_frontend.FAMILIES | dynamo_mocker.FAMILIES
+_FAMILIES: Final = families([_UPTIME, *_WORKER, *_SHARED]) | dynamo_frontend.FAMILIES
 
 
 def _detect(names: Collection[str]) -> bool:
@@ -71,7 +72,7 @@ def _detect(names: Collection[str]) -> bool:
 
 
 def _wanted(family: str) -> bool:
-    return family in _FAMILIES or vllm.wanted(family)
+    return family in _FAMILIES or dynamo_engines.wanted(family)
 
 
 def _map(keys: Sequence[SampleKey], target: str) -> Mapping:
@@ -86,38 +87,42 @@ def _map(keys: Sequence[SampleKey], target: str) -> Mapping:
 def _add_workers(draft: Draft, keys: Sequence[SampleKey], target: str) -> None:
     """The workers of a page, named by their own ids where there are any, and what KVBM and a planner say, who may have a page alone."""
     labels = [dict(key.labels) for key in keys]
-    named = dict.fromkeys(filter(None, map(_of_component, keys, labels)))
+    components = [_of_component(key, one) for key, one in zip(keys, labels, strict=True)]
+    named = dict.fromkeys(filter(None, components))
     only = next(iter(named)) if len(named) == 1 else ""
 
-    def of_engine(engine: str) -> str:
-        return worker_id(only, safe_text(engine, 20)) if only else f"{target}/{engine}"
+    def worker_of(rank: str, canonical: str = only) -> str:
+        base = canonical or target
+        return base if rank == PROCESS else worker_id(base, safe_text(rank, 20))
 
-    vllm.add(draft, keys, of_engine)
-    dynamo_mocker.add(draft, keys, of_engine)
+    dynamo_engines.add(draft, keys, worker_of)
     engines = draft.said()
-    ranks = {worker.rpartition("/")[2] for worker in engines if worker} if only else set()
-    rank = ranks.pop() if len(ranks) == 1 else "" if ranks else "0"
-    for key, one in zip(keys, labels, strict=True):
-        if canonical := _of_component(key, one):
-            role = role_alone(one.get("dynamo_component", ""))
-            if own := one.get("dp_rank") or rank:
-                draft.worker(WorkerFacts(worker_id(canonical, safe_text(own, 20)), role=role))
-    for index, (key, one) in enumerate(zip(keys, labels, strict=True)):
+    ranks = [worker for worker in engines if only and worker.startswith(worker_of(PROCESS))]
+    # What Dynamo says of the process is its only rank's, where it has only one.
+    whole = ranks[0] if len(ranks) == 1 else worker_of(PROCESS if ranks else "0")
+    for canonical, one in zip(components, labels, strict=True):
+        if canonical:
+            mine = (
+                [worker_of(one["dp_rank"], canonical)] if one.get("dp_rank") else ranks or [worker_of("0", canonical)]
+            )
+            for worker in mine:
+                draft.worker(WorkerFacts(worker, role=role_alone(one.get("dynamo_component", ""))))
+    for index, (key, canonical, one) in enumerate(zip(keys, components, labels, strict=True)):
         if rule := _SHARED.get(key.name):
-            worker = worker_id(only, rank) if only and rank else ""
+            worker = whole if only else ""
             draft.take(index, key, one, rule, worker=worker, owner="" if worker else target)
-        elif rule := _WORKER.get(key.name):
-            canonical = _of_component(key, one) or only
-            if not canonical or (key.name in _PER_ENDPOINT and one.get("dynamo_endpoint") != GENERATE):
+        elif (rule := _WORKER.get(key.name)) and (canonical or only):
+            if key.name in _PER_ENDPOINT and one.get("dynamo_endpoint") != GENERATE:
                 continue
-            own = safe_text(one.get("dp_rank") or rank, 20)
-            worker = worker_id(canonical, own) if own else canonical
+            if one.get("dp_rank"):
+                worker = worker_of(one["dp_rank"], canonical or only)
+            else:
+                worker = whole if only else worker_of("0", canonical or "")
             if key.name in _PREFILLS and role_alone(one.get("dynamo_component", "")) is Role.PREFILL:
                 draft.take(index, key, one, _PREFILLS[key.name], worker=worker)
             said = engines.get(worker, {}).get(rule.signal, "")
-            if (
-                not said or rule.signal is Signal.REQUESTS_WAITING
-            ):  # what waits in Dynamo is added to what waits in the engine
+            # What waits in Dynamo is added to what waits in the engine.
+            if not said or rule.signal is Signal.REQUESTS_WAITING:
                 draft.take(index, key, one, rule, worker=worker, metric=said)
 
 

@@ -378,3 +378,73 @@ def test_too_many_workers_spoil_the_page() -> None:
 def test_an_emulated_page_stays_emulated() -> None:
     assert read("tokenyard_emulated 1\n" + RANKS).mapping.emulated
     assert registry.named("dynamo").never_seen is False
+
+
+def test_the_mocker_in_the_guise_of_sglang_speaks_of_both_ranks_at_once() -> None:
+    """Its families have no rank, although it has two: the figures are the process's and no rank's."""
+    known = captured("sglang_worker_of_two_ranks")
+    worker = "7541797227992074584"
+    assert known.backend == "dynamo"
+    assert known.mapping.workers == (WorkerFacts(worker, model="tiny"),)
+    assert known.values[worker, Signal.REQUESTS_RUNNING, GAUGE, None, ""] == [0]
+    assert known.values[worker, Signal.REQUESTS_WAITING, GAUGE, None, ""] == [0, 0]
+    assert known.values[worker, Signal.TTFT, COUNT, None, ""] == [16]
+    assert known.values[worker, Signal.GAP, COUNT, None, ""] == [424]
+    assert known.values[worker, Signal.E2E, COUNT, None, ""] == [16]
+    assert known.total("requests_finished_total") == 16
+
+
+def component(name: str) -> str:
+    labels = f'dynamo_component="{name}",dynamo_endpoint="generate",worker_id="ff"'
+    return f"dynamo_component_inflight_requests{{{labels}}} 9\n"
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [
+        'vllm:num_requests_running{engine="0",model_name="m"} 4\n',
+        'sglang:num_running_reqs{engine_type="prefill",model_name="m",tp_rank="0",dp_rank="0"} 4\n',
+        'trtllm_num_requests_running{model_name="m",engine_type="trtllm"} 4\n',
+    ],
+    ids=["vllm", "sglang", "trtllm"],
+)
+def test_a_prefill_worker_with_its_engine_s_names_is_one_worker(engine: str) -> None:
+    for page in (component("prefill") + engine, engine + component("prefill")):
+        known = read(page)
+        assert known.backend == "dynamo"
+        ((worker, signal, *_),) = known.values
+        assert (worker, signal) == ("255/0", Signal.REQUESTS_RUNNING)
+        assert list(known.values.values()) == [[4]]
+        (facts,) = known.mapping.workers
+        assert (facts.id, facts.role) == ("255/0", Role.PREFILL)
+        assert facts.model == "m"
+
+
+def test_the_component_tells_the_role_of_every_rank() -> None:
+    ranks = "".join(f'vllm:num_requests_running{{engine="{rank}",model_name="m"}} 4\n' for rank in (0, 1))
+    for page in (component("prefill") + ranks, ranks + component("prefill")):
+        workers = read(page).mapping.workers
+        assert [(worker.id, worker.role) for worker in workers] == [("255/0", Role.PREFILL), ("255/1", Role.PREFILL)]
+
+
+def test_ranks_that_sglang_names() -> None:
+    page = component("backend") + "".join(
+        f'sglang:num_running_reqs{{model_name="m",tp_rank="0",dp_rank="{rank}"}} {rank + 3}\n' for rank in (0, 1)
+    )
+    known = read(page)
+    assert {worker.id for worker in known.mapping.workers} == {"255/0", "255/1"}
+    assert known.values["255/1", Signal.REQUESTS_RUNNING, GAUGE, None, ""] == [4]
+    assert known.values["255", Signal.REQUESTS_RUNNING, GAUGE, None, ""] == [9]
+
+
+def test_two_workers_on_one_page_keep_their_own_figures() -> None:
+    page = component("backend") + component("prefill").replace('"ff"', '"fe"').replace(" 9", " 5")
+    known = read(page)
+    assert [(worker.id, worker.role) for worker in known.mapping.workers] == [
+        ("255/0", Role.UNKNOWN),
+        ("254/0", Role.PREFILL),
+    ]
+    assert known.values == {
+        ("255/0", Signal.REQUESTS_RUNNING, GAUGE, None, ""): [9],
+        ("254/0", Signal.REQUESTS_RUNNING, GAUGE, None, ""): [5],
+    }
