@@ -1,17 +1,18 @@
-"""The tiered KV block store: pools of equal blocks, least recently used first to go, spilling into a slower pool.
+"""The tiered KV block store: pools of equal blocks, each with an order of eviction, spilling into a slower pool.
 
 A pool counts distinct resident blocks. A block is *active* while a request refers to it and *evictable* from then on; what is evicted moves to the pool
 below, if there is one and the path to it is not congested. A block is resident from when room is made for it, under the name that it has once full; a request that
 ends in mid-block gives that block up, as nobody could find it. Nothing here takes time: `emulators.channel` does.
 """
 
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import indexOf
 from typing import Final
 
 from emulators.channel import Channel
 from emulators.journal import Journal
+from emulators.policy import Lru, Order
 
 MAX_BACKLOG_NS: Final = 1_000_000_000
 """Evicted blocks are dropped rather than queued behind more than this much writing."""
@@ -34,6 +35,7 @@ class Pool:
         block_bytes: int,
         journal: Journal,
         spill: "Spill | None" = None,
+        order: Order | None = None,
     ) -> None:
         self.slot, self.tier, self.owner, self.worker = slot, tier, owner, worker
         self.capacity, self.block_bytes = capacity, block_bytes
@@ -46,7 +48,7 @@ class Pool:
         self._reported = (0, 0)
         self._journal = journal
         self._refs: dict[int, int] = {}
-        self._idle: OrderedDict[int, None] = OrderedDict()
+        self._idle: Order = Lru() if order is None else order
 
     def __contains__(self, name: int) -> bool:
         return name in self._refs
@@ -70,42 +72,50 @@ class Pool:
 
     def prefix(self, names: Sequence[int]) -> int:
         """How many of the first `names` are resident without a gap."""
-        refs = self._refs
-        count = 0
-        for name in names:
-            if name not in refs:
-                break
-            count += 1
-        return count
+        try:
+            return indexOf(map(self._refs.__contains__, names), False)
+        except ValueError:
+            return len(names)
 
     def missing(self, names: Sequence[int]) -> list[int]:
         refs = self._refs
         return [name for name in names if name not in refs]
 
-    def fits(self, names: Iterable[int], reserve: int = 0) -> bool:
+    def fits(self, names: Sequence[int], reserve: int = 0) -> bool:
         """Whether `claim` would succeed."""
         refs = self._refs
-        return sum(not refs.get(name) for name in names) + reserve <= self.room
+        return len(names) - _truths(map(refs.get, names)) + reserve <= self.room
 
     def claim(self, now_ns: int, names: Sequence[int], reserve: int = 0) -> bool:
         """Makes all `names` active, those that are not resident by storing them, and promises `reserve` more. All or nothing."""
-        if not self.fits(names, reserve):
+        refs = self._refs
+        counts = list(map(refs.get, names))
+        idle = counts.count(0)
+        missing = counts.count(None)
+        if idle + missing + reserve > self.room:
             return False
-        refs, idle = self._refs, self._idle
-        new = []
-        for name in names:
-            count = refs.get(name)
-            if count is None:
-                new.append(name)
-            elif count == 0:
-                del idle[name]
-                refs[name] = 1
-            else:
-                refs[name] = count + 1
+        new: Sequence[int] = ()
+        if idle == len(names):
+            self._idle.take(names)
+            refs.update(dict.fromkeys(names, 1))
+        elif missing == len(names):
+            new = names
+        else:
+            fresh = []
+            revived = []
+            for name, count in zip(names, counts, strict=True):
+                if count is None:
+                    fresh.append(name)
+                elif count:
+                    refs[name] = count + 1
+                else:
+                    revived.append(name)
+            self._idle.take(revived)
+            refs.update(dict.fromkeys(revived, 1))
+            new = fresh
         if new:
             self._evict(now_ns, len(refs) + len(new) - self.capacity)
-            for name in new:
-                refs[name] = 1
+            refs.update(dict.fromkeys(new, 1))
             self._journal.stored(now_ns, self.slot, self.block_bytes, new)
         self.reserved += reserve
         self.changed = True
@@ -123,20 +133,27 @@ class Pool:
 
         The last blocks become the first to be evicted, as they are of no use without those before them.
         """
-        refs, idle = self._refs, self._idle
-        gone = []
-        for at in range(len(names) - 1, -1, -1):
-            name = names[at]
-            count = refs[name] - 1
-            if count:
-                refs[name] = count
-            elif at < full:
-                refs[name] = 0
-                idle[name] = None
-            else:
-                del refs[name]
-                gone.append(name)
+        refs = self._refs
+        counts = list(map(refs.__getitem__, names))
+        gone: list[int] = []
+        if full >= len(names) and counts.count(1) == len(names):
+            idle = names[::-1]
+        else:
+            kept = []
+            for at in range(len(names) - 1, -1, -1):
+                name, count = names[at], counts[at] - 1
+                if count:
+                    refs[name] = count
+                elif at < full:
+                    kept.append(name)
+                else:
+                    del refs[name]
+                    gone.append(name)
+            idle = kept
+        refs.update(dict.fromkeys(idle, 0))
+        self._idle.put(now_ns, idle)
         if gone:
+            self._idle.forget(gone)
             self._journal.removed(now_ns, self.slot, self.block_bytes, gone)
         self.reserved -= reserved
         self.changed = True
@@ -144,19 +161,14 @@ class Pool:
     def adopt(self, now_ns: int, names: Sequence[int]) -> int:
         """Takes in evictable blocks, the last as the most recently used; how many were not there. Those beyond its room are left out."""
         refs, idle = self._refs, self._idle
-        new = []
-        for name in names:
-            count = refs.get(name)
-            if count is None:
-                new.append(name)
-            elif count == 0:
-                idle.move_to_end(name)
+        counts = list(map(refs.get, names))
+        new = [name for name, count in zip(names, counts, strict=True) if count is None]
+        idle.put(now_ns, [name for name, count in zip(names, counts, strict=True) if count == 0])
         del new[max(0, self.room) :]
         if new:
             self._evict(now_ns, len(refs) + len(new) - self.capacity)
-            for name in new:
-                refs[name] = 0
-                idle[name] = None
+            refs.update(dict.fromkeys(new, 0))
+            idle.put(now_ns, new)
             self._journal.stored(now_ns, self.slot, self.block_bytes, new)
             self.changed = True
         return len(new)
@@ -173,13 +185,18 @@ class Pool:
     def _evict(self, now_ns: int, count: int) -> None:
         if count <= 0:
             return
-        refs, pop = self._refs, self._idle.popitem
-        gone = [pop(last=False)[0] for _ in range(count)]
+        refs = self._refs
+        gone = self._idle.pop(count)
         for name in gone:
             del refs[name]
         self._journal.removed(now_ns, self.slot, self.block_bytes, gone)
         if self.spill is not None:
             self.spill.take(now_ns, gone)
+
+
+def _truths(counts: Iterable[int | None]) -> int:
+    """How many are neither 0 nor None."""
+    return sum(map(bool, counts))
 
 
 @dataclass(slots=True)

@@ -132,29 +132,42 @@ class Router:
 
     def _options(self, request: Request) -> tuple[Rule, list[_Option]]:
         """Candidates of the first rule that applies and has any, in order of slots."""
+        cached: dict[int, int] = {}
         for rule in self.rules:
             if rule.labels <= set(request.labels):
                 options = [
                     option
                     for place in self.places
-                    if place.role in rule.roles and (option := self._option(request, place)) is not None
+                    if place.role in rule.roles and (option := self._option(request, place, cached)) is not None
                 ]
                 if options:
                     return rule, options
         return self.rules[-1], []
 
-    def _option(self, request: Request, place: Place) -> _Option | None:
-        """The worker with the best partner to ingest for it; None if it could never hold the request."""
+    def _option(self, request: Request, place: Place, cached: dict[int, int]) -> _Option | None:
+        """The worker with the best partner to ingest for it; None if it could never hold the request.
+
+        `cached`: prompt tokens that each ingesting worker would find, by slot, filled as they are looked up.
+        """
         ingests = [place] if place.role == "aggregated" else [other for other in self.places if other.role == "prefill"]
         ingests = [other for other in ingests if request.most_blocks <= other.pool.capacity]
         if request.most_blocks > place.pool.capacity or not ingests:
             return None
-        return max((self._scored(request, place, ingest) for ingest in ingests), key=lambda option: option.score)
+        resident = 0.0
+        if place.role != "aggregated":
+            names = request.names[: blocks_for(request.prompt)]
+            resident = place.pool.prefix(names) / len(names)
+        options = (self._scored(request, place, ingest, cached, resident) for ingest in ingests)
+        return max(options, key=lambda option: option.score)
 
-    def _scored(self, request: Request, generate: Place, ingest: Place) -> _Option:
+    def _scored(
+        self, request: Request, generate: Place, ingest: Place, cached_by: dict[int, int], resident: float
+    ) -> _Option:
         weights = self.weights
-        names = request.names[: (request.prompt - 1) // BLOCK_TOKENS]
-        cached = _anywhere(names, ingest.pools) * BLOCK_TOKENS
+        cached = cached_by.get(ingest.slot)
+        if cached is None:
+            names = request.names[: (request.prompt - 1) // BLOCK_TOKENS]
+            cached = cached_by[ingest.slot] = _anywhere(names, ingest.pools) * BLOCK_TOKENS
         waiting_s = ingest.prefill_seconds(ingest.pending_tokens) if ingest.prefill_seconds else 0.0
         terms = {
             "overlap": weights.overlap * cached / request.prompt,
@@ -163,8 +176,7 @@ class Router:
             "queue": weights.queue / (1 + waiting_s),
         }
         if generate is not ingest:
-            held = request.names[: blocks_for(request.prompt)]
-            terms["resident"] = weights.resident * generate.pool.prefix(held) / len(held)
+            terms["resident"] = weights.resident * resident
         return _Option(generate, ingest, terms, sum(terms.values()), request.prompt - cached)
 
     def _predicted_ttft(self, option: _Option) -> float:
