@@ -33,6 +33,8 @@ LOOK_BACK_S: Final = 90
 OVERLAP_S: Final = 10
 """Asked for again: what was scraped before the last answer but stored after it (a scrape may take so long)."""
 LONGEST_S: Final = 300
+BREATH: Final = 32
+"""Instances whose pages are made in one go, before others may run."""
 MAX_WARNING: Final = 200
 _NOTHING: Final = np.zeros(0)
 _NOTHING.setflags(write=False)
@@ -98,7 +100,7 @@ class PromqlSource:
             return Fault(error.reason, error.status)
         if whole:
             self._asked_s = server_s
-        self._pass_on(server_s, now_ns(), emit)
+        await self._pass_on(server_s, now_ns, emit)
         return None
 
     async def _discover(self, server_s: float) -> None:
@@ -143,14 +145,21 @@ class PromqlSource:
         late_s = max(self._asked_s - self._newest_s, 0.0)
         return int(min(max(server_s - self._asked_s, 0.0) + late_s + OVERLAP_S, LONGEST_S)) + 1
 
-    def _pass_on(self, server_s: float, now_ns: int, emit: Emit) -> None:
+    async def _pass_on(self, server_s: float, now: Callable[[], int], emit: Emit) -> None:
         """The server's own status first, then every instance that has something new to say."""
-        found = [(one, one.parts(self._clock, now_ns)) for one in self._instances.all.values()]
+        found: list[tuple[Instance, list[Part]]] = []
+        for instance in self._instances.all.values():
+            if len(found) % BREATH == BREATH - 1:
+                await asyncio.sleep(0)
+            found.append((instance, instance.parts(self._clock, now())))
+        now_ns = now()
         self._newest_s = max((one.last_s for one, _ in found), default=None) or None
         if not self._plan.names:
             self._warnings["no metrics of a known back end"] = None
         left_out = self._instances.left_out
-        self._instances.settle()
+        self._instances.settle(server_s)
+        if lost := self._instances.unscraped:
+            self._warnings[f"{lost} more of these jobs' targets cannot be scraped (up = 0)"] = None
         for count, what in ((self._plan.left_out, "metrics"), (left_out, "series")):
             if count:
                 self._warnings[f"{count} {what} left out: too many"] = None

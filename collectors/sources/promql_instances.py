@@ -44,6 +44,7 @@ class Up(NamedTuple):
 
     labels: dict[str, str]
     value: float | None
+    time_s: float = 0.0
 
 
 NOT_SAID: Final = Up({}, None)
@@ -191,15 +192,21 @@ class Instances:
             identity = _identity(labels)
             if not series.samples or (identity not in self._up and len(self._up) >= MAX_TARGETS):
                 continue
-            self._up[identity] = up = Up(labels, series.samples[-1][1])
+            self._up[identity] = up = Up(labels, series.samples[-1][1], series.samples[-1][0])
             instance = self.all.get(identity)
             if instance is not None:
                 if labels != instance.up.labels:
                     self._forget()
                 instance.up = up
 
-    def settle(self) -> None:
-        """All answers of this time are in: memory is given back where series have gone."""
+    @property
+    def unscraped(self) -> int:
+        """Targets of the same jobs that are down and of which nothing else was ever seen."""
+        return sum(up.value == 0.0 and identity not in self.all for identity, up in self._up.items())
+
+    def settle(self, server_s: float) -> None:
+        """All answers of this time are in: memory is given back where series and targets have gone."""
+        self._up = {identity: up for identity, up in self._up.items() if server_s - up.time_s <= SILENT_S}
         if len(self._places) > 2 * self._seen + SPARE_SERIES:
             self._forget()
         self._seen = self.left_out = 0

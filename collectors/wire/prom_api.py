@@ -4,6 +4,7 @@ Knows what an answer looks like (prometheus/prometheus `docs/querying/api.md`), 
 `query_range` look the same, so `decode` reads both.
 """
 
+import asyncio
 import math
 from collections.abc import Callable
 from typing import Final, Literal, TypeVar
@@ -23,6 +24,8 @@ MAX_BUCKETS: Final = 512
 """Of one native histogram."""
 MAX_NAMES: Final = 500_000
 MAX_WARNING: Final = 160
+BIG_ANSWER: Final = 1 << 20
+"""Bytes. A larger one is read beside the event loop, not in it."""
 
 _JSON: Final = frozenset({"application/json"})
 _TOLD: Final = frozenset({400, 422, 500, 502, 503, 504})
@@ -156,7 +159,8 @@ class PromApi:
         return decode_names(await self._get("label/__name__/values", start=f"{start_s:.3f}", end=f"{end_s:.3f}"))
 
     async def query(self, expression: str, at_s: float) -> Answer:
-        return decode(await self._get("query", query=expression, time=f"{at_s:.3f}"))
+        body = await self._get("query", query=expression, time=f"{at_s:.3f}")
+        return await asyncio.to_thread(decode, body) if len(body) > BIG_ANSWER else decode(body)
 
     async def _get(self, path: str, **parameters: str) -> bytes:
         url = f"{self._base}/{path}?{urlencode(parameters)}"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from collectors.model.batch import Samples
+from collectors.model.batch import Samples, Status
 from collectors.model.frame import Frame
 from collectors.model.signals import Kind, Signal
 from collectors.model.vocabulary import TargetStatus
@@ -152,6 +152,16 @@ async def test_a_target_that_the_server_cannot_scrape_is_down() -> None:
         TargetStatus.DOWN,
         "the server cannot scrape it (up = 0)",
     )
+
+
+async def test_a_target_that_never_was_up_is_a_warning_of_the_server() -> None:
+    double = Double()
+    double.scraped(engine(1), double.now_s - 1, "a:1")
+    double.add({"__name__": "up", "instance": "b:1", "job": "llm"}, double.now_s - 1, 0.0)
+    double.add({"__name__": "up", "instance": "c:1", "job": "other"}, double.now_s - 1, 0.0)
+    seen = await seen_through(double, 100, 500)
+    reasons = [part.warning for batch in seen.of("prom").batches for part in batch.parts if isinstance(part, Status)]
+    assert reasons == ["1 more of these jobs' targets cannot be scraped (up = 0)", ""]
 
 
 async def test_a_target_of_which_nothing_new_comes_is_down_and_comes_back() -> None:
