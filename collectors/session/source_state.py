@@ -19,14 +19,18 @@ from collectors.model.batch import (
     Status,
     Watermark,
 )
-from collectors.model.vocabulary import TargetStatus
+from collectors.model.vocabulary import Counted, TargetStatus
 from collectors.stats.deliveries import DeliveryStats
+from collectors.stats.fleet import PoolKey
+from collectors.stats.residency import Residency, Resident
 from collectors.stats.scraped import ScrapedStats
 from collectors.stats.summary import Summary
 
 
 class SourceState:
-    """Statistics exist only where a part asked for them: `placed` for a source of deliveries, `scraped` for one of samples."""
+    """Statistics exist only where a part asked for them: `placed` for a source of deliveries, `scraped` for one of samples, `residency` for pools whose blocks
+    are all told of.
+    """
 
     def __init__(self, name: str, window_s: int) -> None:
         self.name = name
@@ -38,6 +42,8 @@ class SourceState:
         """Samples or watermarks so far."""
         self.placed: DeliveryStats | None = None
         self.scraped: ScrapedStats | None = None
+        self.residency: Residency | None = None
+        self.residents: dict[PoolKey, Resident] = {}
         self.described: Counter[str] = Counter()
         """How many series the source's page has of each worker."""
         self.evidence = Evidence()
@@ -64,7 +70,9 @@ class SourceState:
             self.heard_ns = max(taken, default=batch.time_ns)
 
     def tick(self, tick_ns: int) -> None:
-        """Brings the statistics of deliveries up to this tick."""
+        """Brings the statistics of deliveries and of blocks up to this tick."""
+        if self.residency is not None:
+            self.residents = self.residency.tick(tick_ns)
         if self.placed is not None:
             self.summary = self.placed.tick(tick_ns)
             self.evidence.forget(tick_ns - self.inventory.clock_offset_ns - int(2e9) * self._window_s)
@@ -79,6 +87,10 @@ class SourceState:
                 self.inventory, self._inventory_ns = part, time_ns
                 if self.placed is not None:
                     self.placed.inventory(part, time_ns)
+                if self.residency is None and any(pool.counted is not Counted.NO for pool in part.pools):
+                    self.residency = Residency(self._window_s)
+                if self.residency is not None:
+                    self.residency.inventory(part, time_ns)
             case Layout():
                 if self.scraped is None:
                     self.scraped = ScrapedStats()
@@ -103,7 +115,8 @@ class SourceState:
                 self.answers += 1
                 self._deliveries()
             case Blocks():
-                pass  # Recorded; no figure of this version is made of single blocks.
+                if self.residency is not None:
+                    self.residency.blocks(part, time_ns)
             case _:
                 assert_never(part)
 

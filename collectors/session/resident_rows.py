@@ -1,0 +1,66 @@
+"""What KV events add to the rows of memory tiers: what is resident, idle blocks included, and how many blocks come and go. Pure.
+
+A page that tells the same level itself is left its word; bytes are never made of tokens or blocks.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from collectors.model.frame import Figure, TierRow
+from collectors.model.vocabulary import Provenance, State
+from collectors.session.source_state import SourceState
+from collectors.stats.figures import absent, figure
+from collectors.stats.fleet import PoolKey
+from collectors.stats.residency import Resident
+
+TOKENS = "tokens"
+BLOCKS = "blocks"
+
+
+def with_residents(rows: dict[PoolKey, TierRow], sources: Iterable[SourceState], tick_ns: int) -> None:
+    """Fills in `rows`, and adds those of pools that nothing else speaks of. What two sources count of one pool is never added: the first one's stands."""
+    for source in sources:
+        ids = {worker.slot: worker.id for worker in source.inventory.workers}
+        for key, pool in source.residents.items():
+            row = rows.get(key)
+            if row is None:
+                unknown = absent(emulated=source.emulated)
+                worker = None if pool.worker is None else ids.get(pool.worker)
+                row = TierRow(key.owner, worker, key.tier, unknown, unknown, unknown, unknown)
+            if row.stored_per_s is msgspec.UNSET:
+                rows[key] = _filled(row, pool, source, tick_ns)
+
+
+def _filled(row: TierRow, pool: Resident, source: SourceState, tick_ns: int) -> TierRow:
+    age_s = source.age_s(tick_ns)
+    window_s = source.residency.window_s(tick_ns) if source.residency is not None and source.connected else 0.0
+    stored, removed, promoted = (
+        _figure(blocks / window_s if window_s > 0 else None, pool, source, age_s)
+        for blocks in (pool.stored, pool.removed, pool.promoted)
+    )
+    return msgspec.structs.replace(
+        row,
+        used_bytes=_used(row, pool, source, age_s),
+        stored_per_s=stored,
+        evicted_per_s=removed,
+        promoted_per_s=promoted,
+    )
+
+
+def _used(row: TierRow, pool: Resident, source: SourceState, age_s: float | None) -> Figure:
+    """What is resident in the unit of the pool's capacity, where that is known; else as exactly as the source knows it."""
+    if row.used_bytes.state is not State.ABSENT:
+        return row.used_bytes
+    sized = None if pool.size is None else (pool.size, TOKENS if pool.in_tokens else msgspec.UNSET)
+    counted = pool.blocks, BLOCKS
+    for value, unit in (sized or counted, counted):
+        if row.capacity_bytes.value is None or row.capacity_bytes.unit == unit:
+            made = msgspec.structs.replace(_figure(value, pool, source, age_s), unit=unit)
+            return made if source.connected else msgspec.structs.replace(made, state=State.STALE)
+    return row.used_bytes
+
+
+def _figure(value: float | int | None, pool: Resident, source: SourceState, age_s: float | None) -> Figure:
+    made = figure(value, Provenance.DERIVED, emulated=source.emulated, age_s=age_s)
+    return msgspec.structs.replace(made, estimate=True) if pool.estimate and value is not None else made
