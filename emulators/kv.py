@@ -94,25 +94,15 @@ class Pool:
         missing = counts.count(None)
         if idle + missing + reserve > self.room:
             return False
-        new: Sequence[int] = ()
-        if idle == len(names):
-            self._idle.take(names)
-            refs.update(dict.fromkeys(names, 1))
-        elif missing == len(names):
-            new = names
-        else:
-            fresh = []
-            revived = []
-            for name, count in zip(names, counts, strict=True):
-                if count is None:
-                    fresh.append(name)
-                elif count:
-                    refs[name] = count + 1
-                else:
-                    revived.append(name)
+        new: Sequence[int] = names
+        if missing < len(names):
+            pairs = list(zip(names, counts, strict=True))
+            revived = names if idle == len(names) else [name for name, count in pairs if count == 0]
             self._idle.take(revived)
             refs.update(dict.fromkeys(revived, 1))
-            new = fresh
+            if idle + missing < len(names):
+                refs.update([(name, count + 1) for name, count in pairs if count])
+            new = [name for name, count in pairs if count is None] if missing else ()
         if new:
             self._evict(now_ns, len(refs) + len(new) - self.capacity)
             refs.update(dict.fromkeys(new, 1))
@@ -135,23 +125,17 @@ class Pool:
         """
         refs = self._refs
         counts = list(map(refs.__getitem__, names))
-        gone: list[int] = []
-        if full >= len(names) and counts.count(1) == len(names):
-            idle = names[::-1]
-        else:
-            kept = []
-            for at in range(len(names) - 1, -1, -1):
-                name, count = names[at], counts[at] - 1
-                if count:
-                    refs[name] = count
-                elif at < full:
-                    kept.append(name)
-                else:
-                    del refs[name]
-                    gone.append(name)
-            idle = kept
+        ending = names
+        if counts.count(1) < len(names):
+            pairs = list(zip(names, counts, strict=True))
+            ending = [name for name, count in pairs if count == 1]
+            refs.update([(name, count - 1) for name, count in pairs if count > 1])
+        stay = counts[:full].count(1)
+        idle, gone = ending[:stay][::-1], ending[stay:][::-1]
         refs.update(dict.fromkeys(idle, 0))
         self._idle.put(now_ns, idle)
+        for name in gone:
+            del refs[name]
         if gone:
             self._idle.forget(gone)
             self._journal.removed(now_ns, self.slot, self.block_bytes, gone)

@@ -4,7 +4,8 @@ Only the order of blocks: what is resident and referred to is `emulators.kv`'s, 
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import repeat
 from typing import Final, Protocol
 
 POLICIES: Final = ("lru", "lfu", "ttl")
@@ -17,7 +18,7 @@ class Order(Protocol):
 
     def __contains__(self, name: int) -> bool: ...
 
-    def put(self, now_ns: int, names: Iterable[int]) -> None:
+    def put(self, now_ns: int, names: Sequence[int]) -> None:
         """Each has been used once more, and is evictable: the last as the most recently used."""
 
     def take(self, names: Iterable[int]) -> None:
@@ -47,15 +48,13 @@ class Lru:
     def __contains__(self, name: int) -> bool:
         return name in self._names
 
-    def put(self, now_ns: int, names: Iterable[int]) -> None:
+    def put(self, now_ns: int, names: Sequence[int]) -> None:
+        # Without loops in Python: prompts of thousands of blocks come and go.
         held = self._names
-        move = held.move_to_end
-        for name in names:
-            held[name] = None
-            move(name)
+        deque(map(held.__setitem__, names, repeat(None)), 0)
+        deque(map(held.move_to_end, names), 0)
 
     def take(self, names: Iterable[int]) -> None:
-        # Without a loop in Python: prompts of thousands of blocks come and go.
         deque(map(self._names.__delitem__, names), 0)
 
     def forget(self, names: Iterable[int]) -> None:
@@ -88,7 +87,7 @@ class Lfu:
     def __contains__(self, name: int) -> bool:
         return name in self._by_uses.get(self._uses.get(name, 0), ())
 
-    def put(self, now_ns: int, names: Iterable[int]) -> None:
+    def put(self, now_ns: int, names: Sequence[int]) -> None:
         uses, by_uses = self._uses, self._by_uses
         for name in names:
             count = uses.get(name, 0)
@@ -150,7 +149,7 @@ class Ttl:
     def __contains__(self, name: int) -> bool:
         return name in self._since
 
-    def put(self, now_ns: int, names: Iterable[int]) -> None:
+    def put(self, now_ns: int, names: Sequence[int]) -> None:
         for name in names:
             self._since[name] = now_ns
             self._since.move_to_end(name)
