@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from collectors.model.batch import Samples, Status
+from collectors.model.batch import Batch, Samples, Status
 from collectors.model.frame import Frame
 from collectors.model.signals import Kind, Signal
 from collectors.model.vocabulary import TargetStatus
+from collectors.recording.codec import compress, pack, unpack
 from collectors.session.session import Session
 from collectors.sources.detect import open_target
 from collectors.sources.promql import PromqlSource
@@ -232,6 +233,17 @@ async def test_native_histograms_are_histograms() -> None:
     found = [value(last, Signal.TTFT, Kind.BUCKET, le) for le in (0.5, 1.0, float("inf"))]
     assert found == [2, 7, 7]
     assert value(last, Signal.TTFT, Kind.COUNT) == 7
+
+
+async def test_a_recording_of_it_gives_the_same_frame() -> None:
+    double = Double()
+    for ago_s, body in zip((31, 16, 1), PAGES, strict=True):
+        double.scraped(body, double.now_s - ago_s, "a:1")
+    seen = await seen_through(double, 100)
+    replayed = Seen()
+    replayed.batches = [one for one in unpack(compress(pack(seen.batches))) if isinstance(one, Batch)]
+    assert times(replayed) == times(seen)
+    assert frame_of(replayed, 100) == frame_of(seen, 100)
 
 
 def test_how_a_server_is_written_as_a_target() -> None:
