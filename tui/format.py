@@ -40,6 +40,8 @@ _TIME: Final = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _SI: Final = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _BINARY: Final = ((2.0**50, "PiB"), (2.0**40, "TiB"), (2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"))
 _EXACT_BELOW: Final = 10_000
+_OWN_UNITS: Final = {"tokens": Unit.TOKENS, "blocks": Unit.COUNT}
+"""By what a figure says of itself."""
 
 
 def significant(value: float, digits: int = DIGITS) -> str:
@@ -207,7 +209,7 @@ def _tight(text: str, unit: Unit) -> Forms:
 
 
 def _own_unit(it: Figure, unit: Unit) -> Unit:
-    return Unit.TOKENS if it.unit == "tokens" else unit
+    return _OWN_UNITS.get(it.unit, unit) if isinstance(it.unit, str) else unit
 
 
 def _time_unit(value: float) -> tuple[float, str]:

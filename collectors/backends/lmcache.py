@@ -77,6 +77,9 @@ def _rules(l2: Tier) -> dict[str, Rule]:
 
 _BY_L2: Final = {l2: _rules(l2) for l2 in (Tier.FLASH, Tier.OBJECT, Tier.UNKNOWN)}
 _RULES: Final = _BY_L2[Tier.UNKNOWN]
+_HIT_L2: Final = "lmcache_mp_lookup_hit_l2_tokens_total"
+_OF_ADAPTERS: Final = frozenset({_L2_BYTES, _HIT_L2, "lmcache_mp_l2_evicted_objects_chunks_total"})
+"""What is of a pool of its own, the adapter's; where the labels do not tell which, the only one's."""
 _LABELS: Final = {
     "lmcache_mp_l2_prefetch_failure_chunks_total": "reason",
     "lmcache_mp_timeouts_total": "exception_type",
@@ -99,16 +102,17 @@ def _map(keys: Sequence[SampleKey], target: str) -> Mapping:
     names = {key.name for _, key, _ in samples}
     phases = {labels.get("phase", "") for _, key, labels in samples if key.name == _PHASE_BYTES}
     phase = next((one for one in _PHASES if one in phases), "")
-    adapters = {_adapter_tier(labels["l2_name"]) for _, _, labels in samples if labels.get("l2_name")}
-    only = adapters.pop() if len(adapters) == 1 else Tier.UNKNOWN
+    adapters = {labels["l2_name"] for _, _, labels in samples if labels.get("l2_name")}
+    tiers = {_adapter_tier(name) for name in adapters}
+    only, tier = adapters.pop() if len(adapters) == 1 else "", tiers.pop() if len(tiers) == 1 else Tier.UNKNOWN
     for index, key, labels in samples:
         if key.name in (_PHASE_BYTES, _PHASE_TIME) and labels.get("phase", "") != phase:
             continue
         if key.name == _PLACED_OLD and _PLACED in names:
             continue
-        adapter = labels.get("l2_name", "")
-        rule = _BY_L2[_adapter_tier(adapter) if adapter else only][key.name]
-        owner = f"{target} {adapter}" if key.name == _L2_BYTES and adapter else target
+        adapter = labels.get("l2_name") or only
+        rule = _BY_L2[_adapter_tier(adapter) if adapter else tier][key.name]
+        owner = f"{target} {adapter}" if key.name in _OF_ADAPTERS and adapter else target
         label = labels.get(_LABELS.get(key.name, ""), "")
         if key.name in (_PHASE_BYTES, _PHASE_TIME):
             source, to = _DIRECTIONS.get(labels.get("direction", ""), (Tier.UNKNOWN, Tier.UNKNOWN))

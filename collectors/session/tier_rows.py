@@ -2,18 +2,16 @@
 
 from collections.abc import Iterable, Iterator
 
-import msgspec
-
 from collectors.model.frame import Figure, TierRow
 from collectors.model.signals import Signal
-from collectors.model.vocabulary import Provenance, State, Tier
+from collectors.model.vocabulary import Provenance, State
+from collectors.session.resident_rows import with_residents
 from collectors.session.source_state import SourceState
+from collectors.session.tier_levels import levels
 from collectors.stats.columns import Key
-from collectors.stats.figures import absent, figure, increase, reading
+from collectors.stats.figures import figure, increase
 from collectors.stats.fleet import PoolKey
 from collectors.stats.scraped import ScrapedStats
-
-TOKENS = "tokens"
 
 
 def tier_rows(sources: Iterable[SourceState], tick_ns: int, window_ns: int) -> tuple[TierRow, ...]:
@@ -29,6 +27,7 @@ def tier_rows(sources: Iterable[SourceState], tick_ns: int, window_ns: int) -> t
             for row in _scraped(source, source.scraped, tick_ns, window_ns):
                 if row.worker not in told and _says_anything(row):
                     found.setdefault(PoolKey(row.owner, row.tier), row)
+    with_residents(found, known, tick_ns)
     return tuple(found.values())
 
 
@@ -57,26 +56,19 @@ def _placed(source: SourceState, tick_ns: int) -> Iterator[TierRow]:
 
 def _scraped(source: SourceState, stats: ScrapedStats, tick_ns: int, window_ns: int) -> Iterator[TierRow]:
     emulated = source.emulated
-    for worker, tier, owner in stats.pools:
-
-        def key(signal: Signal, *, of: tuple[str, Tier, str] = (worker, tier, owner)) -> Key:
-            return Key(of[0], signal, of[1], of[2])
-
-        used = reading(stats.gauge(tick_ns, key(Signal.KV_USED_BYTES)), emulated=emulated)
-        active = reading(stats.gauge(tick_ns, key(Signal.KV_ACTIVE_BYTES)), emulated=emulated)
-        capacity = reading(stats.gauge(tick_ns, key(Signal.KV_CAPACITY_BYTES)), emulated=emulated)
-        if capacity.state is State.ABSENT and active.state is State.ABSENT:
-            active, capacity = _in_tokens(
-                stats, tick_ns, key(Signal.KV_ACTIVE_RATIO), key(Signal.KV_CAPACITY_TOKENS), emulated
-            )
+    for (worker, tier, owner), gauges in stats.pools.items():
+        found = levels(stats, tick_ns, (worker, tier, owner), gauges, emulated=emulated)
+        hits = stats.increase(tick_ns, window_ns, Key(worker, Signal.HIT_TOKENS, tier, owner))
+        if hits.state is State.ABSENT and not worker:  # a cache that serves several engines knows only its own hits
+            hits = stats.increase(tick_ns, window_ns, Key(worker, Signal.KV_HITS, tier, owner))
         yield TierRow(
             owner=owner or worker,
             worker=worker or None,
             tier=tier,
-            used_bytes=used,
-            active_bytes=active,
-            capacity_bytes=capacity,
-            hit_tokens=increase(stats.increase(tick_ns, window_ns, key(Signal.HIT_TOKENS)), emulated=emulated),
+            used_bytes=found.used,
+            active_bytes=found.active,
+            capacity_bytes=found.capacity,
+            hit_tokens=increase(hits, emulated=emulated),
         )
 
 
@@ -84,20 +76,3 @@ def _says_anything(row: TierRow) -> bool:
     """Whether a page says more of a tier than that nothing was found there."""
     levels = (row.used_bytes, row.active_bytes, row.capacity_bytes)
     return bool(row.hit_tokens.value) or any(level.state is not State.ABSENT for level in levels)
-
-
-def _in_tokens(
-    stats: ScrapedStats, tick_ns: int, ratio_key: Key, capacity_key: Key, emulated: bool
-) -> tuple[Figure, Figure]:
-    """Where a page knows its pool in tokens only: active = ratio × capacity, and both say so."""
-    ratio = stats.gauge(tick_ns, ratio_key)
-    capacity = msgspec.structs.replace(reading(stats.gauge(tick_ns, capacity_key), emulated=emulated), unit=TOKENS)
-    if capacity.value is None or ratio.value is None:
-        active = (
-            reading(ratio, emulated=emulated) if ratio.value is None else absent(emulated=emulated, age_s=ratio.age_s)
-        )
-        return active, capacity if capacity.value is not None else absent(emulated=emulated)
-    active = figure(
-        round(ratio.value * capacity.value), Provenance.DERIVED, emulated=emulated, age_s=ratio.age_s, unit=TOKENS
-    )
-    return (msgspec.structs.replace(active, state=State.STALE) if ratio.state is State.STALE else active), capacity

@@ -86,9 +86,12 @@ class Columns:
         self._numbers = {column: number for number, (column, _) in enumerate(ordered)}
         self.keys = tuple(dict.fromkeys([*self.gauges, *self.counters, *self.histograms]))
         """Everything that can be asked for, in the page's order within each kind."""
-        self.pools = tuple(
-            dict.fromkeys((key.worker, key.tier, key.owner) for key in self.keys if key.tier is not None)
-        )
+        self.pools: dict[tuple[str, Tier, str], frozenset[Signal]] = {}
+        """Worker, tier and owner of every tier that is spoken of, with the gauges that there are of it."""
+        for key in self.keys:
+            if key.tier is not None:
+                pool, gauge = (key.worker, key.tier, key.owner), {key.signal} if key in self.gauges else set()
+                self.pools[pool] = self.pools.get(pool, frozenset()) | gauge
 
     def origin(self, earlier: "Columns") -> Indexes:
         """For each counter column its number in `earlier`, negative where it is new."""

@@ -4,12 +4,14 @@ Knows when a sample is stale, absent, NaN or not there yet; does not know what i
 """
 
 from collections import deque
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 import numpy as np
 
 from collectors.model.batch import Layout, Samples
+from collectors.model.signals import Signal
 from collectors.model.vocabulary import State, Tier
 from collectors.stats.buckets import Buckets, merge
 from collectors.stats.columns import Columns, Floats, Key
@@ -71,8 +73,8 @@ class ScrapedStats:
         return self._columns.keys
 
     @property
-    def pools(self) -> tuple[tuple[str, Tier, str], ...]:
-        """(worker, tier, owner) of every tier that the newest layout speaks of."""
+    def pools(self) -> Mapping[tuple[str, Tier, str], frozenset[Signal]]:
+        """(worker, tier, owner) of every tier that the newest layout speaks of, with the gauges that there are of it."""
         return self._columns.pools
 
     @property

@@ -27,7 +27,8 @@ FULL: Final = 0.95
 
 
 class Fill(NamedTuple):
-    """Bytes (or tokens) of one tier as far as they are known. `active_only`: the back end does not tell what else is resident."""
+    """Bytes (or tokens, blocks, shares of 1) of one tier as far as they are known. `active_only`: the back end does not tell what else is
+    resident."""
 
     active: float | None
     used: float | None
@@ -38,6 +39,8 @@ class Fill(NamedTuple):
 
 def fill(row: TierRow) -> Fill:
     active, used, capacity = (_value(it) for it in (row.active_bytes, row.used_bytes, row.capacity_bytes))
+    if "ratio" in (row.used_bytes.unit, row.active_bytes.unit):
+        capacity = 1.0
     return Fill(
         active=active,
         used=active if used is None else used,

@@ -1,0 +1,95 @@
+"""How full a pool is as its page tells it: in bytes, tokens, blocks or as a share, whichever says most. Pure.
+
+Used is what is resident; active is what running requests refer to. A page that tells only the one does not tell the other.
+"""
+
+from collections.abc import Collection
+from typing import Final, NamedTuple
+
+import msgspec
+
+from collectors.model.frame import Figure
+from collectors.model.signals import Signal
+from collectors.model.vocabulary import Provenance, State, Tier
+from collectors.stats.columns import Key
+from collectors.stats.figures import absent, figure, reading
+from collectors.stats.scraped import ScrapedStats
+
+TOKENS: Final = "tokens"
+BLOCKS: Final = "blocks"
+RATIO: Final = "ratio"
+"""Unit of a level of which only the share of the whole is known: there is no capacity beside it."""
+
+
+class Levels(NamedTuple):
+    used: Figure
+    active: Figure
+    capacity: Figure
+
+
+class _Scale(NamedTuple):
+    unit: str | msgspec.UnsetType
+    used: Signal
+    active: Signal
+    capacity: Signal | None
+
+
+_SCALES: Final = (
+    _Scale(msgspec.UNSET, Signal.KV_USED_BYTES, Signal.KV_ACTIVE_BYTES, Signal.KV_CAPACITY_BYTES),
+    _Scale(TOKENS, Signal.KV_USED_TOKENS, Signal.KV_ACTIVE_TOKENS, Signal.KV_CAPACITY_TOKENS),
+    _Scale(BLOCKS, Signal.KV_USED_BLOCKS, Signal.KV_ACTIVE_BLOCKS, Signal.KV_CAPACITY_BLOCKS),
+    _Scale(RATIO, Signal.KV_USED_RATIO, Signal.KV_ACTIVE_RATIO, None),
+)
+"""Of two that tell as much, the first."""
+_SHARES: Final = {Signal.KV_USED_TOKENS: Signal.KV_USED_RATIO, Signal.KV_ACTIVE_TOKENS: Signal.KV_ACTIVE_RATIO}
+
+
+def levels(
+    stats: ScrapedStats, tick_ns: int, pool: tuple[str, Tier, str], gauges: Collection[Signal], *, emulated: bool
+) -> Levels:
+    """Of the pool (worker, tier, owner), of which the page has `gauges`; all three in one unit, absent where not known in it."""
+    unknown = absent(emulated=emulated)
+    best, most = Levels(unknown, unknown, unknown), (0, 0, 0)
+    if not gauges:
+        return best
+    worker, tier, owner = pool
+
+    def level(signal: Signal | None, unit: str | msgspec.UnsetType) -> Figure:
+        if signal not in gauges or signal is None:
+            return unknown
+        found = reading(stats.gauge(tick_ns, Key(worker, signal, tier, owner)), emulated=emulated)
+        return found if unit is msgspec.UNSET else msgspec.structs.replace(found, unit=unit)
+
+    for scale in _SCALES:
+        capacity = level(scale.capacity, scale.unit)
+        used, active = (
+            level(signal, scale.unit) if signal in gauges else _of(level(_SHARES.get(signal), RATIO), capacity)
+            for signal in (scale.used, scale.active)
+        )
+        known = _known(used), _known(active), _known(capacity)
+        if scale.capacity is None and max(known) == 2:
+            known = known[0], known[1], 2
+        if known > most:
+            best, most = Levels(used, active, capacity), known
+    return best
+
+
+def _of(share: Figure, capacity: Figure) -> Figure:
+    """That share of the capacity, as a figure in the capacity's unit; as unknown as the share is."""
+    if share.state is State.ABSENT or capacity.value is None:
+        return absent(emulated=share.emulated)
+    if share.value is None:
+        return msgspec.structs.replace(share, unit=capacity.unit)
+    made = figure(
+        round(share.value * capacity.value),
+        Provenance.DERIVED,
+        emulated=share.emulated,
+        age_s=share.age_s,
+        unit=capacity.unit,
+    )
+    return msgspec.structs.replace(made, state=State.STALE) if share.state is State.STALE else made
+
+
+def _known(level: Figure) -> int:
+    """2 with a value, 1 without one though it is spoken of, 0 if it is not."""
+    return 2 if level.value is not None else int(level.state is not State.ABSENT)

@@ -1,0 +1,29 @@
+"""Tiers that are known in other units than bytes are drawn as full as they are."""
+
+import msgspec
+
+from collectors.model.frame import Figure, TierRow
+from collectors.model.vocabulary import Provenance, State, Tier
+from tui import format as fmt
+from tui.format import Unit
+from tui.widgets.tiers import bar, fill
+
+ABSENT = Figure(None, State.ABSENT, None, False, None)
+
+
+def told(value: float, unit: str) -> Figure:
+    return Figure(value, State.OK, Provenance.REPORTED, False, 0.0, msgspec.UNSET, unit)
+
+
+def test_a_share_is_of_the_whole() -> None:
+    active = fill(TierRow("w", None, Tier.DRAM, ABSENT, told(0.4, "ratio"), ABSENT, ABSENT))
+    assert active.active_only
+    assert bar(active, 10) == (4, 0, 6)
+    used = fill(TierRow("w", None, Tier.DRAM, told(0.5, "ratio"), ABSENT, ABSENT, ABSENT))
+    assert bar(used, 10) == (0, 5, 5)
+
+
+def test_blocks_are_counted() -> None:
+    assert fmt.figure(told(4096, "blocks"), Unit.BYTES)[0] == "4096"
+    assert fmt.figure(told(4096, "tokens"), Unit.BYTES)[0] == "4.10k tok"
+    assert fmt.figure(told(4096, "ells"), Unit.BYTES)[0] == "4.00 KiB"
