@@ -20,11 +20,12 @@ _DRAWN: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class StepModel:
-    """t = host + s·D + max(F / (chips·peak·MFU), B / (chips·bandwidth·η)) + [chips > 1] · 2·layers·(sync + ring).
+    """t = host + s·D + max(F / (chips·peak·MFU), B / (chips·bandwidth·η), launch) + [chips > 1] · 2·layers·(sync + ring).
 
     With D decoding sequences that attend to K tokens in all, and prefill chunks of c tokens after a prefix of p each:
     F = 2·P·(D + Σc) + 4·layers·d·(K + Σ c·(p + c/2)), B = weights + KV bytes·(K + Σp); the ring term is the 2·(n−1)/n shares of the step's activations
-    that an all-reduce moves per chip. `max`, as a small chunk hides under the streaming of the weights. A roofline in the
+    that an all-reduce moves per chip. `max`, as a small chunk hides under the streaming of the weights, and both under the launching of kernels where
+    software does that one by one. A roofline in the
     manner of Williams et al. 2009; the constants are the catalogue's.
 
     P is what a token is multiplied with (the active parameters of a mixture of experts); of the experts' weights a step reads those that any of its
@@ -48,6 +49,7 @@ class StepModel:
     expert_share: float = 1.0
     window: int = 0
     window_share: float = 0.0
+    launch_s: float = 0.0
 
     @classmethod
     def of(
@@ -63,6 +65,7 @@ class StepModel:
         """Weights and KV of the given precision; arithmetic is in the weights' where the chip has it, activations are 16-bit."""
         streaming = engine.memory_factor.value if engine.memory_factor else 1.0
         arithmetic = engine.arithmetic_factor.value if engine.arithmetic_factor else 1.0
+        hop = chip.effective.nccl_hop_s if engine.nccl else None
         return cls(
             chips=chips,
             layers=model.layers,
@@ -76,11 +79,12 @@ class StepModel:
             ring_bytes_per_s=chip.peak.scale_up_bytes_per_s.value,
             host_s=engine.host_s.value,
             sequence_s=engine.sequence_s.value,
-            sync_s=engine.sync_s.value,
+            sync_s=hop.value * (chips - 1) if hop else engine.sync_s.value,
             routed_bytes=model.routed_parameters * bytes_per_weight,
             expert_share=model.experts_per_token / model.experts if model.experts else 1.0,
             window=model.window,
             window_share=model.window_layers / model.layers,
+            launch_s=engine.launch_s.value if engine.launch_s else 0.0,
         )
 
     def seconds(self, decoding: int, attended: float, chunks: Sequence[tuple[int, int]] = ()) -> float:
@@ -92,7 +96,7 @@ class StepModel:
             pairs += chunk * self._seen(full)
             prefixes += self._seen(prefix)
         arithmetic = self._arithmetic_s(tokens, pairs)
-        return self._fixed_s(decoding, tokens) + max(arithmetic, self._streaming_s(tokens, prefixes))
+        return self._fixed_s(decoding, tokens) + max(arithmetic, self._streaming_s(tokens, prefixes), self.launch_s)
 
     def run_seconds(self, contexts: Ints, steps: int) -> Floats:
         """Times of so many steps one after the other that only decode; `contexts` are the sequences' tokens at the start."""
@@ -106,7 +110,7 @@ class StepModel:
             (2 * self.parameters * decoding + 4 * self.layers * self.width * attended) / self.flops_per_s,
             (self._weights_read(decoding) + self.kv_bytes_per_token * attended) / self.bytes_per_s,
         )
-        return np.asarray(self._fixed_s(decoding, decoding) + bound, np.float64)
+        return np.asarray(self._fixed_s(decoding, decoding) + np.maximum(bound, self.launch_s), np.float64)
 
     def attended(self, contexts: Ints) -> float:
         """Tokens of context that a step reads for these sequences, a token in all layers counting 1."""

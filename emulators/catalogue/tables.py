@@ -50,10 +50,12 @@ class GpuPeak(Table, frozen=True):
 
 
 class GpuEffective(Table, frozen=True):
-    """Shares of the peak that serving reaches: of memory bandwidth and of FLOP/s."""
+    """Shares of the peak that serving reaches: of memory bandwidth and of FLOP/s. `nccl_hop_s`: latency of a small NCCL all-reduce over n chips,
+    divided by n − 1; None where nobody measured it."""
 
     memory_efficiency: Figure
     mfu: Figure
+    nccl_hop_s: Figure | None = None
 
 
 class GpuChip(Table, frozen=True, tag="GPU", tag_field="device"):
@@ -204,6 +206,8 @@ class Engine(Table, frozen=True):
     spike_high: Figure
     names: tuple[str, ...] = ()
     prefill_first: bool = False
+    nccl: bool = False
+    launch_s: Figure | None = None
     memory_factor: Figure | None = None
     arithmetic_factor: Figure | None = None
 
