@@ -169,7 +169,7 @@ class PromqlSource:
         self._told[self.name] = server
         emit(Batch(self.name, now_ns, (server, *first, Samples(_NOTHING))))
         for instance, parts in found:
-            name = f"{instance.name} via {self.name}"
+            name = self._source_of(instance)
             status = self._status_of(instance, server_s)
             if parts or status != self._told.get(name):
                 self._told[name] = status
@@ -186,5 +186,15 @@ class PromqlSource:
         return Status(self._shown_url, instance.backend, status, safe_text(reason))
 
     def _tell(self, fault: Fault, now_ns: int, emit: Emit) -> None:
-        """A server that does not answer: its own status. What its instances said last grows old."""
-        emit(Batch(self.name, now_ns, (Status(self._shown_url, "prometheus", fault.status, safe_text(fault.reason)),)))
+        """A server that does not answer: its own status. Whatever was heard through it is stale, though it may run as before."""
+        server = Status(self._shown_url, "prometheus", fault.status, safe_text(fault.reason))
+        emit(Batch(self.name, now_ns, (server,)))
+        for instance in self._instances.all.values():
+            name = self._source_of(instance)
+            status = Status(self._shown_url, instance.backend, TargetStatus.STALE, "the server does not answer")
+            if name in self._told and status != self._told[name]:
+                self._told[name] = status
+                emit(Batch(name, now_ns, (status,)))
+
+    def _source_of(self, instance: Instance) -> str:
+        return f"{instance.name} via {self.name}"

@@ -77,6 +77,7 @@ async def test_after_a_fault_it_goes_on_with_what_was_missed() -> None:
         double.now_s += 20
         await source.step(START_NS + 20_000_000_000, seen)
     assert seen.of("prom").statuses == [UP, (TargetStatus.DOWN, "timeout: slow"), UP]
+    assert seen.of("a:1 via prom").statuses == [UP, (TargetStatus.STALE, "the server does not answer"), UP]
     values = [value(one, Signal.REQUESTS_RUNNING, Kind.GAUGE) for one in seen.of("a:1 via prom").samples]
     assert values == list(range(0, 41, 5))
 
