@@ -76,9 +76,9 @@ class Mapping(msgspec.Struct, frozen=True, eq=False):
         if self.no_data < math.inf:
             values = np.where(values >= self.no_data, math.nan, values)
         taken = values[self.take]
-        if self.scale is not None:
-            taken *= self.scale
         with np.errstate(all="ignore"):
+            if self.scale is not None:
+                taken *= self.scale
             made = [one.op.value(values[one.left], values[one.right]) * one.scale for one in self.derived]
             for one in made:
                 one[np.isinf(one)] = math.nan

@@ -100,9 +100,10 @@ class Columns:
     def split(self, values: Floats) -> tuple[Floats, Floats]:
         """The values of the gauge columns and those of the counter columns."""
         gauges = np.zeros(self.gauge_count)
-        np.add.at(gauges, self._gauge_columns, values[self._gauge_positions])
         counted = np.zeros(self.groups.columns)
-        np.add.at(counted, self._count_columns, values[self._count_positions])
+        with np.errstate(all="ignore"):  # ∞ − ∞ is no number, as everything made of it
+            np.add.at(gauges, self._gauge_columns, values[self._gauge_positions])
+            np.add.at(counted, self._count_columns, values[self._count_positions])
         return gauges, counted
 
 
