@@ -7,7 +7,6 @@ its samples are taken off, as far as `up` of the instance has them, so that keys
 from collections.abc import Collection, Iterable
 from typing import Final, NamedTuple
 
-import msgspec
 import numpy as np
 
 from collectors.backends import registry
@@ -138,11 +137,9 @@ class Instance:
             parts.append(Layout(mapping.series))
 
 
-class _Place(msgspec.Struct, frozen=True):
-    """Where the samples of a series go."""
+class _Native(NamedTuple):
+    """What the samples of a native histogram become."""
 
-    instance: Instance
-    position: int
     name: str
     labels: tuple[tuple[str, str], ...]
     bounds: NativeBounds
@@ -159,7 +156,9 @@ class Instances:
         """Of all metrics that are asked for."""
         self._taken: set[str] = set()
         self._up: dict[Identity, Up] = {}
-        self._places: dict[bytes, _Place] = {}
+        self._places: dict[bytes, tuple[Instance, int | _Native]] = {}
+        self._shared: dict[SampleKey, SampleKey] = {}
+        """Most instances have the same keys."""
         self._seen = 0
 
     @property
@@ -175,14 +174,16 @@ class Instances:
                 place = self._placed(series)
                 if place is None:
                     continue
-            add, position = place.instance.add, place.position
-            for time_s, value in series.samples:
-                add(time_s, position, value)
+            instance, where = place
+            if isinstance(where, int):
+                for time_s, value in series.samples:
+                    instance.add(time_s, where, value)
+                continue
             for time_s, native in series.histograms:
-                for suffix, le, value in place.bounds.classic(native):
-                    labels = (*place.labels, ("le", le)) if le else place.labels
-                    key = SampleKey(place.name + suffix, labels, place.name, "histogram")
-                    add(time_s, place.instance.position(key), value)
+                for suffix, le, value in where.bounds.classic(native):
+                    labels = (*where.labels, ("le", le)) if le else where.labels
+                    key = SampleKey(where.name + suffix, labels, where.name, "histogram")
+                    instance.add(time_s, instance.position(key), value)
 
     def take_up(self, answer: Iterable[PromSeries]) -> None:
         """What the server says of its own scraping; to be taken before what it scraped. Raises PromApiError."""
@@ -213,10 +214,11 @@ class Instances:
 
     def _forget(self) -> None:
         self._places.clear()
+        self._shared.clear()
         for instance in self.all.values():
             instance.forget_keys()
 
-    def _placed(self, series: PromSeries) -> _Place | None:
+    def _placed(self, series: PromSeries) -> tuple[Instance, int | _Native] | None:
         labels = labels_of(series)
         name = safe_text(labels.pop("__name__", ""))
         identity = _identity(labels)
@@ -228,10 +230,11 @@ class Instances:
             instance = self.all[identity] = Instance(self._unique(identity))
             instance.up = self._up.get(identity, NOT_SAID)
         own = _of_page(labels, instance.up.labels)
-        family, kind = family_of(name, self.names)
-        # A native histogram is known by its samples: it has the family's name and nothing else.
-        position = -1 if series.histograms else instance.position(SampleKey(name, own, family, kind))
-        place = self._places[series.labels] = _Place(instance, position, name, own, NativeBounds())
+        where: int | _Native = _Native(name, own, NativeBounds())
+        if not series.histograms:
+            key = SampleKey(name, own, *family_of(name, self.names))
+            where = instance.position(self._shared.setdefault(key, key))
+        place = self._places[series.labels] = instance, where
         return place
 
     def _unique(self, identity: Identity) -> str:
