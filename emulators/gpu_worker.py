@@ -9,6 +9,7 @@ holds its KV until that has been moved. How long a step takes is `emulators.gpu`
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -349,7 +350,7 @@ class GpuWorker:
         for source, blocks in zip(sources, found, strict=True):
             if blocks:
                 request.fetches += 1
-                self._loop.at(source.book(now, len(blocks)), self._fetch_done, request, source, blocks, now)
+                source.send(self._loop, len(blocks), partial(self._fetch_done, request, source, blocks, now))
         self._fetching += request.fetches > 0
         hits = [(self.pool, count - sum(map(len, found)))]
         hits += [(source.pool, len(blocks)) for source, blocks in zip(sources, found, strict=True)]

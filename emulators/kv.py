@@ -5,13 +5,14 @@ below, if there is one and the path to it is not congested. A block is resident 
 ends in mid-block gives that block up, as nobody could find it. Nothing here takes time: `emulators.channel` does.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from operator import indexOf
 from typing import Final
 
 from emulators.channel import Channel
 from emulators.journal import Journal
+from emulators.loop import Loop
 from emulators.policy import Lru, Order
 
 MAX_BACKLOG_NS: Final = 1_000_000_000
@@ -139,6 +140,8 @@ class Pool:
         if gone:
             self._idle.forget(gone)
             self._journal.removed(now_ns, self.slot, self.block_bytes, gone)
+        if idle and self.spill is not None and self.spill.through:
+            self.spill.take(now_ns, idle[::-1])
         self.reserved -= reserved
         self.changed = True
 
@@ -157,6 +160,15 @@ class Pool:
             self.changed = True
         return len(new)
 
+    def expire(self, now_ns: int) -> None:
+        """Drops what the order of eviction says is too old; it goes nowhere else."""
+        gone = self._idle.expired(now_ns)
+        if gone:
+            for name in gone:
+                del self._refs[name]
+            self._journal.removed(now_ns, self.slot, self.block_bytes, gone)
+            self.changed = True
+
     def report(self, now_ns: int) -> None:
         """Writes an occupancy row, if it says something else than the last."""
         self.changed = False
@@ -174,7 +186,7 @@ class Pool:
         for name in gone:
             del refs[name]
         self._journal.removed(now_ns, self.slot, self.block_bytes, gone)
-        if self.spill is not None:
+        if self.spill is not None and not self.spill.through:
             self.spill.take(now_ns, gone)
 
 
@@ -185,16 +197,17 @@ def _truths(counts: Iterable[int | None]) -> int:
 
 @dataclass(slots=True)
 class Spill:
-    """Where evicted blocks go, and by which path."""
+    """Where evicted blocks go, and by which path. `through`: blocks are copied there as soon as nobody refers to them, not when they are evicted."""
 
     pool: Pool
     channel: Channel
+    through: bool = False
 
     def take(self, now_ns: int, names: Sequence[int]) -> None:
         if self.channel.backlog_ns(now_ns) <= MAX_BACKLOG_NS:
             new = self.pool.adopt(now_ns, names)
             if new:
-                self.channel.book(now_ns, new * self.pool.block_bytes)
+                self.channel.put(now_ns, new * self.pool.block_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,9 +217,18 @@ class Source:
     pool: Pool
     channels: tuple[Channel, ...]
 
-    def book(self, now_ns: int, blocks: int) -> int:
-        """When so many blocks, sent along all parts of the path at once, have arrived."""
-        return max(channel.book(now_ns, blocks * self.pool.block_bytes) for channel in self.channels)
+    def send(self, loop: Loop, blocks: int, arrived: Callable[[], None]) -> None:
+        """Sends so many blocks along all parts of the path at once; `arrived` is called when the slowest part is through."""
+        parts = len(self.channels)
+
+        def part() -> None:
+            nonlocal parts
+            parts -= 1
+            if not parts:
+                arrived()
+
+        for channel in self.channels:
+            channel.send(loop, blocks * self.pool.block_bytes, part)
 
 
 def locate(names: Sequence[int], own: Pool, sources: Sequence[Source]) -> tuple[int, list[list[int]]]:

@@ -8,6 +8,7 @@ session's next request moves only what is new. Tokens are worked out in runs, wh
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from heapq import heappop, heappush
 
 import numpy as np
@@ -91,9 +92,12 @@ class LpuWorker:
             self.observed.queued(now - request.queued_ns)
             self._journal.phase(request.id, "queue", self.slot, self.pool.tier, request.queued_ns, now)
             size = missing * self.pool.block_bytes
-            arrival = source.egress.book(now, size) if size else now
             self._arriving += 1
-            self._loop.at(arrival, self._arrived, request, source, heappop(self._free), now, size)
+            arrived = partial(self._arrived, request, source, heappop(self._free), now, size)
+            if size:
+                source.egress.send(self._loop, size, arrived)
+            else:
+                self._loop.at(now, arrived)
 
     def _arrived(self, request: Request, source: GpuWorker, slot: int, start: int, size: int) -> None:
         now = self._loop.now_ns
