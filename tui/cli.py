@@ -12,6 +12,7 @@ import click
 
 EXIT_USAGE = 64
 EXIT_NONE_UP = 2
+EXIT_GATE = 1
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
 _UNIT_S = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0}
 
@@ -39,6 +40,9 @@ class Moment(Duration):
         if value == "end":
             return float("inf")
         return 0.0 if str(value) in {"0", "0s"} else super().convert(value, param, ctx)
+
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 def _output(value: dict[str, Any]) -> None:
@@ -151,6 +155,53 @@ def emulate(
     from emulators.server import main as serve
 
     serve(scenario, seed, port_base=port_base, clock=clock, speed=speed, exit_with_stdin=exit_with_stdin)
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--rows", type=_FILE, help="Measured rows of your own, in place of those that come with the package.")
+@click.option("--group", default="", metavar="TEXT", help="Only groups whose name has this in it.")
+@click.option("--catalogue", "tables", type=_FILE, help="TOML tables of more chips, models and engines.")
+@click.option("--cache", "trace", type=_FILE, help="Instead: hit rates of a KV cache over this trace.")
+@click.option("--capacity-blocks", metavar="N[,N...]", help="With --cache: capacities in the trace's blocks.")
+@click.option("--policy", type=click.Choice(["lru", "lfu"]), help="With --cache: what goes first (default lru).")
+def calibrate(
+    as_json: bool,
+    rows: Path | None,
+    group: str,
+    tables: Path | None,
+    trace: Path | None,
+    capacity_blocks: str | None,
+    policy: str | None,
+) -> None:
+    """The emulators against published measurements. Exit code 1 if a gate fails."""
+    if trace is not None:
+        if rows is not None or tables is not None or group:
+            raise click.UsageError("--cache goes with --capacity-blocks and --policy only")
+        from tui.calibration import cache
+
+        hit_rates = cache(trace, capacity_blocks, policy or "lru")
+        if as_json:
+            _output(hit_rates)
+        else:
+            for row in hit_rates["rows"]:
+                click.echo(f"{row['capacity_blocks']:>10} blocks  {row['policy']}  {row['hit_rate']:.4f}")
+        return
+    if capacity_blocks is not None or policy is not None:
+        raise click.UsageError("--capacity-blocks and --policy go with --cache")
+    from tui.calibration import silicon
+
+    made = silicon(rows, group, tables)
+    if as_json:
+        _output(made)
+    else:
+        from emulators.calibration.report import text
+
+        click.echo(text(made))
+    from emulators.calibration.report import failed
+
+    if failed(made):
+        raise SystemExit(EXIT_GATE)
 
 
 def _known_scenario(name: str) -> None:

@@ -29,10 +29,12 @@ from emulators.catalogue.tables import (
 
 __all__ = [
     "BYTES_PER_WEIGHT", "CatalogueError", "Chip", "Engine", "Figure", "GpuChip", "Link", "LpuChip", "Model", "TpuChip", "TrainiumChip", "WseChip",
-    "add", "chips", "engines", "find", "gpu", "links", "lpu", "models", "named", "read",
+    "add", "added", "chips", "engines", "find", "gpu", "links", "lpu", "models", "named", "read",
 ]  # fmt: skip
 
 MAX_FILE_BYTES = 1 << 20
+
+_added: set[Path] = set()
 
 
 class CatalogueError(ValueError):
@@ -85,7 +87,7 @@ def add(path: Path) -> None:
         "engine": (engines(), Engine),
         "link": (links(), Link),
     }
-    added = []
+    tables_read = []
     for what, tables in _parsed(text, str(path)).items():
         if what not in known:
             raise CatalogueError(f"{path}: [{what}] is none of [chip.NAME], [model.NAME], [engine.NAME], [link.NAME]")
@@ -95,9 +97,15 @@ def add(path: Path) -> None:
         for name in tables:
             if name in shipped:
                 raise CatalogueError(f"{path}: {what} {name!r} is in the catalogue already; take another name")
-        added.append((shipped, _converted(tables, kind, f"{path}: {what}")))
-    for shipped, new in added:
+        tables_read.append((shipped, _converted(tables, kind, f"{path}: {what}")))
+    for shipped, new in tables_read:
         shipped.update(new)
+    _added.add(path.resolve())
+
+
+def added(path: Path) -> bool:
+    """Whether this process has the tables of that file."""
+    return path.resolve() in _added
 
 
 def find(tables: Mapping[str, T], name: str, what: str) -> T:
