@@ -16,7 +16,7 @@ from emulators.gpu_worker import GpuLimits, GpuWorker, Hooks
 from emulators.journal import Journal
 from emulators.kv import Pool, Source
 from emulators.loop import Loop
-from emulators.lpu import DeviceClock
+from emulators.lpu import DeviceClock, context_bucket
 from emulators.lpu_worker import LpuWorker
 from emulators.observed import Observed
 from emulators.randomness import generator
@@ -45,6 +45,9 @@ class Rig:
     sram_blocks: int = 3_000
     slots: int = 16
     realign_ns: int = 1_000
+    prefill_first: bool = False
+    programs: bool = False
+    """Whether the LPU has a program for each context bucket; else one, of `GAP_NS`."""
     loop: Loop = field(default_factory=Loop)
     journal: Journal = field(default_factory=Journal)
     sources: tuple[Source, ...] = ()
@@ -66,7 +69,7 @@ class Rig:
             journal=self.journal,
             model=STEPS,
             noise=StepNoise(generator(1, "noise"), ENGINE),
-            limits=GpuLimits(8192, 256),
+            limits=GpuLimits(8192, 256, self.prefill_first),
             front_end_ns=0,
             pool=self.hbm,
             sources=lambda request: self.sources,
@@ -78,7 +81,7 @@ class Rig:
             1,
             loop=self.loop,
             journal=self.journal,
-            gap_ns=lambda context: GAP_NS,
+            gap_ns=lambda tokens: GAP_NS + (context_bucket(tokens, 4_096) if self.programs else 0),
             slots=self.slots,
             clock=DeviceClock(generator(1, "realign"), period_ns=100_000_000, most_ns=self.realign_ns),
             pool=self.sram,

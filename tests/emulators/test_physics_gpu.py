@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from emulators import catalogue
 from emulators.channel import Channel
 from emulators.gpu import StepModel, StepNoise, pool_bytes
 from emulators.kv import Pool, Source
@@ -10,6 +11,7 @@ from emulators.randomness import generator
 from tests.emulators.rig import BLOCK, ENGINE, H100, MODEL, STEPS, Rig, request
 
 MS = 1e-3
+H200 = catalogue.gpu("H200-SXM")
 
 
 def test_a_decode_step_streams_weights_and_kv() -> None:
@@ -40,6 +42,76 @@ def test_tensor_parallelism_divides_work_and_adds_two_collectives_a_layer() -> N
     ring_s = 2 * 3 / 4 * 1 * 4_096 * 2 / 450e9
     streaming_s = 16_060_522_496 / (4 * 0.8 * 3.35e12)
     assert four.seconds(1, 0) == pytest.approx(4 * MS + 70e-6 + streaming_s + 2 * 32 * (5e-6 + ring_s))
+
+
+@pytest.mark.parametrize("name", ["llama-3.1-8b", "gpt-oss-120b", "deepseek-r1", "gemma-3-27b"])
+def test_a_run_is_its_steps_one_by_one(name: str) -> None:
+    model = StepModel.of(H200, 8, catalogue.models()[name], ENGINE, bytes_per_weight=1, bytes_per_kv_value=1)
+    contexts = np.array([3, 100, 127, 900, 5_000])
+    run = model.run_seconds(contexts, 40)
+    one_by_one = [model.seconds(5, model.attended(contexts + at)) for at in range(40)]
+    assert run == pytest.approx(np.array(one_by_one), rel=1e-12)
+
+
+def test_a_step_reads_the_experts_that_its_tokens_are_sent_to() -> None:
+    mixtral = catalogue.models()["mixtral-8x7b"]
+    model = StepModel.of(H200, 1, mixtral, ENGINE, bytes_per_weight=1, bytes_per_kv_value=1)
+    bandwidth = 0.8 * 4.8e12
+    fixed = 4 * MS + ENGINE.sequence_s.value
+    assert model.seconds(1, 0) == pytest.approx(fixed + mixtral.active / bandwidth)
+    many = model.seconds(100, 0) - 4 * MS - 100 * ENGINE.sequence_s.value
+    assert many == pytest.approx(mixtral.parameters / bandwidth, rel=1e-6)
+
+
+def test_windowed_layers_read_the_window_only() -> None:
+    oss = catalogue.models()["gpt-oss-120b"]
+    model = StepModel.of(H200, 1, oss, ENGINE, bytes_per_weight=1, bytes_per_kv_value=2)
+    assert model.attended(np.array([100])) == 100
+    assert model.attended(np.array([10_128])) == (10_128 + 128) / 2
+
+
+def test_launching_kernels_one_by_one_is_a_floor() -> None:
+    old = catalogue.engines()["vllm-2023"]
+    steps = {
+        chips: StepModel.of(
+            H100, chips, catalogue.models()["llama-2-70b"], old, bytes_per_weight=2, bytes_per_kv_value=2
+        )
+        for chips in (4, 8)
+    }
+    floor = (old.host_s.value + old.sequence_s.value + 15 * MS) / MS
+    # 8 GPUs stream twice as fast as 4, and are no faster: NCCL takes 5 µs for each other chip, 160 times.
+    assert steps[8].seconds(1, 512) / MS == pytest.approx(floor + 160 * 7 * 5e-3, rel=0.01)
+    assert steps[4].seconds(1, 512) / MS == pytest.approx(floor + 160 * 3 * 5e-3, rel=0.01)
+
+
+def test_prefill_first_decodes_nothing_beside_prompts() -> None:
+    rig = Rig(prefill_first=True)
+    talking = rig.submit(0, request(0, prompt=100, output=200))
+    rig.submit(10**9, request(1, prompt=20_000, output=2))
+    events = rig.run()
+    chunks = [row for row in events.phases if row["phase"] == "prefill" and row["request"] == "r-1"]
+    assert [row["tokens"] for row in chunks] == [8_192, 8_192, 20_000 - 2 * 8_192]
+    begin, end = chunks[0]["start_ns"], chunks[-1]["start_ns"] + chunks[-1]["duration_ns"]
+    mine = events.deliveries[events.deliveries["stream"] == talking.stream]
+    assert not np.any((mine["time_ns"] > begin) & (mine["time_ns"] <= end))
+    assert len(mine) == 200
+
+
+def test_an_arrival_cuts_a_run_after_the_step_it_falls_in() -> None:
+    rig = Rig()
+    rig.submit(0, request(0, prompt=100, output=400))
+    late = rig.submit(2_003_000_000, request(1, prompt=160, output=2))
+    events = rig.run()
+    mine = events.deliveries[events.deliveries["stream"] == 0]
+    (begun,) = [row["start_ns"] for row in events.phases if row["phase"] == "prefill" and row["request"] == late.id]
+    ends = mine["time_ns"]
+    assert begun == ends[np.searchsorted(ends, 2_003_000_000)]
+    # The noise that was drawn for the rest of the run is used by the steps that came instead: what came before is the same without the arrival.
+    alone = Rig()
+    alone.submit(0, request(0, prompt=100, output=400))
+    times = alone.run().deliveries["time_ns"]
+    before = ends <= begun
+    assert ends[before].tolist() == times[: before.sum()].tolist()
 
 
 def test_pool_is_what_weights_leave() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emulators import catalogue
-from emulators.lpu import DeviceClock, sram_left, token_gap_ns
+from emulators.lpu import DeviceClock, context_bucket, sram_left, token_gap_ns
 from emulators.randomness import generator
 from tests.emulators.rig import GAP_NS, MODEL, Rig, request
 
@@ -28,6 +28,54 @@ def test_the_gap_is_that_of_published_rates() -> None:
     gap_s = token_gap_ns(CHIP, 64, MODEL, 4_096, 2) / 1e9
     assert gap_s == pytest.approx(32 * 41.7e-6, rel=0.03)
     assert 1 / gap_s == pytest.approx(750, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("chip", "chips", "model", "rate"),
+    [
+        ("Groq-LPU-v1", 576, "llama-2-70b", 300),
+        ("Groq-LPU-v1", 64, "llama-2-7b", 750),
+        ("WSE-3", 4, "llama-3.1-70b", 450),
+        ("WSE-3", 1, "llama-3.1-8b", 1_800),
+    ],
+)
+def test_published_rates(chip: str, chips: int, model: str, rate: float) -> None:
+    gap_ns = token_gap_ns(catalogue.lpu(chip), chips, catalogue.models()[model], 4_096, 2)
+    assert 1e9 / gap_ns == pytest.approx(rate, rel=0.03)
+
+
+def test_width_and_bandwidth_do_not_make_the_gap_but_context_adds_to_it() -> None:
+    gaps = [token_gap_ns(CHIP, 64, MODEL, context, 2) for context in (1, 4_096, 65_536)]
+    kv_s = 65_536 * 131_072 / (64 * 80e12 / 32)
+    assert gaps[2] - gaps[0] == pytest.approx(kv_s * 1e9, rel=1e-3)
+    assert gaps[1] < 1.01 * gaps[0]
+
+
+@pytest.mark.parametrize(("tokens", "bucket"), [(1, 4_096), (4_096, 4_096), (4_097, 8_192), (100_000, 131_072)])
+def test_context_buckets(tokens: int, bucket: int) -> None:
+    assert context_bucket(tokens, 4_096) == bucket
+
+
+@pytest.mark.parametrize("load", [0.5, 4.0, 30.0])
+def test_gaps_of_a_program_differ_by_less_than_a_microsecond_at_any_load(load: float) -> None:
+    # Poisson arrivals at `load` per second, prompts of 100 to 6,000 tokens, 300 output tokens, 16 slots, 20 s: buckets of 4,096 and 8,192.
+    rng = generator(4, "arrivals")
+    rig = Rig(role="prefill", sram_blocks=8_000, programs=True)
+    times = np.cumsum(rng.exponential(1 / load, round(20 * load)))
+    prompts = rng.integers(100, 6_000, len(times))
+    for number, (time, prompt) in enumerate(zip(times, prompts, strict=True)):
+        rig.submit(round(time * 1e9), request(number, prompt=int(prompt), output=300))
+    rows = rig.run().deliveries
+    rows = rows[rows["worker"] == 1]
+    rows = rows[np.lexsort((rows["first_token"], rows["stream"]))]
+    same = rows["stream"][1:] == rows["stream"][:-1]
+    gaps, streams = np.diff(rows["time_ns"])[same], rows["stream"][1:][same]
+    assert len(gaps) == len(times) * 298
+    long = prompts[streams] + 300 > 4_096
+    for program in (gaps[long], gaps[~long]):
+        if len(program):
+            assert program.max() - program.min() < 1_000
+    assert gaps[long].min(initial=10**9) > gaps[~long].min()
 
 
 @pytest.mark.parametrize("requests", [1, 16, 60])
