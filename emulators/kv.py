@@ -23,7 +23,7 @@ class Pool:
     """KV memory of one worker or host. Sizes in blocks; `reserved` blocks are promised to running requests but not yet written."""
 
     __slots__ = (
-        "_idle", "_journal", "_refs", "_reported", "block_bytes", "capacity", "changed", "hit_tokens", "owner", "reserved", "slot", "spill", "tier", "worker",
+        "_idle", "_journal", "_refs", "_reported", "block_bytes", "capacity", "changed", "copied_in_bytes", "fetched_bytes", "hit_tokens", "owner", "reserved", "slot", "spill", "tier", "worker",
     )  # fmt: skip
 
     def __init__(
@@ -44,6 +44,10 @@ class Pool:
         self.reserved = 0
         self.hit_tokens = 0
         """Prompt tokens that were found here when their request was admitted for the first time."""
+        self.copied_in_bytes = 0
+        """Written here by the pool above: evicted blocks, or with write-through all that are full."""
+        self.fetched_bytes = 0
+        """Read here by those who found blocks of their prompts here."""
         self.changed = False
         """Whether anything has happened here since the last `report`."""
         self._reported = (0, 0)
@@ -207,7 +211,9 @@ class Spill:
         if self.channel.backlog_ns(now_ns) <= MAX_BACKLOG_NS:
             new = self.pool.adopt(now_ns, names)
             if new:
-                self.channel.put(now_ns, new * self.pool.block_bytes)
+                size = new * self.pool.block_bytes
+                self.channel.put(now_ns, size)
+                self.pool.copied_in_bytes += size
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,8 +233,10 @@ class Source:
             if not parts:
                 arrived()
 
+        size = blocks * self.pool.block_bytes
+        self.pool.fetched_bytes += size
         for channel in self.channels:
-            channel.send(loop, blocks * self.pool.block_bytes, part)
+            channel.send(loop, size, part)
 
 
 def locate(names: Sequence[int], own: Pool, sources: Sequence[Source]) -> tuple[int, list[list[int]]]:

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from emulators.energy import moved
 from emulators.events import Row
 from emulators.kv import Pool
 from emulators.observed import Observed
@@ -28,7 +29,8 @@ def truth(
 
     `placements`: tokens by (worker, stage, tier). The rows of stage `decode` are primary and sum to the output tokens; those of stage `prefill` count
     tokens computed in prefill chunks that have ended, as the `prefill` phases do, `recomputed_tokens` of them having been admitted again after a preemption.
-    `gaps`: a gap is the later delivery's worker's.
+    `pools`: bytes since the start between this pool and others, and the energy of moving them at this memory (null without a figure); KV that a step reads or
+    writes is not in them, nor what is handed on from prefill to decode. `gaps`: a gap is the later delivery's worker's.
     """
     return {
         "now_ns": now_ns,
@@ -42,6 +44,9 @@ def truth(
                 "active_bytes": pool.active * pool.block_bytes,
                 "capacity_bytes": pool.capacity * pool.block_bytes,
                 "hit_tokens": pool.hit_tokens,
+                "fetched_bytes": pool.fetched_bytes,
+                "copied_in_bytes": pool.copied_in_bytes,
+                "movement_joules": moved(pool.fetched_bytes + pool.copied_in_bytes, pool.tier),
             }
             for pool in pools
         ],
