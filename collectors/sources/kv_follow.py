@@ -20,6 +20,8 @@ from collectors.wire.safe import safe_text
 
 MAX_PASSES: Final = 64
 """Replay requests in a row, each of which must bring something."""
+FEW: Final = 100
+"""New messages in an answer below which nothing at its end can have been dropped: a ROUTER's queue has room for 1,000."""
 MAX_ROWS: Final = 65_536
 """Blocks that are kept before they are said."""
 _ENVELOPE_BYTES: Final = 4_096
@@ -143,8 +145,8 @@ class Follower:
     async def _replay(self, say: Say) -> bool:
         """One request, beginning with the last message that was heard. False if there is reason for another.
 
-        The answer shows whether it is the publisher that was heard before. A ROUTER drops what does not fit its queue, so that an answer may have holes
-        and no end: what is missing is asked for again as long as that brings anything.
+        The answer shows whether it is the publisher that was heard before. A ROUTER drops what does not fit its queue, so that an answer may have holes,
+        lack its last messages or its end: what may be missing is asked for again as long as that brings anything.
         """
         assert self._endpoint.replay is not None
         sequence = self._sequence
@@ -164,7 +166,7 @@ class Follower:
                         self._restart(say, time_ns)
                         return False
                     if message.seq == END:
-                        return True
+                        return sequence.next - before <= FEW
                     if message.seq > sequence.next > before and not first:
                         return False
                     first = False
