@@ -17,6 +17,7 @@ from emulators.loop import Loop
 from emulators.lpu import DeviceClock, context_bucket, sram_left, token_gap_ns
 from emulators.lpu_worker import LpuWorker
 from emulators.observed import Observed
+from emulators.policy import Order, Ttl, order
 from emulators.randomness import generator
 from emulators.request import Request
 from emulators.router import Place, Rule, Weights
@@ -64,11 +65,18 @@ class LpuSpec:
 
 @dataclass(frozen=True, slots=True)
 class HostSpec:
-    """Memory that the GPUs of one host share, behind their own."""
+    """Memory that the GPUs of one host share, behind their own.
+
+    `policy`: order of eviction of DRAM and flash, one of `emulators.policy.POLICIES`; `ttl_s` goes with `ttl`. `write_through`: GPUs copy blocks to DRAM as
+    soon as no request refers to them, instead of when they are evicted.
+    """
 
     owner: str
     dram_bytes: int
     flash_bytes: int
+    policy: str = "lru"
+    ttl_s: float | None = None
+    write_through: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +121,9 @@ class Fleet:
         self._scenario, self._seed, self._loop, self._journal, self._hooks = scenario, seed, loop, journal, hooks
         self._keep_gaps = keep_gaps
         specs = scenario.workers
-        self.flash = self._pool(len(specs) + 1, "flash", scenario.host.owner, None, scenario.host.flash_bytes)
+        self.flash = self._shared_pool(len(specs) + 1, "flash", scenario.host, scenario.host.flash_bytes)
         self._disk = _channel(DISK_LINK)
-        self.dram = self._pool(len(specs), "DRAM", scenario.host.owner, None, scenario.host.dram_bytes)
+        self.dram = self._shared_pool(len(specs), "DRAM", scenario.host, scenario.host.dram_bytes)
         self.dram.spill = Spill(self.flash, self._disk)
         self.places: list[Place] = []
         self.workers: list[Worker] = []
@@ -126,8 +134,22 @@ class Fleet:
                 self._add_lpu(slot, spec)
         self.pools: tuple[Pool, ...] = (*(worker.engine.pool for worker in self.workers), self.dram, self.flash)
 
-    def _pool(self, slot: int, tier: str, owner: str, worker: int | None, size: int) -> Pool:
-        return Pool(slot, tier, owner, worker, size // self.block_bytes, self.block_bytes, self._journal)
+    def _pool(
+        self, slot: int, tier: str, owner: str, worker: int | None, size: int, order: Order | None = None
+    ) -> Pool:
+        capacity = size // self.block_bytes
+        return Pool(slot, tier, owner, worker, capacity, self.block_bytes, self._journal, order=order)
+
+    def _shared_pool(self, slot: int, tier: str, host: HostSpec, size: int) -> Pool:
+        evicting = order(host.policy, None if host.ttl_s is None else round(host.ttl_s * 1e9))
+        pool = self._pool(slot, tier, host.owner, None, size, evicting)
+        if isinstance(evicting, Ttl):
+            self._loop.at(evicting.ttl_ns, self._expire, pool, evicting)
+        return pool
+
+    def _expire(self, pool: Pool, evicting: Ttl) -> None:
+        pool.expire(self._loop.now_ns)
+        self._loop.at(evicting.next_expiry_ns(self._loop.now_ns), self._expire, pool, evicting)
 
     def _observed(self, *, fast_gaps: bool) -> Observed:
         return Observed(fast_gaps=fast_gaps, keep=self._keep_gaps)
@@ -146,7 +168,7 @@ class Fleet:
         size = spec.kv_pool_bytes or pool_bytes(chip, spec.chips, steps.weight_bytes, software)
         pool = self._pool(slot, chip.tier, spec.id, slot, size)
         down, up, inbound = _channel(HOST_LINK), _channel(HOST_LINK), _channel(NETWORK_LINK)
-        pool.spill = Spill(self.dram, down)
+        pool.spill = Spill(self.dram, down, self._scenario.host.write_through)
         from_dram, from_flash = Source(self.dram, (up,)), Source(self.flash, (self._disk, up))
 
         def sources(request: Request) -> Sequence[Source]:

@@ -1,0 +1,74 @@
+"""The cluster with little memory on its host, for each order of eviction and way of writing: blocks, bytes and tokens add up."""
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from emulators.cluster import Cluster
+from emulators.events import STORED
+from emulators.fleet import GpuSpec
+from emulators.scenarios import DEFAULT
+from tests.emulators.rig import Played, joined, play
+
+MIB = 1 << 20
+SETTINGS: list[dict[str, Any]] = [
+    {"policy": "lru"},
+    {"policy": "lfu"},
+    {"policy": "ttl", "ttl_s": 1.5},
+    {"policy": "lru", "write_through": True},
+]
+
+
+def cluster(settings: dict[str, Any]) -> Cluster:
+    workers = tuple(
+        replace(spec, kv_pool_bytes=5_000 * MIB) if isinstance(spec, GpuSpec) else spec for spec in DEFAULT.workers
+    )
+    host = replace(DEFAULT.host, dram_bytes=3_000 * MIB, flash_bytes=6_000 * MIB, **settings)
+    return Cluster(replace(DEFAULT, workers=workers, host=host), 5)
+
+
+@pytest.fixture(scope="module", params=SETTINGS, ids=lambda settings: "-".join(map(str, settings.values())))
+def played(request: pytest.FixtureRequest) -> Played:
+    return play(cluster(request.param), [10.0])
+
+
+def test_blocks_told_are_blocks_held(played: Played) -> None:
+    rows = played.events.blocks
+    sign = np.where(rows["op"] == STORED, 1, -1) * rows["bytes"].astype(np.int64)
+    for pool in played.cluster.truth()["pools"]:
+        assert pool["used_bytes"] == sign[rows["pool"] == pool["slot"]].sum()
+        assert pool["used_bytes"] <= pool["capacity_bytes"]
+
+
+def test_prompts_are_computed_or_found(played: Played) -> None:
+    for row in played.cluster.truth()["prompts"]:
+        assert row["prompt_tokens"] == row["computed_tokens"] + sum(row["hit_tokens"].values())
+
+
+def test_bytes_fetched_are_those_of_the_phases_and_of_fetches_under_way(played: Played) -> None:
+    done: Counter[str] = Counter()
+    for phase in played.events.phases:
+        if phase["phase"] == "fetch":
+            done[phase["tier"]] += phase["bytes"]
+    sent: Counter[str] = Counter()
+    for pool in played.cluster.truth()["pools"]:
+        sent[pool["tier"]] += pool["fetched_bytes"]
+        assert (pool["movement_joules"] == 0) == (pool["fetched_bytes"] + pool["copied_in_bytes"] == 0)
+    assert done["DRAM"] > 0
+    waiting = sum(worker.stats.waiting for worker in played.cluster.workers)
+    for tier, size in done.items():
+        assert size <= sent[tier]
+        assert waiting or size == sent[tier]
+
+
+@pytest.mark.parametrize("settings", SETTINGS[2:], ids=str)
+def test_however_the_advances_are_split(settings: dict[str, Any]) -> None:
+    whole, pieces = cluster(settings), cluster(settings)
+    one = whole.advance(4_000_000_000)
+    other = joined([pieces.advance(end * 250_000_000) for end in range(1, 17)])
+    assert one.blocks.tobytes() == other.blocks.tobytes()
+    assert np.sort(one.deliveries, order=["time_ns", "worker", "stream"]).tobytes() == other.deliveries.tobytes()
+    assert one.phases == other.phases
