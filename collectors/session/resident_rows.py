@@ -10,12 +10,10 @@ import msgspec
 from collectors.model.frame import Figure, TierRow
 from collectors.model.vocabulary import Provenance, State
 from collectors.session.source_state import SourceState
+from collectors.session.tier_levels import BLOCKS, TOKENS
 from collectors.stats.figures import absent, figure
 from collectors.stats.fleet import PoolKey
 from collectors.stats.residency import Resident
-
-TOKENS = "tokens"
-BLOCKS = "blocks"
 
 
 def with_residents(rows: dict[PoolKey, TierRow], sources: Iterable[SourceState], tick_ns: int) -> None:
