@@ -57,16 +57,19 @@ class Batch:
         """Blocks that all sequences together lack for so many more tokens each."""
         return int(self._short(steps).sum())
 
-    def short(self, steps: int) -> list[tuple[Request, int]]:
-        """Sequences that lack blocks for so many more tokens, and how many each then holds."""
+    def short(self, steps: int) -> list[tuple[Request, int, int]]:
+        """Sequences that lack blocks for so many more tokens, how many each then holds, and where each stands."""
         short = self._short(steps)
-        held = self._columns[_HELD]
-        return [(self._requests[at], int(held[at] + short[at])) for at in np.flatnonzero(short)]
+        lacking = np.flatnonzero(short)
+        held = self._columns[_HELD, lacking] + short[lacking]
+        return [(self._requests[at], holds, at) for at, holds in zip(lacking.tolist(), held.tolist(), strict=True)]
 
-    def hold(self, request: Request, held: int) -> None:
-        """Notes that a sequence now holds its first `held` blocks."""
+    def hold(self, request: Request, held: int, at: int) -> None:
+        """Notes that a sequence now holds its first `held` blocks; `at` is where it stood, before others may have left."""
         request.held = held
-        self._columns[_HELD, self._requests.index(request)] = held
+        if at >= self.size or self._requests[at] is not request:
+            at = self._requests.index(request)
+        self._columns[_HELD, at] = held
 
     def advance(self, steps: int, now_ns: int) -> None:
         """So many tokens more for each, the last of them now."""

@@ -30,6 +30,7 @@ class StepModel:
 
     P is what a token is multiplied with (the active parameters of a mixture of experts); of the experts' weights a step reads those that any of its
     tokens is sent to: with T tokens that each choose k of E at random, 1 − (1 − k/E)^T of them. Layers with a window attend to the last `window` tokens only.
+    Latent attention has no heads of keys and values to divide, so its sequences are: each chip schedules its own, and s is divided by their number.
     """
 
     chips: int
@@ -78,7 +79,7 @@ class StepModel:
             bytes_per_s=chips * chip.peak.memory_bytes_per_s.value * chip.effective.memory_efficiency.value * streaming,
             ring_bytes_per_s=chip.peak.scale_up_bytes_per_s.value,
             host_s=engine.host_s.value,
-            sequence_s=engine.sequence_s.value,
+            sequence_s=engine.sequence_s.value / (chips if model.latent_dim else 1),
             sync_s=hop.value * (chips - 1) if hop else engine.sync_s.value,
             routed_bytes=model.routed_parameters * bytes_per_weight,
             expert_share=model.experts_per_token / model.experts if model.experts else 1.0,

@@ -263,18 +263,18 @@ class GpuWorker:
 
     def _make_room_to_decode(self, now: int) -> None:
         """Blocks for the next token of each sequence, by preemption if need be."""
-        for request, held in self._batch.short(1):
+        for request, held, at in self._batch.short(1):
             while request.decoding_ns >= 0:
                 if self.pool.claim(now, request.names[request.held : held]):
-                    self._batch.hold(request, held)
+                    self._batch.hold(request, held, at)
                     break
                 self._preempt(now, self._running[-1])
 
     def _hold(self, now: int, steps: int) -> None:
         """Blocks for the next `steps` tokens of each sequence, for which there is room."""
-        for request, held in self._batch.short(steps):
+        for request, held, at in self._batch.short(steps):
             self.pool.claim(now, request.names[request.held : held])
-            self._batch.hold(request, held)
+            self._batch.hold(request, held, at)
 
     def _extend(self, now: int, request: Request, tokens: int) -> bool:
         """Blocks for the next `tokens` of a prompt; preempts whoever came later to get them, or the request itself."""

@@ -5,6 +5,7 @@ A row that cannot be simulated is a `Skipped` with the reason, never dropped in 
 
 import csv
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ MOST_GENERATED: Final = 50_000_000
 GATED_CHIPS: Final = ("H100-SXM", "H200-SXM", "B200-SXM")
 
 _ENGINES: Final = {"vllm": "vllm-2025", "trtllm": "trtllm-2025", "sglang": "sglang-2025"}
+_LATER: Final = {"vllm": ((0, 15), "vllm-2026"), "trtllm": ((1, 2), "trtllm-2026")}
+"""The first version of a later generation, by engine."""
 
 
 class RowsError(ValueError):
@@ -199,7 +202,7 @@ def _silicon(file: str, number: int, record: _Record) -> GpuRow:
             group=f"{model} {precision} {backend} {mode}",
             model=model,
             chip=chip,
-            engine=_ENGINES[backend],
+            engine=_generation(backend, record.text("backend_version")),
             precision=precision,
             prompt=record.count("isl", MOST_TOKENS),
             output=record.count("osl", MOST_TOKENS),
@@ -270,6 +273,15 @@ def _bounded(row: GpuRow) -> GpuRow:
     if row.clients * row.output > MOST_GENERATED:
         raise _BadRowError(f"{row.clients} × {row.output} output tokens are more than {MOST_GENERATED}")
     return row
+
+
+def _generation(backend: str, version: str) -> str:
+    """The engine's table; a version that is not given, or not a number, is of the earlier generation."""
+    later = _LATER.get(backend)
+    numbers = re.match(r"(\d+)\.(\d+)", version)
+    if later and numbers and (int(numbers[1]), int(numbers[2])) >= later[0]:
+        return later[1]
+    return _ENGINES[backend]
 
 
 def _engines(record: _Record, column: str) -> int:

@@ -43,9 +43,8 @@ def gpu_row(row: GpuRow) -> Simulated:
     if engine.max_sequences.value < row.clients:
         engine = msgspec.structs.replace(engine, max_sequences=_set(engine.max_sequences, row.clients))
     each = REQUESTS_PER_CLIENT if row.clients * REQUESTS_PER_CLIENT <= FEWER_BEYOND else 2
-    load = Load(row.prompt, row.output, row.clients, each * row.clients, RANGE_RATIO)
-    if row.static:
-        load = Load(row.prompt, row.output, row.clients, row.clients)
+    ratio = 1.0 if row.static else RANGE_RATIO
+    load = Load(row.prompt, row.output, row.clients, row.clients * (1 if row.static else each), ratio)
     try:
         decode = _engines(row, row.decode, engine)
         prefill = _engines(row, row.prefill, engine) if row.prefill else None

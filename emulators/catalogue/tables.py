@@ -5,8 +5,9 @@ from typing import Final
 
 import msgspec
 
-BYTES_PER_WEIGHT: Final = {"bf16": 2.0, "fp8": 1.0, "fp4": 0.5625}
-"""Bytes of a weight by precision; 4-bit formats carry an 8-bit scale for every 16 values (NVFP4)."""
+BYTES_PER_WEIGHT: Final = {"bf16": 2.0, "fp8": 1.0, "fp4": 0.6}
+"""Bytes of a weight by precision; 4-bit formats carry an 8-bit scale for every 16 values (NVFP4), and leave embeddings and head in 16 bits: 42 GB of
+nvidia/Llama-3.1-70B-Instruct-FP4."""
 
 
 class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,9 +45,14 @@ class GpuPeak(Table, frozen=True):
     tdp_w: Figure | None = None
 
     def flops(self, precision: str) -> float:
-        """FLOP/s for weights of this precision; weights narrower than what the chip computes in are widened to bf16."""
-        own = {"fp8": self.flops_fp8, "fp4": self.flops_fp4}.get(precision)
-        return (own or self.flops_bf16).value
+        """FLOP/s for weights of this precision; weights narrower than what the chip computes in are widened to bf16.
+
+        4-bit weights are computed at the 8-bit rate: activations stay in 8 bits, or the rest of the step takes so much longer
+        (ai-dynamo/aiconfigurator silicon_sample.csv @095f58a5, Llama-3.1-70B FP4 on B200: at the 4-bit rate 11 to 28 % too fast).
+        """
+        if precision == "bf16" or (precision == "fp4" and self.flops_fp4 is None):
+            return self.flops_bf16.value
+        return (self.flops_fp8 or self.flops_bf16).value
 
 
 class GpuEffective(Table, frozen=True):

@@ -82,7 +82,7 @@ def test_shares_of_the_peak_are_not_fitted_to_a_chip() -> None:
 def test_precision_that_a_chip_has_not_is_widened() -> None:
     a100, b200 = catalogue.gpu("A100-SXM").peak, catalogue.gpu("B200-SXM").peak
     assert a100.flops("fp8") == a100.flops("bf16") == 312e12
-    assert (b200.flops("bf16"), b200.flops("fp8"), b200.flops("fp4")) == (2250e12, 4500e12, 9000e12)
+    assert (b200.flops("bf16"), b200.flops("fp8"), b200.flops("fp4")) == (2250e12, 4500e12, 4500e12)
 
 
 @pytest.mark.parametrize(
