@@ -105,7 +105,7 @@ def test_what_was_missed_makes_every_pool_an_estimate_until_its_device_is_emptie
 def test_the_device_is_known_when_it_was_emptied_before_anything_was_stored() -> None:
     made = KvParts("t", 0)
     made.incomplete()
-    parts = made.parts([message(cleared(), stored(1), stored(1, medium="CPU"))], past=False)
+    parts = made.parts([message(cleared()), message(stored(1), stored(1, medium="CPU"))], past=False)
     assert {tier: counted for _, tier, counted in pools(parts)} == {Tier.HBM: Counted.WHOLE, Tier.DRAM: Counted.ABOUT}
 
 
