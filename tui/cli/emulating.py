@@ -1,0 +1,64 @@
+"""`demo` and `emulate`: what runs the emulators."""
+
+import sys
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from tui.cli.parameters import NEW_FILE, Duration, output, run
+
+
+@click.command()
+@click.argument("scenario", default="default")
+@click.option("--seed", type=click.IntRange(0), default=7, show_default=True, help="Same seed, same demo.")
+@click.option("--record", type=NEW_FILE, help="Write what is seen to this new file.")
+@click.option(
+    "--headless", is_flag=True, help="No dashboard: step the emulators on a virtual clock and print a summary."
+)
+@click.option("--duration", type=Duration(), default=10.0, help="Virtual time of a headless demo (default 10s).")
+@click.option("--json", "as_json", is_flag=True, help="With --headless: print a tokenyard.snapshot/1 object.")
+def demo(scenario: str, seed: int, record: Path | None, headless: bool, duration: float, as_json: bool) -> None:
+    """Emulated LPUs and GPUs behind real servers, and the dashboard on them. Offline."""
+    if as_json and not headless:
+        raise click.UsageError("--json goes with --headless")
+    _known_scenario(scenario)
+    if headless or not sys.stdout.isatty():
+        from tui.headless import demo_frame
+        from tui.summary import summary
+
+        frame = run(demo_frame(scenario, seed, duration, record))
+        if as_json:
+            from collectors.model.snapshot import snapshot as to_snapshot
+
+            output(to_snapshot(frame))
+        else:
+            click.echo(summary(frame))
+        return
+    from tui.start import run_demo
+
+    run_demo(scenario, seed, record)
+
+
+@click.command()
+@click.argument("scenario", default="default")
+@click.option("--seed", type=click.IntRange(0), default=7, show_default=True)
+@click.option("--port-base", type=click.IntRange(0, 65_000), default=9100, show_default=True, help="0: any free ports.")
+@click.option("--clock", type=click.Choice(["paced", "stepped"]), default="paced", show_default=True)
+@click.option("--speed", type=click.FloatRange(0.01, 100.0), default=1.0, show_default=True, help="Of a paced clock.")
+@click.option("--exit-with-stdin", is_flag=True, hidden=True)
+def emulate(
+    scenario: str, seed: int, port_base: int, clock: Literal["paced", "stepped"], speed: float, exit_with_stdin: bool
+) -> None:
+    """The emulators alone, for other tools. Prints one JSON line with its addresses when it listens."""
+    _known_scenario(scenario)
+    from emulators.server import main as serve
+
+    serve(scenario, seed, port_base=port_base, clock=clock, speed=speed, exit_with_stdin=exit_with_stdin)
+
+
+def _known_scenario(name: str) -> None:
+    from emulators.scenarios import SCENARIOS
+
+    if name not in SCENARIOS:
+        raise click.UsageError(f"unknown scenario {name!r}; known: {', '.join(sorted(SCENARIOS))}")

@@ -1,0 +1,24 @@
+"""`replay`: a recording in the same screens, or a moment of it."""
+
+from pathlib import Path
+
+import click
+
+from tui.cli.parameters import FILE, Moment, output
+
+
+@click.command()
+@click.argument("file", type=FILE)
+@click.option("--at", type=Moment(), help="Where to start: a time from the beginning, or end.")
+@click.option("--json", "as_json", is_flag=True, help="Print the snapshot at --at (default: end) and leave.")
+def replay(file: Path, at: float | None, as_json: bool) -> None:
+    """Play a recording in the same screens."""
+    if as_json:
+        from collectors.model.snapshot import snapshot as to_snapshot
+        from tui.headless import replay_frame
+
+        output(to_snapshot(replay_frame(file, float("inf") if at is None else at), clock="replay"))
+        return
+    from tui.start import run_replay
+
+    run_replay(file, at)
