@@ -16,11 +16,7 @@ import numpy.typing as npt
 from collectors.model.signals import DeviceFacts, Kind, Series, Signal, WorkerFacts
 from collectors.model.vocabulary import Role, Tier
 from collectors.wire.exposition import SampleKey
-
-MAX_WORKERS: Final = 4_096
-"""Of one page."""
-MAX_BUCKETS: Final = 512
-"""Different bounds of one histogram of one worker."""
+from collectors.wire.limits import Limits
 
 Floats = npt.NDArray[np.float64]
 Indexes = npt.NDArray[np.intp]
@@ -30,7 +26,11 @@ _SCALARS: Final = {"gauge": Kind.GAUGE, "counter": Kind.COUNTER}
 
 
 class MappingError(ValueError):
-    """A page of a known back end that contradicts itself or is over a limit; the message is short and safe to show."""
+    """A page of a known back end that contradicts itself or is over a limit; the message is short and safe to show. `limit`: which one it is over."""
+
+    def __init__(self, reason: str, limit: str = "") -> None:
+        super().__init__(reason)
+        self.limit = limit
 
 
 class Op(Enum):
@@ -83,6 +83,21 @@ class Mapping(msgspec.Struct, frozen=True, eq=False):
             for one in made:
                 one[np.isinf(one)] = math.nan
         return np.concatenate((taken, self.constants, *made))
+
+
+def bounded(mapping: Mapping, limits: Limits) -> Mapping:
+    """The mapping itself, if it is within the limits. Raises MappingError."""
+    for count, what in ((len(mapping.workers), "workers"), (len(mapping.devices), "devices")):
+        if count > limits.max_workers:
+            raise MappingError(f"more than {limits.max_workers} {what} on one page", "max_workers")
+    bounds: dict[tuple[str, str], set[float | None]] = {}
+    for one in mapping.series:
+        if one.kind is Kind.BUCKET:
+            bounds.setdefault((one.worker, one.metric), set()).add(one.le)
+    for (_, metric), different in bounds.items():
+        if len(different) > limits.max_buckets:
+            raise MappingError(f"more than {limits.max_buckets} buckets in {metric}", "max_buckets")
+    return mapping
 
 
 class Backend(msgspec.Struct, frozen=True):
@@ -183,14 +198,11 @@ class Draft:
         self._derived: dict[Op, list[tuple[int, int, float, Series]]] = {}
         self._constant: list[Series] = []
         self._constants: list[float] = []
-        self._bounds: dict[tuple[str, str], set[float]] = {}
         self._devices: dict[str, DeviceFacts] = {}
 
     def worker(self, facts: WorkerFacts) -> None:
         """A worker that the page speaks of. What was said of it first holds, but what was not said may come later."""
         known = self._workers.setdefault(facts.id, facts)
-        if len(self._workers) > MAX_WORKERS:
-            raise MappingError(f"more than {MAX_WORKERS} workers on one page")
         if (facts.model and not known.model) or (facts.role is not known.role is Role.UNKNOWN):
             role = facts.role if known.role is Role.UNKNOWN else known.role
             self._workers[facts.id] = msgspec.structs.replace(known, model=known.model or facts.model, role=role)
@@ -198,8 +210,6 @@ class Draft:
     def device(self, facts: DeviceFacts) -> None:
         """A device that the page speaks of. What was said of it first holds, but its users add up."""
         known = self._devices.setdefault(facts.key, facts)
-        if len(self._devices) > MAX_WORKERS:
-            raise MappingError(f"more than {MAX_WORKERS} devices on one page")
         if new := tuple(pod for pod in facts.pods if pod not in known.pods):
             self._devices[facts.key] = msgspec.structs.replace(known, pods=(*known.pods, *new))
 
@@ -226,10 +236,6 @@ class Draft:
         le = None
         if kind is Kind.BUCKET:
             le = bound(key, labels) if rule.scale == 1.0 else _rounded(bound(key, labels) * rule.scale)
-            bounds = self._bounds.setdefault((worker, key.name), set())
-            bounds.add(le)
-            if len(bounds) > MAX_BUCKETS:
-                raise MappingError(f"more than {MAX_BUCKETS} buckets in {key.name}")
         self._take.append(index)
         self._scale.append(1.0 if kind in (Kind.BUCKET, Kind.COUNT) else rule.scale)
         self._taken.append(

@@ -213,6 +213,8 @@ class Status(msgspec.Struct, frozen=True, tag="status"):
     status: TargetStatus
     reason: str = ""
     warning: str = ""
+    limit: str = ""
+    """Which of the target's limits (`collectors.wire.limits`) was passed, where that is the reason."""
 
 
 Part = (

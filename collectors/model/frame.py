@@ -52,6 +52,8 @@ class TargetRow(msgspec.Struct, frozen=True):
     status: TargetStatus
     reason: str
     age_s: float | None
+    limits: dict[str, int] = {}
+    """How often the target was over each of its limits so far, by the limit's name."""
 
 
 class WorkerRow(msgspec.Struct, frozen=True):

@@ -97,7 +97,8 @@ class Session:
 def _target(source: SourceState, time_ns: int) -> TargetRow:
     status = source.status
     reason = status.reason or status.warning
-    return TargetRow(source.name, status.url, status.backend, status.status, reason, source.age_s(time_ns))
+    age_s, over = source.age_s(time_ns), source.over_limits
+    return TargetRow(source.name, status.url, status.backend, status.status, reason, age_s, over)
 
 
 def _total_rate(rows: tuple[WorkerRow, ...]) -> Figure:

@@ -48,6 +48,8 @@ class SourceState:
         """How many series the source's page has of each worker."""
         self.evidence = Evidence()
         self.summary: Summary | None = None
+        self.over_limits: dict[str, int] = {}
+        """How often it was over each limit. Frames hold it: a new one is made for every change."""
         self._window_s = window_s
         self._inventory_ns = 0
 
@@ -83,6 +85,8 @@ class SourceState:
                 was_connected, self.status = self.connected, part
                 if was_connected and not self.connected and self.placed is not None:
                     self.placed.lost()
+                if part.limit:
+                    self.over_limits = {**self.over_limits, part.limit: self.over_limits.get(part.limit, 0) + 1}
             case Inventory():
                 self.inventory, self._inventory_ns = part, time_ns
                 if self.placed is not None:

@@ -114,7 +114,7 @@ class HostSource:
                 self._found = [source]
                 return task
             await source.close()
-            fault = Fault(f"{fault.reason}; {STREAM_PATH}: {gate.reason}", fault.status)
+            fault = Fault(f"{fault.reason}; {STREAM_PATH}: {gate.reason}", fault.status, limit=gate.limit)
         self._page.tell(fault, now_ns(), emit)
         return None
 
@@ -124,6 +124,7 @@ class _Gate:
 
     def __init__(self, emit: Emit) -> None:
         self.reason = "silent"
+        self.limit = ""
         self._decided = asyncio.Event()
         self._is_open = False
         self._emit = emit
@@ -132,7 +133,7 @@ class _Gate:
         if not self._decided.is_set():
             status = next((part for part in batch.parts if isinstance(part, Status)), None)
             self._is_open = status is None or status.status is TargetStatus.UP
-            self.reason = status.reason if status else ""
+            self.reason, self.limit = (status.reason, status.limit) if status else ("", "")
             self._decided.set()
         if self._is_open:
             self._emit(batch)

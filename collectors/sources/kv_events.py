@@ -12,7 +12,8 @@ from collectors.model.vocabulary import TargetStatus, Tier
 from collectors.sources.source import Clock, Emit
 from collectors.wire.http import Backoff
 from collectors.wire.kv_discovery import KvEndpoint
-from collectors.wire.kv_events import MAX_PAYLOAD, MEDIA
+from collectors.wire.kv_events import MEDIA
+from collectors.wire.limits import DEFAULT, Limits
 from collectors.wire.safe import safe_text
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ BUSY: Final = 256
 """After a reading of so many messages the next follows at once."""
 STEP_READINGS: Final = 64
 """Most readings of a step: a publisher may be quicker than we are."""
-CONNECT_S: Final = 3.0
 REPLAY_S: Final = 3.0
 """Silence after which a replay is given up; vLLM looks for requests ten times a second."""
 STEADY_S: Final = 10.0
@@ -47,8 +47,7 @@ class KvEventsSource:
         endpoint: KvEndpoint,
         *,
         media: Mapping[str, Tier] = MEDIA,
-        max_payload: int = MAX_PAYLOAD,
-        connect_s: float = CONNECT_S,
+        limits: Limits = DEFAULT,
         replay_s: float = REPLAY_S,
         retry_s: float = 0.5,
     ) -> None:
@@ -56,8 +55,7 @@ class KvEventsSource:
         self._target = target
         self._endpoint = endpoint
         self._media = media
-        self._max_payload = max_payload
-        self._connect_s = connect_s
+        self._limits = limits
         self._replay_s = replay_s
         self._backoff = Backoff(name, retry_s)
         self._follower: Follower | None = None
@@ -132,8 +130,8 @@ class KvEventsSource:
                 self._endpoint,
                 self._target,
                 self._media,
-                max_payload=self._max_payload,
-                connect_s=self._connect_s,
+                max_payload=self._limits.max_event_bytes,
+                connect_s=self._limits.connect_s,
                 replay_s=self._replay_s,
             )
         return self._follower

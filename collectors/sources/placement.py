@@ -136,11 +136,11 @@ class PlacementSource:
 
     def _failure(self, error: FetchError | PlacementError) -> Status:
         if isinstance(error, FetchError):
-            return self._status(error.status, error.reason)
+            return self._status(error.status, error.reason, error.limit)
         return self._status(TargetStatus.REJECTED, safe_text(f"placement stream: {error}", MAX_REASON))
 
-    def _status(self, status: TargetStatus, reason: str = "") -> Status:
-        return Status(url=self._url, backend=self._backend, status=status, reason=reason)
+    def _status(self, status: TargetStatus, reason: str = "", limit: str = "") -> Status:
+        return Status(url=self._url, backend=self._backend, status=status, reason=reason, limit=limit)
 
     def _news(self, status: Status) -> list[Part]:
         """The status, unless it was the last that was said."""

@@ -95,7 +95,7 @@ class PromqlSource:
             window_s = self._window_s(server_s)
             whole = await self._collect(server_s, window_s)
         except FetchError as error:
-            return Fault(error.reason, error.status)
+            return Fault(error.reason, error.status, limit=error.limit)
         except PromApiError as error:
             return Fault(error.reason, error.status)
         if whole:
@@ -187,7 +187,7 @@ class PromqlSource:
 
     def _tell(self, fault: Fault, now_ns: int, emit: Emit) -> None:
         """A server that does not answer: its own status. Whatever was heard through it is stale, though it may run as before."""
-        server = Status(self._shown_url, "prometheus", fault.status, safe_text(fault.reason))
+        server = Status(self._shown_url, "prometheus", fault.status, safe_text(fault.reason), limit=fault.limit)
         emit(Batch(self.name, now_ns, (server,)))
         for instance in self._instances.all.values():
             name = self._source_of(instance)

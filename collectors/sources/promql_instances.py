@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from collectors.backends import registry
-from collectors.backends.mapping import Mapping, MappingError
+from collectors.backends.mapping import Mapping, MappingError, bounded
 from collectors.backends.registry import UnknownBackendError
 from collectors.model.batch import Layout, Part, Samples
 from collectors.sources.promql_clock import ServerClock
@@ -18,6 +18,7 @@ from collectors.sources.promql_native import NativeBounds
 from collectors.sources.promql_plan import family_of
 from collectors.sources.scrape import inventory_of
 from collectors.wire.exposition import SampleKey
+from collectors.wire.limits import DEFAULT
 from collectors.wire.prom_api import PromSeries, labels_of
 from collectors.wire.safe import safe_text
 
@@ -124,7 +125,7 @@ class Instance:
         keys = [self._keys[one] for one in positions]
         try:
             backend = registry.recognise({name for key in keys for name in (key.family, key.name)})
-            mapping = backend.map(keys, self.name)
+            mapping = bounded(backend.map(keys, self.name), DEFAULT)
         except (UnknownBackendError, MappingError) as error:
             self.fault = str(error)
             return

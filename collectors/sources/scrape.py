@@ -11,7 +11,7 @@ from zlib import crc32
 import msgspec
 
 from collectors.backends import registry
-from collectors.backends.mapping import Backend, Mapping, MappingError
+from collectors.backends.mapping import Backend, Mapping, MappingError, bounded
 from collectors.backends.registry import UnknownBackendError
 from collectors.model.batch import Batch, Inventory, Layout, Part, Samples, Status, WorkerInfo
 from collectors.model.signals import Series
@@ -32,6 +32,8 @@ class Fault(msgspec.Struct, frozen=True):
     reason: str
     status: TargetStatus
     elsewhere: bool = False
+    limit: str = ""
+    """Which one it is over."""
 
 
 class ScrapeSource:
@@ -51,7 +53,7 @@ class ScrapeSource:
         self._phase_ns = crc32(name.encode()) % self._interval_ns
         self._backoff = Backoff(name, interval_s, MAX_BACKOFF_S)
         self._asked = backend
-        self._reader = PageReader()
+        self._reader = PageReader(client.limits)
         self._backend_name = backend.name if backend else ""
         self._mapping: Mapping | None = None
         self._told: tuple[tuple[object, ...], tuple[Series, ...]] | None = None
@@ -93,19 +95,19 @@ class ScrapeSource:
             big = len(body) > BIG_PAGE
             mapping = await asyncio.to_thread(self._understand, body) if big else self._understand(body)
         except FetchError as error:
-            return Fault(error.reason, error.status, elsewhere=error.http == 404)
+            return Fault(error.reason, error.status, elsewhere=error.http == 404, limit=error.limit)
         except ExpositionError as error:
-            return Fault(f"not prometheus text: {error}", TargetStatus.REJECTED)
+            return Fault(f"not prometheus text: {error}", TargetStatus.REJECTED, limit=error.limit)
         except UnknownBackendError as error:
             return Fault(str(error), TargetStatus.REJECTED, elsewhere=True)
         except MappingError as error:
-            return Fault(str(error), TargetStatus.REJECTED)
+            return Fault(str(error), TargetStatus.REJECTED, limit=error.limit)
         emit(Batch(source=self.name, time_ns=time_ns, parts=self._parts(mapping)))
         return None
 
     def tell(self, fault: Fault, time_ns: int, emit: Emit) -> None:
         """Emits the fault as the target's status."""
-        emit(Batch(source=self.name, time_ns=time_ns, parts=(self._status(fault.status, fault.reason),)))
+        emit(Batch(source=self.name, time_ns=time_ns, parts=(self._status(fault.status, fault.reason, fault.limit),)))
 
     def _until_slot_s(self, clock: Clock) -> float:
         now_ns = clock.now_ns()
@@ -118,14 +120,14 @@ class ScrapeSource:
         """
         if self._mapping is None:
             # A reader that has learnt a page of which nothing is wanted would not notice when another comes.
-            self._reader = PageReader(wanted=self._asked.wanted if self._asked else registry.wanted)
+            self._reader = PageReader(self._client.limits, self._asked.wanted if self._asked else registry.wanted)
         if self._reader.read(body) or self._mapping is None:
             self._mapping = None
             families = {*self._reader.families, *(key.family for key in self._reader.keys)}
             backend = self._asked or registry.recognise(families)
             if not backend.detect(families):
                 raise UnknownBackendError(f"not a page of {backend.name}")
-            self._mapping = backend.map(self._reader.keys, self.name)
+            self._mapping = bounded(backend.map(self._reader.keys, self.name), self._client.limits)
             self._backend_name = backend.name
         return self._mapping
 
@@ -144,8 +146,8 @@ class ScrapeSource:
         parts.append(Samples(values))
         return tuple(parts)
 
-    def _status(self, status: TargetStatus, reason: str = "") -> Status:
-        return Status(url=self._shown_url, backend=self._backend_name, status=status, reason=safe_text(reason))
+    def _status(self, status: TargetStatus, reason: str = "", limit: str = "") -> Status:
+        return Status(self._shown_url, self._backend_name, status, safe_text(reason), limit=limit)
 
 
 def next_slot_ns(now_ns: int, interval_ns: int, phase_ns: int) -> int:

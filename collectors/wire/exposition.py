@@ -8,16 +8,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from collectors.wire.grammar import ExpositionError, Limits
+from collectors.wire.grammar import ExpositionError
 from collectors.wire.layout import Layout, SampleKey, Values
 from collectors.wire.learn import learn
+from collectors.wire.limits import DEFAULT, Limits
 
-__all__ = ["ExpositionError", "Limits", "PageReader", "SampleKey", "Values", "parse"]
-
-_DEFAULT_LIMITS = Limits()
+__all__ = ["ExpositionError", "PageReader", "SampleKey", "Values", "parse"]
 
 
-def parse(body: bytes, limits: Limits = _DEFAULT_LIMITS) -> tuple[tuple[SampleKey, ...], Values]:
+def parse(body: bytes, limits: Limits = DEFAULT) -> tuple[tuple[SampleKey, ...], Values]:
     """Keys of all samples in page order, and their values. Raises ExpositionError."""
     layout, values = learn(body, limits)
     return layout.keys, values
@@ -31,7 +30,7 @@ class PageReader:
     the declared ones with their types, whether or not they have samples.
     """
 
-    def __init__(self, limits: Limits = _DEFAULT_LIMITS, wanted: Callable[[str], bool] | None = None) -> None:
+    def __init__(self, limits: Limits = DEFAULT, wanted: Callable[[str], bool] | None = None) -> None:
         self.keys: tuple[SampleKey, ...] = ()
         self.families: dict[str, str] = {}
         self.values: Values = np.empty(0)
@@ -43,7 +42,7 @@ class PageReader:
     def read(self, body: bytes) -> bool:
         """True if the series changed, so that `keys` have to be looked at again. Raises ExpositionError and then keeps the last page."""
         layout = self._layout
-        if layout is not None and len(body) <= self._limits.max_bytes:
+        if layout is not None and len(body) <= self._limits.max_body_bytes:
             cut = layout.cut(body)
             if cut is not None and cut == self._cut:
                 self.values = self.values.view()

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from collectors.wire.limits import Limits
 from collectors.wire.safe import safe_text
 
 Labels = tuple[tuple[str, str], ...]
@@ -55,33 +56,16 @@ _decode_numbers: Final = msgspec.json.Decoder(list[float]).decode
 
 
 class ExpositionError(ValueError):
-    """A page that is not exposition text or is over a limit. `line` is 1-based; 0 is the page as a whole."""
+    """A page that is not exposition text or is over a limit. `line` is 1-based; 0 is the page as a whole. `limit`: which one it is over."""
 
-    def __init__(self, reason: str, line: int) -> None:
-        super().__init__(reason, line)
+    def __init__(self, reason: str, line: int, limit: str = "") -> None:
+        super().__init__(reason, line, limit)
         self.reason = reason
         self.line = line
+        self.limit = limit
 
     def __str__(self) -> str:
         return f"line {self.line}: {self.reason}" if self.line else self.reason
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """What a page may be. Over any of these the whole page is refused."""
-
-    max_bytes: int = 32 << 20
-    max_lines: int = 500_000
-    max_line: int = 64 << 10
-    """Bytes of one line."""
-    max_series: int = 200_000
-    max_labels: int = 128
-    """Labels of one series (vLLM's `cache_config_info` has 37)."""
-    max_name_bytes: int = 1 << 10
-    """Of a metric name or a label name."""
-    max_label_bytes: int = 16 << 10
-    """Of one label value, as on the wire."""
-    max_cells: int = 512
-    """Width at which names and label values are cut in the keys."""
 
 
 def quote(raw: bytes) -> str:
@@ -134,10 +118,12 @@ def _read_labels(line: bytes, pos: int, at: int, limits: Limits) -> tuple[Labels
         labels.append((bare.decode() if bare else unescape(quoted_name), unescape(value)))
         if len(value) > limits.max_label_bytes:
             raise ExpositionError(
-                f"label value of {len(value)} bytes is over the limit of {limits.max_label_bytes}", at
+                f"label value of {len(value)} bytes is over the limit of {limits.max_label_bytes}",
+                at,
+                "max_label_bytes",
             )
         if len(bare or quoted_name) > limits.max_name_bytes:
-            raise ExpositionError(f"label name over the limit of {limits.max_name_bytes} bytes", at)
+            raise ExpositionError(f"label name over the limit of {limits.max_name_bytes} bytes", at, "max_name_bytes")
         pos = found.end()
         if separator == b"}":
             break
@@ -147,7 +133,7 @@ def _read_labels(line: bytes, pos: int, at: int, limits: Limits) -> tuple[Labels
             raise ExpositionError(_label_fault(line, pos), at)
         pos += 1
     if len(labels) > limits.max_labels:
-        raise ExpositionError(f"{len(labels)} labels are over the limit of {limits.max_labels}", at)
+        raise ExpositionError(f"{len(labels)} labels are over the limit of {limits.max_labels}", at, "max_labels")
     if len(dict(labels)) < len(labels):
         raise ExpositionError("the same label twice", at)
     return tuple(labels), pos

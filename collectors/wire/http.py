@@ -12,10 +12,9 @@ import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Final, Self
 
-import msgspec
-
 from collectors.model.vocabulary import TargetStatus
 from collectors.wire.decoding import ContentError, decoder
+from collectors.wire.limits import DEFAULT, Limits
 from collectors.wire.safe import safe_text
 
 if TYPE_CHECKING:
@@ -32,30 +31,20 @@ TEXT_TYPES: Final = frozenset({"text/plain", "application/openmetrics-text"})
 _UNREACHABLE: Final = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
 
 
-class HttpLimits(msgspec.Struct, frozen=True):
-    """Deadlines and size of one exchange."""
-
-    max_body_bytes: int = 32 << 20
-    """Of a page, decompressed."""
-    connect_s: float = 3.0
-    """Name, connection and TLS together."""
-    idle_s: float = 5.0
-    """Without a single byte."""
-    total_s: float = 10.0
-    """Of a page, from the request to its last byte; longer than `connect_s`. Of a stream, until its headers."""
-
-
 class FetchError(Exception):
     """Why there is no body: `reason` is short and safe to show. `http` is the response's status where that was the reason.
 
-    `status` is DOWN when the target does not answer or breaks off, REJECTED when it answers what we do not take.
+    `status` is DOWN when the target does not answer or breaks off, REJECTED when it answers what we do not take. `limit`: which one it is over.
     """
 
-    def __init__(self, reason: str, status: TargetStatus = TargetStatus.DOWN, http: int | None = None) -> None:
+    def __init__(
+        self, reason: str, status: TargetStatus = TargetStatus.DOWN, http: int | None = None, limit: str = ""
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.status = status
         self.http = http
+        self.limit = limit
 
 
 class Backoff:
@@ -102,8 +91,8 @@ class Stream:
 class HttpClient:
     """Keeps connections open between requests; close it at the end, or use it as a context. Belongs to one event loop."""
 
-    def __init__(self, limits: HttpLimits | None = None) -> None:
-        self.limits = limits or HttpLimits()
+    def __init__(self, limits: Limits = DEFAULT) -> None:
+        self.limits = limits
         self._session: ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -179,7 +168,8 @@ class HttpClient:
             for piece in decode.feed(chunk):
                 size += len(piece)
                 if size > limit:
-                    raise FetchError(f"too large: more than {_mebibytes(limit)} MiB", TargetStatus.REJECTED)
+                    reason = f"too large: more than {_mebibytes(limit)} MiB"
+                    raise FetchError(reason, TargetStatus.REJECTED, limit="max_body_bytes")
                 pieces.append(piece)
         decode.finish()
         # Without a length, only the text itself can tell that the end is missing.
@@ -222,9 +212,11 @@ def _faults() -> Iterator[None]:
     except aiohttp.ClientConnectorError as error:
         raise FetchError(_connect_reason(error)) from None
     except aiohttp.ConnectionTimeoutError:
-        raise FetchError("timeout connecting") from None
+        raise FetchError("timeout connecting", limit="connect_s") from None
+    except aiohttp.SocketTimeoutError:
+        raise FetchError("timeout reading", limit="idle_s") from None
     except TimeoutError:
-        raise FetchError("timeout reading") from None
+        raise FetchError("timeout reading", limit="total_s") from None
     except aiohttp.ClientPayloadError:
         raise FetchError("truncated") from None
     except aiohttp.ClientResponseError:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from collectors.model.batch import EMPTIED, REMOVED, STORED, Rows
 from collectors.model.vocabulary import TIERS, Tier
+from collectors.wire.limits import DEFAULT
 
 KV_ROW: Final = np.dtype([("hash", "<u8"), ("tokens", "<u4"), ("tier", "u1"), ("op", "u1"), ("reserved", "<u2")])
 """A block stored or removed, or a tier emptied (`op` as in BLOCK). `tokens` of a stored block, 0 if not said; `tier` as in TIERS, or EVERY_TIER."""
@@ -23,8 +24,6 @@ EVERY_TIER: Final = 0xFF
 END: Final = -1
 """Sequence number of the message after the last one of a replay."""
 
-MAX_PAYLOAD: Final = 8 << 20
-"""Bytes. A scheduler's step of 128 Ki tokens takes less than 1 MiB, token ids included."""
 MAX_EVENTS: Final = 65_536
 """In a message."""
 MAX_HASHES: Final = 262_144
@@ -168,7 +167,7 @@ _KINDS: Final = {_StoredArray: STORED, _Stored: STORED, _RemovedArray: REMOVED, 
 class Decoder:
     """Payloads of one publisher to rows. `media` says which tier a `medium` is; see MEDIA."""
 
-    def __init__(self, media: Mapping[str, Tier] = MEDIA, max_payload: int = MAX_PAYLOAD) -> None:
+    def __init__(self, media: Mapping[str, Tier] = MEDIA, max_payload: int = DEFAULT.max_event_bytes) -> None:
         self._media = media
         self._max_payload = max_payload
         self._places: dict[tuple[str | None, int | None, str | None, str | None], tuple[int, int]] = {}

@@ -13,7 +13,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from collectors.wire.grammar import ExpositionError, Limits, read_numbers, read_tail
+from collectors.wire.grammar import ExpositionError, read_numbers, read_tail
+from collectors.wire.limits import Limits
 
 VALUE_BYTES: Final = 48
 """Longest value looked for, on average, when searching the end of a run of samples. A longer one costs a strict reading."""
@@ -108,7 +109,7 @@ class Layout(msgspec.Struct, frozen=True, eq=False, gc=False):
         # A line without its prefix stays whole, which shows in the length: no other check of the prefixes is needed.
         if len(joined) != len(cut) - self.overhead:
             return None
-        if len(joined) > self.spare and max(map(len, lines)) > limits.max_line:
+        if len(joined) > self.spare and max(map(len, lines)) > limits.max_line_bytes:
             return None
         numbers = read_numbers(tails, joined)
         if numbers is None or len(numbers) != len(tails):

@@ -16,7 +16,6 @@ from collectors.wire.grammar import (
     NAME,
     ExpositionError,
     Labels,
-    Limits,
     quote,
     read_comment,
     read_label_names,
@@ -25,6 +24,7 @@ from collectors.wire.grammar import (
     read_tail,
 )
 from collectors.wire.layout import VALUE_BYTES, Layout, Run, SampleKey, Values, as_values, picker
+from collectors.wire.limits import Limits
 from collectors.wire.safe import safe_text
 
 SUFFIXES: Final = {
@@ -35,6 +35,9 @@ SUFFIXES: Final = {
     "untyped": (b"bucket", b"gsum", b"gcount"),
 }
 """What a sample's name may have beyond its family's and `_`, by type. A family of exactly the sample's name comes first."""
+
+MAX_CELLS: Final = 512
+"""Width at which names and label values are cut in the keys."""
 
 _SERIES_BITS: Final = 40
 _OTHER, _SAMPLE = 1, 2
@@ -63,8 +66,10 @@ def learn(body: bytes, limits: Limits, wanted: Callable[[str], bool] | None = No
 
 
 def _split(body: bytes, limits: Limits) -> list[bytes]:
-    if len(body) > limits.max_bytes:
-        raise ExpositionError(f"page of {len(body)} bytes is over the limit of {limits.max_bytes}", 0)
+    if len(body) > limits.max_body_bytes:
+        raise ExpositionError(
+            f"page of {len(body)} bytes is over the limit of {limits.max_body_bytes}", 0, "max_body_bytes"
+        )
     try:
         body.isascii() or body.decode()
     except UnicodeDecodeError as error:
@@ -72,11 +77,11 @@ def _split(body: bytes, limits: Limits) -> list[bytes]:
         raise ExpositionError(f"not UTF-8: byte 0x{body[error.start]:02x}", at) from None
     lines = body.split(b"\n", limits.max_lines + 1)
     if len(lines) > limits.max_lines + 1:
-        raise ExpositionError(f"more than the limit of {limits.max_lines} lines", limits.max_lines + 1)
+        raise ExpositionError(f"more than the limit of {limits.max_lines} lines", limits.max_lines + 1, "max_lines")
     longest = max(map(len, lines))
-    if longest > limits.max_line:
-        at = next(at for at, line in enumerate(lines, 1) if len(line) > limits.max_line)
-        raise ExpositionError(f"line of {len(lines[at - 1])} bytes is over the limit of {limits.max_line}", at)
+    if longest > (most := limits.max_line_bytes):
+        at = next(at for at, line in enumerate(lines, 1) if len(line) > most)
+        raise ExpositionError(f"line of {len(lines[at - 1])} bytes is over the limit of {most}", at, "max_line_bytes")
     return lines
 
 
@@ -97,7 +102,7 @@ class _Page:
         self._names: dict[bytes, _Name] = {}
         self._name_idents: dict[bytes, int] = {}
         self._labels: dict[bytes, tuple[Labels, int]] = {}
-        self._plain_bytes = min(limits.max_cells, limits.max_label_bytes)
+        self._plain_bytes = min(MAX_CELLS, limits.max_label_bytes)
         self._seams: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._pairs: dict[tuple[str, str], tuple[str, str]] = {}
         self._label_idents: dict[frozenset[tuple[str, str]], int] = {}
@@ -147,7 +152,7 @@ class _Page:
             else:
                 kind = 0
             if len(rows) > max_series:
-                raise ExpositionError(f"more than the limit of {max_series} series", row + 1)
+                raise ExpositionError(f"more than the limit of {max_series} series", row + 1, "max_series")
 
     def _read_comment(self, line: bytes, at: int, kind: int) -> int:
         """Kind of the line. A comment without a family and an empty line go with the line before."""
@@ -198,14 +203,15 @@ class _Page:
         return self._label_idents.setdefault(frozenset(raw), len(self._label_idents))
 
     def _safe_pair(self, raw: tuple[str, str]) -> tuple[str, str]:
-        cells = self.limits.max_cells
-        pair = self._pairs[raw] = safe_text(raw[0], cells), safe_text(raw[1], cells)
+        pair = self._pairs[raw] = safe_text(raw[0], MAX_CELLS), safe_text(raw[1], MAX_CELLS)
         return pair
 
     def _name(self, raw: bytes, at: int) -> _Name:
         if len(raw) > self.limits.max_name_bytes:
             raise ExpositionError(
-                f"metric name of {len(raw)} bytes is over the limit of {self.limits.max_name_bytes}", at
+                f"metric name of {len(raw)} bytes is over the limit of {self.limits.max_name_bytes}",
+                at,
+                "max_name_bytes",
             )
         family, kind = self._family(raw)
         ident = self._name_idents.setdefault(raw, len(self._name_idents) << _SERIES_BITS)
@@ -232,7 +238,7 @@ class _Page:
         return known
 
     def _safe(self, raw: bytes) -> str:
-        return safe_text(raw.decode(), self.limits.max_cells)
+        return safe_text(raw.decode(), MAX_CELLS)
 
     def numbers(self) -> list[float]:
         """Values of all samples read so far; raises for the first that has none."""
@@ -262,7 +268,7 @@ class _Page:
         comments = others(lines)
         newlines = max(0, len(lines) - 1)
         pack = Struct(f"{len(numbers)}d").pack
-        spare = self.limits.max_line - max(map(len, self.prefixes), default=0)
+        spare = self.limits.max_line_bytes - max(map(len, self.prefixes), default=0)
         layout = Layout(
             keys=tuple(self.keys),
             families={self._safe(name): kind for name, kind in self._declared.items() if self._is_wanted(name)},

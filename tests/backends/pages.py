@@ -7,10 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from collectors.backends import registry
-from collectors.backends.mapping import Mapping
+from collectors.backends.mapping import Mapping, bounded
 from collectors.model.signals import Kind, Signal
 from collectors.model.vocabulary import Tier
 from collectors.wire.exposition import PageReader
+from collectors.wire.limits import DEFAULT
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 
@@ -34,7 +35,7 @@ def read(page: str, target: str = "target") -> Read:
     reader = PageReader(wanted=registry.wanted)
     reader.read(page.encode())
     backend = registry.recognise({*reader.families, *(key.family for key in reader.keys)})
-    mapping = backend.map(reader.keys, target)
+    mapping = bounded(backend.map(reader.keys, target), DEFAULT)
     found = mapping.apply(reader.values)
     known = Read(backend.name, mapping, {}, {}, found)
     assert found.shape == (len(mapping.series),)

@@ -4,9 +4,10 @@ import math
 
 import pytest
 
-from collectors.backends.mapping import MAX_WORKERS, MappingError
+from collectors.backends.mapping import MappingError
 from collectors.model.signals import Kind, Signal, WorkerFacts
 from collectors.model.vocabulary import Role, Tier
+from collectors.wire.limits import DEFAULT
 from tests.backends.flows import flows, owned
 from tests.backends.pages import FIXTURES, read
 
@@ -310,6 +311,6 @@ def test_ranks_that_are_none() -> None:
 
 
 def test_a_page_has_its_limits() -> None:
-    page = "".join(f'sglang:num_running_reqs{{dp_rank="{rank}"}} 1\n' for rank in range(MAX_WORKERS + 1))
-    with pytest.raises(MappingError, match=f"more than {MAX_WORKERS} workers"):
+    page = "".join(f'sglang:num_running_reqs{{dp_rank="{rank}"}} 1\n' for rank in range(DEFAULT.max_workers + 1))
+    with pytest.raises(MappingError, match=f"more than {DEFAULT.max_workers} workers"):
         read(page)

@@ -4,9 +4,10 @@ import math
 
 import pytest
 
-from collectors.backends.mapping import MAX_BUCKETS, MAX_WORKERS, MappingError
+from collectors.backends.mapping import MappingError
 from collectors.model.signals import Kind, Signal, WorkerFacts
 from collectors.model.vocabulary import Device, Role, Tier
+from collectors.wire.limits import DEFAULT
 from tests.backends.pages import FIXTURES, Read, read
 
 GAUGE, COUNTER, SUM, COUNT = Kind.GAUGE, Kind.COUNTER, Kind.SUM, Kind.COUNT
@@ -204,9 +205,9 @@ def test_a_page_has_its_limits() -> None:
     def buckets(count: int) -> str:
         return "".join(f'vllm:time_to_first_token_seconds_bucket{{le="{le}"}} 1\n' for le in range(count))
 
-    assert len(read(workers(MAX_WORKERS)).mapping.workers) == MAX_WORKERS
-    with pytest.raises(MappingError, match=f"more than {MAX_WORKERS} workers"):
-        read(workers(MAX_WORKERS + 1))
-    assert len(read(buckets(MAX_BUCKETS)).mapping.series) == MAX_BUCKETS
-    with pytest.raises(MappingError, match=f"more than {MAX_BUCKETS} buckets"):
-        read(buckets(MAX_BUCKETS + 1))
+    assert len(read(workers(DEFAULT.max_workers)).mapping.workers) == DEFAULT.max_workers
+    with pytest.raises(MappingError, match=f"more than {DEFAULT.max_workers} workers"):
+        read(workers(DEFAULT.max_workers + 1))
+    assert len(read(buckets(DEFAULT.max_buckets)).mapping.series) == DEFAULT.max_buckets
+    with pytest.raises(MappingError, match=f"more than {DEFAULT.max_buckets} buckets"):
+        read(buckets(DEFAULT.max_buckets + 1))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
 
@@ -11,6 +12,7 @@ from collectors.model.vocabulary import TargetStatus
 
 PATIENCE_S = 20.0
 Sample = list[tuple[Series, float]]
+AnyPart = TypeVar("AnyPart")
 
 
 class Seen:
@@ -35,11 +37,12 @@ class Seen:
         part.batches = [batch for batch in self.batches if batch.source == source]
         return part
 
+    def parts(self, kind: type[AnyPart]) -> list[AnyPart]:
+        return [part for batch in self.batches for part in batch.parts if isinstance(part, kind)]
+
     @property
     def statuses(self) -> list[tuple[TargetStatus, str]]:
-        return [
-            (part.status, part.reason) for batch in self.batches for part in batch.parts if isinstance(part, Status)
-        ]
+        return [(part.status, part.reason) for part in self.parts(Status)]
 
     @property
     def samples(self) -> list[Sample]:
@@ -56,7 +59,7 @@ class Seen:
 
     @property
     def inventories(self) -> list[Inventory]:
-        return [part for batch in self.batches for part in batch.parts if isinstance(part, Inventory)]
+        return self.parts(Inventory)
 
     def kinds(self) -> list[list[str]]:
         """Names of the parts of each batch."""

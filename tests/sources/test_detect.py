@@ -12,7 +12,8 @@ from collectors.model.signals import Kind, Signal
 from collectors.model.vocabulary import TargetStatus
 from collectors.session.clock import LiveClock
 from collectors.sources.detect import open_target
-from collectors.wire.http import HttpClient, HttpLimits
+from collectors.wire.http import HttpClient
+from collectors.wire.limits import Limits
 from tests.loopback import Handler, by_path, head, page, says, serving, unused_port
 from tests.sources.seen import Seen, value
 
@@ -20,7 +21,7 @@ VLLM = (Path(__file__).parent.parent / "fixtures" / "vllm" / "under_load.metrics
 ROUTER = b'tokenyard_emulated 1\ntokenyard_requests_live 3\ntokenyard_tier_used_bytes{tier="DRAM",owner="host-0"} 7\n'
 STRANGER = b"some_router_requests_total 3\n"
 TICK_NS = 250_000_000
-QUICK = HttpLimits(connect_s=1.0, idle_s=1.0, total_s=2.0)
+QUICK = Limits(connect_s=1.0, idle_s=1.0, total_s=2.0)
 DOWN, REJECTED, UP = TargetStatus.DOWN, TargetStatus.REJECTED, TargetStatus.UP
 PAGE, STREAM = "/metrics", "/placement/v1/stream"
 

@@ -17,6 +17,7 @@ from collectors.session.clock import LiveClock
 from collectors.session.session import Session
 from collectors.sources.kv_events import KvEventsSource
 from collectors.wire.kv_discovery import KvEndpoint
+from collectors.wire.limits import Limits
 from tests.loopback import says, serving, unused_port
 from tests.sources.kv_publisher import Publisher, publishing
 from tests.sources.seen import Seen
@@ -26,7 +27,7 @@ SECOND = 1_000_000_000
 
 
 @contextlib.asynccontextmanager
-async def following(endpoint: KvEndpoint, **settings: float) -> AsyncIterator[Seen]:
+async def following(endpoint: KvEndpoint, **settings: object) -> AsyncIterator[Seen]:
     """A live source of the target `t`, cancelled at the end."""
     seen = Seen()
     settings = {"retry_s": 0.01, "replay_s": 2.0} | settings
@@ -39,7 +40,7 @@ async def following(endpoint: KvEndpoint, **settings: float) -> AsyncIterator[Se
             await task
 
 
-def source(endpoint: KvEndpoint, **settings: float) -> KvEventsSource:
+def source(endpoint: KvEndpoint, **settings: object) -> KvEventsSource:
     return KvEventsSource("t kv events", "t", endpoint, **settings)  # type: ignore[arg-type]
 
 
@@ -238,7 +239,7 @@ async def test_a_restarted_publisher_begins_with_nothing(messages: int) -> None:
     async with publishing() as first:
         for block in range(3):
             await first.publish(stored(block, 100 + block))
-        async with following(first.endpoint, connect_s=5.0) as seen:
+        async with following(first.endpoint, limits=Limits(connect_s=5.0)) as seen:
             await seen.until(holds(6 * 16))
             second = await restarted(first)
             try:
@@ -365,7 +366,7 @@ async def test_events_of_unknown_kinds_are_said() -> None:
 async def test_a_message_above_the_limit_ends_the_connection_and_not_the_source() -> None:
     async with publishing() as publisher:
         endpoint = msgspec.structs.replace(publisher.endpoint, replay=None)
-        async with following(endpoint, max_payload=10_000) as seen:
+        async with following(endpoint, limits=Limits(max_event_bytes=10_000)) as seen:
             await seen.until(is_up)
             await publisher.subscribed.wait()
             publisher.subscribed.clear()
@@ -415,7 +416,7 @@ async def test_refused_then_there() -> None:
 async def test_a_server_that_does_not_speak_zmq() -> None:
     async with serving(says(b"HTTP/1.1 400 Bad Request\r\n\r\n", then_hangs=True)) as server:
         endpoint = KvEndpoint(f"tcp://127.0.0.1:{server.port}", None)
-        async with following(endpoint, connect_s=0.2) as seen:
+        async with following(endpoint, limits=Limits(connect_s=0.2)) as seen:
             await seen.until(lambda seen: bool(seen.statuses))
         assert seen.statuses == [(TargetStatus.DOWN, "no zmq handshake")]
 

@@ -11,7 +11,8 @@ from collectors.model.vocabulary import TargetStatus
 from collectors.session.clock import LiveClock
 from collectors.sources import promql_instances
 from collectors.sources.promql import PromqlSource
-from collectors.wire.http import HttpClient, HttpLimits
+from collectors.wire.http import HttpClient
+from collectors.wire.limits import Limits
 from tests.loopback import page, says, serving, unused_port
 from tests.sources.promql_double import Double
 from tests.sources.seen import Seen, value
@@ -48,7 +49,7 @@ def error(kind: str, message: str) -> bytes:
 )
 async def test_no_answer_is_the_servers_status(response: bytes, status: TargetStatus, reason: str) -> None:
     seen = Seen()
-    async with serving(says(response)) as server, HttpClient(HttpLimits(max_body_bytes=8_192)) as client:
+    async with serving(says(response)) as server, HttpClient(Limits(max_body_bytes=8_192)) as client:
         await PromqlSource("prom", server.url, client).step(START_NS, seen)
     ((found, why),) = seen.statuses
     assert found is status

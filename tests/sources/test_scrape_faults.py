@@ -12,12 +12,13 @@ from collectors.model.signals import Kind, Signal
 from collectors.model.vocabulary import TargetStatus
 from collectors.session.clock import LiveClock
 from collectors.sources.scrape import ScrapeSource
-from collectors.wire.http import HttpClient, HttpLimits
+from collectors.wire.http import HttpClient
+from collectors.wire.limits import Limits
 from tests.loopback import Handler, drips, head, page, says, says_in_turn, serving, unused_port
 from tests.sources.seen import Seen, value
 
 GOOD = b'# TYPE vllm:num_requests_running gauge\nvllm:num_requests_running{engine="0",model_name="m"} 7\n'
-QUICK = HttpLimits(max_body_bytes=16 << 20, connect_s=1.0, idle_s=0.3, total_s=1.0)
+QUICK = Limits(max_body_bytes=16 << 20, connect_s=1.0, idle_s=0.3, total_s=1.0)
 TICK_NS = 250_000_000
 DOWN, REJECTED, UP = TargetStatus.DOWN, TargetStatus.REJECTED, TargetStatus.UP
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from collectors.wire.exposition import ExpositionError, Limits, PageReader, SampleKey, parse
+from collectors.wire.exposition import ExpositionError, PageReader, SampleKey, parse
+from collectors.wire.limits import Limits
 
 
 def values(text: str) -> dict[str, float]:
@@ -175,10 +176,10 @@ def test_type_line_between_samples_of_one_name() -> None:
 @pytest.mark.parametrize(
     ("limits", "text", "error"),
     [
-        (Limits(max_bytes=3), "a 10", "page of 4 bytes is over the limit of 3"),
+        (Limits(max_body_bytes=3), "a 10", "page of 4 bytes is over the limit of 3"),
         (Limits(max_lines=2), "\n\na 1", None),
         (Limits(max_lines=2), "\n\n\na 1", "line 3: more than the limit of 2 lines"),
-        (Limits(max_line=5), "a 1\na 1234\n", "line 2: line of 6 bytes is over the limit of 5"),
+        (Limits(max_line_bytes=5), "a 1\na 1234\n", "line 2: line of 6 bytes is over the limit of 5"),
         (Limits(max_series=2), "a 1\nb 1\nc 1", "line 3: more than the limit of 2 series"),
         (Limits(max_labels=1), 'a{b="",c=""} 1', "line 1: 2 labels are over the limit of 1"),
         (Limits(max_label_bytes=2), 'a{b="123"} 1', "line 1: label value of 3 bytes is over the limit of 2"),
@@ -196,7 +197,7 @@ def test_limits(limits: Limits, text: str, error: str | None) -> None:
 
 
 def test_limits_hold_for_a_known_layout_too() -> None:
-    reader = PageReader(Limits(max_line=8, max_bytes=20))
+    reader = PageReader(Limits(max_line_bytes=8, max_body_bytes=20))
     reader.read(b"a 1\nb 2\n")
     with pytest.raises(ExpositionError, match="line 2: line of 9 bytes"):
         reader.read(b"a 1\nb 2000000\n")

@@ -9,8 +9,9 @@ import pytest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from collectors.wire.exposition import ExpositionError, Limits, PageReader, SampleKey, parse
+from collectors.wire.exposition import ExpositionError, PageReader, SampleKey, parse
 from collectors.wire.learn import learn
+from collectors.wire.limits import Limits
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 REPEATING = {"llm_d_request_tpot_seconds_metric.prom", "request_tpot_seconds_metric.prom"}

@@ -11,19 +11,20 @@ from typing import NoReturn
 import pytest
 
 from collectors.model.vocabulary import TargetStatus
-from collectors.wire.http import FetchError, HttpClient, HttpLimits
+from collectors.wire.http import FetchError, HttpClient
+from collectors.wire.limits import Limits
 from tests.loopback import Handler, Request, drips, head, page, says, serving, unused_port
 
 BODY = b"up 1\n" * 100
-QUICK = HttpLimits(max_body_bytes=1 << 20, connect_s=1.0, idle_s=0.3, total_s=2.0)
+QUICK = Limits(max_body_bytes=1 << 20, connect_s=1.0, idle_s=0.3, total_s=2.0)
 
 
-async def fetched(handler: Handler, limits: HttpLimits = QUICK) -> bytes:
+async def fetched(handler: Handler, limits: Limits = QUICK) -> bytes:
     async with serving(handler) as server, HttpClient(limits) as client:
         return await client.get(f"{server.url}/metrics")
 
 
-async def fault(handler: Handler, limits: HttpLimits = QUICK) -> tuple[str, TargetStatus]:
+async def fault(handler: Handler, limits: Limits = QUICK) -> tuple[str, TargetStatus]:
     with pytest.raises(FetchError) as caught:
         await fetched(handler, limits)
     return caught.value.reason, caught.value.status
@@ -146,7 +147,7 @@ async def test_refused() -> None:
 
 
 async def test_a_slow_drip_ends_at_the_total_deadline() -> None:
-    limits = HttpLimits(idle_s=5.0, total_s=0.2, connect_s=0.1)
+    limits = Limits(idle_s=5.0, total_s=0.2, connect_s=0.1)
     assert await fault(drips(b"a 1\n", 0.01), limits) == ("timeout reading", DOWN)
 
 
@@ -157,7 +158,7 @@ async def test_a_handshake_that_does_not_come_is_a_timeout_connecting() -> None:
 
     server = await asyncio.start_server(mute, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    async with HttpClient(HttpLimits(connect_s=0.1)) as client:
+    async with HttpClient(Limits(connect_s=0.1)) as client:
         with pytest.raises(FetchError, match=r"^timeout connecting$"):
             await client.get(f"https://127.0.0.1:{port}/metrics")
     server.close()
@@ -214,7 +215,7 @@ async def test_a_bomb_costs_no_more_than_the_limit() -> None:
 
 
 async def test_exactly_the_limit_is_within_it() -> None:
-    limits = HttpLimits(max_body_bytes=len(BODY))
+    limits = Limits(max_body_bytes=len(BODY))
     assert await fetched(says(page(BODY)), limits) == BODY
     assert await fault(says(page(BODY + b"\n")), limits) == ("too large: more than 0.0004768 MiB", REJECTED)
 

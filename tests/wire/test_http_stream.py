@@ -12,15 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.wire.decoding import PIECE, ContentError, decoder
-from collectors.wire.http import Backoff, FetchError, HttpClient, HttpLimits, Stream
+from collectors.wire.http import Backoff, FetchError, HttpClient, Stream
+from collectors.wire.limits import Limits
 from tests.loopback import Handler, Request, head, page, says, serving
 
 NDJSON = "application/x-ndjson"
-QUICK = HttpLimits(idle_s=0.5, total_s=1.0, connect_s=0.5)
+QUICK = Limits(idle_s=0.5, total_s=1.0, connect_s=0.5)
 
 
 @contextlib.asynccontextmanager
-async def following(handler: Handler, limits: HttpLimits = QUICK) -> AsyncIterator[Stream]:
+async def following(handler: Handler, limits: Limits = QUICK) -> AsyncIterator[Stream]:
     async with (
         serving(handler) as server,
         HttpClient(limits) as client,
@@ -74,7 +75,7 @@ async def test_a_stream_has_no_total_deadline_but_an_idle_one() -> None:
         await asyncio.Event().wait()
 
     seen: list[bytes] = []
-    async with following(handler, HttpLimits(idle_s=0.5, total_s=0.3, connect_s=0.2)) as stream:
+    async with following(handler, Limits(idle_s=0.5, total_s=0.3, connect_s=0.2)) as stream:
         with pytest.raises(FetchError, match=r"^timeout reading$"):
             await collect(stream, seen)
     assert b"".join(seen) == b"x" * steps

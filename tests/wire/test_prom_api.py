@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.model.vocabulary import TargetStatus
-from collectors.wire.http import FetchError, HttpClient, HttpLimits
+from collectors.wire.http import FetchError, HttpClient
+from collectors.wire.limits import Limits
 from collectors.wire.prom_api import MAX_NODES, MAX_SERIES, PromApi, PromApiError, decode, decode_names, labels_of
 from tests.loopback import page, says, serving
 
@@ -160,7 +161,7 @@ async def test_over_http_a_refused_query_says_why() -> None:
     ],
 )
 async def test_what_is_no_json_is_a_fetch_error(response: bytes, reason: str) -> None:
-    limits = HttpLimits(max_body_bytes=1024)
+    limits = Limits(max_body_bytes=1024)
     async with serving(says(response)) as server, HttpClient(limits) as client:
         with pytest.raises(FetchError) as caught:
             await PromApi(server.url, client).now_s()
