@@ -137,23 +137,23 @@ def wall(utc_s: float | None, session_s: float) -> str:
     return f"+{int(minutes)}:{math.floor(rest * 10) / 10:04.1f}"
 
 
-def figure(it: Figure, unit: Unit) -> Forms:
-    """Forms of a Figure. Its own `unit`, where it has one, goes before `unit`."""
+def figure(it: Figure, unit: Unit, now_ns: int | None = None) -> Forms:
+    """Forms of a Figure. Its own `unit`, where it has one, goes before `unit`. A stale one says how old it is at `now_ns`."""
     unit = _own_unit(it, unit)
     if it.state is State.STALE:
-        return _stale((plain(it.value, unit),) if it.value is not None else (ABSENT,), it.age_s)
+        return _stale((plain(it.value, unit),) if it.value is not None else (ABSENT,), _age_s(it, now_ns))
     if it.value is None or it.state not in (State.OK, State.ZERO):
         return _unknown(it.state)
     return _tight(plain(it.value, unit), unit)
 
 
-def quantile(it: Quantile, unit: Unit) -> Forms:
+def quantile(it: Quantile, unit: Unit, now_ns: int | None = None) -> Forms:
     """Forms of a quantile: a plain value where the interval is narrower than three digits can tell, else what is known of it."""
     unit = _own_unit(it, unit)
     if it.state is State.OVER_RANGE:
         return _unknown(it.state) if it.low is None else _one_sided(">", _bound(it.low, unit, math.floor))
     if it.state is State.STALE:
-        return _stale(_known(it, unit), it.age_s)
+        return _stale(_known(it, unit), _age_s(it, now_ns))
     if it.state not in (State.OK, State.ZERO):
         return _unknown(it.state)
     return _known(it, unit)
@@ -199,6 +199,10 @@ def _unknown(state: State) -> Forms:
 def _stale(forms: Forms, age_s: float | None) -> Forms:
     marked = tuple(STALE + form for form in forms)
     return marked if age_s is None else (f"{marked[0]} ({age(age_s)})", *marked)
+
+
+def _age_s(it: Figure, now_ns: int | None) -> float | None:
+    return None if now_ns is None or it.heard_ns is None else max(now_ns - it.heard_ns, 0) / 1e9
 
 
 def _tight(text: str, unit: Unit) -> Forms:

@@ -17,8 +17,8 @@ def summary(frame: Frame) -> str:
 def _lines(frame: Frame) -> Iterator[str]:
     mark = "EMULATED · " if frame.emulated else ""
     yield f"tokenyard · {mark}{len(frame.targets)} targets · {len(frame.workers)} workers · window {frame.window_s:g} s at {frame.time_ns / 1e9:g} s"
-    ttft = frame.ttft
-    yield f"{figure(frame.tokens_per_s, Unit.RATE)[0]} output tok/s · TTFT p50 {quantile(ttft.p50, Unit.SECONDS)[0]}, p99 {quantile(ttft.p99, Unit.SECONDS)[0]} (n {ttft.n} {ttft.population})"
+    ttft, now_ns = frame.ttft, frame.time_ns
+    yield f"{figure(frame.tokens_per_s, Unit.RATE, now_ns)[0]} output tok/s · TTFT p50 {quantile(ttft.p50, Unit.SECONDS, now_ns)[0]}, p99 {quantile(ttft.p99, Unit.SECONDS, now_ns)[0]} (n {ttft.n} {ttft.population})"
     for target in frame.targets:
         if target.status is not TargetStatus.UP or target.reason:
             yield f"! {target.name} ({target.backend or 'unknown'}) {target.status}: {target.reason}"
@@ -32,13 +32,13 @@ def _lines(frame: Frame) -> Iterator[str]:
                     str(worker.device),
                     str(worker.role),
                     worker.model,
-                    figure(worker.running, Unit.COUNT)[0],
-                    figure(worker.waiting, Unit.COUNT)[0],
-                    figure(worker.tokens_per_s, Unit.RATE)[0],
-                    quantile(worker.gap.p50, Unit.SECONDS)[0],
-                    quantile(worker.gap.p99, Unit.SECONDS)[0],
+                    figure(worker.running, Unit.COUNT, now_ns)[0],
+                    figure(worker.waiting, Unit.COUNT, now_ns)[0],
+                    figure(worker.tokens_per_s, Unit.RATE, now_ns)[0],
+                    quantile(worker.gap.p50, Unit.SECONDS, now_ns)[0],
+                    quantile(worker.gap.p99, Unit.SECONDS, now_ns)[0],
                     str(worker.gap.n),
-                    figure(worker.longest_stall_s, Unit.SECONDS)[0],
+                    figure(worker.longest_stall_s, Unit.SECONDS, now_ns)[0],
                 )
                 for worker in frame.workers
             ],
@@ -49,7 +49,7 @@ def _lines(frame: Frame) -> Iterator[str]:
             ("tokens", "stage", "worker", "kind", "tier", ""),
             [
                 (
-                    figure(row.tokens, Unit.COUNT)[0],
+                    figure(row.tokens, Unit.COUNT, now_ns)[0],
                     str(row.stage),
                     row.worker or "unknown",
                     str(row.device),
@@ -67,26 +67,28 @@ def _lines(frame: Frame) -> Iterator[str]:
                 (
                     str(row.tier),
                     row.owner,
-                    figure(row.used_bytes, Unit.BYTES)[0],
-                    figure(row.active_bytes, Unit.BYTES)[0],
-                    figure(row.capacity_bytes, Unit.BYTES)[0],
+                    figure(row.used_bytes, Unit.BYTES, now_ns)[0],
+                    figure(row.active_bytes, Unit.BYTES, now_ns)[0],
+                    figure(row.capacity_bytes, Unit.BYTES, now_ns)[0],
                     percent(row.used_bytes.value, row.capacity_bytes.value)
                     if row.used_bytes.value is not None and row.capacity_bytes.value
                     else "",
-                    figure(row.hit_tokens, Unit.COUNT)[0],
+                    figure(row.hit_tokens, Unit.COUNT, now_ns)[0],
                 )
                 for row in frame.tiers
             ],
         )
     if frame.decisions.total.value is not None:
-        rules = ", ".join(f"{rule.rule} {figure(rule.count, Unit.COUNT)[0]}" for rule in frame.decisions.by_rule)
+        rules = ", ".join(
+            f"{rule.rule} {figure(rule.count, Unit.COUNT, now_ns)[0]}" for rule in frame.decisions.by_rule
+        )
         yield ""
-        yield f"decisions {figure(frame.decisions.total, Unit.COUNT)[0]}, ties {figure(frame.decisions.ties, Unit.COUNT)[0]}: {rules}"
+        yield f"decisions {figure(frame.decisions.total, Unit.COUNT, now_ns)[0]}, ties {figure(frame.decisions.ties, Unit.COUNT, now_ns)[0]}: {rules}"
     if frame.stalls:
         yield ""
         yield "newest stalls"
         for stall in frame.stalls[:STALLS_SHOWN]:
-            gap, median = figure(stall.gap_s, Unit.SECONDS)[0], figure(stall.median_s, Unit.SECONDS)[0]
+            gap, median = figure(stall.gap_s, Unit.SECONDS, now_ns)[0], figure(stall.median_s, Unit.SECONDS, now_ns)[0]
             yield f"  {stall.at:9.3f} s  {stall.worker or 'unknown'}  {stall.request}  {gap} (median {median})  {', '.join(stall.causes)}"
     if frame.verdict:
         yield ""

@@ -13,13 +13,16 @@ RIVER_COLUMNS = 240
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """A number and what is known of it. `value` is None unless `state` is ok, zero or stale. `unit` is set where the field's name does not hold."""
+    """A number and what is known of it. `value` is None unless `state` is ok, zero or stale. `unit` is set where the field's name does not hold.
+
+    `heard_ns` is the session time of its newest input, and no age: so a figure stays the same object for as long as nothing new is heard.
+    """
 
     value: float | int | None
     state: State
     provenance: Provenance | None
     emulated: bool
-    age_s: float | None
+    heard_ns: int | None
     n: int | msgspec.UnsetType | None = msgspec.UNSET
     unit: str | msgspec.UnsetType = msgspec.UNSET
     estimate: bool | msgspec.UnsetType = msgspec.UNSET
@@ -51,7 +54,7 @@ class TargetRow(msgspec.Struct, frozen=True):
     backend: str
     status: TargetStatus
     reason: str
-    age_s: float | None
+    heard_ns: int | None
     limits: dict[str, int] = {}
     """How often the target was over each of its limits so far, by the limit's name."""
 

@@ -13,6 +13,8 @@ SECTIONS = ("targets", "workers", "tiers", "placements", "decisions", "jitter", 
 def snapshot(frame: Frame, *, clock: str | None = None) -> dict[str, Any]:
     """The object to print; `clock` names how the Frame was come by where that is not how it was made (`replay`)."""
     values = msgspec.to_builtins(frame)
+    for name in SECTIONS:
+        _tell_ages(values[name], frame.time_ns)
     utc_s = frame.utc_s
     return {
         "schema": SCHEMA,
@@ -23,3 +25,15 @@ def snapshot(frame: Frame, *, clock: str | None = None) -> dict[str, Any]:
         "emulated": frame.emulated,
         **{name: values[name] for name in SECTIONS},
     }
+
+
+def _tell_ages(value: Any, now_ns: int) -> None:
+    """Puts `age_s` where a Frame has the time at which something was heard."""
+    if isinstance(value, dict):
+        if "heard_ns" in value:
+            heard_ns = value.pop("heard_ns")
+            value["age_s"] = None if heard_ns is None else max(now_ns - heard_ns, 0) / 1e9
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for one in value:
+            _tell_ages(one, now_ns)

@@ -58,10 +58,10 @@ def decision_summary(sources: Iterable[SourceState], tick_ns: int) -> DecisionSu
         nothing = absent(emulated=False)
         return DecisionSummary(nothing, nothing, ())
     emulated = any(source.emulated for source, _ in routers)
-    age_s = max((age for source, _ in routers if (age := source.age_s(tick_ns)) is not None), default=None)
+    heard_ns = min((source.heard_ns for source, _ in routers if source.heard_ns is not None), default=None)
 
     def counted(value: int) -> Figure:
-        return figure(value, Provenance.REPORTED, emulated=emulated, age_s=age_s)
+        return figure(value, Provenance.REPORTED, emulated=emulated, heard_ns=heard_ns)
 
     rules: Counter[str] = Counter()
     for _, summary in routers:
@@ -85,7 +85,6 @@ def stall_rows(sources: Iterable[SourceState], tick_ns: int) -> tuple[StallRow, 
         slots = {worker.id: worker.slot for worker in source.inventory.workers}
         for stall in source.summary.stalls[:MAX_STALLS]:
             worker = source.summary.workers[stall.row]
-            age_s = max(tick_ns - stall.at_ns, 0) / 1e9
             causes = source.evidence.causes(
                 slots.get(worker, -1), stall.request, stall.time_ns, stall.gap_ns, stall.median_ns
             )
@@ -94,8 +93,12 @@ def stall_rows(sources: Iterable[SourceState], tick_ns: int) -> tuple[StallRow, 
                     at=stall.at_ns / 1e9,
                     request=stall.request,
                     worker=worker or None,
-                    gap_s=figure(stall.gap_ns / 1e9, Provenance.DERIVED, emulated=source.emulated, age_s=age_s),
-                    median_s=figure(stall.median_ns / 1e9, Provenance.DERIVED, emulated=source.emulated, age_s=age_s),
+                    gap_s=figure(
+                        stall.gap_ns / 1e9, Provenance.DERIVED, emulated=source.emulated, heard_ns=stall.at_ns
+                    ),
+                    median_s=figure(
+                        stall.median_ns / 1e9, Provenance.DERIVED, emulated=source.emulated, heard_ns=stall.at_ns
+                    ),
                     causes=causes,
                 )
             )
@@ -125,7 +128,7 @@ def timeline_level(jitter_s: float | None) -> int:
 
 
 def _placed(source: SourceState, summary: Summary, workers: dict[str, Worker], tick_ns: int) -> Iterator[PlacementRow]:
-    age_s = source.age_s(tick_ns)
+    heard_ns = source.heard_ns
 
     def row(number: int, stage: Stage, tier: Tier, primary: bool, tokens: int) -> PlacementRow:
         name = summary.workers[number]
@@ -136,7 +139,7 @@ def _placed(source: SourceState, summary: Summary, workers: dict[str, Worker], t
             worker=name or None,
             device=Device.UNKNOWN if worker is None else worker.info.device,
             tier=tier,
-            tokens=figure(tokens, Provenance.REPORTED, emulated=source.emulated, age_s=age_s),
+            tokens=figure(tokens, Provenance.REPORTED, emulated=source.emulated, heard_ns=heard_ns),
         )
 
     placed = summary.placed

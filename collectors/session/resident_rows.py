@@ -31,22 +31,22 @@ def with_residents(rows: dict[PoolKey, TierRow], sources: Iterable[SourceState],
 
 
 def _filled(row: TierRow, pool: Resident, source: SourceState, tick_ns: int) -> TierRow:
-    age_s = source.age_s(tick_ns)
+    heard_ns = source.heard_ns
     window_s = source.residency.window_s(tick_ns) if source.residency is not None and source.connected else 0.0
     stored, removed, promoted = (
-        _figure(blocks / window_s if window_s > 0 else None, pool, source, age_s)
+        _figure(blocks / window_s if window_s > 0 else None, pool, source, heard_ns)
         for blocks in (pool.stored, pool.removed, pool.promoted)
     )
     return msgspec.structs.replace(
         row,
-        used_bytes=_used(row, pool, source, age_s),
+        used_bytes=_used(row, pool, source, heard_ns),
         stored_per_s=stored,
         evicted_per_s=removed,
         promoted_per_s=promoted,
     )
 
 
-def _used(row: TierRow, pool: Resident, source: SourceState, age_s: float | None) -> Figure:
+def _used(row: TierRow, pool: Resident, source: SourceState, heard_ns: int | None) -> Figure:
     """What is resident in the unit of the pool's capacity, where that is known; else as exactly as the source knows it."""
     if row.used_bytes.state is not State.ABSENT:
         return row.used_bytes
@@ -54,11 +54,11 @@ def _used(row: TierRow, pool: Resident, source: SourceState, age_s: float | None
     counted = pool.blocks, BLOCKS
     for value, unit in (sized or counted, counted):
         if row.capacity_bytes.value is None or row.capacity_bytes.unit == unit:
-            made = msgspec.structs.replace(_figure(value, pool, source, age_s), unit=unit)
+            made = msgspec.structs.replace(_figure(value, pool, source, heard_ns), unit=unit)
             return made if source.connected else msgspec.structs.replace(made, state=State.STALE)
     return row.used_bytes
 
 
-def _figure(value: float | int | None, pool: Resident, source: SourceState, age_s: float | None) -> Figure:
-    made = figure(value, Provenance.DERIVED, emulated=source.emulated, age_s=age_s)
+def _figure(value: float | int | None, pool: Resident, source: SourceState, heard_ns: int | None) -> Figure:
+    made = figure(value, Provenance.DERIVED, emulated=source.emulated, heard_ns=heard_ns)
     return msgspec.structs.replace(made, estimate=True) if pool.estimate and value is not None else made

@@ -65,7 +65,7 @@ class Session:
             clock=self._clock,
             window_s=_observed_s(sources, fleet, time_ns, window_ns),
             emulated=any(source.emulated for source in sources),
-            targets=tuple(_target(source, time_ns) for source in sources),
+            targets=tuple(_target(source) for source in sources),
             workers=rows,
             tiers=tier_rows(sources, time_ns, window_ns),
             placements=placement_rows(fleet, sources, time_ns, window_ns),
@@ -94,11 +94,12 @@ class Session:
         return bytes(self._timeline.get(second, _GAP) for second in range(min(self._timeline), end))
 
 
-def _target(source: SourceState, time_ns: int) -> TargetRow:
+def _target(source: SourceState) -> TargetRow:
     status = source.status
     reason = status.reason or status.warning
-    age_s, over = source.age_s(time_ns), source.over_limits
-    return TargetRow(source.name, status.url, status.backend, status.status, reason, age_s, over)
+    return TargetRow(
+        source.name, status.url, status.backend, status.status, reason, source.heard_ns, source.over_limits
+    )
 
 
 def _total_rate(rows: tuple[WorkerRow, ...]) -> Figure:
@@ -111,7 +112,7 @@ def _total_rate(rows: tuple[WorkerRow, ...]) -> Figure:
         sum(one.value for one in known if one.value is not None),
         Provenance.DERIVED,
         emulated=any(one.emulated for one in known),
-        age_s=max((one.age_s for one in known if one.age_s is not None), default=None),
+        heard_ns=min((one.heard_ns for one in known if one.heard_ns is not None), default=None),
     )
 
 

@@ -61,9 +61,6 @@ class SourceState:
     def connected(self) -> bool:
         return self.status.status in (TargetStatus.UP, TargetStatus.STALE)
 
-    def age_s(self, tick_ns: int) -> float | None:
-        return None if self.heard_ns is None else max(tick_ns - self.heard_ns, 0) / 1e9
-
     def feed(self, batch: Batch) -> None:
         for part in batch.parts:
             self._take(part, batch.time_ns)

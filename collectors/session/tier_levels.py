@@ -84,7 +84,7 @@ def _of(share: Figure, capacity: Figure) -> Figure:
         round(share.value * capacity.value),
         Provenance.DERIVED,
         emulated=share.emulated,
-        age_s=share.age_s,
+        heard_ns=share.heard_ns,
         unit=capacity.unit,
     )
     return msgspec.structs.replace(made, state=State.STALE) if share.state is State.STALE else made

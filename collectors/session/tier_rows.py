@@ -35,10 +35,10 @@ def _placed(source: SourceState, tick_ns: int) -> Iterator[TierRow]:
     if source.summary is None:
         return
     ids = {worker.slot: worker.id for worker in source.inventory.workers}
-    emulated, age_s = source.emulated, source.age_s(tick_ns)
+    emulated, heard_ns = source.emulated, source.heard_ns
 
     def reported(value: int | None) -> Figure:
-        return figure(value, Provenance.REPORTED, emulated=emulated, age_s=age_s)
+        return figure(value, Provenance.REPORTED, emulated=emulated, heard_ns=heard_ns)
 
     for pool in source.inventory.pools:
         key = PoolKey(pool.owner, pool.tier)

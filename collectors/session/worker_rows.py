@@ -82,7 +82,7 @@ def all_ttft(workers: list[Worker], sources: list[SourceState], tick_ns: int, wi
                 population=population,
                 provenance=Provenance.DERIVED,
                 emulated=emulated,
-                age_s=max((age for source in placed if (age := source.age_s(tick_ns)) is not None), default=None),
+                heard_ns=min((source.heard_ns for source in placed if source.heard_ns is not None), default=None),
             )
     pages = [
         (worker.runs_tokens, worker.scraped.scraped.histogram(tick_ns, window_ns, Key(worker.info.id, Signal.TTFT)))
@@ -113,7 +113,7 @@ def _gauge(worker: Worker, signal: Signal, tick_ns: int) -> Figure:
         int(counted[worker.row]),
         Provenance.DERIVED,
         emulated=worker.emulated,
-        age_s=worker.placed.age_s(tick_ns),
+        heard_ns=worker.placed.heard_ns,
     )
 
 
@@ -125,7 +125,7 @@ def _tokens_per_s(worker: Worker, tick_ns: int, window_ns: int) -> Figure:
             tokens / summary.window_s if summary.window_s else None,
             Provenance.DERIVED,
             emulated=worker.emulated,
-            age_s=worker.placed.age_s(tick_ns),
+            heard_ns=worker.placed.heard_ns,
             n=tokens,
         )
     if worker.scraped is None or worker.scraped.scraped is None:
@@ -138,12 +138,12 @@ def _tokens_per_delivery(worker: Worker, tick_ns: int) -> Figure:
     summary = _summary(worker)
     if summary is None or worker.placed is None:
         return absent(emulated=worker.emulated)
-    age_s = worker.placed.age_s(tick_ns)
+    heard_ns = worker.placed.heard_ns
     deliveries = int(summary.placed.deliveries[worker.row])
     if not deliveries:
-        return absent(emulated=worker.emulated, state=State.UNSAMPLED, age_s=age_s)
+        return absent(emulated=worker.emulated, state=State.UNSAMPLED, heard_ns=heard_ns)
     tokens = int(summary.placed.tokens[worker.row].sum())
-    return figure(tokens / deliveries, Provenance.DERIVED, emulated=worker.emulated, age_s=age_s, n=deliveries)
+    return figure(tokens / deliveries, Provenance.DERIVED, emulated=worker.emulated, heard_ns=heard_ns, n=deliveries)
 
 
 def _durations(worker: Worker, signal: Signal, tick_ns: int, window_ns: int) -> Distribution:
@@ -156,17 +156,19 @@ def _durations(worker: Worker, signal: Signal, tick_ns: int, window_ns: int) -> 
             Signal.GAP: summary.gap,
             Signal.TPOT: summary.tpot,
         }[signal]
-        return _of_row(columns, worker, population, worker.placed.age_s(tick_ns))
+        return _of_row(columns, worker, population, worker.placed.heard_ns)
     if worker.scraped is None or worker.scraped.scraped is None:
         return no_distribution(population=population, emulated=worker.emulated)
     window = worker.scraped.scraped.histogram(tick_ns, window_ns, Key(worker.info.id, signal))
     return histogram(window, population=population, emulated=worker.emulated)
 
 
-def _of_row(columns: Quantiles, worker: Worker, population: str, age_s: float | None) -> Distribution:
+def _of_row(columns: Quantiles, worker: Worker, population: str, heard_ns: int | None) -> Distribution:
     row, n = worker.row, int(columns.n[worker.row])
     if not n:
-        return no_distribution(population=population, emulated=worker.emulated, state=State.UNSAMPLED, age_s=age_s)
+        return no_distribution(
+            population=population, emulated=worker.emulated, state=State.UNSAMPLED, heard_ns=heard_ns
+        )
     estimates = [
         Estimate(float(columns.value[row, i]), float(columns.low[row, i]), float(columns.high[row, i]))
         for i in range(len(QUANTILES))
@@ -178,7 +180,7 @@ def _of_row(columns: Quantiles, worker: Worker, population: str, age_s: float | 
         population=population,
         provenance=Provenance.DERIVED,
         emulated=worker.emulated,
-        age_s=age_s,
+        heard_ns=heard_ns,
     )
 
 
@@ -187,15 +189,15 @@ def _longest_stall(worker: Worker, tick_ns: int) -> Figure:
     summary = _summary(worker)
     if summary is None or worker.placed is None:
         return absent(emulated=worker.emulated)
-    age_s = worker.placed.age_s(tick_ns)
+    heard_ns = worker.placed.heard_ns
     longest_s = float(summary.longest_stall_s[worker.row])
     if math.isnan(longest_s) and summary.gap.n[worker.row] <= ENOUGH:
-        return absent(emulated=worker.emulated, state=State.UNSAMPLED, age_s=age_s)
+        return absent(emulated=worker.emulated, state=State.UNSAMPLED, heard_ns=heard_ns)
     return figure(
         0.0 if math.isnan(longest_s) else longest_s,
         Provenance.DERIVED,
         emulated=worker.emulated,
-        age_s=age_s,
+        heard_ns=heard_ns,
         n=int(summary.stalled[worker.row]),
     )
 

@@ -19,9 +19,9 @@ QUANTILES: Final = (0.5, 0.99, 0.999)
 """Those of a `Distribution`, in its order."""
 
 
-def absent(*, emulated: bool, state: State = State.ABSENT, age_s: float | None = None) -> Figure:
+def absent(*, emulated: bool, state: State = State.ABSENT, heard_ns: int | None = None) -> Figure:
     """Nothing is known, for the reason that `state` says."""
-    return Figure(None, state, None, emulated, age_s)
+    return Figure(None, state, None, emulated, heard_ns)
 
 
 def figure(
@@ -29,35 +29,35 @@ def figure(
     provenance: Provenance,
     *,
     emulated: bool,
-    age_s: float | None = None,
+    heard_ns: int | None = None,
     n: int | msgspec.UnsetType = msgspec.UNSET,
     unit: str | msgspec.UnsetType = msgspec.UNSET,
 ) -> Figure:
     """A current value; None is absent, and what is not a finite number is `nan`."""
     if value is None:
-        return Figure(None, State.ABSENT, None, emulated, age_s, n, unit)
+        return Figure(None, State.ABSENT, None, emulated, heard_ns, n, unit)
     if not math.isfinite(value):
-        return Figure(None, State.NAN, provenance, emulated, age_s, n, unit)
-    return Figure(value, State.ZERO if value == 0 else State.OK, provenance, emulated, age_s, n, unit)
+        return Figure(None, State.NAN, provenance, emulated, heard_ns, n, unit)
+    return Figure(value, State.ZERO if value == 0 else State.OK, provenance, emulated, heard_ns, n, unit)
 
 
 def reading(gauge: Reading, *, emulated: bool) -> Figure:
     """A gauge as the back end reported it."""
     provenance = None if gauge.state is State.ABSENT else Provenance.REPORTED
-    return Figure(gauge.value, gauge.state, provenance, emulated, gauge.age_s)
+    return Figure(gauge.value, gauge.state, provenance, emulated, gauge.heard_ns)
 
 
 def increase(grown: Increase, *, emulated: bool) -> Figure:
     """How much a counter grew in the window."""
     provenance = None if grown.value is None else Provenance.REPORTED
-    return Figure(grown.value, grown.state, provenance, emulated, grown.age_s)
+    return Figure(grown.value, grown.state, provenance, emulated, grown.heard_ns)
 
 
 def rate(grown: Increase, *, emulated: bool) -> Figure:
     """Growth per second, over the samples' own times."""
     if grown.value is None or not grown.seconds:
-        return Figure(None, grown.state, None, emulated, grown.age_s)
-    return Figure(grown.value / grown.seconds, grown.state, Provenance.DERIVED, emulated, grown.age_s)
+        return Figure(None, grown.state, None, emulated, grown.heard_ns)
+    return Figure(grown.value / grown.seconds, grown.state, Provenance.DERIVED, emulated, grown.heard_ns)
 
 
 def histogram(window: Histogram, *, population: str, emulated: bool, unit: str = "s") -> Distribution:
@@ -65,7 +65,7 @@ def histogram(window: Histogram, *, population: str, emulated: bool, unit: str =
     found = window.buckets
     if found is None:
         return no_distribution(
-            population=population, emulated=emulated, unit=unit, state=window.state, age_s=window.age_s
+            population=population, emulated=emulated, unit=unit, state=window.state, heard_ns=window.heard_ns
         )
     made = []
     for q in QUANTILES:
@@ -77,12 +77,12 @@ def histogram(window: Histogram, *, population: str, emulated: bool, unit: str =
                 None if held is None else Estimate(interpolated(q, found), max(held.low, 0.0), max(held.high, 0.0)),
                 Provenance.REPORTED,
                 emulated,
-                window.age_s,
+                window.heard_ns,
                 window.state is State.STALE,
             )
         )
     p50, p99, p999 = made
-    return Distribution(found.n, unit, population, p50, p99, p999, absent(emulated=emulated, age_s=window.age_s))
+    return Distribution(found.n, unit, population, p50, p99, p999, absent(emulated=emulated, heard_ns=window.heard_ns))
 
 
 def distribution(
@@ -93,24 +93,24 @@ def distribution(
     population: str,
     provenance: Provenance,
     emulated: bool,
-    age_s: float | None = None,
+    heard_ns: int | None = None,
     unit: str = "s",
 ) -> Distribution:
     """Quantiles of our own sketch: `estimates` are of `QUANTILES`, in order (empty when n is 0); `longest` is the exact maximum."""
     p50, p99, p999 = [
-        _quantile(n, q, estimates[i] if n else None, provenance, emulated, age_s, False)
+        _quantile(n, q, estimates[i] if n else None, provenance, emulated, heard_ns, False)
         for i, q in enumerate(QUANTILES)
     ]
-    longest_figure = figure(longest if n else None, provenance, emulated=emulated, age_s=age_s)
+    longest_figure = figure(longest if n else None, provenance, emulated=emulated, heard_ns=heard_ns)
     return Distribution(n, unit, population, p50, p99, p999, longest_figure)
 
 
 def no_distribution(
-    *, population: str, emulated: bool, unit: str = "s", state: State = State.ABSENT, age_s: float | None = None
+    *, population: str, emulated: bool, unit: str = "s", state: State = State.ABSENT, heard_ns: int | None = None
 ) -> Distribution:
     """Nothing is known of any quantile, for the reason that `state` says."""
-    unknown = Quantile(None, state, None, emulated, age_s, 0)
-    return Distribution(0, unit, population, unknown, unknown, unknown, absent(emulated=emulated, age_s=age_s))
+    unknown = Quantile(None, state, None, emulated, heard_ns, 0)
+    return Distribution(0, unit, population, unknown, unknown, unknown, absent(emulated=emulated, heard_ns=heard_ns))
 
 
 def spread(high: Quantile, low: Quantile) -> Quantile:
@@ -138,13 +138,13 @@ def _quantile(
     known: Estimate | None,
     provenance: Provenance,
     emulated: bool,
-    age_s: float | None,
+    heard_ns: int | None,
     stale: bool,
 ) -> Quantile:
     if known is None or not enough(n, q):
-        return Quantile(None, State.TOO_FEW, provenance, emulated, age_s, n)
+        return Quantile(None, State.TOO_FEW, provenance, emulated, heard_ns, n)
     if not math.isfinite(known.high):
-        return Quantile(None, State.OVER_RANGE, provenance, emulated, age_s, n, low=known.low)
+        return Quantile(None, State.OVER_RANGE, provenance, emulated, heard_ns, n, low=known.low)
     value = min(max(known.value, known.low), known.high)
     state = State.STALE if stale else State.ZERO if value == 0 else State.OK
-    return Quantile(value, state, provenance, emulated, age_s, n, low=known.low, high=known.high)
+    return Quantile(value, state, provenance, emulated, heard_ns, n, low=known.low, high=known.high)

@@ -31,7 +31,7 @@ class Reading(msgspec.Struct, frozen=True):
 
     value: float | None
     state: State
-    age_s: float | None
+    heard_ns: int | None
 
 
 class Increase(msgspec.Struct, frozen=True):
@@ -40,7 +40,7 @@ class Increase(msgspec.Struct, frozen=True):
     value: int | None
     seconds: float | None
     state: State
-    age_s: float | None
+    heard_ns: int | None
 
 
 class Histogram(msgspec.Struct, frozen=True, eq=False):
@@ -49,7 +49,7 @@ class Histogram(msgspec.Struct, frozen=True, eq=False):
     buckets: Buckets | None
     seconds: float | None
     state: State
-    age_s: float | None
+    heard_ns: int | None
 
 
 class ScrapedStats:
@@ -104,52 +104,49 @@ class ScrapedStats:
 
     def gauge(self, tick_ns: int, key: Key) -> Reading:
         column = self._columns.gauges.get(key)
-        age_s = self._age_s(tick_ns)
+        heard_ns = self._time_ns
         if column is None:
             return Reading(None, State.ABSENT, None)
         if self._gauges is None:
             return Reading(None, State.UNSAMPLED, None)
         value = float(self._gauges[column])
         if not np.isfinite(value):
-            return Reading(None, State.NAN, age_s)
-        return Reading(value, self._state(tick_ns, value == 0.0), age_s)
+            return Reading(None, State.NAN, heard_ns)
+        return Reading(value, self._state(tick_ns, value == 0.0), heard_ns)
 
     def increase(self, tick_ns: int, window_ns: int, key: Key) -> Increase:
         column = self._columns.counters.get(key)
-        age_s = self._age_s(tick_ns)
+        heard_ns = self._time_ns
         if column is None:
             return Increase(None, None, State.ABSENT, None)
         if self._gauges is None:
             return Increase(None, None, State.UNSAMPLED, None)
         if self._history.latest[column] < 0:
-            return Increase(None, None, State.NAN, age_s)
+            return Increase(None, None, State.NAN, heard_ns)
         grown = self._history.increase(slice(column, column + 1), tick_ns - window_ns, tick_ns)
         if grown is None:
-            return Increase(None, None, State.ABSENT, age_s)
+            return Increase(None, None, State.ABSENT, heard_ns)
         value = int(grown[0][0])
-        return Increase(value, grown[1] / 1e9, self._state(tick_ns, value == 0), age_s)
+        return Increase(value, grown[1] / 1e9, self._state(tick_ns, value == 0), heard_ns)
 
     def histogram(self, tick_ns: int, window_ns: int, key: Key) -> Histogram:
         found = self._columns.histograms.get(key)
-        age_s = self._age_s(tick_ns)
+        heard_ns = self._time_ns
         if found is None:
             return Histogram(None, None, State.ABSENT, None)
         if self._gauges is None:
             return Histogram(None, None, State.UNSAMPLED, None)
         observed = self._history.latest[found.columns]
         if (observed < 0).any():
-            return Histogram(None, None, State.NAN, age_s)
+            return Histogram(None, None, State.NAN, heard_ns)
         if not observed.any():
-            return Histogram(None, None, State.UNSAMPLED, age_s)
+            return Histogram(None, None, State.UNSAMPLED, heard_ns)
         grown = self._history.increase(found.columns, tick_ns - window_ns, tick_ns)
         if grown is None:
-            return Histogram(None, None, State.ABSENT, age_s)
+            return Histogram(None, None, State.ABSENT, heard_ns)
         # Counts of one scrape may have been read at slightly different moments (see `buckets`).
         window = Buckets(found.bounds, np.maximum.accumulate(grown[0][: found.bounds.size]))
-        return Histogram(window, grown[1] / 1e9, self._state(tick_ns, False), age_s)
-
-    def _age_s(self, tick_ns: int) -> float | None:
-        return None if self._time_ns is None else (tick_ns - self._time_ns) / 1e9
+        return Histogram(window, grown[1] / 1e9, self._state(tick_ns, False), heard_ns)
 
     def _state(self, tick_ns: int, zero: bool) -> State:
         limit_ns = max(STALE_NS, STALE_INTERVALS * min(self._intervals, default=0))
@@ -171,5 +168,5 @@ def merged(histograms: list[Histogram]) -> Histogram:
         merge([one.buckets for one in known if one.buckets is not None]),
         max((one.seconds for one in known if one.seconds is not None), default=None),
         State.STALE if all(one.state is State.STALE for one in known) else State.OK,
-        max((one.age_s for one in known if one.age_s is not None), default=None),
+        min((one.heard_ns for one in known if one.heard_ns is not None), default=None),
     )

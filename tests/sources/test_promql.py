@@ -95,7 +95,7 @@ async def test_the_first_answer_fills_the_window_and_rates_are_of_the_scrapes_ti
     (row,) = frame.workers
     assert (row.id, row.target, row.running.value) == ("a:1/0", "a:1 via prom", 2)
     assert row.tokens_per_s.value == pytest.approx(600 / 30)
-    assert frame.targets[1].age_s == pytest.approx(1.0)
+    assert frame.targets[1].heard_ns == 99 * SECOND_NS - 1
 
 
 async def test_nothing_is_passed_on_twice_and_nothing_is_left_out() -> None:

@@ -55,11 +55,11 @@ def bounds_of(quantile: Quantile) -> tuple[State, float | None, float | None]:
 def test_five_states_of_a_gauge() -> None:
     stats = fed((gauge(), gauge(Signal.REQUESTS_WAITING), gauge(Signal.KV_ACTIVE_RATIO)), [3.0, 0.0, float("nan")])
     tick = SECOND
-    assert stats.gauge(tick, RUNNING) == Reading(3.0, State.OK, 1.0)
+    assert stats.gauge(tick, RUNNING) == Reading(3.0, State.OK, 0)
     assert stats.gauge(tick, Key("w", Signal.REQUESTS_WAITING)).state is State.ZERO
-    assert stats.gauge(tick, Key("w", Signal.KV_ACTIVE_RATIO)) == Reading(None, State.NAN, 1.0)
+    assert stats.gauge(tick, Key("w", Signal.KV_ACTIVE_RATIO)) == Reading(None, State.NAN, 0)
     assert stats.gauge(tick, Key("other", Signal.REQUESTS_RUNNING)) == Reading(None, State.ABSENT, None)
-    assert stats.gauge(6 * SECOND, RUNNING) == Reading(3.0, State.STALE, 6.0)
+    assert stats.gauge(6 * SECOND, RUNNING) == Reading(3.0, State.STALE, 0)
     declared = ScrapedStats()
     declared.layout(Layout((gauge(),)))
     assert declared.gauge(tick, RUNNING).state is State.UNSAMPLED
@@ -79,7 +79,12 @@ def test_increase_and_rate_of_a_counter() -> None:
     found = stats.increase(5 * SECOND, WINDOW, TOKENS)
     assert (found.value, found.seconds, found.state) == (300, 4.0, State.OK)
     shown = figures.rate(found, emulated=True)
-    assert (shown.value, shown.provenance, shown.emulated, shown.age_s) == (75.0, Provenance.DERIVED, True, 1.0)
+    assert (shown.value, shown.provenance, shown.emulated, shown.heard_ns) == (
+        75.0,
+        Provenance.DERIVED,
+        True,
+        4 * SECOND,
+    )
     assert figures.increase(found, emulated=False).value == 300
 
 
@@ -89,7 +94,7 @@ def test_a_target_that_appears_is_not_a_burst() -> None:
     assert figures.rate(found, emulated=False).value is None
     later = fed((counter(),), [1e9], [1e9]).increase(2 * SECOND, WINDOW, TOKENS)
     assert (later.value, later.state) == (0, State.ZERO)
-    assert figures.rate(later, emulated=False) == Figure(0.0, State.ZERO, Provenance.DERIVED, False, 1.0)
+    assert figures.rate(later, emulated=False) == Figure(0.0, State.ZERO, Provenance.DERIVED, False, SECOND)
 
 
 def test_states_of_a_counter() -> None:
@@ -97,7 +102,7 @@ def test_states_of_a_counter() -> None:
     assert stats.increase(2 * SECOND, WINDOW, TOKENS).state is State.NAN
     assert stats.increase(2 * SECOND, WINDOW, RUNNING).state is State.ABSENT
     old = fed((counter(),), [5.0], [9.0]).increase(10 * SECOND, WINDOW, TOKENS)
-    assert (old.value, old.state, old.age_s) == (4, State.STALE, 9.0)
+    assert (old.value, old.state, old.heard_ns) == (4, State.STALE, SECOND)
 
 
 def test_figures_of_a_tier_are_told_apart() -> None:
@@ -169,7 +174,7 @@ def test_states_of_a_histogram() -> None:
     assert (shown.n, shown.p50.state, shown.p50.n) == (0, State.TOO_FEW, 0)
     old = fed(buckets(1), [5, 5, 5, 5], [9, 9, 9, 9])
     stale = figures.histogram(old.histogram(20 * SECOND, WINDOW, TTFT), population="requests", emulated=False)
-    assert (stale.p50.state, stale.p50.low, stale.p50.high, stale.p50.age_s) == (State.STALE, 0.0, 1.0, 19.0)
+    assert (stale.p50.state, stale.p50.low, stale.p50.high, stale.p50.heard_ns) == (State.STALE, 0.0, 1.0, SECOND)
     unknown = figures.histogram(never.histogram(2 * SECOND, WINDOW, TTFT), population="requests", emulated=False)
     assert (unknown.n, unknown.p99.state, unknown.max.value) == (0, State.UNSAMPLED, None)
 
@@ -232,7 +237,7 @@ def test_workers_with_other_bounds_are_not_merged() -> None:
 def test_a_sketch_gets_the_same_states() -> None:
     triples = [Estimate(0.02, 0.0199, 0.0201), Estimate(0.2, 0.199, 0.201), Estimate(0.3, 0.299, 0.301)]
     shown = figures.distribution(
-        150, triples, 0.31, population="gaps", provenance=Provenance.MEASURED, emulated=True, age_s=0.5
+        150, triples, 0.31, population="gaps", provenance=Provenance.MEASURED, emulated=True, heard_ns=5
     )
     assert (shown.p50.state, shown.p50.low, shown.p50.high, shown.p50.n) == (State.OK, 0.0199, 0.0201, 150)
     assert shown.p999.state is State.TOO_FEW

@@ -35,34 +35,34 @@ UTC_START = 1_760_000_000.0
 """A round moment: 2025-10-09 08:53:20 UTC."""
 
 
-def known(value: float | int, *, emulated: bool = True, age_s: float = 0.1, n: int | None = None) -> Figure:
+def known(value: float | int, *, emulated: bool = True, n: int | None = None) -> Figure:
     state = State.OK if value else State.ZERO
     if n is None:
-        return Figure(value, state, Provenance.REPORTED, emulated, age_s)
-    return Figure(value, state, Provenance.REPORTED, emulated, age_s, n=n)
+        return Figure(value, state, Provenance.REPORTED, emulated, 0)
+    return Figure(value, state, Provenance.REPORTED, emulated, 0, n=n)
 
 
 def unknown(state: State = State.ABSENT, *, emulated: bool = True) -> Figure:
     return Figure(None, state, None, emulated, None)
 
 
-def stale(value: float, age_s: float) -> Figure:
-    return Figure(value, State.STALE, Provenance.REPORTED, True, age_s)
+def stale(value: float, heard_ns: int) -> Figure:
+    return Figure(value, State.STALE, Provenance.REPORTED, True, heard_ns)
 
 
 def sketched(value: float, *, emulated: bool = True, error: float = 0.001) -> Quantile:
     """A quantile as a sketch knows it: within ±0.1 %."""
     low, high = value * (1 - error), value * (1 + error)
-    return Quantile(value, State.OK, Provenance.DERIVED, emulated, 0.1, low=low, high=high)
+    return Quantile(value, State.OK, Provenance.DERIVED, emulated, 0, low=low, high=high)
 
 
 def bucketed(low: float, high: float, *, emulated: bool = False) -> Quantile:
     """A quantile as buckets know it."""
-    return Quantile((low + high) / 2, State.OK, Provenance.REPORTED, emulated, 1.0, low=low, high=high)
+    return Quantile((low + high) / 2, State.OK, Provenance.REPORTED, emulated, 0, low=low, high=high)
 
 
 def over(low: float) -> Quantile:
-    return Quantile(None, State.OVER_RANGE, Provenance.REPORTED, False, 1.0, low=low, high=None)
+    return Quantile(None, State.OVER_RANGE, Provenance.REPORTED, False, 0, low=low, high=None)
 
 
 def no_quantile(state: State = State.ABSENT, *, emulated: bool = True) -> Quantile:
@@ -223,7 +223,7 @@ def jitter(workers: Sequence[WorkerRow]) -> tuple[JitterRow, ...]:
             it = no_quantile()
         else:
             it = Quantile(
-                p99.value - p50.value, State.OK, Provenance.DERIVED, True, 0.1, low=p99.low - p50.high, high=p99.high - p50.low
+                p99.value - p50.value, State.OK, Provenance.DERIVED, True, 0, low=p99.low - p50.high, high=p99.high - p50.low
             )  # fmt: skip
         out.append(JitterRow(row.id, row.model, row.device, it, row.longest_stall_s))
     return tuple(out)
@@ -241,7 +241,7 @@ def emulated(tick: int = 3600, fleet: Sequence[tuple[str, Kind]] = DEFAULT, *, v
         window_s=min(60.0, tick * 0.25),
         emulated=True,
         targets=tuple(
-            TargetRow(name.partition("/")[0], f"http://127.0.0.1:{9100 + i}", "tokenyard-emulator", TargetStatus.UP, "", 0.1)
+            TargetRow(name.partition("/")[0], f"http://127.0.0.1:{9100 + i}", "tokenyard-emulator", TargetStatus.UP, "", tick * TICK_NS)
             for i, (name, _) in enumerate(fleet)
         ),
         workers=workers,
@@ -337,20 +337,20 @@ def vllm(tick: int = 240) -> Frame:
         longest_stall_s=unknown(emulated=False),
         tokens_per_delivery=unknown(emulated=False),
     )
-    spread = Quantile(0.2, State.OVER_RANGE, Provenance.DERIVED, False, 1.0, low=2.35, high=None)
+    spread = Quantile(0.2, State.OVER_RANGE, Provenance.DERIVED, False, 0, low=2.35, high=None)
     return Frame(
         time_ns=tick * TICK_NS,
         utc_s=UTC_START + tick * 0.25,
         clock="live",
         window_s=42.0,
         emulated=False,
-        targets=(TargetRow("localhost:8000", "http://localhost:8000/metrics", "vllm", TargetStatus.UP, "", 0.4),),
+        targets=(TargetRow("localhost:8000", "http://localhost:8000/metrics", "vllm", TargetStatus.UP, "", tick * TICK_NS),),
         workers=(row,),
         tiers=(
             TierRow(
                 row.id, row.id, Tier.UNKNOWN, unknown(emulated=False),
-                Figure(41_000, State.OK, Provenance.DERIVED, False, 0.4, unit="tokens"),
-                Figure(81_920, State.OK, Provenance.REPORTED, False, 0.4, unit="tokens"),
+                Figure(41_000, State.OK, Provenance.DERIVED, False, 0, unit="tokens"),
+                Figure(81_920, State.OK, Provenance.REPORTED, False, 0, unit="tokens"),
                 known(1_204, emulated=False),
             ),
         ),
@@ -368,20 +368,27 @@ def vllm(tick: int = 240) -> Frame:
 def with_trouble(tick: int = 3600) -> Frame:
     """The default scenario with a stale worker, and two targets that are down."""
     frame = emulated(tick, verdict=False)
-    first = frame.workers[0]
+    first, last_ns = frame.workers[0], frame.time_ns - 12_400_000_000
     aged = WorkerRow(
         id=first.id, target=first.target, role=first.role, device=first.device, chip=first.chip, chips=first.chips, model=first.model,
-        running=stale(24, 12.4), waiting=unknown(State.UNSAMPLED), tokens_per_s=stale(12.0, 12.4), ttft=first.ttft, queue=first.queue,
+        running=stale(24, last_ns), waiting=unknown(State.UNSAMPLED), tokens_per_s=stale(12.0, last_ns), ttft=first.ttft, queue=first.queue,
         gap=nothing(state=State.NAN), tpot=first.tpot, longest_stall_s=first.longest_stall_s,
         tokens_per_delivery=first.tokens_per_delivery,
     )  # fmt: skip
     targets = (
         TargetRow(
-            "gpu-0", frame.targets[0].url, "tokenyard-emulator", TargetStatus.STALE, "no answer within 2 s", 12.4
+            "gpu-0", frame.targets[0].url, "tokenyard-emulator", TargetStatus.STALE, "no answer within 2 s", last_ns
         ),
         *frame.targets[1:],
         TargetRow("gpu-9", "http://10.0.0.9:8000", "", TargetStatus.DOWN, "refused", None),
-        TargetRow("web", "http://10.0.0.7", "", TargetStatus.REJECTED, "not prometheus text: text/html", 3.0),
+        TargetRow(
+            "web",
+            "http://10.0.0.7",
+            "",
+            TargetStatus.REJECTED,
+            "not prometheus text: text/html",
+            frame.time_ns - 3_000_000_000,
+        ),
     )
     return msgspec.structs.replace(frame, targets=targets, workers=(aged, *frame.workers[1:]))
 
@@ -400,7 +407,7 @@ def hostile(tick: int = 400) -> Frame:
     return msgspec.structs.replace(
         frame,
         workers=workers,
-        targets=(TargetRow(HOSTILE, HOSTILE, HOSTILE, TargetStatus.DOWN, HOSTILE, 3.0),),
+        targets=(TargetRow(HOSTILE, HOSTILE, HOSTILE, TargetStatus.DOWN, HOSTILE, frame.time_ns - 3_000_000_000),),
         tiers=tuple(msgspec.structs.replace(row, owner=HOSTILE, worker=None) for row in frame.tiers),
         stalls=tuple(
             msgspec.structs.replace(row, request=HOSTILE, worker=names[0], causes=(HOSTILE,)) for row in frame.stalls

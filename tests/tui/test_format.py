@@ -12,6 +12,7 @@ from tests.tui.frames import bucketed, known, no_quantile, over, sketched, stale
 from tui import format as fmt
 from tui.format import Unit
 
+NOW_NS = 900_000_000_000
 SCALE = {"ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
 
 
@@ -164,12 +165,12 @@ def test_no_text_claims_more_than_the_interval(low: float, factor: float) -> Non
         (unknown(State.ABSENT), "–"),
         (unknown(State.NAN), "NaN"),
         (unknown(State.UNSAMPLED), "·"),
-        (stale(24, 12.4), "~24 (12 s)"),
+        (stale(24, NOW_NS - 12_400_000_000), "~24 (12 s)"),
         (Figure(None, State.STALE, None, False, None), "~–"),
     ],
 )
 def test_every_state_of_a_figure_looks_different(it: Figure, text: str) -> None:
-    assert fmt.figure(it, Unit.COUNT)[0] == text
+    assert fmt.figure(it, Unit.COUNT, NOW_NS)[0] == text
 
 
 @pytest.mark.parametrize(
@@ -182,17 +183,20 @@ def test_every_state_of_a_figure_looks_different(it: Figure, text: str) -> None:
         (no_quantile(State.ABSENT), "–"),
         (no_quantile(State.NAN), "NaN"),
         (no_quantile(State.UNSAMPLED), "·"),
-        (Quantile(0.3, State.STALE, Provenance.REPORTED, False, 70.0, low=0.25, high=0.5), "~(250, 500] ms (70 s)"),
-        (Quantile(0.3, State.OK, Provenance.MEASURED, False, 0.0), "300 ms"),
+        (
+            Quantile(0.3, State.STALE, Provenance.REPORTED, False, NOW_NS - 70_000_000_000, low=0.25, high=0.5),
+            "~(250, 500] ms (70 s)",
+        ),
+        (Quantile(0.3, State.OK, Provenance.MEASURED, False, 0), "300 ms"),
         (Quantile(None, State.OVER_RANGE, None, False, None), "–"),
     ],
 )
 def test_every_state_of_a_quantile_looks_different(it: Quantile, text: str) -> None:
-    assert fmt.quantile(it, Unit.SECONDS)[0] == text
+    assert fmt.quantile(it, Unit.SECONDS, NOW_NS)[0] == text
 
 
 def test_the_unit_of_a_figure_goes_before_the_fields() -> None:
-    it = Figure(81_920, State.OK, Provenance.REPORTED, False, 0.1, unit="tokens")
+    it = Figure(81_920, State.OK, Provenance.REPORTED, False, 0, unit="tokens")
     assert fmt.figure(it, Unit.BYTES) == ("81.9k tok", "81.9kt")
     assert fmt.figure(known(60_129_542_144), Unit.BYTES) == ("56.0 GiB", "56.0Gi")
 
@@ -210,7 +214,9 @@ def test_pick_shortens_and_never_cuts() -> None:
 
 @given(
     st.integers(0, 20),
-    st.sampled_from([known(1234.5), stale(3, 4), over(2.5), bucketed(0.1, 0.15), no_quantile(State.TOO_FEW)]),
+    st.sampled_from(
+        [known(1234.5), stale(3, 4_000_000_000), over(2.5), bucketed(0.1, 0.15), no_quantile(State.TOO_FEW)]
+    ),
 )
 def test_pick_is_a_whole_form_or_an_ellipsis(width: int, it: Figure) -> None:
     forms = fmt.quantile(it, Unit.SECONDS) if isinstance(it, Quantile) else fmt.figure(it, Unit.RATE)

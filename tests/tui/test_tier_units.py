@@ -12,7 +12,7 @@ ABSENT = Figure(None, State.ABSENT, None, False, None)
 
 
 def told(value: float, unit: str) -> Figure:
-    return Figure(value, State.OK, Provenance.REPORTED, False, 0.0, msgspec.UNSET, unit)
+    return Figure(value, State.OK, Provenance.REPORTED, False, 0, msgspec.UNSET, unit)
 
 
 def test_a_share_is_of_the_whole() -> None:

@@ -42,6 +42,12 @@ def columns(view: View, frame: Frame) -> list[Column[WorkerRow]]:
             return (STALE if state is TargetStatus.STALE else DOWN,), Ink.BAD
         return ("e" if mixed and row.tokens_per_s.emulated else " ",), Ink.WARN
 
+    def number(it: Figure, unit: Unit) -> Cell:
+        return fmt.figure(it, unit, frame.time_ns), figure_ink(it)
+
+    def quantile(it: Quantile) -> Cell:
+        return fmt.quantile(it, Unit.SECONDS, frame.time_ns), figure_ink(it)
+
     return [
         Column("", 1, mark, text=True),
         Column("worker", name, lambda row: ((view.name(row.id),), Ink.STRONG), text=True, most=24, shorten=clip_middle),
@@ -50,32 +56,34 @@ def columns(view: View, frame: Frame) -> list[Column[WorkerRow]]:
         ),
         Column("role", 7, lambda row: ((ROLES.get(row.role, str(row.role)),), Ink.TEXT), 1, text=True),
         Column("model", 9, lambda row: ((_model(row.model),), Ink.DIM), 3, text=True, most=26, shorten=clip_middle),
-        Column("run", 4, lambda row: _figure(row.running, Unit.COUNT)),
-        Column("wait", 4, lambda row: _figure(row.waiting, Unit.COUNT)),
-        Column("tok/s", 5, lambda row: _figure(row.tokens_per_s, Unit.RATE)),
-        Column("gap p50", 11, lambda row: _quantile(row.gap.p50)),
-        Column("gap p99", 11, lambda row: _quantile(row.gap.p99)),
+        Column("run", 4, lambda row: number(row.running, Unit.COUNT)),
+        Column("wait", 4, lambda row: number(row.waiting, Unit.COUNT)),
+        Column("tok/s", 5, lambda row: number(row.tokens_per_s, Unit.RATE)),
+        Column("gap p50", 11, lambda row: quantile(row.gap.p50)),
+        Column("gap p99", 11, lambda row: quantile(row.gap.p99)),
         Column("n", 5, lambda row: _n(row.gap.n), 2),
-        Column("tok/dlv", 7, lambda row: _figure(row.tokens_per_delivery, Unit.RATE), 10),
-        Column("stall", 7, lambda row: _figure(row.longest_stall_s, Unit.SECONDS), 4),
-        Column("TTFT p50", 13, lambda row: _quantile(row.ttft.p50), 7),
-        Column("TTFT p99", 13, lambda row: _quantile(row.ttft.p99), 5),
+        Column("tok/dlv", 7, lambda row: number(row.tokens_per_delivery, Unit.RATE), 10),
+        Column("stall", 7, lambda row: number(row.longest_stall_s, Unit.SECONDS), 4),
+        Column("TTFT p50", 13, lambda row: quantile(row.ttft.p50), 7),
+        Column("TTFT p99", 13, lambda row: quantile(row.ttft.p99), 5),
         Column("n", 5, lambda row: _n(row.ttft.n), 5),
-        Column("queue p50", 11, lambda row: _quantile(row.queue.p50), 6),
-        Column("queue p99", 11, lambda row: _quantile(row.queue.p99), 6),
+        Column("queue p50", 11, lambda row: quantile(row.queue.p50), 6),
+        Column("queue p99", 11, lambda row: quantile(row.queue.p99), 6),
         Column("n", 5, lambda row: _n(row.queue.n), 6),
-        Column("TPOT p50", 11, lambda row: _quantile(row.tpot.p50), 8),
-        Column("TPOT p99", 11, lambda row: _quantile(row.tpot.p99), 8),
+        Column("TPOT p50", 11, lambda row: quantile(row.tpot.p50), 8),
+        Column("TPOT p99", 11, lambda row: quantile(row.tpot.p99), 8),
         Column("n", 5, lambda row: _n(row.tpot.n), 8),
         Column("chip", 12, lambda row: ((_chip(row),), Ink.DIM), 9, text=True, most=20),
     ]
 
 
-def target_line(target: TargetRow, width: int) -> Line:
+def target_line(target: TargetRow, now_ns: int, width: int) -> Line:
     """A target that ails: what it is called, its state, why, and for how long."""
     stale = target.status in (TargetStatus.STALE, TargetStatus.UP)  # it answers, but not as it should
     ink = Ink.WARN if stale else Ink.BAD
-    since = f"{fmt.age(target.age_s)} ago" if target.age_s is not None else "never heard"
+    since = "never heard"
+    if target.heard_ns is not None:
+        since = f"{fmt.age(max(now_ns - target.heard_ns, 0) / 1e9)} ago"
     pen = Pen(width).put(STALE if stale else DOWN, ink).gap()
     pen.cell(printable(target.name), min(20, width // 4), Ink.STRONG).gap().cell(str(target.status), 8, ink).gap()
     return pen.cell(printable(target.reason), pen.left - len(since) - 1, Ink.TEXT).gap().put(since, Ink.DIM).line()
@@ -101,7 +109,7 @@ def fleet(view: View, width: int, height: int, first: int, *, fold: bool = False
     first = min(first, total - shown)
     for index in range(first, first + shown):
         if index < len(ills):
-            lines += [target_line(ills[index], width), *[Pen(width).line()] * (each - 1)]
+            lines += [target_line(ills[index], frame.time_ns, width), *[Pen(width).line()] * (each - 1)]
         else:
             lines += row_lines(table, frame.workers[index - len(ills)], width)
     return Body(lines, first, shown, total, len(table.left_out))
@@ -115,14 +123,6 @@ def _needs(specs: list[Column[WorkerRow]], view: View, frame: Frame) -> list[int
         "chip": max((len(_chip(row)) for row in frame.workers), default=0),
     }
     return [widest.get(column.name, 0) for column in specs]
-
-
-def _figure(it: Figure, unit: Unit) -> Cell:
-    return fmt.figure(it, unit), figure_ink(it)
-
-
-def _quantile(it: Quantile) -> Cell:
-    return fmt.quantile(it, Unit.SECONDS), figure_ink(it)
 
 
 def _n(n: int) -> Cell:

@@ -77,28 +77,28 @@ def kpis(view: View) -> list[Kpi]:
     frame = view.frame
     if frame is None:
         return [Kpi(name, (ABSENT,), Ink.DIM) for name in ("output tok/s", "TTFT p99", "worst jitter", "longest stall")]
-    ttft = frame.ttft
+    ttft, now_ns = frame.ttft, frame.time_ns
     out = [
-        _kpi("output tok/s", frame.tokens_per_s, fmt.figure(frame.tokens_per_s, Unit.RATE)),
-        _kpi(_with_n("TTFT p99", ttft.n), ttft.p99, fmt.quantile(ttft.p99, Unit.SECONDS)),
+        _kpi("output tok/s", frame.tokens_per_s, fmt.figure(frame.tokens_per_s, Unit.RATE, now_ns)),
+        _kpi(_with_n("TTFT p99", ttft.n), ttft.p99, fmt.quantile(ttft.p99, Unit.SECONDS, now_ns)),
     ]
     worst = worst_jitter(frame.jitter)
     if worst is None:
         out.append(Kpi("worst jitter", (ABSENT,), Ink.DIM))
     else:
         it = worst.p99_minus_p50
-        out.append(_kpi("worst jitter", it, fmt.quantile(it, Unit.SECONDS), view.name(worst.worker)))
+        out.append(_kpi("worst jitter", it, fmt.quantile(it, Unit.SECONDS, now_ns), view.name(worst.worker)))
         other = other_kind(frame.jitter, worst.device)
         if other is not None:
             it = other.p99_minus_p50
-            out.append(_kpi(f"{other.device} jitter", it, fmt.quantile(it, Unit.SECONDS)))
+            out.append(_kpi(f"{other.device} jitter", it, fmt.quantile(it, Unit.SECONDS, now_ns)))
     longest = longest_stall(frame.jitter)
     if longest is None:
         seen = any(row.longest_stall_s.state is State.ZERO for row in frame.jitter)
         out.append(Kpi("longest stall", ("none",) if seen else (ABSENT,), Ink.TEXT if seen else Ink.DIM))
     else:
         stall = longest.longest_stall_s
-        out.append(_kpi("longest stall", stall, fmt.figure(stall, Unit.SECONDS), view.name(longest.worker)))
+        out.append(_kpi("longest stall", stall, fmt.figure(stall, Unit.SECONDS, now_ns), view.name(longest.worker)))
     if share := ran_on(frame):
         out.append(Kpi("tokens ran on", (share,), Ink.STRONG))
     return out

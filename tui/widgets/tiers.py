@@ -88,6 +88,7 @@ def cols(frame: Frame, view: View, width: int) -> Cols:
 def tier_line(row: TierRow, view: View, width: int, it: Cols, *, repeat: bool) -> Line:
     """`gpu-1 HBM ████▒▒▒·· 51 % 56.0 GiB 12.3k`; the owner only where it changes (`repeat`: it did not)."""
     state = fill(row)
+    now_ns = view.frame.time_ns if view.frame is not None else None
     pen = Pen(width).cell("" if repeat else clip_middle(_owner(row, view), it.owner), it.owner, Ink.STRONG).gap()
     pen.cell(str(row.tier) if row.tier != "unknown" else ABSENT, TIER_CELLS).gap()
     active, evictable, free = bar(state, it.bar)
@@ -95,9 +96,9 @@ def tier_line(row: TierRow, view: View, width: int, it: Cols, *, repeat: bool) -
     pen.put(FREE * free, Ink.BAR_FREE, free).gap(it.bar - active - evictable - free + 1)
     share, ink = _share(state)
     pen.cell(fmt.pick(share, it.share), it.share, ink, right=True).gap()
-    capacity = fmt.figure(row.capacity_bytes, Unit.BYTES)
+    capacity = fmt.figure(row.capacity_bytes, Unit.BYTES, now_ns)
     pen.cell(fmt.pick(capacity, it.capacity), it.capacity, figure_ink(row.capacity_bytes, Ink.DIM), right=True).gap()
-    hits = fmt.pick(fmt.figure(row.hit_tokens, Unit.COUNT), it.hits)
+    hits = fmt.pick(fmt.figure(row.hit_tokens, Unit.COUNT, now_ns), it.hits)
     return pen.cell(hits, it.hits, figure_ink(row.hit_tokens), right=True).line()
 
 
