@@ -1,12 +1,13 @@
 """One list of workers out of many sources: the same id in a placement stream and on a scraped page is the same worker."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
 
 import msgspec
 
 from collectors.model.batch import WorkerInfo
 from collectors.model.vocabulary import Device, Role
+from collectors.session.kept import Kept
 from collectors.session.source_state import SourceState
 
 
@@ -22,6 +23,7 @@ class Worker:
     placed: SourceState | None = None
     row: int = 0
     scraped: SourceState | None = None
+    kept: Kept = field(default_factory=dict)
 
     @property
     def runs_tokens(self) -> bool:
@@ -32,6 +34,26 @@ class Worker:
     def emulated(self) -> bool:
         placed, scraped = self.placed, self.scraped
         return (placed is not None and placed.emulated) or (scraped is not None and scraped.emulated)
+
+    def stamp(self, tick_ns: int, window_ns: int) -> Hashable:
+        """Of a worker of which there is only a page: that page's."""
+        return None if self.placed is not None or self.scraped is None else self.scraped.stamp(tick_ns, window_ns)
+
+
+class Fleet:
+    """The workers of all sources, the same objects until a source tells of others."""
+
+    def __init__(self) -> None:
+        self._told: list[object] = []
+        self._workers: dict[str, Worker] = {}
+
+    def workers(self, sources: list[SourceState]) -> dict[str, Worker]:
+        told: list[object] = []
+        for source in sources:
+            told += source.inventory, source.described, None if source.summary is None else source.summary.workers
+        if told != self._told:
+            self._told, self._workers = told, workers(sources)
+        return self._workers
 
 
 def workers(sources: Iterable[SourceState]) -> dict[str, Worker]:

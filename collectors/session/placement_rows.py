@@ -10,6 +10,7 @@ from collectors.model.frame import DecisionSummary, Figure, PlacementRow, RiverR
 from collectors.model.signals import Signal
 from collectors.model.vocabulary import PRIMARY, STAGES, TIERS, Device, Provenance, Stage, Tier
 from collectors.session.fleet import Worker
+from collectors.session.kept import kept
 from collectors.session.source_state import SourceState
 from collectors.stats.columns import Key
 from collectors.stats.figures import absent, figure, increase
@@ -151,16 +152,19 @@ def _placed(source: SourceState, summary: Summary, workers: dict[str, Worker], t
         yield row(number, Stage.PREFILL, TIERS[tier], False, int(placed.prompt[number, tier]))
 
 
-def _scraped(worker: Worker, tick_ns: int, window_ns: int) -> Iterator[PlacementRow]:
+@kept
+def _scraped(worker: Worker, tick_ns: int, window_ns: int) -> tuple[PlacementRow, ...]:
     """A page counts the tokens of its own worker; in which memory they ran it does not say."""
     assert worker.scraped is not None
     stats = worker.scraped.scraped
     if stats is None:
-        return
+        return ()
+    rows = []
     for signal, stage in ((Signal.GENERATION_TOKENS, Stage.DECODE), (Signal.PROMPT_TOKENS_COMPUTED, Stage.PREFILL)):
         grown = increase(stats.increase(tick_ns, window_ns, Key(worker.info.id, signal)), emulated=worker.emulated)
         if grown.value:
-            yield PlacementRow(stage, stage in PRIMARY, worker.info.id, worker.info.device, Tier.UNKNOWN, grown)
+            rows.append(PlacementRow(stage, stage in PRIMARY, worker.info.id, worker.info.device, Tier.UNKNOWN, grown))
+    return tuple(rows)
 
 
 def _elsewhere(row: PlacementRow) -> PlacementRow:

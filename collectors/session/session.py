@@ -3,10 +3,11 @@
 from typing import Final
 
 from collectors.model.batch import Batch
-from collectors.model.frame import Figure, Frame, TargetRow, WorkerRow
+from collectors.model.frame import Figure, Frame, JitterRow, TargetRow, WorkerRow
 from collectors.model.signals import Signal
 from collectors.model.vocabulary import Provenance, Role
-from collectors.session.fleet import Worker, workers
+from collectors.session.fleet import Fleet, Worker
+from collectors.session.kept import kept
 from collectors.session.placement_rows import (
     decision_summary,
     placement_rows,
@@ -34,6 +35,8 @@ class Session:
         self._window_s = window_s
         self._sources: dict[str, SourceState] = {}
         self._timeline: dict[int, int] = {}
+        self._fleet = Fleet()
+        self._spreads: dict[str, tuple[WorkerRow, JitterRow]] = {}
 
     def feed(self, batch: Batch) -> None:
         """Takes a batch. Batches come in order of their times, and before the first tick that is later."""
@@ -57,7 +60,7 @@ class Session:
         sources = list(self._sources.values())
         for source in sources:
             source.tick(time_ns)
-        fleet = workers(sources)
+        fleet = self._fleet.workers(sources)
         rows = tuple(worker_row(worker, time_ns, window_ns) for worker in fleet.values())
         return Frame(
             time_ns=time_ns,
@@ -70,13 +73,23 @@ class Session:
             tiers=tier_rows(sources, time_ns, window_ns),
             placements=placement_rows(fleet, sources, time_ns, window_ns),
             decisions=decision_summary(sources, time_ns),
-            jitter=tuple(jitter_row(row) for row in rows if row.role is not Role.ROUTER),
+            jitter=self._jitter(rows),
             stalls=stall_rows(sources, time_ns),
             tokens_per_s=_total_rate(rows),
             ttft=all_ttft(list(fleet.values()), sources, time_ns, window_ns),
             river=river_rows(fleet.values()),
             timeline=self._heat(sources, time_ns),
         )
+
+    def _jitter(self, rows: tuple[WorkerRow, ...]) -> tuple[JitterRow, ...]:
+        """Without routers, which mix the gaps of others. Of a row that is the last tick's, so is its spread."""
+        known = self._spreads
+        self._spreads = {
+            row.id: last if (last := known.get(row.id)) and last[0] is row else (row, jitter_row(row))
+            for row in rows
+            if row.role is not Role.ROUTER
+        }
+        return tuple(spread for _, spread in self._spreads.values())
 
     def _heat(self, sources: list[SourceState], time_ns: int) -> bytes:
         """The last seconds' levels, oldest first."""
@@ -119,8 +132,13 @@ def _total_rate(rows: tuple[WorkerRow, ...]) -> Figure:
 def _observed_s(sources: list[SourceState], fleet: dict[str, Worker], time_ns: int, window_ns: int) -> float:
     """Effective length of the window: the longest over which any source was observed."""
     lengths = [source.summary.window_s for source in sources if source.summary is not None]
-    for worker in fleet.values():
-        if worker.placed is None and worker.scraped is not None and worker.scraped.scraped is not None:
-            grown = worker.scraped.scraped.increase(time_ns, window_ns, Key(worker.info.id, Signal.GENERATION_TOKENS))
-            lengths.append(grown.seconds or 0.0)
+    lengths += [_seconds(worker, time_ns, window_ns) for worker in fleet.values()]
     return max(lengths, default=0.0)
+
+
+@kept
+def _seconds(worker: Worker, time_ns: int, window_ns: int) -> float:
+    if worker.placed is not None or worker.scraped is None or worker.scraped.scraped is None:
+        return 0.0
+    key = Key(worker.info.id, Signal.GENERATION_TOKENS)
+    return worker.scraped.scraped.increase(time_ns, window_ns, key).seconds or 0.0

@@ -1,6 +1,7 @@
 """What a session remembers of one source: its status, its inventory, and the statistics that its parts call for."""
 
 from collections import Counter
+from collections.abc import Hashable
 from typing import assert_never
 
 from collectors.diagnose.stalls import Evidence
@@ -20,6 +21,7 @@ from collectors.model.batch import (
     Watermark,
 )
 from collectors.model.vocabulary import Counted, TargetStatus
+from collectors.session.kept import Kept
 from collectors.stats.deliveries import DeliveryStats
 from collectors.stats.fleet import PoolKey
 from collectors.stats.residency import Residency, Resident
@@ -50,8 +52,10 @@ class SourceState:
         self.summary: Summary | None = None
         self.over_limits: dict[str, int] = {}
         """How often it was over each limit. Frames hold it: a new one is made for every change."""
+        self.kept: Kept = {}
         self._window_s = window_s
         self._inventory_ns = 0
+        self._inventories = 0
 
     @property
     def emulated(self) -> bool:
@@ -60,6 +64,12 @@ class SourceState:
     @property
     def connected(self) -> bool:
         return self.status.status in (TargetStatus.UP, TargetStatus.STALE)
+
+    def stamp(self, tick_ns: int, window_ns: int) -> Hashable:
+        """Of the statistics of its page, which are all that it has: deliveries and blocks come so often that nothing is kept."""
+        if self.placed is not None or self.residency is not None or self.scraped is None:
+            return None
+        return self._inventories, self.scraped.stamp(tick_ns, window_ns)
 
     def feed(self, batch: Batch) -> None:
         for part in batch.parts:
@@ -86,6 +96,7 @@ class SourceState:
                     self.over_limits = {**self.over_limits, part.limit: self.over_limits.get(part.limit, 0) + 1}
             case Inventory():
                 self.inventory, self._inventory_ns = part, time_ns
+                self._inventories += 1
                 if self.placed is not None:
                     self.placed.inventory(part, time_ns)
                 if self.residency is None and any(pool.counted is not Counted.NO for pool in part.pools):

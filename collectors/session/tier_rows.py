@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator
 from collectors.model.frame import Figure, TierRow
 from collectors.model.signals import Signal
 from collectors.model.vocabulary import Provenance, State
+from collectors.session.kept import kept
 from collectors.session.resident_rows import with_residents
 from collectors.session.source_state import SourceState
 from collectors.session.tier_levels import levels
 from collectors.stats.columns import Key
 from collectors.stats.figures import figure, increase
 from collectors.stats.fleet import PoolKey
-from collectors.stats.scraped import ScrapedStats
 
 
 def tier_rows(sources: Iterable[SourceState], tick_ns: int, window_ns: int) -> tuple[TierRow, ...]:
@@ -24,8 +24,8 @@ def tier_rows(sources: Iterable[SourceState], tick_ns: int, window_ns: int) -> t
     told = {worker.id for source in known if source.summary is not None for worker in source.inventory.workers}
     for source in known:
         if source.scraped is not None:
-            for row in _scraped(source, source.scraped, tick_ns, window_ns):
-                if row.worker not in told and _says_anything(row):
+            for row in _scraped(source, tick_ns, window_ns):
+                if row.worker not in told:
                     found.setdefault(PoolKey(row.owner, row.tier), row)
     with_residents(found, known, tick_ns)
     return tuple(found.values())
@@ -54,8 +54,16 @@ def _placed(source: SourceState, tick_ns: int) -> Iterator[TierRow]:
         )
 
 
-def _scraped(source: SourceState, stats: ScrapedStats, tick_ns: int, window_ns: int) -> Iterator[TierRow]:
-    emulated = source.emulated
+@kept
+def _scraped(source: SourceState, tick_ns: int, window_ns: int) -> tuple[TierRow, ...]:
+    """Of the tiers of which the page says more than that nothing was found there."""
+    return tuple(row for row in _paged(source, tick_ns, window_ns) if _says_anything(row))
+
+
+def _paged(source: SourceState, tick_ns: int, window_ns: int) -> Iterator[TierRow]:
+    stats, emulated = source.scraped, source.emulated
+    if stats is None:
+        return
     for (worker, tier, owner), gauges in stats.pools.items():
         found = levels(stats, tick_ns, (worker, tier, owner), gauges, emulated=emulated)
         hits = stats.increase(tick_ns, window_ns, Key(worker, Signal.HIT_TOKENS, tier, owner))

@@ -7,7 +7,9 @@ from collectors.model.frame import Distribution, Figure, JitterRow, WorkerRow
 from collectors.model.signals import Signal
 from collectors.model.vocabulary import Provenance, State
 from collectors.session.fleet import Worker
+from collectors.session.kept import kept
 from collectors.session.source_state import SourceState
+from collectors.stats.buckets import BucketMismatchError
 from collectors.stats.columns import Key
 from collectors.stats.figures import (
     absent,
@@ -34,6 +36,7 @@ POPULATION: Final = {
 _ABSENT_GAUGE: Final = (State.ABSENT, State.UNSAMPLED, State.NAN, State.STALE)
 
 
+@kept
 def worker_row(worker: Worker, tick_ns: int, window_ns: int) -> WorkerRow:
     info = worker.info
     return WorkerRow(
@@ -85,19 +88,27 @@ def all_ttft(workers: list[Worker], sources: list[SourceState], tick_ns: int, wi
                 heard_ns=min((source.heard_ns for source in placed if source.heard_ns is not None), default=None),
             )
     pages = [
-        (worker.runs_tokens, worker.scraped.scraped.histogram(tick_ns, window_ns, Key(worker.info.id, Signal.TTFT)))
-        for worker in workers
-        if worker.scraped is not None and worker.scraped.scraped is not None
+        (worker.runs_tokens, page) for worker in workers if (page := _page_ttft(worker, tick_ns, window_ns)) is not None
     ]
     routed = [page for runs_tokens, page in pages if not runs_tokens and page.buckets is not None]
     return _merged_pages(routed or [page for runs_tokens, page in pages if runs_tokens], population, emulated)
 
 
+@kept
+def _page_ttft(worker: Worker, tick_ns: int, window_ns: int) -> Histogram | None:
+    if worker.scraped is None or worker.scraped.scraped is None:
+        return None
+    return worker.scraped.scraped.histogram(tick_ns, window_ns, Key(worker.info.id, Signal.TTFT))
+
+
 def _merged_pages(pages: list[Histogram], population: str, emulated: bool) -> Distribution:
-    bounds = {tuple(page.buckets.bounds.tolist()) for page in pages if page.buckets is not None}
-    if not pages or len(bounds) > 1:
+    try:
+        whole = merged(pages) if pages else None
+    except BucketMismatchError:
+        whole = None
+    if whole is None:
         return no_distribution(population=population, emulated=emulated)
-    return histogram(merged(pages), population=population, emulated=emulated)
+    return histogram(whole, population=population, emulated=emulated)
 
 
 def _gauge(worker: Worker, signal: Signal, tick_ns: int) -> Figure:

@@ -60,7 +60,7 @@ def merge(histograms: Sequence[Buckets]) -> Buckets:
     """
     first = histograms[0]
     for other in histograms[1:]:
-        if not np.array_equal(first.bounds, other.bounds):
+        if other.bounds is not first.bounds and not np.array_equal(first.bounds, other.bounds):
             raise BucketMismatchError(
                 f"bounds differ ({_spelled(first)} and {_spelled(other)}): set the same buckets on both, or look at them one by one"
             )

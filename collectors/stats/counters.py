@@ -17,6 +17,7 @@ LARGEST: Final = 2.0**53
 """Above this, neighbouring integers are the same float64."""
 GRID_NS: Final = 250_000_000
 """Windows begin and end on this grid."""
+_EVER_NS: Final = (-(2**62), 2**62)
 
 
 def counts(values: npt.NDArray[np.float64]) -> Counts:
@@ -52,12 +53,15 @@ def growth(before: Counts, now: Counts, groups: Groups) -> tuple[Counts, Flags]:
 
 
 class _Window(NamedTuple):
-    """What grew between the first and the last sample of a window, by column; `since` when a column's values began, `latest` its newest one."""
+    """What grew between the first and the last sample of a window, by column; `since` when a column's values began, `latest` its newest one.
 
-    begin_ns: int
-    end_ns: int
+    `earlier_ns` and `later_ns` are the times of the samples next to the window.
+    """
+
+    earlier_ns: int
     first_ns: int
     last_ns: int
+    later_ns: int
     grown: Counts
     since: list[int]
     latest: list[int]
@@ -108,6 +112,11 @@ class History:
         self._append(time_ns, total)
         self._asked = None
 
+    def ends(self, begin_ns: int, end_ns: int) -> tuple[int, int] | None:
+        """Times of the first and the last sample in [begin, end)."""
+        window = self._window(begin_ns, end_ns)
+        return None if window is None else (window.first_ns, window.last_ns)
+
     def increase(self, columns: slice, begin_ns: int, end_ns: int) -> tuple[Counts, int] | None:
         """Increase of `columns` (of one group) between the first and the last sample in [begin, end), and the time between them.
 
@@ -120,9 +129,9 @@ class History:
         return None if elapsed_ns <= 0 else (window.grown[columns], elapsed_ns)
 
     def _window(self, begin_ns: int, end_ns: int) -> "_Window | None":
-        """All columns at once: a tick asks for every one of them. The columns of a group are unknown, and known again, together."""
+        """All columns at once, and kept for as long as the same samples are in it: a tick asks for every one of them. The columns of a group are unknown, and known again, together."""
         asked = self._asked
-        if asked is not None and (asked.begin_ns, asked.end_ns) == (begin_ns, end_ns):
+        if asked and asked.earlier_ns < begin_ns <= asked.first_ns and asked.last_ns < end_ns <= asked.later_ns:
             return asked
         times = self._times[self._begin : self._end]
         first = self._begin + int(times.searchsorted(begin_ns))
@@ -130,10 +139,10 @@ class History:
         if stop <= first:
             return None
         self._asked = _Window(
-            begin_ns,
-            end_ns,
+            int(self._times[first - 1]) if first > self._begin else _EVER_NS[0],
             int(self._times[first]),
             int(self._times[stop - 1]),
+            int(self._times[stop]) if stop < self._end else _EVER_NS[1],
             self._totals[stop - 1] - self._totals[first],
             self._since.tolist(),
             self._latest.tolist(),

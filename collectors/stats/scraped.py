@@ -4,7 +4,7 @@ Knows when a sample is stale, absent, NaN or not there yet; does not know what i
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Final
 
 import msgspec
@@ -66,6 +66,7 @@ class ScrapedStats:
         self._gauges: Floats | None = None
         self._time_ns: int | None = None
         self._intervals: deque[int] = deque(maxlen=8)
+        self._heard = 0
 
     @property
     def keys(self) -> tuple[Key, ...]:
@@ -86,6 +87,7 @@ class ScrapedStats:
         """Series that are the same as before keep their history; the others begin with the next samples."""
         if layout.series == self._series:
             return
+        self._heard += 1
         columns = Columns(layout.series)
         self._history = self._history.rearranged(columns.groups, columns.origin(self._columns))
         self._series, self._columns, self._gauges = layout.series, columns, None
@@ -96,11 +98,16 @@ class ScrapedStats:
             raise LayoutError(
                 f"{samples.values.shape} values for {self._columns.size} series: the source must send a layout when its page changes"
             )
+        self._heard += 1
         self._gauges, values = self._columns.split(samples.values)
         self._history.add(time_ns, counts(values))
         if self._time_ns is not None and time_ns > self._time_ns:
             self._intervals.append(time_ns - self._time_ns)
         self._time_ns = time_ns
+
+    def stamp(self, tick_ns: int, window_ns: int) -> Hashable:
+        """Equal at two ticks where every answer is the same."""
+        return self._heard, self._history.ends(tick_ns - window_ns, tick_ns), self._is_stale(tick_ns)
 
     def gauge(self, tick_ns: int, key: Key) -> Reading:
         column = self._columns.gauges.get(key)
@@ -148,9 +155,12 @@ class ScrapedStats:
         window = Buckets(found.bounds, np.maximum.accumulate(grown[0][: found.bounds.size]))
         return Histogram(window, grown[1] / 1e9, self._state(tick_ns, False), heard_ns)
 
+    def _is_stale(self, tick_ns: int) -> bool:
+        age_ns = 0 if self._time_ns is None else tick_ns - self._time_ns
+        return age_ns > STALE_NS and age_ns > STALE_INTERVALS * min(self._intervals, default=0)
+
     def _state(self, tick_ns: int, zero: bool) -> State:
-        limit_ns = max(STALE_NS, STALE_INTERVALS * min(self._intervals, default=0))
-        if self._time_ns is not None and tick_ns - self._time_ns > limit_ns:
+        if self._is_stale(tick_ns):
             return State.STALE
         return State.ZERO if zero else State.OK
 
