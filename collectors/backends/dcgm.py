@@ -11,6 +11,7 @@ from typing import Final
 
 from collectors.backends.devices import device_key, host_of
 from collectors.backends.mapping import Backend, Draft, Mapping, Rule
+from collectors.backends.reach import Reach
 from collectors.model.signals import DeviceFacts, Kind, Signal
 from collectors.model.vocabulary import Device
 from collectors.wire.exposition import SampleKey
@@ -99,4 +100,4 @@ def _device(labels: Table[str, str], target: str) -> DeviceFacts | None:
     )
 
 
-BACKEND: Final = Backend("dcgm", _detect, _wanted, _map)
+BACKEND: Final = Backend("dcgm", _detect, _wanted, _map, Reach("DCGM exporter"))

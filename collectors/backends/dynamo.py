@@ -12,6 +12,7 @@ from collectors.backends import dynamo_engines, dynamo_frontend
 from collectors.backends.dynamo_engines import PROCESS
 from collectors.backends.dynamo_workers import GENERATE, from_hex, role_alone, worker_id
 from collectors.backends.mapping import Backend, Draft, Mapping, Rule, families, rules
+from collectors.backends.reach import Aspect, Hint, Reach, both, coarse, has, lacks, without
 from collectors.model.signals import Kind, Signal, WorkerFacts
 from collectors.model.vocabulary import Role, Tier
 from collectors.wire.exposition import SampleKey
@@ -131,4 +132,45 @@ def _of_component(key: SampleKey, labels: dict[str, str]) -> str | None:
     return from_hex(labels.get("worker_id", "")) if key.name.startswith("dynamo_component_") else None
 
 
-BACKEND: Final = Backend("dynamo", _detect, _wanted, _map)
+_FRONT: Final = has("dynamo_frontend_requests_total")
+_BEHIND: Final = without(
+    "dynamo_frontend_requests_total", "dynamo_frontend_disconnected_clients", "dynamo_kvbm_matched_tokens"
+)
+_REACH: Final = Reach(
+    "NVIDIA Dynamo",
+    owned_by="nvidia",
+    hints=(
+        Hint(
+            Aspect.PLACEMENT,
+            _FRONT,
+            "DYN_SYSTEM_PORT=8081 for each worker, and its page as a target",
+            "each worker's own tokens, cache and role; a frontend tells of all together",
+        ),
+        Hint(
+            Aspect.PLACEMENT,
+            both(_FRONT, lacks(Signal.REUSE_CAPTURED)),
+            "--router-mode kv",
+            "what the router expected to reuse, and what it passed up",
+        ),
+        Hint(
+            Aspect.PLACEMENT,
+            _FRONT,
+            'in each request: "nvext": {"extra_fields": ["worker_id", "timing"]}',
+            "to its client, which workers served it (the old one after a migration); a page never tells",
+        ),
+        Hint(
+            Aspect.TIERS,
+            _BEHIND,
+            "DYN_KVBM_METRICS=true DYN_KVBM_METRICS_PORT=6880, and that page as a target",
+            "blocks moved between device, host, disk and object store, where the block manager KVBM runs",
+        ),
+        Hint(
+            Aspect.JITTER,
+            both(_FRONT, coarse(Signal.GAP)),
+            "DYN_METRICS_ITL_MIN=0.0005 DYN_METRICS_ITL_MAX=1 DYN_METRICS_ITL_COUNT=40",
+            "gaps of a fast decoder told apart",
+        ),
+    ),
+)
+
+BACKEND: Final = Backend("dynamo", _detect, _wanted, _map, _REACH)

@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 
 from collectors.backends import vllm
 from collectors.backends.mapping import Backend, Draft, Mapping, MappingError, Rule, families, rules
+from collectors.backends.reach import Reach
 from collectors.model.signals import Kind, Signal, WorkerFacts
 from collectors.model.vocabulary import Device, Role, Tier
 from collectors.wire.exposition import SampleKey
@@ -92,4 +93,4 @@ def _known(names: type[_Name], text: str, otherwise: _Name) -> _Name:
         return otherwise
 
 
-BACKEND: Final = Backend("emulator", _detect, _wanted, _map)
+BACKEND: Final = Backend("emulator", _detect, _wanted, _map, Reach("tokenyard's emulator"))

@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from collectors.backends.mapping import Backend, Draft, Mapping, Rule, families
+from collectors.backends.reach import Ask, Aspect, Fact, Hint, Reach, json_facts, lacks
 from collectors.model.signals import Kind, Signal, WorkerFacts
 from collectors.model.vocabulary import Tier
 from collectors.wire.exposition import SampleKey
@@ -59,11 +60,20 @@ def _map(keys: Sequence[SampleKey], target: str) -> Mapping:
     return draft.mapping()
 
 
+_REACH: Final = Reach(
+    "llama.cpp",
+    owned_by="llamacpp",
+    no_page="--metrics",
+    asks=(Ask("/props", Fact.VERSION, json_facts(version="build_info")),),
+    hints=(Hint(Aspect.TIERS, lacks(Signal.HIT_TOKENS), "a newer llama.cpp", "prompt tokens that were cached"),),
+)
+
 BACKEND: Final = Backend(
     "llamacpp",
     _detect,
     _wanted,
     _map,
+    _REACH,
     never_seen=True,
     side_effect="newer builds begin their averaged gauges anew at each scrape; another reader's averages become shorter",
 )

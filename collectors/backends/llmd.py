@@ -10,6 +10,7 @@ from collections.abc import Mapping as Table
 from typing import Final, NamedTuple
 
 from collectors.backends.mapping import Backend, Draft, Mapping, Op, Rule, families, rules
+from collectors.backends.reach import Aspect, Hint, Reach, always, lacks
 from collectors.model.signals import Kind, Series, Signal, WorkerFacts
 from collectors.model.vocabulary import Role, Tier
 from collectors.wire.exposition import SampleKey
@@ -194,4 +195,24 @@ def _endpoint(labels: Table[str, str]) -> str:
     return (f"{namespace}/{name}" if namespace else name) + (f":{port}" if port else "")
 
 
-BACKEND: Final = Backend("llm-d", _detect, _wanted, _map)
+_REACH: Final = Reach(
+    "llm-d router",
+    version_label=("llm_d_epp_info", "build_ref"),
+    hints=(
+        Hint(Aspect.PLACEMENT, lacks(Signal.SELECTIONS), "a newer llm-d router", "how often each endpoint was chosen"),
+        Hint(
+            Aspect.PLACEMENT,
+            always,
+            "the pages of the endpoints behind it as targets",
+            "each worker's own tokens and cache; a router tells of its pool together",
+        ),
+        Hint(
+            Aspect.PLACEMENT,
+            always,
+            "--emit-endpoint-scores",
+            "the scores of all candidates, in Envoy's metadata and access log; a page never tells",
+        ),
+    ),
+)
+
+BACKEND: Final = Backend("llm-d", _detect, _wanted, _map, _REACH)

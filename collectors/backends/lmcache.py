@@ -14,6 +14,7 @@ from typing import Final
 
 from collectors.backends import lmcache_engine
 from collectors.backends.mapping import Backend, Draft, Mapping, Op, Rule, families, histogram
+from collectors.backends.reach import Aspect, Hint, Reach, without
 from collectors.model.signals import Kind, Series, Signal
 from collectors.model.vocabulary import Tier
 from collectors.wire.exposition import SampleKey
@@ -150,4 +151,16 @@ def _adapter_tier(name: str) -> Tier:
     return found.pop() if len(found) == 1 else Tier.UNKNOWN
 
 
-BACKEND: Final = Backend("lmcache", _detect, _wanted, _map, never_seen=True)
+_REACH: Final = Reach(
+    "LMCache",
+    hints=(
+        Hint(
+            Aspect.TIERS,
+            without(_L1_BYTES, "lmcache:local_cache_usage"),
+            "LMCache's multi-process server (0.4 or later) as a target",
+            "what each of its tiers really holds",
+        ),
+    ),
+)
+
+BACKEND: Final = Backend("lmcache", _detect, _wanted, _map, _REACH, never_seen=True)

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from collectors.backends.reach import Reach
 from collectors.model.signals import DeviceFacts, Kind, Series, Signal, WorkerFacts
 from collectors.model.vocabulary import Role, Tier
 from collectors.wire.exposition import SampleKey
@@ -110,6 +111,8 @@ class Backend(msgspec.Struct, frozen=True):
     """Whether `map` may look at samples of this family."""
     map: Callable[[Sequence[SampleKey], str], Mapping]
     """`(keys, target's name)`: what the wanted samples mean. Raises MappingError."""
+    reach: Reach
+    """What can be made visible, and how."""
     never_seen: bool = False
     """We have its documentation or source, but no page of it: nothing here was tried on a real one."""
     side_effect: str = ""

@@ -13,6 +13,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from collectors.backends.mapping import Backend, Draft, Mapping, Rule, families, histogram, outdated
+from collectors.backends.reach import Aspect, Hint, Reach, lacks
 from collectors.model.signals import Kind, Signal
 from collectors.model.vocabulary import Tier
 from collectors.wire.exposition import SampleKey
@@ -111,4 +112,16 @@ def _map(keys: Sequence[SampleKey], target: str) -> Mapping:
     return draft.mapping()
 
 
-BACKEND: Final = Backend("mooncake", _detect, _wanted, _map)
+_REACH: Final = Reach(
+    "Mooncake",
+    hints=(
+        Hint(
+            Aspect.TIERS,
+            lacks(Signal.KV_USED_BYTES),
+            "the page of the store's master (:9003, --enable_metric_reporting) as a target",
+            "what the pools hold, and their size",
+        ),
+    ),
+)
+
+BACKEND: Final = Backend("mooncake", _detect, _wanted, _map, _REACH)

@@ -10,6 +10,7 @@ from typing import Final
 
 from collectors.backends.devices import device_key, host_of
 from collectors.backends.mapping import Backend, Draft, Mapping, Rule, families
+from collectors.backends.reach import Reach
 from collectors.model.signals import DeviceFacts, Kind, Series, Signal
 from collectors.model.vocabulary import Device
 from collectors.wire.exposition import SampleKey
@@ -89,4 +90,4 @@ def _capacity(draft: Draft, labels: Table[str, str], instance: str) -> None:
         draft.constant(float(int(counts[0]) * int(counts[1])), series)
 
 
-BACKEND: Final = Backend("neuron", _detect, _wanted, _map)
+BACKEND: Final = Backend("neuron", _detect, _wanted, _map, Reach("AWS Neuron monitor"))

@@ -10,6 +10,7 @@ from typing import Final
 
 from collectors.backends.devices import device_key, host_of
 from collectors.backends.mapping import Backend, Draft, Mapping, Rule, families, rules
+from collectors.backends.reach import Reach
 from collectors.model.signals import Kind, Signal
 from collectors.model.vocabulary import Tier
 from collectors.wire.exposition import SampleKey
@@ -56,4 +57,4 @@ def _map(keys: Sequence[SampleKey], target: str) -> Mapping:
     return draft.mapping()
 
 
-BACKEND: Final = Backend("nixl", _detect, _wanted, _map, never_seen=True)
+BACKEND: Final = Backend("nixl", _detect, _wanted, _map, Reach("NIXL telemetry"), never_seen=True)

@@ -8,6 +8,7 @@ from typing import Final
 
 from collectors.backends.devices import host_of
 from collectors.backends.mapping import Backend, Draft, Mapping, Rule, families
+from collectors.backends.reach import Reach
 from collectors.model.signals import Kind, Signal
 from collectors.wire.exposition import SampleKey
 
@@ -38,4 +39,6 @@ def _map(keys: Sequence[SampleKey], target: str) -> Mapping:
     return draft.mapping()
 
 
-BACKEND: Final = Backend("node", _detect, _wanted, _map)
+BACKEND: Final = Backend(
+    "node", _detect, _wanted, _map, Reach("node exporter", version_label=("node_exporter_build_info", "version"))
+)

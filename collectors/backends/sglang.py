@@ -11,8 +11,24 @@ from collections.abc import Callable, Collection, Sequence
 from collections.abc import Mapping as Table
 from typing import Final, NamedTuple
 
+import msgspec
+
 from collectors.backends import lmcache_engine
 from collectors.backends.mapping import Backend, Draft, Mapping, Rule, families, histogram, outdated, rules
+from collectors.backends.reach import (
+    OFF,
+    ON,
+    Ask,
+    Aspect,
+    Fact,
+    Facts,
+    Hint,
+    Reach,
+    coarse,
+    json_facts,
+    lacks,
+    lacks_tiers,
+)
 from collectors.model.signals import Kind, Signal, WorkerFacts
 from collectors.model.vocabulary import Role, Tier
 from collectors.wire.exposition import SampleKey
@@ -242,4 +258,50 @@ def _number(labels: Table[str, str], name: str) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
 
 
-BACKEND: Final = Backend("sglang", _detect, wanted, _map)
+class _ServerInfo(msgspec.Struct):
+    """A few fields of a long answer that has every argument of the server, secrets too: nothing else of it is kept."""
+
+    version: str = ""
+    kv_events: dict[str, object] | None = None
+    kv_events_config: str | None = None
+
+
+def _told(body: bytes, host: str) -> Facts:
+    try:
+        info = msgspec.json.decode(body, type=_ServerInfo)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise ValueError("not SGLang's /server_info") from None
+    return {Fact.VERSION: info.version, Fact.KV_EVENTS: ON if info.kv_events or info.kv_events_config else OFF}
+
+
+_REACH: Final = Reach(
+    "SGLang",
+    owned_by="sglang",
+    no_page="--enable-metrics",
+    asks=(
+        Ask("/v1/loads?include=core", Fact.CHIP, json_facts(chip="accelerator", version="version")),
+        Ask("/server_info", Fact.KV_EVENTS, _told),
+        Ask("/get_server_info", Fact.KV_EVENTS, _told),
+    ),
+    hints=(
+        Hint(
+            Aspect.TIERS,
+            lacks(Signal.KV_CAPACITY_TOKENS, tier=Tier.DRAM),
+            "--enable-hierarchical-cache",
+            "host memory as a tier, with what it really holds",
+        ),
+        Hint(
+            Aspect.TIERS, lacks(Signal.KV_USED_TOKENS, tier=Tier.HBM), "SGLang 0.5.23", "what the device really holds"
+        ),
+        Hint(Aspect.TIERS, lacks(Signal.HIT_TOKENS), "SGLang 0.5.23", "hits by tier"),
+        Hint(Aspect.TIERS, lacks_tiers(Signal.HIT_TOKENS), "SGLang 0.5.23", "hits by tier"),
+        Hint(
+            Aspect.JITTER,
+            coarse(Signal.GAP),
+            "--bucket-inter-token-latency 0.0005 0.001 0.0015 0.002 0.003 0.005 0.01 0.02 0.05 0.1 0.5",
+            "gaps of a fast decoder told apart",
+        ),
+    ),
+)
+
+BACKEND: Final = Backend("sglang", _detect, wanted, _map, _REACH)

@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from collectors.backends.mapping import Backend, Draft, Mapping, Rule, families, histogram, rules
+from collectors.backends.reach import Ask, Fact, Reach, json_facts
 from collectors.model.signals import Kind, Signal, WorkerFacts
 from collectors.model.vocabulary import Tier
 from collectors.wire.exposition import SampleKey
@@ -74,4 +75,10 @@ def _map(keys: Sequence[SampleKey], target: str) -> Mapping:
     return draft.mapping()
 
 
-BACKEND: Final = Backend("tgi", _detect, _wanted, _map, never_seen=True)
+_REACH: Final = Reach(
+    "TGI",
+    asks=(Ask("/info", Fact.VERSION, json_facts(version="version", model="model_id")),),
+)
+"""Archived upstream: no flag of it brings gaps, TTFT or tiers."""
+
+BACKEND: Final = Backend("tgi", _detect, _wanted, _map, _REACH, never_seen=True)

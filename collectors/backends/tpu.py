@@ -11,6 +11,7 @@ from typing import Final
 
 from collectors.backends.devices import device_key, host_of
 from collectors.backends.mapping import Backend, Draft, Mapping, Rule, families, rules
+from collectors.backends.reach import Reach
 from collectors.model.signals import DeviceFacts, Kind, Signal
 from collectors.model.vocabulary import Device
 from collectors.wire.exposition import SampleKey
@@ -98,4 +99,4 @@ def _chip(labels: Table[str, str], target: str) -> DeviceFacts:
     )
 
 
-BACKEND: Final = Backend("tpu", _detect, _wanted, _map, never_seen=True)
+BACKEND: Final = Backend("tpu", _detect, _wanted, _map, Reach("Google TPU"), never_seen=True)

@@ -14,6 +14,7 @@ from typing import Final
 from collectors.backends import vllm
 from collectors.backends.devices import device_key, host_of
 from collectors.backends.mapping import Backend, Draft, Mapping, Op, Rule, families, rules
+from collectors.backends.reach import Aspect, Hint, Reach, lacks, without
 from collectors.model.signals import DeviceFacts, Kind, Series, Signal, WorkerFacts
 from collectors.model.vocabulary import Device, Tier
 from collectors.wire.exposition import SampleKey
@@ -144,4 +145,22 @@ def _device(labels: Table[str, str], target: str) -> DeviceFacts | None:
     return DeviceFacts(key=device_key(host, uuid), host=host, uuid=uuid, kind=Device.GPU) if uuid else None
 
 
-BACKEND: Final = Backend("triton", _detect, _wanted, _map)
+_REACH: Final = Reach(
+    "Triton",
+    hints=(
+        Hint(
+            Aspect.PLACEMENT,
+            without("vllm:generation_tokens_total", "vllm:generation_tokens"),
+            'REPORT_CUSTOM_METRICS "true" in the model\'s config.pbtxt (vLLM back end)',
+            "vLLM's own families: tokens, gaps, cache",
+        ),
+        Hint(
+            Aspect.JITTER,
+            lacks(Signal.TTFT),
+            "--metrics-config histogram_latencies=true",
+            "time to the first response; gaps it does not count",
+        ),
+    ),
+)
+
+BACKEND: Final = Backend("triton", _detect, _wanted, _map, _REACH)

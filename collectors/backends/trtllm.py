@@ -12,6 +12,7 @@ from collections.abc import Mapping as Table
 from typing import Final
 
 from collectors.backends.mapping import Backend, Draft, Mapping, Op, Rule, families, outdated, rules, whole
+from collectors.backends.reach import Ask, Aspect, Fact, Hint, Reach, always, json_facts, lacks
 from collectors.model.signals import Kind, Series, Signal, WorkerFacts
 from collectors.model.vocabulary import Device, Tier
 from collectors.wire.exposition import SampleKey
@@ -150,4 +151,21 @@ def _facts(worker: str, samples: Sequence[tuple[str, Table[str, str]]]) -> Worke
     )
 
 
-BACKEND: Final = Backend("trtllm", _detect, wanted, _map, never_seen=True)
+_REACH: Final = Reach(
+    "TensorRT-LLM",
+    owned_by="tensorrt_llm",
+    page="/prometheus/metrics",
+    no_page="return_perf_metrics: true",
+    asks=(Ask("/version", Fact.VERSION, json_facts(version="version")),),
+    hints=(
+        Hint(Aspect.TIERS, lacks(Signal.HIT_TOKENS), "a newer TensorRT-LLM", "hits by tier"),
+        Hint(
+            Aspect.JITTER,
+            always,
+            "enable_iter_perf_stats: true, and sole_reader = true here",
+            "each step's own duration; reading its /metrics takes them from every other reader",
+        ),
+    ),
+)
+
+BACKEND: Final = Backend("trtllm", _detect, wanted, _map, _REACH, never_seen=True)

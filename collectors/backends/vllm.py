@@ -10,9 +10,26 @@ from typing import Final
 
 from collectors.backends import lmcache_engine, vllm_kv
 from collectors.backends.mapping import Backend, Draft, Mapping, Rule, families, outdated, rules, whole
+from collectors.backends.reach import (
+    OFF,
+    Ask,
+    Aspect,
+    Fact,
+    Facts,
+    Hint,
+    Reach,
+    both,
+    coarse,
+    json_facts,
+    lacks,
+    lacks_tiers,
+    no_events,
+    without,
+)
 from collectors.model.signals import Kind, Series, Signal, WorkerFacts
 from collectors.model.vocabulary import Tier
 from collectors.wire.exposition import SampleKey
+from collectors.wire.kv_discovery import kv_endpoints
 
 _INFO: Final = "vllm:cache_config_info"
 _BY_SOURCE: Final = "vllm:prompt_tokens_by_source_total"
@@ -160,4 +177,39 @@ def _capacity_tokens(labels: Table[str, str]) -> int:
     return max(blocks - 1, 0) * size or whole(labels.get("kv_cache_size_tokens", ""))
 
 
-BACKEND: Final = Backend("vllm", _detect, wanted, _map)
+def _publishers(body: bytes, host: str) -> Facts:
+    return {Fact.KV_EVENTS: ", ".join(one.live for one in kv_endpoints(body, host)) or OFF}
+
+
+_REACH: Final = Reach(
+    "vLLM",
+    owned_by="vllm",
+    asks=(
+        Ask("/version", Fact.VERSION, json_facts(version="version")),
+        Ask("/kv_event_sources", Fact.KV_EVENTS, _publishers),
+    ),
+    hints=(
+        Hint(
+            Aspect.TIERS,
+            no_events,
+            '--kv-events-config \'{"enable_kv_cache_events":true,"publisher":"zmq","endpoint":"tcp://*:5557","replay_endpoint":"tcp://*:5558"}\'',
+            "what each tier really holds, evictions, moves between tiers; its usage gauge counts cached idle blocks as free",
+        ),
+        Hint(Aspect.TIERS, lacks_tiers(Signal.HIT_TOKENS), "vLLM later than 0.25", "hits by tier"),
+        Hint(
+            Aspect.TIERS,
+            both(no_events, without("vllm:kv_block_lifetime_seconds")),
+            "--kv-cache-metrics",
+            "sampled lifetimes and reuse of blocks, on its page (for other tools: tokenyard reads KV events instead)",
+        ),
+        Hint(
+            Aspect.JITTER,
+            coarse(Signal.GAP),
+            "--custom-histogram-buckets '{\"inter_token_latency\":[0.0005,0.001,0.0015,0.002,0.003,0.005,0.01,0.02,0.05,0.1,0.5]}'",
+            "gaps of a fast decoder told apart",
+        ),
+        Hint(Aspect.JITTER, lacks(Signal.GAP), "vLLM 0.13 or later", "gaps between tokens"),
+    ),
+)
+
+BACKEND: Final = Backend("vllm", _detect, wanted, _map, _REACH)

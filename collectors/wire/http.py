@@ -9,7 +9,7 @@ import contextlib
 import errno
 import random
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Final, Self
 
 from collectors.model.vocabulary import TargetStatus
@@ -113,14 +113,18 @@ class HttpClient:
         accept: str = "text/plain",
         kinds: frozenset[str] = TEXT_TYPES,
         told: frozenset[int] = frozenset(),
+        heard: Callable[[str], None] | None = None,
     ) -> bytes:
         """The whole body of a page of one of `kinds`, decompressed. Raises FetchError.
 
-        A response with a status of `told` and one of `kinds` is a page too: it says itself what is wrong.
+        A response with a status of `told` and one of `kinds` is a page too: it says itself what is wrong. `heard` gets the Date of a
+        response (empty: none) when its headers are there, whatever follows.
         """
         limits = self.limits
         with _faults():
             async with asyncio.timeout(limits.total_s), self._response(url, accept, PAGE_BUFFER, told) as response:
+                if heard is not None:
+                    heard(response.headers.get("Date", ""))
                 kind = _content_type(response)
                 if response.status != 200 and kind not in kinds:
                     raise _refused(response.status)

@@ -14,7 +14,9 @@ def loaded_after(code: str) -> set[str]:
     return {name.partition(".")[0] for name in done.stdout.split()}
 
 
-@pytest.mark.parametrize("module", ["tui.headless", "tui.summary", "collectors.observe", "emulators.server"])
+@pytest.mark.parametrize(
+    "module", ["tui.headless", "tui.summary", "tui.doctor", "collectors.observe", "emulators.server"]
+)
 def test_headless_modules_never_load_the_dashboard(module: str) -> None:
     assert not loaded_after(f"import {module}") & {"textual", "rich"}
 

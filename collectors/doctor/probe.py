@@ -1,0 +1,230 @@
+"""One look at a target: its page, what else it answers, its placement stream. By GET, bounded, and nothing that a read would take away.
+
+What is found is judged in `findings`. A server that calls itself TensorRT-LLM is not asked for `/metrics`: its answer is gone once read.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import Final
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+
+from collectors.backends import registry, trtllm_stats
+from collectors.backends.mapping import Backend
+from collectors.backends.reach import Aspect, Evidence, Fact, Facts
+from collectors.doctor.clock import Offset, from_date
+from collectors.doctor.findings import findings, helps
+from collectors.doctor.fleet import examine_fleet
+from collectors.doctor.page import Page, PageError, understand
+from collectors.doctor.report import MAX_NAMES, Examined, Help, PageUse
+from collectors.doctor.stream import Greeting, greeting
+from collectors.model.vocabulary import TargetStatus
+from collectors.sources.kv_events import MISSING
+from collectors.sources.target import PAGE_PATH, PROM, Target, unique_names
+from collectors.wire.http import TEXT_TYPES, FetchError, HttpClient
+from collectors.wire.safe import safe_text
+
+AT_A_TIME: Final = 32
+"""Targets that are looked at at once."""
+_JSON: Final = frozenset({"application/json"})
+_MODELS: Final = "/v1/models"
+_MAX_FACT: Final = 120
+"""Cells of a fact."""
+_DRAINED: Final = "trtllm"
+
+
+class _Model(msgspec.Struct):
+    id: str = ""
+    owned_by: str = ""
+
+
+class _Models(msgspec.Struct):
+    data: list[_Model] = []
+
+
+async def examine_all(targets: Sequence[Target], client: HttpClient) -> tuple[Examined, ...]:
+    """Each of them, named uniquely, a few at a time, in order."""
+    names = unique_names([target.name for target in targets])
+    turn = asyncio.Semaphore(AT_A_TIME)
+
+    async def one(target: Target, name: str) -> Examined:
+        async with turn:
+            found = await examine(msgspec.structs.replace(target, name=name), client)
+            return msgspec.structs.replace(found, limits=client.limits)
+
+    return tuple(await asyncio.gather(*map(one, targets, names)))
+
+
+async def examine(target: Target, client: HttpClient) -> Examined:
+    """Whatever goes wrong is in what is returned."""
+    if target.kind == PROM:
+        return await examine_fleet(target, client)
+    if target.page is None:
+        assert target.stream is not None
+        return _streamed(target, target.stream, await greeting(client, target.stream))
+    return await _Visit(target, target.page, client).examined()
+
+
+class _Visit:
+    """To a target that has, or may have, a page of metrics."""
+
+    def __init__(self, target: Target, url: str, client: HttpClient) -> None:
+        self._target = target
+        self._url = url
+        self._client = client
+        self._clock: Offset | None = None
+        self._models: tuple[str, ...] = ()
+        self._owner: Backend | None = None
+        """As it calls itself in its list of models."""
+        self._notes: list[str] = []
+
+    async def examined(self) -> Examined:
+        if urlsplit(self._url).path == PAGE_PATH and self._target.kind in ("", _DRAINED):
+            await self._introduce()
+        try:
+            page, use = await self._page()
+        except PageError as error:
+            return await self._without(error)
+        facts = {**page.evidence.facts, **await self._facts(page.backend)}
+        stream = self._target.stream if page.offers_placement else None
+        greeted = await greeting(self._client, stream) if stream is not None else None
+        return self._with(page, use, facts, greeted)
+
+    async def _introduce(self) -> None:
+        """Who it says it is, before its page is read."""
+        try:
+            listed = msgspec.json.decode(await self._get(_MODELS, json=True), type=_Models).data[:MAX_NAMES]
+        except (FetchError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            listed = []
+        self._models = tuple(safe_text(one.id, _MAX_FACT) for one in listed if one.id)
+        owners = {one.owned_by for one in listed if one.owned_by}
+        self._owner = next((one for one in map(registry.named, registry.NAMES) if one.reach.owned_by in owners), None)
+        if _DRAINED in (self._target.kind, self._owner.name if self._owner else ""):
+            self._url = self._beside(registry.named(_DRAINED).reach.page)
+            self._notes.append(f"its {PAGE_PATH} is left alone: {trtllm_stats.SIDE_EFFECT}")
+
+    async def _page(self) -> tuple[Page, PageUse]:
+        """Raises PageError."""
+        began_s = time.monotonic()
+        try:
+            body = await self._get("")
+        except FetchError as error:
+            raise PageError(error.reason, error.status, elsewhere=error.http == 404, limit=error.limit) from None
+        took_s = time.monotonic() - began_s
+        target, limits = self._target, self._client.limits
+        page = await asyncio.to_thread(understand, body, self._url, target.kind, target.name, limits)
+        return page, PageUse(len(body), page.samples, round(took_s, 6))
+
+    async def _facts(self, backend: Backend) -> Facts:
+        """What answers beside the page tell; one that is not there tells nothing."""
+        facts: dict[str, str] = {}
+        for ask in backend.reach.asks:
+            if ask.tells not in facts:
+                try:
+                    found = ask.read(await self._get(ask.path, json=True), urlsplit(self._url).hostname or "")
+                except (FetchError, ValueError):
+                    continue
+                facts |= {fact: safe_text(text, _MAX_FACT) for fact, text in found.items() if text}
+        return facts
+
+    async def _get(self, path: str, *, json: bool = False) -> bytes:
+        """The body of `path` of the same server (empty: the page); its Date narrows the clock. Raises FetchError."""
+        url = self._beside(path) if path else self._url
+        accept, kinds = ("application/json", _JSON) if json else ("text/plain", TEXT_TYPES)
+        sent_s = time.time()
+
+        def heard(date: str) -> None:
+            found = from_date(date, sent_s, time.time())
+            if found is not None:
+                self._clock = found if self._clock is None else self._clock.narrowed(found)
+
+        return await self._client.get(url, accept=accept, kinds=kinds, heard=heard)
+
+    def _beside(self, path: str) -> str:
+        parts = urlsplit(self._url)
+        return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
+
+    async def _without(self, error: PageError) -> Examined:
+        """No page: perhaps a stream; else why, and what would give it one."""
+        reason = error.reason
+        if error.elsewhere and self._target.stream is not None:
+            found = await greeting(self._client, self._target.stream)
+            if not found.reason:
+                return _streamed(self._target, self._target.stream, found)
+            reason = f"{reason}; {found.reason}"
+        reach = self._owner.reach if self._owner else None
+        help_: tuple[Help, ...] = ()
+        if error.instead:
+            help_ = (Help(None, f"as a target: {error.instead}", "what it has gathered of the whole fleet"),)
+        elif reach is not None and reach.no_page:
+            help_ = (Help(None, reach.no_page, f"a page of metrics, at {reach.page}"),)
+        return Examined(
+            name=self._target.name,
+            url=safe_text(self._url),
+            status=error.status,
+            reason=safe_text(reason),
+            limit=error.limit,
+            backend=self._owner.name if self._owner else "",
+            title=reach.title if reach else "",
+            models=self._models,
+            help=help_,
+            notes=tuple(self._notes),
+            clock=self._clock,
+        )
+
+    def _with(self, page: Page, use: PageUse, facts: Facts, greeted: Greeting | None) -> Examined:
+        backend, reach = page.backend, page.backend.reach
+        streams = greeted is not None and not greeted.reason
+        seen = msgspec.structs.replace(page.evidence, facts=facts, stream=streams)
+        notes = [*self._notes, *page.notes, *filter(None, [backend.side_effect])]
+        if greeted is not None:
+            notes += greeted.notes if streams else [f"its placement stream does not answer: {greeted.reason}"]
+        models = [*(one.model for one in seen.workers), facts.get(Fact.MODEL, ""), *self._models]
+        return Examined(
+            name=self._target.name,
+            url=safe_text(self._url),
+            status=TargetStatus.UP,
+            backend=backend.name,
+            title=reach.title,
+            version=facts.get(Fact.VERSION, ""),
+            emulated=page.emulated,
+            never_seen=backend.never_seen,
+            models=tuple(dict.fromkeys(filter(None, models)))[:MAX_NAMES],
+            workers=len(seen.workers) or (greeted.workers if greeted else 0),
+            devices=page.devices,
+            chips=tuple(dict.fromkeys([*page.chips, *filter(None, [facts.get(Fact.CHIP)])]))[:MAX_NAMES],
+            findings=findings(seen),
+            help=(*helps(seen, reach), *_ours(seen)),
+            notes=tuple(notes),
+            clock=self._clock,
+            page=use,
+        )
+
+
+def _streamed(target: Target, url: str, found: Greeting) -> Examined:
+    """A target that is a placement stream and nothing else."""
+    return Examined(
+        name=target.name,
+        url=safe_text(url),
+        status=found.status,
+        reason=found.reason,
+        backend="placement",
+        title="placement stream",
+        version=found.version,
+        emulated=found.emulated,
+        models=found.models,
+        workers=found.workers,
+        findings=() if found.reason else findings(Evidence(stream=True)),
+        notes=found.notes,
+        clock=found.clock,
+    )
+
+
+def _ours(seen: Evidence) -> tuple[Help, ...]:
+    """What is missing on our side."""
+    if seen.facts.get(Fact.KV_EVENTS, "").startswith("tcp:") and find_spec("zmq") is None:
+        return (Help(Aspect.TIERS, MISSING.removeprefix("needs pyzmq: "), "KV events, which it publishes, to be read"),)
+    return ()

@@ -1,0 +1,33 @@
+"""`doctor`: what can be seen, and what would help."""
+
+import sys
+from io import TextIOWrapper
+
+import click
+
+from tui.cli.parameters import EXIT_NONE_UP, output, run
+
+
+@click.command()
+@click.argument("targets", nargs=-1, metavar="[TARGET]...")
+@click.option("--json", "as_json", is_flag=True, help="Print a tokenyard.doctor/1 object.")
+def doctor(targets: tuple[str, ...], as_json: bool) -> None:
+    """What can be seen on targets, what not, and what would help; without a target: this terminal and the usual local ports.
+
+    Exit code 2 if no target is up.
+    """
+    from collectors.sources.target import TargetError
+    from tui import doctor as ours
+
+    try:
+        found = run(ours.look(targets))
+    except TargetError as error:
+        raise click.UsageError(str(error)) from error
+    if as_json:
+        output(ours.as_json(found))
+    else:
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # a terminal without these glyphs still gets the words
+        click.echo(ours.as_text(found))
+    if not found.any_up:
+        raise SystemExit(EXIT_NONE_UP)
