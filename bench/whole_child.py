@@ -46,13 +46,13 @@ class Probed(DemoDriver):
             max_ms=1e3 * late[-1],
             cpu_s=time.process_time() - cpu,
             wall_s=time.monotonic() - begin,
-            rss_mb=_resident_mb(),
+            rss_mb=resident_mb(),
             ring_mb=self.ring.bytes / 1e6,
         )
         app.exit()
 
 
-def _resident_mb() -> float:
+def resident_mb() -> float:
     """Resident memory now, not the highest."""
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * resource.getpagesize() / 1e6

@@ -5,7 +5,7 @@ A figure's cell takes the widest form that fits (`tui.format`); text cells are c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
@@ -14,9 +14,12 @@ from tui.line import Line, Pen, clip
 from tui.theme import Ink
 
 Row = TypeVar("Row")
+Look = TypeVar("Look")
 Cell = tuple[Forms, int]
 """The forms of a cell's text and its ink. A text that may be clipped has one form."""
 MAX_GAP: Final = 3
+MAX_DRAWN: Final = 1_000
+"""Rows of which lines are kept: some screens full."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,29 @@ class Grid(Generic[Row]):
     gap: int
     left_out: tuple[str, ...]
     indent: int
+
+    @property
+    def shape(self) -> Hashable:
+        """What the look of a row depends on, whoever made its columns."""
+        return self.gap, tuple(tuple((column.name, size) for column, size in line) for line in self.lines)
+
+
+class Drawn(Generic[Row, Look]):
+    """What rows were last drawn as (a line, or several): a row that is the same object, to be drawn in the same way, is not drawn again."""
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, tuple[Row, Hashable, Look]] = {}
+
+    def of(self, key: Hashable, row: Row, how: Hashable, draw: Callable[[], Look]) -> Look:
+        """The look of `row`, which is known as `key`. `how` is everything else that it depends on."""
+        known = self._known.get(key)
+        if known is not None and known[0] is row and known[1] == how:
+            return known[2]
+        if len(self._known) >= MAX_DRAWN:
+            self._known.clear()
+        look = draw()
+        self._known[key] = row, how, look
+        return look
 
 
 def grid(

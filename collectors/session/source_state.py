@@ -56,6 +56,7 @@ class SourceState:
         self._window_s = window_s
         self._inventory_ns = 0
         self._inventories = 0
+        self._stamped: tuple[int, int, Hashable] | None = None
 
     @property
     def emulated(self) -> bool:
@@ -67,11 +68,15 @@ class SourceState:
 
     def stamp(self, tick_ns: int, window_ns: int) -> Hashable:
         """Of the statistics of its page, which are all that it has: deliveries and blocks come so often that nothing is kept."""
-        if self.placed is not None or self.residency is not None or self.scraped is None:
-            return None
-        return self._inventories, self.scraped.stamp(tick_ns, window_ns)
+        if self._stamped is None or self._stamped[:2] != (tick_ns, window_ns):
+            stamp: Hashable = None
+            if self.scraped is not None and self.placed is None and self.residency is None:
+                stamp = self._inventories, self.scraped.stamp(tick_ns, window_ns)
+            self._stamped = tick_ns, window_ns, stamp
+        return self._stamped[2]
 
     def feed(self, batch: Batch) -> None:
+        self._stamped = None
         for part in batch.parts:
             self._take(part, batch.time_ns)
         if self.connected and any(not isinstance(part, Status) for part in batch.parts):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from collectors.model.vocabulary import Device, Role, TargetStatus
+from collectors.model.vocabulary import Device, Role, State, TargetStatus
 from tui import format as fmt
 from tui.format import Unit
 from tui.glyphs import DOWN, STALE
@@ -12,7 +13,7 @@ from tui.inks import figure_ink
 from tui.layout import Section
 from tui.line import Line, Pen, clip_middle, printable
 from tui.playhead import Mode
-from tui.table import Cell, Column, grid, heading, row_lines
+from tui.table import Cell, Column, Drawn, grid, heading, row_lines
 from tui.theme import Ink, device_ink
 from tui.widgets.rows import Body, RowsPanel
 
@@ -89,8 +90,16 @@ def target_line(target: TargetRow, now_ns: int, width: int) -> Line:
     return pen.cell(printable(target.reason), pen.left - len(since) - 1, Ink.TEXT).gap().put(since, Ink.DIM).line()
 
 
-def fleet(view: View, width: int, height: int, first: int, *, fold: bool = False) -> Body:
-    """Heading and rows in `width` × `height`, from row `first` on."""
+def fleet(
+    view: View,
+    width: int,
+    height: int,
+    first: int,
+    *,
+    fold: bool = False,
+    drawn: Drawn[WorkerRow, list[Line]] | None = None,
+) -> Body:
+    """Heading and rows in `width` × `height`, from row `first` on. Only those are drawn, and not again if `drawn` has them."""
     frame = view.frame
     if frame is None or not (frame.workers or ailing(frame)):
         text = (
@@ -107,11 +116,16 @@ def fleet(view: View, width: int, height: int, first: int, *, fold: bool = False
     total = len(ills) + len(frame.workers)
     shown = min(max((height - each) // each, 0), total)
     first = min(first, total - shown)
+    drawn, shape = drawn or Drawn(), table.shape
+    mark = specs[0].cell
     for index in range(first, first + shown):
         if index < len(ills):
             lines += [target_line(ills[index], frame.time_ns, width), *[Pen(width).line()] * (each - 1)]
         else:
-            lines += row_lines(table, frame.workers[index - len(ills)], width)
+            row = frame.workers[index - len(ills)]
+            ages = frame.time_ns // 1_000_000_000 if _is_stale(row) else 0
+            how = shape, width, view.name(row.id), mark(row), ages
+            lines += drawn.of(row.id, row, how, partial(row_lines, table, row, width))
     return Body(lines, first, shown, total, len(table.left_out))
 
 
@@ -123,6 +137,13 @@ def _needs(specs: list[Column[WorkerRow]], view: View, frame: Frame) -> list[int
         "chip": max((len(_chip(row)) for row in frame.workers), default=0),
     }
     return [widest.get(column.name, 0) for column in specs]
+
+
+def _is_stale(row: WorkerRow) -> bool:
+    """Whether any figure of it says how old it is."""
+    figures = (row.running, row.waiting, row.tokens_per_s, row.tokens_per_delivery, row.longest_stall_s)
+    quantiles = (one for of in (row.gap, row.ttft, row.queue, row.tpot) for one in (of.p50, of.p99))
+    return any(one.state is State.STALE for one in (*figures, *quantiles))
 
 
 def _n(n: int) -> Cell:
@@ -141,8 +162,12 @@ def _chip(row: WorkerRow) -> str:
 class Fleet(RowsPanel):
     section = Section.FLEET
 
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._drawn: Drawn[WorkerRow, list[Line]] = Drawn()
+
     def body(self, view: View, width: int, height: int) -> Body:
-        return fleet(view, width, height, self.scroll_rows, fold=self.zoomed)
+        return fleet(view, width, height, self.scroll_rows, fold=self.zoomed, drawn=self._drawn)
 
     def title(self, view: View) -> tuple[str, str]:
         frame = view.frame

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from collectors.model.vocabulary import State
@@ -11,6 +12,7 @@ from tui.glyphs import ABSENT, ACTIVE, EVICTABLE, FREE, STALE
 from tui.inks import figure_ink
 from tui.layout import Section
 from tui.line import Line, Pen, blank, clip_middle, printable
+from tui.table import Drawn
 from tui.theme import Ink
 from tui.widgets.rows import Body, RowsPanel
 
@@ -108,8 +110,10 @@ def heading(width: int, it: Cols) -> Line:
     return pen.cell("hits", it.hits, Ink.DIM, right=True).line()
 
 
-def tiers(view: View, width: int, height: int, first: int, in_a_line: int) -> Body:
-    """Rows of `in_a_line` tiers each; a heading above them if there is room for one."""
+def tiers(
+    view: View, width: int, height: int, first: int, in_a_line: int, known: Drawn[TierRow, Line] | None = None
+) -> Body:
+    """Rows of `in_a_line` tiers each; a heading above them if there is room for one. What is `known` is not drawn again."""
     frame = view.frame
     rows = frame.tiers if frame is not None else ()
     if frame is None or not rows:
@@ -119,10 +123,14 @@ def tiers(view: View, width: int, height: int, first: int, in_a_line: int) -> Bo
     headed = height * in_a_line >= len(rows) + in_a_line
     shown = min(height * in_a_line, len(rows))
     first = min(first, len(rows) - shown)
-    drawn = [
-        tier_line(rows[i], view, each, it, repeat=i > first and rows[i].owner == rows[i - 1].owner)
-        for i in range(first, first + shown)
-    ]
+    known = known or Drawn()
+    drawn = []
+    for i in range(first, first + shown):
+        row, repeat = rows[i], i > first and rows[i].owner == rows[i - 1].owner
+        ages = frame.time_ns // 1_000_000_000 if _is_stale(row) else 0
+        how = each, it, repeat, _owner(row, view), ages
+        draw = partial(tier_line, row, view, each, it, repeat=repeat)
+        drawn.append(known.of((row.owner, row.tier), row, how, draw))
     per_column = -(-len(drawn) // in_a_line)
     lines = [_joined([heading(each, it)] * in_a_line, each, width)] if headed else []
     lines += [_joined(drawn[y::per_column], each, width) for y in range(per_column)]
@@ -140,6 +148,12 @@ def _joined(parts: list[Line], each: int, width: int) -> Line:
 
 def _owner(row: TierRow, view: View) -> str:
     return view.name(row.worker) if row.worker is not None else printable(row.owner)
+
+
+def _is_stale(row: TierRow) -> bool:
+    """Whether any figure of it says how old it is."""
+    figures = (row.used_bytes, row.active_bytes, row.capacity_bytes, row.hit_tokens)
+    return any(one.state is State.STALE for one in figures)
 
 
 def _share(it: Fill) -> tuple[fmt.Forms, int]:
@@ -164,8 +178,13 @@ def _cells(share: float, size: int) -> int:
 class Tiers(RowsPanel):
     section = Section.TIERS
 
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._drawn: Drawn[TierRow, Line] = Drawn()
+
     def body(self, view: View, width: int, height: int) -> Body:
-        return tiers(view, width, height, self.scroll_rows, self.plan.tier_columns if self.plan is not None else 1)
+        in_a_line = self.plan.tier_columns if self.plan is not None else 1
+        return tiers(view, width, height, self.scroll_rows, in_a_line, self._drawn)
 
     def title(self, view: View) -> tuple[str, str]:
         beside = self.plan is not None and self.plan.tier_columns == 1

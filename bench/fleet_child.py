@@ -1,0 +1,44 @@
+"""The child of `bench.fleet`: the real dashboard on targets for so many seconds: `python -m bench.fleet_child SECONDS URL…`."""
+
+import asyncio
+import sys
+import time
+
+from bench.ui_child import mark
+from bench.whole_child import resident_mb
+from collectors.session.ring import Ring
+from tui.app import TokenyardApp
+from tui.driver import Post
+from tui.live import WatchDriver
+
+WARM_UP_S = 5.0
+
+
+class Measured(WatchDriver):
+    """Ends by itself, and says what it took."""
+
+    def __init__(self, seconds: float, targets: list[str]) -> None:
+        super().__init__(targets, Ring(), None)
+        self._seconds = seconds
+
+    async def run(self, post: Post) -> None:
+        measure = asyncio.create_task(self._measure())
+        try:
+            await super().run(post)
+        finally:
+            measure.cancel()
+
+    async def _measure(self) -> None:
+        await asyncio.sleep(WARM_UP_S)
+        cpu, wall = time.process_time(), time.monotonic()
+        await asyncio.sleep(self._seconds)
+        newest = self.history.at(2**62)
+        up = 0 if newest is None else sum(row.status == "up" for row in newest.targets)
+        assert up == len(self._targets), f"{up} of {len(self._targets)} targets are up"
+        mark("end", cpu_s=time.process_time() - cpu, wall_s=time.monotonic() - wall, rss_mb=resident_mb())
+        app.exit()
+
+
+if __name__ == "__main__":
+    app = TokenyardApp(Measured(float(sys.argv[1]), sys.argv[2:]))
+    app.run()

@@ -1,0 +1,65 @@
+"""Pages of metrics on loopback, served by a process of their own: `python -m bench.pages LINES PORTS`.
+
+They are a captured one of vLLM: cut, or with what a server with several engines would add; half of the values change from scrape to scrape.
+"""
+
+import asyncio
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from bench.parse import CAPTURED, later, several_engines
+
+CAPTURED_LINES = 696
+BODIES = 4
+"""Different pages, served in turn."""
+
+
+def page(lines: int) -> bytes:
+    """The captured page with so many lines; beyond those it has, with gauges of Python's own, and from 2,000 on as of several engines."""
+    captured = CAPTURED.read_bytes()
+    if lines >= 2_000:
+        return several_engines(captured)
+    kept = captured.split(b"\n")[: min(lines, CAPTURED_LINES)]
+    return b"\n".join([*kept, *(b'python_bench{of="%d"} %d' % (at, at) for at in range(lines - len(kept)))]) + b"\n"
+
+
+async def produce(lines: int, ports: int) -> None:
+    """Answers every request with the next of a few pages; prints its ports."""
+    base = page(lines)
+    answers = [
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+        for body in (later(base, 0.5, seed) for seed in range(BODIES))
+    ]
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        turn = 0
+        try:
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(answers[turn % BODIES])
+                await writer.drain()
+                turn += 1
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    servers = [await asyncio.start_server(serve, "127.0.0.1", 0) for _ in range(ports)]
+    print(json.dumps([server.sockets[0].getsockname()[1] for server in servers]), flush=True)
+    await asyncio.gather(*(server.serve_forever() for server in servers))
+
+
+@contextlib.contextmanager
+def serving(lines: int, ports: int = 1) -> Iterator[list[int]]:
+    """The ports on which a process serves pages of so many lines, until the end of the block."""
+    command = [sys.executable, "-m", "bench.pages", str(lines), str(ports)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as producer:
+        assert producer.stdout is not None
+        try:
+            yield json.loads(producer.stdout.readline())
+        finally:
+            producer.kill()
+
+
+if __name__ == "__main__":
+    asyncio.run(produce(int(sys.argv[1]), int(sys.argv[2])))
