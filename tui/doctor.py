@@ -73,6 +73,7 @@ def _target(one: Examined) -> Iterator[str]:
     yield from _wrapped(f"{what} at {one.name} — {state}{emulated}" if what else f"{one.name} — {state}{emulated}")
     about = [
         *([_counted(one.workers, "worker")] if one.workers else []),
+        *([_counted(one.routers, "router")] if one.routers else []),
         *([_counted(one.devices, "device")] if one.devices else []),
         *one.models,
         *one.chips,

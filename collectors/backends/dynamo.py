@@ -132,10 +132,8 @@ def _of_component(key: SampleKey, labels: dict[str, str]) -> str | None:
     return from_hex(labels.get("worker_id", "")) if key.name.startswith("dynamo_component_") else None
 
 
-_FRONT: Final = has("dynamo_frontend_requests_total")
-_BEHIND: Final = without(
-    "dynamo_frontend_requests_total", "dynamo_frontend_disconnected_clients", "dynamo_kvbm_matched_tokens"
-)
+_FRONT: Final = has(dynamo_frontend.MARK)
+_BEHIND: Final = without(dynamo_frontend.MARK, "dynamo_kvbm_matched_tokens")
 _REACH: Final = Reach(
     "NVIDIA Dynamo",
     owned_by="nvidia",

@@ -26,7 +26,7 @@ _FINISHED: Final = f"{_FRONTEND}requests_total"
 _REUSED: Final = f"{_ROUTER}kv_worker_reused_tokens_total"
 _ROUTED_TOKENS: Final = f"{_ROUTER}input_sequence_tokens_sum"
 _ROUTED_OUTPUT: Final = f"{_ROUTER}output_sequence_tokens_sum"
-_MARK: Final = f"{_FRONTEND}disconnected_clients"
+MARK: Final = f"{_FRONTEND}disconnected_clients"
 """There before any request."""
 
 _SCALARS: Final = {
@@ -90,7 +90,7 @@ _LABELS: Final = {
 """By family, without its prefix: labels by which its signal is told apart."""
 
 _RULES: Final = rules(_SCALARS, _HISTOGRAMS)
-FAMILIES: Final = families([*_RULES, *_ALONE, *_HIT_RATIOS, _REGISTERED, _PREDICTED, _MARK])
+FAMILIES: Final = families([*_RULES, *_ALONE, *_HIT_RATIOS, _REGISTERED, _PREDICTED, MARK])
 
 
 def is_frontend(keys: Sequence[SampleKey]) -> bool:

@@ -50,6 +50,8 @@ class Evidence(msgspec.Struct, frozen=True):
     facts: Facts = {}
     stream: bool = False
     """There is a token placement stream."""
+    idle: bool = False
+    """It has not served anything yet: many families come with the first request."""
 
     def of(self, *signals: Signal) -> list[Series]:
         return [one for one in self.series if one.signal in signals]
@@ -73,8 +75,8 @@ def always(evidence: Evidence) -> bool:
 
 
 def lacks(*signals: Signal, tier: Tier | None = None) -> Condition:
-    """None of these signals is on the page (of that tier, where one is given)."""
-    return lambda seen: not any(tier in (None, one.tier) for one in seen.of(*signals))
+    """None of these signals is on the page (of that tier, where one is given), of a server that has served."""
+    return lambda seen: not seen.idle and not any(tier in (None, one.tier) for one in seen.of(*signals))
 
 
 def lacks_tiers(signal: Signal) -> Condition:

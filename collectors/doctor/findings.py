@@ -176,11 +176,10 @@ def of_devices(series: Iterable[Series]) -> str:
     return ", ".join(dict.fromkeys(word for signal, word in named if signal in present))
 
 
-def idle(series: Iterable[Series], values: Iterable[float]) -> bool:
-    """Tokens are counted, and none has been made yet."""
-    made = [
-        value
-        for one, value in zip(series, values, strict=True)
-        if one.signal is Signal.GENERATION_TOKENS and one.kind is Kind.COUNTER
+def idle(workers: Sequence[WorkerFacts], series: Iterable[Series], values: Iterable[float]) -> bool:
+    """There are workers, and none has made a token yet; or, where tokens are not counted, nothing at all was counted."""
+    totals = [
+        (one.signal, value) for one, value in zip(series, values, strict=True) if one.kind in (Kind.COUNTER, Kind.COUNT)
     ]
-    return bool(made) and not any(made)
+    tokens = [value for signal, value in totals if signal is Signal.GENERATION_TOKENS]
+    return bool(workers) and not any(tokens or [value for _, value in totals])

@@ -14,7 +14,7 @@ from collectors.doctor.findings import findings, helps
 from collectors.doctor.report import MAX_NAMES, Examined
 from collectors.model.batch import Batch, Inventory, Layout, Status
 from collectors.model.signals import WorkerFacts
-from collectors.model.vocabulary import TargetStatus
+from collectors.model.vocabulary import Role, TargetStatus
 from collectors.sources.promql import PromqlSource
 from collectors.sources.target import Target
 from collectors.wire.http import FetchError, HttpClient
@@ -48,10 +48,15 @@ async def examine_fleet(target: Target, client: HttpClient) -> Examined:
 
 
 async def _clock(url: str, client: HttpClient) -> Offset:
-    """Its `time()` is exact to the millisecond, so only the way there and back is left open."""
-    sent_s = time.time()
-    now_s = await PromApi(url, client).now_s()
-    return between(now_s, now_s + 1e-3, sent_s, time.time(), "time()")
+    """Its `time()` is exact to the millisecond, so only the way there and back is left open: the second time the connection is there."""
+    api = PromApi(url, client)
+
+    async def once() -> Offset:
+        sent_s = time.time()
+        now_s = await api.now_s()
+        return between(now_s, now_s + 1e-3, sent_s, time.time(), "time()")
+
+    return (await once()).narrowed(await once())
 
 
 async def _version(url: str, client: HttpClient) -> str:
@@ -93,6 +98,7 @@ def _judged(server: Examined, batches: list[Batch], version: str, clock: Offset)
         tuple(one for name in behind for one in kinds[name].series),
         tuple(one for name in behind for one in kinds[name].workers),
     )
+    routers = sum(one.role is Role.ROUTER for one in everything.workers)
     instances = len({batch.source for batch in batches}) - 1
     titles = ", ".join(reach.title for reach in behind.values())
     advice = [help_ for name, reach in behind.items() for help_ in helps(kinds[name], reach)]
@@ -101,7 +107,8 @@ def _judged(server: Examined, batches: list[Batch], version: str, clock: Offset)
         version=version,
         emulated=emulated,
         models=tuple(dict.fromkeys(one.model for one in everything.workers if one.model))[:MAX_NAMES],
-        workers=len(everything.workers),
+        workers=len(everything.workers) - routers,
+        routers=routers,
         findings=findings(everything),
         help=tuple(dict.fromkeys(advice)),
         notes=(f"{instances} instances{f' of {titles}' if titles else ''}, {down} not up", *filter(None, [warning])),

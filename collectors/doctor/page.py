@@ -76,9 +76,8 @@ def _meant(backend: Backend, reader: PageReader, families: frozenset[str], name:
     values = mapping.apply(reader.values[rows])
     family, label = backend.reach.version_label
     versions = [found for key in reader.keys if key.name == family and (found := dict(key.labels).get(label))]
-    notes = []
-    if idle(mapping.series, values.tolist()):
-        notes.append("no token made yet: what comes with the first request cannot be judged")
+    unused = idle(mapping.workers, mapping.series, values.tolist())
+    notes = ["no token made yet: what comes with the first request cannot be judged"] if unused else []
     if told := of_devices(mapping.series):
         notes.append(f"of devices and hosts: {told}")
     chips = [*(one.chip for one in mapping.workers), *(one.chip for one in mapping.devices)]
@@ -89,6 +88,7 @@ def _meant(backend: Backend, reader: PageReader, families: frozenset[str], name:
             workers=mapping.workers,
             families=families,
             facts={Fact.VERSION: versions[0]} if versions else {},
+            idle=unused,
         ),
         samples=len(reader.keys),
         emulated=mapping.emulated,

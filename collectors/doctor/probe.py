@@ -21,7 +21,7 @@ from collectors.doctor.fleet import examine_fleet
 from collectors.doctor.page import Page, PageError, understand
 from collectors.doctor.report import MAX_NAMES, Examined, Help, PageUse
 from collectors.doctor.stream import Greeting, greeting
-from collectors.model.vocabulary import TargetStatus
+from collectors.model.vocabulary import Role, TargetStatus
 from collectors.sources.kv_events import MISSING
 from collectors.sources.target import PAGE_PATH, PROM, Target, unique_names
 from collectors.wire.http import TEXT_TYPES, FetchError, HttpClient
@@ -182,6 +182,7 @@ class _Visit:
         notes = [*self._notes, *page.notes, *filter(None, [backend.side_effect])]
         if greeted is not None:
             notes += greeted.notes if streams else [f"its placement stream does not answer: {greeted.reason}"]
+        routers = sum(one.role is Role.ROUTER for one in seen.workers)
         models = [*(one.model for one in seen.workers), facts.get(Fact.MODEL, ""), *self._models]
         return Examined(
             name=self._target.name,
@@ -193,7 +194,8 @@ class _Visit:
             emulated=page.emulated,
             never_seen=backend.never_seen,
             models=tuple(dict.fromkeys(filter(None, models)))[:MAX_NAMES],
-            workers=len(seen.workers) or (greeted.workers if greeted else 0),
+            workers=len(seen.workers) - routers or (greeted.workers if greeted else 0),
+            routers=routers,
             devices=page.devices,
             chips=tuple(dict.fromkeys([*page.chips, *filter(None, [facts.get(Fact.CHIP)])]))[:MAX_NAMES],
             findings=findings(seen),

@@ -60,6 +60,8 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
     """Its mapping was made from documentation or source: we never had such a page."""
     models: tuple[str, ...] = ()
     workers: int = 0
+    routers: int = 0
+    """And front ends: they make no tokens."""
     devices: int = 0
     chips: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from collectors.backends.reach import Aspect, Evidence, Facts
 from collectors.doctor.findings import findings, helps
 from collectors.doctor.page import understand
@@ -22,7 +24,7 @@ class Judged:
     def __init__(self, text: str, **facts: str) -> None:
         found = understand(text.encode(), "http://host:1/metrics", "", "host:1")
         told: Facts = {**found.evidence.facts, **facts}
-        self.seen: Evidence = Evidence(found.evidence.series, found.evidence.workers, found.evidence.families, told)
+        self.seen: Evidence = replace(found.evidence, facts=told)
         self.page = found
         self.says = {one.aspect: one.says for one in findings(self.seen)}
         self.verdicts = tuple(one.verdict for one in findings(self.seen))

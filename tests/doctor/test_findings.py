@@ -142,6 +142,18 @@ def test_a_page_without_a_token_yet_says_so() -> None:
     assert not any("no token made yet" in note for note in Judged(VLLM).page.notes)
 
 
+def test_what_a_server_lacks_is_not_judged_before_its_first_request() -> None:
+    """Dynamo's labelled families come with it, the router's among them."""
+    page = "# TYPE dynamo_frontend_disconnected_clients gauge\ndynamo_frontend_disconnected_clients 0\n"
+    unused = Judged(page)
+    assert any("no token made yet" in note for note in unused.page.notes)
+    assert "--router-mode" not in unused.does(Aspect.PLACEMENT)
+    assert "DYN_SYSTEM_PORT=8081" in unused.does(Aspect.PLACEMENT)
+    used = Judged(page + 'dynamo_frontend_output_tokens_total{model="m"} 7\n')
+    assert "--router-mode" in used.does(Aspect.PLACEMENT)
+    assert "--router-mode" not in Judged(fixture("dynamo/frontend_under_load.metrics.txt")).does(Aspect.PLACEMENT)
+
+
 @pytest.mark.parametrize(
     ("seconds", "said"), [(0.01, "10 ms"), (0.0018, "1.8 ms"), (5e-4, "500 µs"), (1.0, "1 s"), (1.5e-5, "15 µs")]
 )
