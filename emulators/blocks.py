@@ -1,8 +1,10 @@
-"""Names of KV blocks: 64-bit hashes of everything up to and including the block, so that equal names mean equal prefixes.
+"""Names of KV blocks: 64-bit hashes of everything up to and including the block, so that equal names mean equal prefixes; and runs of them.
 
-Contents are not simulated; a token is known by whose it is (a shared prompt's or a session's) and where it stands.
+Contents are not simulated; a token is known by whose it is (a shared prompt's or a session's) and where it stands. A name is worked out once, when
+its context grows; everyone else speaks of runs: blocks `lo` to `hi` of a chain.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -27,7 +29,7 @@ def mix(values: Hashes) -> Hashes:
     return values ^ (values >> np.uint64(31))
 
 
-def chained(contents: Hashes, first: int = 0, carry: int = 0) -> tuple[list[int], int]:
+def chained(contents: Hashes, first: int = 0, carry: int = 0) -> tuple[Hashes, int]:
     """Names of consecutive blocks, from what is in each and what stood before the first.
 
     `contents`: a number for the 16 tokens of each block; `first`: index of the first of these blocks in its context; `carry`: returned by the
@@ -37,27 +39,63 @@ def chained(contents: Hashes, first: int = 0, carry: int = 0) -> tuple[list[int]
     links = mix(contents ^ mix((index + np.uint64(1)) * _STRIDE))
     links[:1] += np.uint64(carry)
     sums = np.cumsum(links, dtype=np.uint64)
-    return mix(sums).tolist(), int(sums[-1]) if len(sums) else carry
+    return mix(sums), int(sums[-1]) if len(sums) else carry
+
+
+class Chain:
+    """Consecutive blocks of the same origin, numbered by where they stand in their context, from `first` on. Equal blocks are in one chain only."""
+
+    __slots__ = ("_content", "_names", "carry", "end", "first")
+
+    def __init__(self, content: int, first: int = 0, carry: int = 0) -> None:
+        """`carry`: that of the chain which the context begins with, of `first` blocks."""
+        self.first = self.end = first
+        self.carry = carry
+        self._content = np.uint64(content)
+        self._names: Hashes = np.zeros(0, np.uint64)
+
+    def grow(self, end: int) -> None:
+        """Works out the names of all blocks before block `end`."""
+        if end > self.end:
+            names, self.carry = chained(np.full(end - self.end, self._content), self.end, self.carry)
+            self._names = np.concatenate([self._names, names])
+            self.end = end
+
+    def names(self, lo: int, hi: int) -> Hashes:
+        first = self.first
+        return self._names[lo - first : hi - first]
+
+
+Run = tuple[Chain, int, int]
+"""Blocks `lo` up to and without `hi` of a chain; not empty."""
 
 
 class Context:
-    """The growing context of one session: `shared_tokens` that other sessions have, too, then its own."""
+    """What a session has said and heard: a prompt that others have, too, then what is its own."""
 
-    __slots__ = ("_carry", "_own", "_shared", "_shared_blocks", "names")
+    __slots__ = ("_own", "_prompt", "_shared")
 
-    def __init__(self, shared: int, shared_tokens: int, own: int) -> None:
-        self._shared = np.uint64(shared)
-        self._shared_blocks = shared_tokens // BLOCK_TOKENS
-        self._own = np.uint64(own)
-        self._carry = 0
-        self.names: list[int] = []
+    def __init__(self, own: int, prompt: Chain | None = None) -> None:
+        self._prompt = prompt
+        self._shared = prompt.end if prompt else 0
+        self._own = Chain(own, self._shared, prompt.carry if prompt else 0)
 
-    def grow(self, tokens: int) -> list[int]:
-        """Names of all blocks of the first `tokens` tokens, the last block perhaps in part."""
-        have, want = len(self.names), blocks_for(tokens)
-        if want > have:
-            contents = np.full(want - have, self._own)
-            contents[: max(0, self._shared_blocks - have)] = self._shared
-            names, self._carry = chained(contents, have, self._carry)
-            self.names += names
-        return self.names[:want]
+    def grow(self, tokens: int) -> None:
+        """Has the first `tokens` tokens in named blocks, the last block perhaps in part."""
+        self._own.grow(blocks_for(tokens))
+
+    def runs(self, lo: int, hi: int) -> tuple[Run, ...]:
+        """Blocks `lo` up to and without `hi` of the context, in order."""
+        shared = self._shared
+        if lo >= hi:
+            return ()
+        if lo >= shared or self._prompt is None:
+            return ((self._own, lo, hi),)
+        if hi <= shared:
+            return ((self._prompt, lo, hi),)
+        return (self._prompt, lo, shared), (self._own, shared, hi)
+
+
+def length(runs: Sequence[Run]) -> int:
+    """Blocks in all of them."""
+    return sum([hi - lo for _, lo, hi in runs])

@@ -127,6 +127,7 @@ class Cluster:
         now, turn, archetype = self._loop.now_ns, session.turn, session.archetype
         prompt = session.tokens + turn.added
         self._received += 1
+        session.context.grow(prompt + turn.output)
         request = Request(
             id=f"r-{self._received}",
             stream=self._streams.take(),
@@ -134,7 +135,7 @@ class Cluster:
             prompt=prompt,
             output=turn.output,
             limit=archetype.limit,
-            names=session.context.grow(prompt + turn.output),
+            context=session.context,
             labels=labels(archetype.kind, prompt, archetype.limit),
             workflow=session.workflow,
             target_ttft_s=archetype.target_ttft_s,

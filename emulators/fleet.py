@@ -9,10 +9,11 @@ from emulators import catalogue
 from emulators.blocks import BLOCK_TOKENS
 from emulators.catalogue import Model
 from emulators.channel import Channel
+from emulators.fetching import Source
 from emulators.gpu import StepModel, StepNoise, pool_bytes
 from emulators.gpu_worker import GpuLimits, GpuWorker, Hooks
 from emulators.journal import Journal
-from emulators.kv import Pool, Source, Spill
+from emulators.kv import Pool, Spill
 from emulators.loop import Loop
 from emulators.lpu import DeviceClock, context_bucket, sram_left, token_gap_ns
 from emulators.lpu_worker import LpuWorker

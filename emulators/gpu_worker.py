@@ -6,20 +6,20 @@ it falls in: one event for many steps. When the pool is exhausted, the request a
 holds its KV until that has been moved. How long a step takes is `emulators.gpu`'s.
 """
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 import numpy as np
 
+from emulators.admission import Admission
 from emulators.batch import Batch
 from emulators.blocks import BLOCK_TOKENS, blocks_for
 from emulators.channel import Channel
+from emulators.fetching import Source
 from emulators.gpu import StepModel, StepNoise
 from emulators.journal import Journal, tier_code
-from emulators.kv import Pool, Source, locate
+from emulators.kv import Pool
 from emulators.loop import Loop
 from emulators.observed import Observed
 from emulators.request import Request
@@ -78,13 +78,11 @@ class GpuWorker:
             model,
         )
         self._loop, self._journal = loop, journal
-        self._noise, self._limits, self._sources = noise, limits, sources
+        self._noise, self._limits = noise, limits
         self._hooks = hooks
         self.front_end_ns = front_end_ns
         self._tier_code = tier_code(pool.tier)
-        self._waiting: deque[Request] = deque()
-        self._fetching = 0
-        self._fetched: deque[Request] = deque()
+        self._admission = Admission(slot, loop, journal, pool, sources, limits.max_sequences, observed, self._wake)
         self._running: list[Request] = []
         """In order of admission: the last is the first to be preempted."""
         self._prefilling: list[Request] = []
@@ -104,13 +102,11 @@ class GpuWorker:
 
     @property
     def waiting(self) -> int:
-        return len(self._waiting) + self._fetching + len(self._fetched)
+        return self._admission.waiting
 
     def submit(self, request: Request) -> None:
         """Takes a request into the queue."""
-        request.queued_ns = self._loop.now_ns
-        request.goal = request.prompt
-        self._waiting.append(request)
+        self._admission.submit(request)
         self._wake()
 
     def let_go(self, request: Request) -> None:
@@ -141,9 +137,11 @@ class GpuWorker:
                 chunks.append((request, tokens))
                 budget -= tokens
         while budget > 0 and self.observed.stats.preemptions == preemptions:
-            admitted = self._next_admitted(now)
+            admitted = self._admission.next(now, len(self._running))
             if admitted is None:
                 break
+            self._running.append(admitted)
+            self._prefilling.append(admitted)
             tokens = min(budget, admitted.goal - admitted.computed)
             self._extend(now, admitted, tokens)
             chunks.append((admitted, tokens))
@@ -265,7 +263,7 @@ class GpuWorker:
         """Blocks for the next token of each sequence, by preemption if need be."""
         for request, held, at in self._batch.short(1):
             while request.decoding_ns >= 0:
-                if self.pool.claim(now, request.names[request.held : held]):
+                if self.pool.claim(now, request.context.runs(request.held, held)):
                     self._batch.hold(request, held, at)
                     break
                 self._preempt(now, self._running[-1])
@@ -273,13 +271,13 @@ class GpuWorker:
     def _hold(self, now: int, steps: int) -> None:
         """Blocks for the next `steps` tokens of each sequence, for which there is room."""
         for request, held, at in self._batch.short(steps):
-            self.pool.claim(now, request.names[request.held : held])
+            self.pool.claim(now, request.context.runs(request.held, held))
             self._batch.hold(request, held, at)
 
     def _extend(self, now: int, request: Request, tokens: int) -> bool:
         """Blocks for the next `tokens` of a prompt; preempts whoever came later to get them, or the request itself."""
         held = blocks_for(request.computed + tokens)
-        while not self.pool.claim(now, request.names[request.held : held]):
+        while not self.pool.claim(now, request.context.runs(request.held, held)):
             victim = self._running[-1]
             self._preempt(now, victim)
             if victim is request:
@@ -297,94 +295,9 @@ class GpuWorker:
             self._journal.phase(request.id, "decode", self.slot, self.pool.tier, request.decoding_ns, now)
             request.decoding_ns = -1
         self._release(request)
-        request.computed = 0
-        request.goal = request.prompt + request.produced
-        request.preempted_ns = now
-        request.preemptions += 1
-        self.observed.stats.preemptions += 1
-        self._waiting.appendleft(request)
+        self._admission.again(now, request)
 
     def _release(self, request: Request) -> None:
         full = request.computed // BLOCK_TOKENS
-        self.pool.release(self._loop.now_ns, request.names[: request.held], full)
+        self.pool.release(self._loop.now_ns, request.context.runs(0, request.held), full)
         request.held = 0
-
-    # Admission
-
-    def _next_admitted(self, now: int) -> Request | None:
-        """The next request that can compute now: one whose fetch is over, or the head of the queue. None if there is no room."""
-        if self._fetched:
-            request = self._fetched.popleft()
-        else:
-            while self._waiting:
-                full = len(self._running) + self._fetching >= self._limits.max_sequences
-                if full or not self._admit(now, self._waiting[0]):
-                    return None
-                request = self._waiting.popleft()
-                if not request.fetches:
-                    break
-            else:
-                return None
-        self._running.append(request)
-        self._prefilling.append(request)
-        return request
-
-    def _admit(self, now: int, request: Request) -> bool:
-        """Claims the blocks of a prompt that are there already, and has those fetched that are elsewhere. False if the rest would not fit."""
-        if not self.pool.fits(request.names[: blocks_for(request.goal)]):
-            return False
-        names = request.names[: (request.goal - 1) // BLOCK_TOKENS]
-        sources = self._sources(request)
-        count, found = locate(names, self.pool, sources)
-        lenders = [source for source, blocks in zip(sources, found, strict=True) if source.pool.fits(blocks)]
-        if len(lenders) < len(sources):
-            sources = lenders
-            count, found = locate(names, self.pool, sources)
-        # Lenders first: making room here may push blocks down to them, and others out.
-        for source, blocks in zip(sources, found, strict=True):
-            if blocks:
-                source.pool.claim(now, blocks)
-        self.pool.claim(now, names[:count])
-        request.held = count
-        request.computed = count * BLOCK_TOKENS
-        for source, blocks in zip(sources, found, strict=True):
-            if blocks:
-                request.fetches += 1
-                source.send(self._loop, len(blocks), partial(self._fetch_done, request, source, blocks, now))
-        self._fetching += request.fetches > 0
-        hits = [(self.pool, count - sum(map(len, found)))]
-        hits += [(source.pool, len(blocks)) for source, blocks in zip(sources, found, strict=True)]
-        self._say_admitted(now, request, [(pool, blocks * BLOCK_TOKENS) for pool, blocks in hits if blocks])
-        return True
-
-    def _say_admitted(self, now: int, request: Request, hits: list[tuple[Pool, int]]) -> None:
-        computed = request.goal - sum(tokens for _, tokens in hits)
-        row = {
-            "event": "admitted",
-            "time_ns": now,
-            "request": request.id,
-            "worker": self.slot,
-            "computed_tokens": computed,
-            "hits": [[pool.slot, tokens] for pool, tokens in hits],
-        }
-        if request.preemptions:
-            row["again"] = True
-            self.observed.stats.recomputed_tokens += computed
-            self._journal.phase(request.id, "preempted", self.slot, self.pool.tier, request.preempted_ns, now)
-        else:
-            request.admitted_ns = now
-            request.computed_prompt = computed
-            self.observed.admitted(now, request, hits)
-            self._journal.phase(request.id, "queue", self.slot, self.pool.tier, request.queued_ns, now)
-        self._journal.requests.append(row)
-
-    def _fetch_done(self, request: Request, source: Source, blocks: list[int], start: int) -> None:
-        now = self._loop.now_ns
-        size = len(blocks) * source.pool.block_bytes
-        self._journal.phase(request.id, "fetch", self.slot, source.pool.tier, start, now, bytes=size)
-        source.pool.release(now, blocks, len(blocks))
-        request.fetches -= 1
-        if not request.fetches:
-            self._fetching -= 1
-            self._fetched.append(request)
-            self._wake()

@@ -4,11 +4,11 @@ Columns that are the same for a whole step are written once for all its rows; no
 """
 
 from collections.abc import Sequence
-from itertools import chain
 from typing import Final
 
 import numpy as np
 
+from emulators.blocks import Hashes, Run
 from emulators.events import BLOCK, DELIVERY, OCCUPANCY, REMOVED, STAGES, STORED, TIERS, Events, Row, Rows
 from emulators.stats import Ints
 
@@ -16,13 +16,14 @@ DECODE: Final = STAGES.index("decode")
 
 
 class Journal:
-    """Rows of `docs/placement-stream.md`, in the order in which they happen. Pools say themselves what they hold (`watch`)."""
+    """Rows of `docs/placement-stream.md`, in the order in which they happen."""
 
     def __init__(self) -> None:
         self.requests: list[Row] = []
         self.decisions: list[Row] = []
         self.phases: list[Row] = []
-        self._blocks: list[tuple[int, int, int, int, Sequence[int]]] = []
+        self._block_heads: list[tuple[int, int, int, int]] = []
+        self._block_names: list[Hashes] = []
         self._occupancy: list[tuple[int, int, int, int]] = []
         self._length = 0
         self._grow(4096)
@@ -74,11 +75,20 @@ class Journal:
         self._rows[at] = (time_ns, start_ns, time_ns - start_ns, stream, first_token, 1, worker, tier, DECODE, 0, 0)
         self._length = at + 1
 
-    def stored(self, time_ns: int, pool: int, block_bytes: int, names: Sequence[int]) -> None:
-        self._blocks.append((time_ns, pool, STORED, block_bytes, names))
+    def stored(
+        self, time_ns: int, pool: int, block_bytes: int, runs: Sequence[Run], *, backwards: bool = False
+    ) -> None:
+        """`backwards`: of each run the last block came first."""
+        for chain, lo, hi in runs:
+            names = chain.names(lo, hi)
+            self._block_heads.append((time_ns, pool, STORED, block_bytes))
+            self._block_names.append(names[::-1] if backwards else names)
 
-    def removed(self, time_ns: int, pool: int, block_bytes: int, names: Sequence[int]) -> None:
-        self._blocks.append((time_ns, pool, REMOVED, block_bytes, names))
+    def removed(self, time_ns: int, pool: int, block_bytes: int, runs: Sequence[Run]) -> None:
+        """Of each run the last block went first."""
+        for chain, lo, hi in runs:
+            self._block_heads.append((time_ns, pool, REMOVED, block_bytes))
+            self._block_names.append(chain.names(lo, hi)[::-1])
 
     def occupied(self, time_ns: int, pool: int, used_bytes: int, active_bytes: int) -> None:
         self._occupancy.append((time_ns, pool, used_bytes, active_bytes))
@@ -94,14 +104,15 @@ class Journal:
         rows = rows[np.lexsort((rows["stream"], rows["worker"], rows["time_ns"]))]
         events = Events(
             deliveries=rows,
-            blocks=_block_rows(self._blocks),
+            blocks=_block_rows(self._block_heads, self._block_names),
             occupancy=np.array(self._occupancy, OCCUPANCY),
             requests=self.requests,
             decisions=self.decisions,
             phases=self.phases,
         )
         self.requests, self.decisions, self.phases = [], [], []
-        self._blocks, self._occupancy, self._length = [], [], 0
+        self._block_heads, self._block_names = [], []
+        self._occupancy, self._length = [], 0
         return events
 
     def _grow(self, length: int) -> None:
@@ -121,13 +132,12 @@ def tier_code(name: str) -> int:
     return TIERS.index(name)
 
 
-def _block_rows(runs: list[tuple[int, int, int, int, Sequence[int]]]) -> Rows:
-    lengths = [len(run[4]) for run in runs]
+def _block_rows(heads: list[tuple[int, int, int, int]], names: list[Hashes]) -> Rows:
+    lengths = [len(run) for run in names]
     rows = np.zeros(sum(lengths), BLOCK)
-    if runs:
-        for column, values in zip(
-            ("time_ns", "pool", "op", "bytes"), zip(*(run[:4] for run in runs), strict=True), strict=True
-        ):
-            rows[column] = np.repeat(np.array(values, np.int64), lengths)
-        rows["hash"] = np.fromiter(chain.from_iterable(run[4] for run in runs), np.uint64, len(rows))
+    if heads:
+        columns = np.array(heads, np.int64).T
+        for column, values in zip(("time_ns", "pool", "op", "bytes"), columns, strict=True):
+            rows[column] = np.repeat(values, lengths)
+        rows["hash"] = np.concatenate(names)
     return rows

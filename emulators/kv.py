@@ -2,17 +2,18 @@
 
 A pool counts distinct resident blocks. A block is *active* while a request refers to it and *evictable* from then on; what is evicted moves to the pool
 below, if there is one and the path to it is not congested. A block is resident from when room is made for it, under the name that it has once full; a request that
-ends in mid-block gives that block up, as nobody could find it. Nothing here takes time: `emulators.channel` does.
+ends in mid-block gives that block up, as nobody could find it. Blocks are held as extents, so that what is done to a prompt costs by its pieces and not by its blocks. Nothing
+here takes time: `emulators.channel` does.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import indexOf
 from typing import Final
 
+from emulators.blocks import Chain, Run, length
 from emulators.channel import Channel
+from emulators.extents import Extent, cut, find, join
 from emulators.journal import Journal
-from emulators.loop import Loop
 from emulators.policy import Lru, Order
 
 MAX_BACKLOG_NS: Final = 1_000_000_000
@@ -23,7 +24,8 @@ class Pool:
     """KV memory of one worker or host. Sizes in blocks; `reserved` blocks are promised to running requests but not yet written."""
 
     __slots__ = (
-        "_idle", "_journal", "_refs", "_reported", "block_bytes", "capacity", "changed", "copied_in_bytes", "fetched_bytes", "hit_tokens", "owner", "reserved", "slot", "spill", "tier", "worker",
+        "_chains", "_idle", "_journal", "_order", "_reported", "block_bytes", "capacity", "changed", "copied_in_bytes", "fetched_bytes", "hit_tokens", "owner", "reserved", "slot", "spill",
+        "tier", "used", "worker",
     )  # fmt: skip
 
     def __init__(
@@ -42,6 +44,7 @@ class Pool:
         self.capacity, self.block_bytes = capacity, block_bytes
         self.spill = spill
         self.reserved = 0
+        self.used = 0
         self.hit_tokens = 0
         """Prompt tokens that were found here when their request was admitted for the first time."""
         self.copied_in_bytes = 0
@@ -52,151 +55,277 @@ class Pool:
         """Whether anything has happened here since the last `report`."""
         self._reported = (0, 0)
         self._journal = journal
-        self._refs: dict[int, int] = {}
-        self._idle: Order = Lru() if order is None else order
-
-    def __contains__(self, name: int) -> bool:
-        return name in self._refs
-
-    @property
-    def used(self) -> int:
-        return len(self._refs)
+        self._chains: dict[Chain, list[Extent]] = {}
+        """Extents of each chain, in order; no list is empty."""
+        self._idle = 0
+        self._order: Order = Lru() if order is None else order
 
     @property
     def active(self) -> int:
-        return len(self._refs) - len(self._idle)
+        return self.used - self._idle
 
     @property
     def room(self) -> int:
         """Blocks that may yet become active."""
-        return self.capacity - len(self._refs) + len(self._idle) - self.reserved
+        return self.capacity - self.used + self._idle - self.reserved
 
     def residents(self) -> dict[int, int]:
         """References to each resident block by its name, 0 for an evictable one."""
-        return dict(self._refs)
+        return {
+            name: extent.refs
+            for chain, extents in self._chains.items()
+            for extent in extents
+            for name in chain.names(extent.lo, extent.hi).tolist()
+        }
 
-    def prefix(self, names: Sequence[int]) -> int:
-        """How many of the first `names` are resident without a gap."""
-        try:
-            return indexOf(map(self._refs.__contains__, names), False)
-        except ValueError:
-            return len(names)
+    def stretch(self, run: Run) -> int:
+        """How many of the first blocks of `run` are alike: resident, or, as a negative number, not."""
+        chain, lo, hi = run
+        extents = self._chains.get(chain)
+        if extents is None:
+            return lo - hi
+        index = find(extents, lo)
+        if index == len(extents):
+            return lo - hi
+        if extents[index].lo > lo:
+            return lo - min(hi, extents[index].lo)
+        end = lo
+        for extent in extents[index:]:
+            if extent.lo > end:
+                break
+            end = extent.hi
+            if end >= hi:
+                return hi - lo
+        return end - lo
 
-    def missing(self, names: Sequence[int]) -> list[int]:
-        refs = self._refs
-        return [name for name in names if name not in refs]
+    def prefix(self, runs: Sequence[Run]) -> int:
+        """How many of the first blocks are resident without a gap."""
+        count = 0
+        for run in runs:
+            here = self.stretch(run)
+            count += max(0, here)
+            if here < run[2] - run[1]:
+                break
+        return count
 
-    def fits(self, names: Sequence[int], reserve: int = 0) -> bool:
+    def missing(self, runs: Sequence[Run]) -> int:
+        """How many are not resident."""
+        return self._tally(runs)[1]
+
+    def fits(self, runs: Sequence[Run], reserve: int = 0) -> bool:
         """Whether `claim` would succeed."""
-        refs = self._refs
-        return len(names) - _truths(map(refs.get, names)) + reserve <= self.room
+        idle, missing = self._tally(runs)
+        return idle + missing + reserve <= self.room
 
-    def claim(self, now_ns: int, names: Sequence[int], reserve: int = 0) -> bool:
-        """Makes all `names` active, those that are not resident by storing them, and promises `reserve` more. All or nothing."""
-        refs = self._refs
-        counts = list(map(refs.get, names))
-        idle = counts.count(0)
-        missing = counts.count(None)
+    def claim(self, now_ns: int, runs: Sequence[Run], reserve: int = 0) -> bool:
+        """Makes all blocks active, those that are not resident by storing them, and promises `reserve` more. All or nothing."""
+        idle, missing = self._tally(runs)
         if idle + missing + reserve > self.room:
             return False
-        new: Sequence[int] = names
-        if missing < len(names):
-            pairs = list(zip(names, counts, strict=True))
-            revived = names if idle == len(names) else [name for name, count in pairs if count == 0]
-            self._idle.take(revived)
-            refs.update(dict.fromkeys(revived, 1))
-            if idle + missing < len(names):
-                refs.update([(name, count + 1) for name, count in pairs if count])
-            new = [name for name, count in pairs if count is None] if missing else ()
+        new = [gap for run in runs for gap in self._refer(run)]
         if new:
-            self._evict(now_ns, len(refs) + len(new) - self.capacity)
-            refs.update(dict.fromkeys(new, 1))
+            self._evict(now_ns, self.used + missing - self.capacity)
+            for run in new:
+                self._store(run, 1)
             self._journal.stored(now_ns, self.slot, self.block_bytes, new)
         self.reserved += reserve
         self.changed = True
         return True
 
-    def claim_reserved(self, now_ns: int, name: int) -> None:
-        """Stores one block out of what was reserved. RuntimeError if nothing is."""
-        if self.reserved < 1:
+    def claim_reserved(self, now_ns: int, runs: Sequence[Run]) -> None:
+        """Stores blocks out of what was reserved. RuntimeError if nothing is."""
+        count = length(runs)
+        if self.reserved < count:
             raise RuntimeError(f"nothing is reserved in {self.tier} of {self.owner}")
-        self.reserved -= 1
-        self.claim(now_ns, (name,))
+        self.reserved -= count
+        self.claim(now_ns, runs)
 
-    def release(self, now_ns: int, names: Sequence[int], full: int, reserved: int = 0) -> None:
+    def release(self, now_ns: int, runs: Sequence[Run], full: int, reserved: int = 0) -> None:
         """Gives up references, and what is left of a reservation. The first `full` blocks stay, evictable; later ones that nobody else holds go.
 
         The last blocks become the first to be evicted, as they are of no use without those before them.
         """
-        refs = self._refs
-        counts = list(map(refs.__getitem__, names))
-        ending = names
-        if counts.count(1) < len(names):
-            pairs = list(zip(names, counts, strict=True))
-            ending = [name for name, count in pairs if count == 1]
-            refs.update([(name, count - 1) for name, count in pairs if count > 1])
-        stay = counts[:full].count(1)
-        idle, gone = ending[:stay][::-1], ending[stay:][::-1]
-        refs.update(dict.fromkeys(idle, 0))
-        self._idle.put(now_ns, idle)
-        for name in gone:
-            del refs[name]
+        idle: list[Run] = []
+        gone: list[Run] = []
+        start = length(runs)
+        for chain, lo, hi in reversed(runs):
+            start -= hi - lo
+            stay = min(hi, max(lo, lo + full - start))
+            extents = self._chains[chain]
+            first, middle, last = cut(extents, lo), cut(extents, stay), cut(extents, hi)
+            for index in range(last - 1, first - 1, -1):
+                extent = extents[index]
+                if extent.refs > 1:
+                    extent.refs -= 1
+                elif index < middle:
+                    extent.refs = 0
+                    self._idle += extent.hi - extent.lo
+                    self._order.put(now_ns, extent)
+                    idle.append((chain, extent.lo, extent.hi))
+                else:
+                    self.used -= extent.hi - extent.lo
+                    del extents[index]
+                    last -= 1
+                    gone.append((chain, extent.lo, extent.hi))
+            if extents:
+                join(extents, first, last)
+            else:
+                del self._chains[chain]
         if gone:
-            self._idle.forget(gone)
             self._journal.removed(now_ns, self.slot, self.block_bytes, gone)
         if idle and self.spill is not None and self.spill.through:
-            self.spill.take(now_ns, idle[::-1])
+            self.spill.take(now_ns, idle)
         self.reserved -= reserved
         self.changed = True
 
-    def adopt(self, now_ns: int, names: Sequence[int]) -> int:
-        """Takes in evictable blocks, the last as the most recently used; how many were not there. Those beyond its room are left out."""
-        refs, idle = self._refs, self._idle
-        counts = list(map(refs.get, names))
-        new = [name for name, count in zip(names, counts, strict=True) if count is None]
-        idle.put(now_ns, [name for name, count in zip(names, counts, strict=True) if count == 0])
-        del new[max(0, self.room) :]
-        if new:
-            self._evict(now_ns, len(refs) + len(new) - self.capacity)
-            refs.update(dict.fromkeys(new, 0))
-            idle.put(now_ns, new)
-            self._journal.stored(now_ns, self.slot, self.block_bytes, new)
+    def adopt(self, now_ns: int, runs: Sequence[Run]) -> int:
+        """Takes in evictable blocks, of each run the last block first, the latest as the most recently used; how many were not there. Those beyond its room are left out."""
+        new: list[Run] = []
+        for run in runs:
+            new += self._refresh(now_ns, run)
+        new = _first(new, self.room)
+        count = length(new)
+        if count:
+            self._evict(now_ns, self.used + count - self.capacity)
+            for run in new:
+                self._store(run, 0, now_ns)
+            self._journal.stored(now_ns, self.slot, self.block_bytes, new, backwards=True)
             self.changed = True
-        return len(new)
+        return count
 
     def expire(self, now_ns: int) -> None:
         """Drops what the order of eviction says is too old; it goes nowhere else."""
-        gone = self._idle.expired(now_ns)
+        gone: list[Run] = []
+        while (extent := self._order.expired(now_ns)) is not None:
+            gone.append(self._drop(extent, extent.hi - extent.lo))
         if gone:
-            for name in gone:
-                del self._refs[name]
             self._journal.removed(now_ns, self.slot, self.block_bytes, gone)
             self.changed = True
 
     def report(self, now_ns: int) -> None:
         """Writes an occupancy row, if it says something else than the last."""
         self.changed = False
-        held = self.used, self.active
+        used, active = held = self.used, self.active
         if held != self._reported:
             self._reported = held
-            used, active = held
             self._journal.occupied(now_ns, self.slot, used * self.block_bytes, active * self.block_bytes)
 
+    def _tally(self, runs: Sequence[Run]) -> tuple[int, int]:
+        """How many blocks are evictable, and how many are not resident."""
+        idle = missing = 0
+        for chain, lo, hi in runs:
+            missing += hi - lo
+            extents = self._chains.get(chain)
+            if extents is None:
+                continue
+            for index in range(find(extents, lo), len(extents)):
+                extent = extents[index]
+                if extent.lo >= hi:
+                    break
+                count = min(hi, extent.hi) - max(lo, extent.lo)
+                missing -= count
+                if not extent.refs:
+                    idle += count
+        return idle, missing
+
+    def _refer(self, run: Run) -> list[Run]:
+        """One reference more to each block that is resident; those that are not."""
+        chain, lo, hi = run
+        extents = self._chains.get(chain)
+        if extents is None or lo >= extents[-1].hi:
+            return [run]
+        gaps: list[Run] = []
+        first, last = cut(extents, lo), cut(extents, hi)
+        for extent in extents[first:last]:
+            if lo < extent.lo:
+                gaps.append((chain, lo, extent.lo))
+            lo = extent.hi
+            if not extent.refs:
+                self._order.take(extent)
+                self._idle -= extent.hi - extent.lo
+            extent.refs += 1
+        if lo < hi:
+            gaps.append((chain, lo, hi))
+        join(extents, first, last)
+        return gaps
+
+    def _refresh(self, now_ns: int, run: Run) -> list[Run]:
+        """The evictable blocks have been used, the first one last; those that are not resident, the last first."""
+        chain, lo, hi = run
+        extents = self._chains.get(chain)
+        if extents is None:
+            return [run]
+        gaps: list[Run] = []
+        first, last = cut(extents, lo), cut(extents, hi)
+        for extent in reversed(extents[first:last]):
+            if extent.hi < hi:
+                gaps.append((chain, extent.hi, hi))
+            hi = extent.lo
+            if not extent.refs:
+                self._order.take(extent)
+                self._order.put(now_ns, extent)
+        if lo < hi:
+            gaps.append((chain, lo, hi))
+        join(extents, first, last)
+        return gaps
+
+    def _store(self, run: Run, refs: int, now_ns: int = 0) -> None:
+        """Makes blocks resident that are not; there is room for them."""
+        chain, lo, hi = run
+        self.used += hi - lo
+        extent = Extent(chain, lo, hi, refs)
+        if not refs:
+            self._idle += hi - lo
+            self._order.put(now_ns, extent)
+        extents = self._chains.get(chain)
+        if extents is None:
+            self._chains[chain] = [extent]
+        else:
+            index = find(extents, lo)
+            extents.insert(index, extent)
+            join(extents, index, index + 1)
+
     def _evict(self, now_ns: int, count: int) -> None:
-        if count <= 0:
-            return
-        refs = self._refs
-        gone = self._idle.pop(count)
-        for name in gone:
-            del refs[name]
-        self._journal.removed(now_ns, self.slot, self.block_bytes, gone)
-        if self.spill is not None and not self.spill.through:
-            self.spill.take(now_ns, gone)
+        gone: list[Run] = []
+        while count > 0:
+            extent = self._order.oldest()
+            if extent is None:
+                raise RuntimeError(f"nothing can be evicted from {self.tier} of {self.owner}")
+            run = self._drop(extent, count)
+            gone.append(run)
+            count -= run[2] - run[1]
+        if gone:
+            self._journal.removed(now_ns, self.slot, self.block_bytes, gone)
+            if self.spill is not None and not self.spill.through:
+                self.spill.take(now_ns, gone)
+
+    def _drop(self, extent: Extent, most: int) -> Run:
+        """Takes up to so many blocks from the end of an evictable extent; which they were."""
+        chain, hi = extent.chain, extent.hi
+        count = min(most, hi - extent.lo)
+        self.used -= count
+        self._idle -= count
+        if extent.lo == hi - count:
+            self._order.take(extent)
+            extents = self._chains[chain]
+            if len(extents) == 1:
+                del self._chains[chain]
+            else:
+                del extents[find(extents, extent.lo)]
+        else:
+            extent.hi -= count
+        return chain, hi - count, hi
 
 
-def _truths(counts: Iterable[int | None]) -> int:
-    """How many are neither 0 nor None."""
-    return sum(map(bool, counts))
+def _first(runs: Sequence[Run], most: int) -> list[Run]:
+    """The first `most` blocks, of each run the last block first."""
+    kept: list[Run] = []
+    for chain, lo, hi in runs:
+        if most <= 0:
+            break
+        kept.append((chain, max(lo, hi - most), hi))
+        most -= hi - lo
+    return kept
 
 
 @dataclass(slots=True)
@@ -207,53 +336,10 @@ class Spill:
     channel: Channel
     through: bool = False
 
-    def take(self, now_ns: int, names: Sequence[int]) -> None:
+    def take(self, now_ns: int, runs: Sequence[Run]) -> None:
         if self.channel.backlog_ns(now_ns) <= MAX_BACKLOG_NS:
-            new = self.pool.adopt(now_ns, names)
+            new = self.pool.adopt(now_ns, runs)
             if new:
                 size = new * self.pool.block_bytes
                 self.channel.put(now_ns, size)
                 self.pool.copied_in_bytes += size
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A pool from which a prompt's blocks can be fetched, and the path to the one who fetches."""
-
-    pool: Pool
-    channels: tuple[Channel, ...]
-
-    def send(self, loop: Loop, blocks: int, arrived: Callable[[], None]) -> None:
-        """Sends so many blocks along all parts of the path at once; `arrived` is called when the slowest part is through."""
-        parts = len(self.channels)
-
-        def part() -> None:
-            nonlocal parts
-            parts -= 1
-            if not parts:
-                arrived()
-
-        size = blocks * self.pool.block_bytes
-        self.pool.fetched_bytes += size
-        for channel in self.channels:
-            channel.send(loop, size, part)
-
-
-def locate(names: Sequence[int], own: Pool, sources: Sequence[Source]) -> tuple[int, list[list[int]]]:
-    """Where the longest prefix that is anywhere lies: how many of `names` from the start, and which of them are in each source.
-
-    A block that is in several places counts for the first: `own`, then the sources in their order.
-    """
-    found: list[list[int]] = [[] for _ in sources]
-    at = own.prefix(names)
-    while at < len(names):
-        name = names[at]
-        if name not in own:
-            for source, blocks in zip(sources, found, strict=True):
-                if name in source.pool:
-                    blocks.append(name)
-                    break
-            else:
-                break
-        at += 1
-    return at, found

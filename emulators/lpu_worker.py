@@ -84,9 +84,10 @@ class LpuWorker:
         now = self._loop.now_ns
         while self._waiting and self._free:
             request, source = self._waiting[0]
-            names = request.names[: blocks_for(request.prompt)]
-            missing = len(self.pool.missing(names))
-            if not self.pool.claim(now, names, request.most_blocks - len(names)):
+            held = blocks_for(request.prompt)
+            runs = request.context.runs(0, held)
+            missing = self.pool.missing(runs)
+            if not self.pool.claim(now, runs, request.most_blocks - held):
                 return
             self._waiting.popleft()
             self.observed.queued(now - request.queued_ns)
@@ -124,7 +125,8 @@ class LpuWorker:
 
     def _open_block(self, running: _Running, number: int) -> None:
         request = running.request
-        self.pool.claim_reserved(self._loop.now_ns, request.names[(request.prompt + number) // BLOCK_TOKENS])
+        at = (request.prompt + number) // BLOCK_TOKENS
+        self.pool.claim_reserved(self._loop.now_ns, request.context.runs(at, at + 1))
         self._plan(running, number + BLOCK_TOKENS)
 
     def _finish(self, running: _Running) -> None:
@@ -134,7 +136,7 @@ class LpuWorker:
         heappush(self._free, running.slot)
         held = blocks_for(request.final_tokens)
         full = request.final_tokens // BLOCK_TOKENS
-        self.pool.release(now, request.names[:held], full, request.most_blocks - held)
+        self.pool.release(now, request.context.runs(0, held), full, request.most_blocks - held)
         self._journal.phase(request.id, "decode", self.slot, self.pool.tier, request.decoding_ns, now)
         self.observed.finished(now, request)
         self._on_finished(request)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from emulators.blocks import blocks_for
+from emulators.blocks import Context, blocks_for
 
 
 def _nobody() -> None:
@@ -20,8 +20,8 @@ class Request:
     prompt: int
     output: int
     limit: int
-    names: list[int]
-    """KV blocks of prompt and output, by position."""
+    context: Context
+    """KV blocks of prompt and output, by position: at least those are named."""
     labels: tuple[str, ...]
     workflow: str | None = None
     target_ttft_s: float | None = None

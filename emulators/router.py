@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 from emulators.blocks import BLOCK_TOKENS, blocks_for
 from emulators.events import Row
+from emulators.fetching import anywhere
 from emulators.kv import Pool
 from emulators.request import Request
 
@@ -155,8 +156,8 @@ class Router:
             return None
         resident = 0.0
         if place.role != "aggregated":
-            names = request.names[: blocks_for(request.prompt)]
-            resident = place.pool.prefix(names) / len(names)
+            blocks = blocks_for(request.prompt)
+            resident = place.pool.prefix(request.context.runs(0, blocks)) / blocks
         options = (self._scored(request, place, ingest, cached, resident) for ingest in ingests)
         return max(options, key=lambda option: option.score)
 
@@ -166,8 +167,8 @@ class Router:
         weights = self.weights
         cached = cached_by.get(ingest.slot)
         if cached is None:
-            names = request.names[: (request.prompt - 1) // BLOCK_TOKENS]
-            cached = cached_by[ingest.slot] = _anywhere(names, ingest.pools) * BLOCK_TOKENS
+            runs = request.context.runs(0, (request.prompt - 1) // BLOCK_TOKENS)
+            cached = cached_by[ingest.slot] = anywhere(runs, ingest.pools) * BLOCK_TOKENS
         waiting_s = ingest.prefill_seconds(ingest.pending_tokens) if ingest.prefill_seconds else 0.0
         terms = {
             "overlap": weights.overlap * cached / request.prompt,
@@ -183,17 +184,6 @@ class Router:
         estimate = option.ingest.prefill_seconds
         computing = estimate(option.ingest.pending_tokens + option.uncached) if estimate else 0.0
         return option.ingest.front_end_s + computing
-
-
-def _anywhere(names: Sequence[int], pools: Sequence[Pool]) -> int:
-    """Length of the longest prefix of which every block is in some pool."""
-    at = 0
-    while at < len(names):
-        step = max(pool.prefix(names[at:]) for pool in pools)
-        if not step:
-            break
-        at += step
-    return at
 
 
 def _candidate(option: _Option) -> Row:

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from emulators.blocks import Context
+from emulators.blocks import BLOCK_TOKENS, Chain, Context
 from emulators.loop import Loop
 from emulators.randomness import generator
 
@@ -98,6 +98,8 @@ class Workload:
         self._loop = loop
         self._ask = ask
         self._workflows = 0
+        self._prompts: dict[tuple[str, int], Chain] = {}
+        """What the sessions of an application have in common."""
         for archetype in archetypes:
             arrivals = generator(seed, "arrivals", archetype.name)
             sizes = generator(seed, "sizes", archetype.name)
@@ -126,16 +128,23 @@ class Workload:
         turns = draw_turns(archetype, sizes)
         application = int(sizes.integers(archetype.applications))
         own = int(sizes.integers(1 << 63))
-        shared = int(generator(application, "application", archetype.name).integers(1 << 63))
         workflow = None
         if archetype.workflow:
             self._workflows += 1
             workflow = f"w-{self._workflows}"
-        session = Session(archetype, turns, Context(shared, archetype.shared_tokens, own), workflow)
+        session = Session(archetype, turns, Context(own, self._prompt(archetype, application)), workflow)
         if under_way:
             session.at = int(sizes.integers(len(turns)))
             session.tokens = sum(turn.added + turn.output for turn in turns[: session.at])
         self._ask(session)
+
+    def _prompt(self, archetype: Archetype, application: int) -> Chain:
+        key = archetype.name, application
+        if key not in self._prompts:
+            content = int(generator(application, "application", archetype.name).integers(1 << 63))
+            self._prompts[key] = Chain(content)
+            self._prompts[key].grow(archetype.shared_tokens // BLOCK_TOKENS)
+        return self._prompts[key]
 
 
 def draw_turns(archetype: Archetype, rng: np.random.Generator) -> list[Turn]:

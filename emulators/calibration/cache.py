@@ -11,8 +11,12 @@ from typing import Final, TypedDict
 
 import msgspec
 
+from emulators.blocks import Chain
+from emulators.extents import Extent
 from emulators.policy import Order, order
 
+_NAMES: Final = Chain(0)
+"""Whatever chains a trace's blocks are in: each is an extent of its own."""
 UNLIMITED: Final = 0
 """The capacity that stands for a cache that never evicts."""
 CACHE_POLICIES: Final = ("lru", "lfu")
@@ -72,17 +76,22 @@ def read(path: Path) -> list[list[int]]:
     return prompts
 
 
-def hit_rate(prompts: Sequence[Sequence[int]], capacity: int, held: Order) -> float:
-    """Blocks found over all blocks, through a cache that is empty at first. `capacity` in blocks, 0 for unlimited; `held`: an empty order."""
+def hit_rate(prompts: Sequence[Sequence[int]], capacity: int, eviction: Order) -> float:
+    """Blocks found over all blocks, through a cache that is empty at first. `capacity` in blocks, 0 for unlimited; `eviction`: an empty order."""
     hits = 0
+    held: dict[int, Extent] = {}
     for names in prompts:
+        hits += next((at for at, name in enumerate(names) if name not in held), len(names))
         for name in names:
-            if name not in held:
-                break
-            hits += 1
-        held.put(0, names)
-        if capacity != UNLIMITED and len(held) > capacity:
-            held.pop(len(held) - capacity)
+            block = held.get(name)
+            if block is None:
+                block = held[name] = Extent(_NAMES, name, name + 1)
+            else:
+                eviction.take(block)
+            eviction.put(0, block)
+        while capacity != UNLIMITED and len(held) > capacity and (gone := eviction.oldest()):
+            eviction.take(gone)
+            del held[gone.lo]
     return hits / sum(map(len, prompts))
 
 

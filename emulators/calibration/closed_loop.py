@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from emulators.blocks import BLOCK_TOKENS, blocks_for
+from emulators.blocks import BLOCK_TOKENS, Context, Run, blocks_for, length
 from emulators.catalogue import Engine, Link
 from emulators.channel import Channel
 from emulators.gpu import StepModel, StepNoise
@@ -26,6 +26,8 @@ from emulators.samples import Samples
 from emulators.stats import Ints
 
 SEED = 7
+_CONTEXT = Context(0)
+"""That of every request, as nobody asks for names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +176,7 @@ class _ClosedLoop:
 
 
 def _request(number: int, received_ns: int, prompt: int, output: int) -> Request:
-    names: Any = range(blocks_for(prompt + output))
-    return Request("", number % 65_536, received_ns, prompt, output, output, names, ())
+    return Request("", number % 65_536, received_ns, prompt, output, output, _CONTEXT, ())
 
 
 def _lengths(rng: np.random.Generator, most: int, load: Load) -> list[int]:
@@ -193,27 +194,25 @@ class _Counted(Pool):
         self._arrived = arrived
         self._claimed = 0
 
-    def __contains__(self, name: int) -> bool:
-        return False
-
     @property
     def room(self) -> int:
         return self.capacity - self._claimed
 
-    def prefix(self, names: Sequence[int]) -> int:
-        return len(names) if self._arrived else 0
+    def stretch(self, run: Run) -> int:
+        return run[2] - run[1] if self._arrived else run[1] - run[2]
 
-    def fits(self, names: Any, reserve: int = 0) -> bool:
-        return len(names) <= self.room
+    def fits(self, runs: Sequence[Run], reserve: int = 0) -> bool:
+        return length(runs) <= self.room
 
-    def claim(self, now_ns: int, names: Sequence[int], reserve: int = 0) -> bool:
-        fits = len(names) <= self.room
+    def claim(self, now_ns: int, runs: Sequence[Run], reserve: int = 0) -> bool:
+        count = length(runs)
+        fits = count <= self.room
         if fits:
-            self._claimed += len(names)
+            self._claimed += count
         return fits
 
-    def release(self, now_ns: int, names: Sequence[int], full: int, reserved: int = 0) -> None:
-        self._claimed -= len(names)
+    def release(self, now_ns: int, runs: Sequence[Run], full: int, reserved: int = 0) -> None:
+        self._claimed -= length(runs)
 
 
 class _Unwritten(Journal):

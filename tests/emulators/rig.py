@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 import numpy as np
 
@@ -11,10 +12,11 @@ from emulators.blocks import Context
 from emulators.channel import Channel
 from emulators.cluster import Cluster
 from emulators.events import Events, Row
+from emulators.fetching import Source
 from emulators.gpu import StepModel, StepNoise
 from emulators.gpu_worker import GpuLimits, GpuWorker, Hooks
 from emulators.journal import Journal
-from emulators.kv import Pool, Source
+from emulators.kv import Pool
 from emulators.loop import Loop
 from emulators.lpu import DeviceClock, context_bucket
 from emulators.lpu_worker import LpuWorker
@@ -31,9 +33,16 @@ STEPS = StepModel.of(H100, 1, MODEL, ENGINE, bytes_per_weight=2, bytes_per_kv_va
 
 
 def request(number: int, prompt: int, output: int, limit: int | None = None) -> Request:
-    """A request with a context of its own."""
-    names = Context(0, 0, number).grow(prompt + output)
-    return Request(f"r-{number}", number, 0, prompt, output, limit or output, names, ("interactive",))
+    """A request with the context of that number."""
+    own = context(number)
+    own.grow(prompt + output)
+    return Request(f"r-{number}", number, 0, prompt, output, limit or output, own, ("interactive",))
+
+
+@cache
+def context(number: int) -> Context:
+    """The same for the same number."""
+    return Context(number)
 
 
 @dataclass

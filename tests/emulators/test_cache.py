@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emulators.calibration.cache import TraceError, hit_rate, report
+from emulators.extents import Extent
 from emulators.policy import POLICIES, Ttl, order
+from tests.emulators.line import LINE
 
 TRACE = Path(__file__).parents[1] / "fixtures" / "traces" / "mooncake_conversation_head.jsonl"
 
@@ -99,28 +101,41 @@ def test_what_cannot_be_asked() -> None:
         report(TRACE, [-1], "lru")
 
 
+def blocks(count: int) -> list[Extent]:
+    return [Extent(LINE, number, number + 1) for number in range(count)]
+
+
 def test_what_is_in_use_cannot_go() -> None:
     for policy in POLICIES:
         held = order(policy, 10 if policy == "ttl" else None)
-        held.put(0, (1, 2, 3))
-        held.take((1,))
-        assert 1 not in held
-        assert len(held) == 2
-        assert held.pop(2) == [2, 3]
-        held.put(1, (1,))
-        assert held.pop(1) == [1]
-        with pytest.raises(KeyError):
-            held.pop(1)
+        one, two, three = blocks(3)
+        for block in (one, two, three):
+            held.put(0, block)
+        held.take(one)
+        assert held.oldest() is two
+        held.take(two)
+        held.put(0, one)
+        assert held.oldest() is three
+        held.take(three)
+        assert held.oldest() is one
+        held.take(one)
+        assert held.oldest() is None
 
 
 def test_a_block_outlives_its_time_by_nothing() -> None:
     held = Ttl(10)
-    held.put(0, (1, 2))
-    held.put(5, (1,))
+    one, two = blocks(2)
+    held.put(0, one)
+    held.put(0, two)
+    held.take(one)
+    held.put(5, one)
     assert held.next_expiry_ns(5) == 10
-    assert held.expired(9) == []
-    assert held.expired(10) == [2]
-    assert held.expired(15) == [1]
+    assert held.expired(9) is None
+    assert held.expired(10) is two
+    held.take(two)
+    assert held.expired(14) is None
+    assert held.expired(15) is one
+    held.take(one)
     assert held.next_expiry_ns(20) == 30
 
 

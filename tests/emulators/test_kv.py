@@ -4,15 +4,15 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from emulators.blocks import BLOCK_TOKENS, Context, chained
+from emulators.blocks import BLOCK_TOKENS, Chain, Context, blocks_for, chained
 from emulators.channel import Channel
 from emulators.events import Events
+from emulators.fetching import Source, anywhere, locate
 from emulators.journal import Journal
-from emulators.kv import MAX_BACKLOG_NS, Pool, Source, Spill, locate
+from emulators.kv import MAX_BACKLOG_NS, Pool, Spill
 from emulators.loop import Loop
+from tests.emulators.line import NUMBERS, numbers, runs
 
 SIZE = 1 << 20
 FAST = 1e12
@@ -38,7 +38,7 @@ def residents(events: Events) -> dict[int, Counter[int]]:
     held: dict[int, Counter[int]] = {}
     for row in events.blocks:
         here = held.setdefault(int(row["pool"]), Counter())
-        name = int(row["hash"])
+        name = NUMBERS[int(row["hash"])]
         assert here[name] == int(row["op"]), f"block {name:x} in pool {row['pool']}"
         here[name] = 1 - int(row["op"])
     return {slot: +here for slot, here in held.items()}
@@ -46,8 +46,8 @@ def residents(events: Events) -> dict[int, Counter[int]]:
 
 def put(target: Pool, *names: int) -> None:
     """Stores blocks that nobody refers to afterwards."""
-    assert target.claim(0, names)
-    target.release(0, names, len(names))
+    assert target.claim(0, runs(*names))
+    target.release(0, runs(*names), len(names))
 
 
 def test_least_recently_used_goes_first() -> None:
@@ -56,34 +56,34 @@ def test_least_recently_used_goes_first() -> None:
         put(target, name)
     put(target, 1)  # used again
     put(target, 4)
-    assert set(target.residents()) == {1, 3, 4}
+    assert set(numbers(target)) == {1, 3, 4}
 
 
 def test_the_end_of_a_prefix_goes_before_its_start() -> None:
     target = pool(4)
     put(target, 1, 2, 3, 4)
     put(target, 9)
-    assert target.prefix((1, 2, 3, 4)) == 3
+    assert target.prefix(runs(1, 2, 3, 4)) == 3
 
 
 def test_what_is_referred_to_stays() -> None:
     target = pool(2)
-    assert target.claim(0, (1,))
+    assert target.claim(0, runs(1))
     put(target, 2)
     put(target, 3)
-    assert set(target.residents()) == {1, 3}
-    assert not target.claim(0, (4, 5)), "only one block can be made free"
-    assert set(target.residents()) == {1, 3}, "all or nothing"
+    assert set(numbers(target)) == {1, 3}
+    assert not target.claim(0, runs(4, 5)), "only one block can be made free"
+    assert set(numbers(target)) == {1, 3}, "all or nothing"
 
 
 def test_shared_blocks_count_once_and_stay_with_the_last_holder() -> None:
     target = pool(8)
-    assert target.claim(0, (1, 2, 3))
-    assert target.claim(0, (1, 2, 4))
+    assert target.claim(0, runs(1, 2, 3))
+    assert target.claim(0, runs(1, 2, 4))
     assert (target.used, target.active) == (4, 4)
-    target.release(0, (1, 2, 3), full=2)
+    target.release(0, runs(1, 2, 3), full=2)
     assert (target.used, target.active) == (3, 3), "block 3 was not full: nobody could find it again"
-    target.release(0, (1, 2, 4), full=3)
+    target.release(0, runs(1, 2, 4), full=3)
     assert (target.used, target.active) == (3, 0)
 
 
@@ -92,7 +92,7 @@ def test_evicted_blocks_move_down_tier_by_tier() -> None:
     hbm, dram, flash = tiers(journal, 2, 2, 2)
     for name in range(1, 8):
         put(hbm, name)
-    assert [set(one.residents()) for one in (hbm, dram, flash)] == [{6, 7}, {4, 5}, {2, 3}]
+    assert [set(numbers(one)) for one in (hbm, dram, flash)] == [{6, 7}, {4, 5}, {2, 3}]
     held = residents(journal.take())
     assert [set(held[slot]) for slot in range(3)] == [{6, 7}, {4, 5}, {2, 3}]
 
@@ -103,7 +103,7 @@ def test_a_block_that_is_below_already_is_only_refreshed() -> None:
     for name in (1, 2, 1, 3):  # DRAM: 1; 1 2; 2 1 (refreshed)
         put(hbm, name)
     put(hbm, 4)  # 3 comes down, 2 goes
-    assert set(dram.residents()) == {1, 3}
+    assert set(numbers(dram)) == {1, 3}
 
 
 def test_a_congested_path_drops_what_is_evicted() -> None:
@@ -113,20 +113,20 @@ def test_a_congested_path_drops_what_is_evicted() -> None:
         put(hbm, name)
     # Each takes 0.6 s to write, and at most a second of writing may wait.
     assert MAX_BACKLOG_NS == 1_000_000_000
-    assert set(dram.residents()) == {1, 2}
+    assert set(numbers(dram)) == {1, 2}
 
 
 def test_a_reservation_keeps_room() -> None:
     target = pool(4)
     put(target, 8, 9)
-    assert target.claim(0, (1,), reserve=2)
+    assert target.claim(0, runs(1), reserve=2)
     assert target.room == 1
-    assert not target.claim(0, (2, 3))
-    target.claim_reserved(0, 2)
-    target.claim_reserved(0, 3)
+    assert not target.claim(0, runs(2, 3))
+    target.claim_reserved(0, runs(2))
+    target.claim_reserved(0, runs(3))
     assert (target.active, target.reserved) == (3, 0)
     with pytest.raises(RuntimeError, match="nothing is reserved"):
-        target.claim_reserved(0, 4)
+        target.claim_reserved(0, runs(4))
 
 
 def test_locate_finds_the_longest_prefix_over_all_tiers() -> None:
@@ -135,9 +135,19 @@ def test_locate_finds_the_longest_prefix_over_all_tiers() -> None:
     put(dram, 2, 3)
     put(flash, 3, 4, 7)
     sources = (Source(dram, ()), Source(flash, ()))
-    count, found = locate((1, 2, 3, 4, 5, 6, 7), own, sources)
+    count, found = locate(runs(1, 2, 3, 4, 5, 6, 7), own, sources)
     assert count == 5
-    assert found == [[3], [4]]
+    assert found == [runs(3), runs(4)]
+
+
+def test_what_is_anywhere_counts_until_nobody_has_it() -> None:
+    pools = [pool(10) for _ in range(3)]
+    put(pools[0], 1, 2, 5)
+    put(pools[1], 2, 3)
+    put(pools[2], 3, 4, 7)
+    assert anywhere(runs(1, 2, 3, 4, 5, 6, 7), pools) == 5
+    assert anywhere(runs(2, 3, 9, 10), pools) == 2
+    assert anywhere(runs(6), pools) == 0
 
 
 def test_a_fetch_takes_as_long_as_the_slowest_part_of_its_path() -> None:
@@ -154,59 +164,44 @@ def test_names_are_chained() -> None:
     names, _ = chained(contents)
     head, carry = chained(contents[:4])
     tail, _ = chained(contents[4:], 4, carry)
-    assert head + tail == names
+    assert [*head, *tail] == list(names)
     changed = contents.copy()
     changed[3] += np.uint64(1)
     other, _ = chained(changed)
-    assert other[:3] == names[:3]
+    assert list(other[:3]) == list(names[:3])
     assert not set(other[3:]) & set(names[3:])
     swapped, _ = chained(contents[::-1].copy())
     assert not set(swapped) & set(names)
 
 
+def prompt(content: int) -> Chain:
+    chain = Chain(content)
+    chain.grow(6)
+    return chain
+
+
+def named(context: Context, tokens: int) -> list[int]:
+    context.grow(tokens)
+    return [name for chain, lo, hi in context.runs(0, blocks_for(tokens)) for name in chain.names(lo, hi).tolist()]
+
+
 def test_sessions_share_their_applications_prompt_and_nothing_else() -> None:
-    one, other, elsewhere = Context(1, 100, 50), Context(1, 100, 51), Context(2, 100, 50)
-    names = one.grow(400)
+    shared, other_prompt = prompt(1), prompt(2)
+    one, other, elsewhere = Context(50, shared), Context(51, shared), Context(50, other_prompt)
+    names = named(one, 400)
     assert len(names) == 25
-    assert other.grow(400)[:6] == names[:6]
-    assert not set(other.grow(400)[6:]) & set(names)
-    assert not set(elsewhere.grow(400)) & set(names)
-    assert one.grow(1_000)[:25] == names
-    assert len(set(one.grow(100_000))) == 100_000 // BLOCK_TOKENS
+    assert named(other, 400)[:6] == names[:6]
+    assert not set(named(other, 400)[6:]) & set(names)
+    assert not set(named(elsewhere, 400)) & set(names)
+    assert named(one, 1_000)[:25] == names
+    assert len(set(named(one, 100_000))) == 100_000 // BLOCK_TOKENS
 
 
-operation = st.tuples(st.integers(0, 5), st.integers(0, 7), st.integers(1, 6), st.booleans())
-
-
-@given(st.lists(operation, max_size=60), st.integers(2, 12), st.integers(1, 12))
-def test_pools_keep_their_promises(operations: list[tuple[int, int, int, bool]], capacity: int, below: int) -> None:
-    """Claims and releases of prefixes of a few sessions, in any order: a model of references says what must be there."""
-    journal = Journal()
-    hbm, dram = tiers(journal, capacity, below)
-    held: list[tuple[tuple[int, ...], int, int]] = []
-    references: Counter[int] = Counter()
-    for session, start, length, reserving in operations:
-        names = tuple(100 * session + at for at in range(length))
-        if held and start % 2:
-            names, full, reserve = held.pop(start % len(held))
-            hbm.release(0, names, full, reserve)
-            references.subtract(names)
-        else:
-            reserve = start if reserving else 0
-            newly = sum(not references[name] for name in names)
-            room = capacity - sum(count > 0 for count in references.values()) - sum(kept[2] for kept in held)
-            claimed = hbm.claim(0, names, reserve)
-            assert claimed == (newly + reserve <= room)
-            if claimed:
-                held.append((names, length, reserve))
-                references.update(names)
-        active = {name for name, count in references.items() if count}
-        assert {name: count for name, count in hbm.residents().items() if count} == dict(+references)
-        assert active <= set(hbm.residents())
-        assert (hbm.active, hbm.reserved) == (len(active), sum(kept[2] for kept in held))
-        assert hbm.used <= capacity
-        assert dram.used <= below
-        assert dram.active == 0
-    told = residents(journal.take())
-    assert set(told.get(0, ())) == set(hbm.residents())
-    assert set(told.get(1, ())) == set(dram.residents())
+def test_a_context_is_the_same_blocks_however_it_is_cut() -> None:
+    context = Context(50, prompt(1))
+    names = named(context, 400)
+    for lo in range(25):
+        for hi in range(25):
+            cut = context.runs(lo, hi)
+            assert [name for chain, a, b in cut for name in chain.names(a, b).tolist()] == names[lo:hi]
+            assert all(a < b for _, a, b in cut)

@@ -10,6 +10,7 @@ from emulators.journal import Journal
 from emulators.kv import Pool, Spill
 from emulators.loop import Loop
 from emulators.policy import Lfu, Ttl
+from tests.emulators.line import numbers, runs
 
 
 def arrivals(sends: list[tuple[int, int, bool]], bytes_per_s: float, latency_ns: int = 0) -> dict[int, int]:
@@ -91,31 +92,31 @@ def pools(*, through: bool) -> tuple[Pool, Pool, Channel]:
 @pytest.mark.parametrize("through", [False, True])
 def test_write_back_copies_at_eviction_and_write_through_at_once(through: bool) -> None:
     upper, below, channel = pools(through=through)
-    upper.claim(0, (1, 2))
-    upper.release(0, (1, 2), 2)
-    assert set(below.residents()) == ({1, 2} if through else set())
-    upper.claim(0, (3,))
-    assert set(upper.residents()) == {1, 3}
-    assert set(below.residents()) == ({1, 2} if through else {2})
+    upper.claim(0, runs(1, 2))
+    upper.release(0, runs(1, 2), 2)
+    assert set(numbers(below)) == ({1, 2} if through else set())
+    upper.claim(0, runs(3))
+    assert set(numbers(upper)) == {1, 3}
+    assert set(numbers(below)) == ({1, 2} if through else {2})
     assert channel.bytes_sent == 100 * below.used
 
 
 def test_a_pool_evicts_by_its_order() -> None:
     target = Pool(0, "HBM", "gpu", 0, 3, 100, Journal(), order=Lfu())
     for name in (1, 1, 2, 2, 3):
-        target.claim(0, (name,))
-        target.release(0, (name,), 1)
-    target.claim(0, (4,))
-    assert set(target.residents()) == {1, 2, 4}
+        target.claim(0, runs(name))
+        target.release(0, runs(name), 1)
+    target.claim(0, runs(4))
+    assert set(numbers(target)) == {1, 2, 4}
 
 
 def test_what_is_in_use_does_not_expire() -> None:
     journal = Journal()
     target = Pool(0, "HBM", "gpu", 0, 5, 100, journal, order=Ttl(10))
-    target.claim(0, (1, 2, 3))
-    target.release(5, (1, 2), 2)
+    target.claim(0, runs(1, 2, 3))
+    target.release(5, runs(1, 2), 2)
     target.expire(14)
     assert target.used == 3
     target.expire(15)
-    assert set(target.residents()) == {3}
+    assert set(numbers(target)) == {3}
     assert journal.take().blocks["op"].tolist() == [STORED] * 3 + [REMOVED] * 2

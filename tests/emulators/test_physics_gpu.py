@@ -5,8 +5,9 @@ import pytest
 
 from emulators import catalogue
 from emulators.channel import Channel
+from emulators.fetching import Source
 from emulators.gpu import StepModel, StepNoise, pool_bytes
-from emulators.kv import Pool, Source
+from emulators.kv import Pool
 from emulators.randomness import generator
 from tests.emulators.rig import BLOCK, ENGINE, H100, MODEL, STEPS, Rig, request
 
@@ -220,7 +221,7 @@ def test_a_fetched_prefix_delays_its_prompt_and_nobody_elses() -> None:
     rig = Rig()
     dram = Pool(2, "DRAM", "host", None, 1_000, BLOCK, rig.journal)
     cached = request(0, prompt=1_601, output=3)
-    dram.adopt(0, cached.names[:100])
+    dram.adopt(0, cached.context.runs(0, 100))
     rig.sources = (Source(dram, (Channel(14e9, 10_000),)),)
     rig.submit(0, cached)
     rig.submit(1, request(1, prompt=200, output=3))
@@ -235,7 +236,7 @@ def test_a_fetched_prefix_delays_its_prompt_and_nobody_elses() -> None:
     starts = {row["request"]: row["start_ns"] for row in events.phases if row["phase"] == "prefill"}
     assert starts["r-0"] >= fetch["start_ns"] + fetch["duration_ns"]
     assert (dram.active, dram.used) == (0, 100)
-    assert rig.hbm.prefix(cached.names) == 100, "a copy stays in the faster tier"
+    assert rig.hbm.prefix(cached.context.runs(0, 101)) == 100, "a copy stays in the faster tier"
 
 
 def test_the_whole_prompt_is_never_a_hit() -> None:

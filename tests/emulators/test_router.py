@@ -42,10 +42,11 @@ def a_router(sram: int = 2_000) -> Router:
     return Router(places, RULES, Weights())
 
 
-def a_request(number: int, prompt: int, kind: str = "interactive", limit: int = 500, owner: int = 0) -> Request:
-    names = Context(0, 0, owner or number).grow(prompt + limit)
+def a_request(number: int, prompt: int, kind: str = "interactive", limit: int = 500) -> Request:
+    context = Context(number)
+    context.grow(prompt + limit)
     return Request(
-        f"r-{number}", number, 0, prompt, limit, limit, names, labels(kind, prompt, limit), target_ttft_s=0.5
+        f"r-{number}", number, 0, prompt, limit, limit, context, labels(kind, prompt, limit), target_ttft_s=0.5
     )
 
 
@@ -128,7 +129,7 @@ def test_a_worker_that_holds_the_prefix_is_preferred() -> None:
     router = a_router()
     request = a_request(1, 9_000)
     place = router.places[1]
-    place.pool.claim(0, request.names[:500])
+    place.pool.claim(0, request.context.runs(0, 500))
     card = decided(router, request)
     assert card["chosen"] == 1
     terms = {candidate["worker"]: candidate["terms"] for candidate in card["candidates"]}
@@ -136,7 +137,7 @@ def test_a_worker_that_holds_the_prefix_is_preferred() -> None:
     assert terms[2]["overlap"] == 0
     # KV that a decoder has kept saves moving it.
     later = a_request(2, 600)
-    router.places[3].pool.claim(0, later.names[:38])
+    router.places[3].pool.claim(0, later.context.runs(0, 38))
     assert decided(router, later)["chosen"] == 3
 
 

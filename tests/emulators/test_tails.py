@@ -47,8 +47,9 @@ def gaps_ms(arrivals: list[tuple[float, int, int]], *, prefill_first: bool = Fal
         hooks=Hooks(lambda request: None, lambda request, worker: None, finished.append),
     )
     for number, (time_s, prompt, output) in enumerate(arrivals):
-        names = Context(0, 0, number).grow(prompt + output)
-        request = Request(f"r-{number}", number, round(time_s * 1e9), prompt, output, output, names, ())
+        context = Context(number)
+        context.grow(prompt + output)
+        request = Request(f"r-{number}", number, round(time_s * 1e9), prompt, output, output, context, ())
         loop.at(request.received_ns, worker.submit, request)
     loop.run(10**15, lambda: None)
     assert len(finished) == len(arrivals)

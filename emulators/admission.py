@@ -1,0 +1,136 @@
+"""Who computes next on a GPU engine: the queue, what of a prompt is held already, and the fetching of what lies elsewhere.
+
+First come first served. A request whose blocks are being fetched lets the next one pass; once its blocks are there it goes before the queue. Room for what is still to be computed
+is claimed step by step, by `emulators.gpu_worker`.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from emulators.blocks import BLOCK_TOKENS, Run, blocks_for, length
+from emulators.fetching import Source, locate
+from emulators.journal import Journal
+from emulators.kv import Pool
+from emulators.loop import Loop
+from emulators.observed import Observed
+from emulators.request import Request
+
+
+class Admission:
+    """One engine's queue. `sources` are where blocks that `pool` lacks may be fetched from, the fastest first; at most `most` requests run at once;
+    `ready` is called when the blocks of a request have come."""
+
+    def __init__(
+        self,
+        slot: int,
+        loop: Loop,
+        journal: Journal,
+        pool: Pool,
+        sources: Callable[[Request], Sequence[Source]],
+        most: int,
+        observed: Observed,
+        ready: Callable[[], None],
+    ) -> None:
+        self._slot, self._loop, self._journal, self._pool = slot, loop, journal, pool
+        self._sources, self._most, self._observed, self._ready = sources, most, observed, ready
+        self._waiting: deque[Request] = deque()
+        self._fetching = 0
+        self._fetched: deque[Request] = deque()
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting) + self._fetching + len(self._fetched)
+
+    def submit(self, request: Request) -> None:
+        """Takes a new request into the queue."""
+        request.queued_ns = self._loop.now_ns
+        request.goal = request.prompt
+        self._waiting.append(request)
+
+    def again(self, now: int, request: Request) -> None:
+        """Puts a request that was preempted, and holds nothing any more, at the head of the queue."""
+        request.computed = 0
+        request.goal = request.prompt + request.produced
+        request.preempted_ns = now
+        request.preemptions += 1
+        self._observed.stats.preemptions += 1
+        self._waiting.appendleft(request)
+
+    def next(self, now: int, running: int) -> Request | None:
+        """The next request that can compute now: one whose fetch is over, or the head of the queue. None if there is no room beside the `running` ones."""
+        if self._fetched:
+            return self._fetched.popleft()
+        while self._waiting:
+            full = running + self._fetching >= self._most
+            if full or not self._admit(now, self._waiting[0]):
+                return None
+            request = self._waiting.popleft()
+            if not request.fetches:
+                return request
+        return None
+
+    def _admit(self, now: int, request: Request) -> bool:
+        """Claims the blocks of a prompt that are there already, and has those fetched that are elsewhere. False if the rest would not fit."""
+        if not self._pool.fits(request.context.runs(0, blocks_for(request.goal))):
+            return False
+        prompt = request.context.runs(0, (request.goal - 1) // BLOCK_TOKENS)
+        sources = self._sources(request)
+        count, found = locate(prompt, self._pool, sources)
+        lenders = [source for source, runs in zip(sources, found, strict=True) if source.pool.fits(runs)]
+        if len(lenders) < len(sources):
+            sources = lenders
+            count, found = locate(prompt, self._pool, sources)
+        # Lenders first: making room here may push blocks down to them, and others out.
+        for source, runs in zip(sources, found, strict=True):
+            if runs:
+                source.pool.claim(now, runs)
+        self._pool.claim(now, request.context.runs(0, count))
+        request.held = count
+        request.computed = count * BLOCK_TOKENS
+        hits: list[tuple[Pool, int]] = []
+        here = count
+        for source, runs in zip(sources, found, strict=True):
+            if runs:
+                blocks = length(runs)
+                here -= blocks
+                hits.append((source.pool, blocks * BLOCK_TOKENS))
+                request.fetches += 1
+                source.send(self._loop, blocks, partial(self._arrived, request, source, runs, now))
+        if here:
+            hits.insert(0, (self._pool, here * BLOCK_TOKENS))
+        self._fetching += request.fetches > 0
+        self._say_admitted(now, request, hits)
+        return True
+
+    def _say_admitted(self, now: int, request: Request, hits: list[tuple[Pool, int]]) -> None:
+        computed = request.goal - sum(tokens for _, tokens in hits)
+        row = {
+            "event": "admitted",
+            "time_ns": now,
+            "request": request.id,
+            "worker": self._slot,
+            "computed_tokens": computed,
+            "hits": [[pool.slot, tokens] for pool, tokens in hits],
+        }
+        if request.preemptions:
+            row["again"] = True
+            self._observed.stats.recomputed_tokens += computed
+            self._journal.phase(request.id, "preempted", self._slot, self._pool.tier, request.preempted_ns, now)
+        else:
+            request.admitted_ns = now
+            request.computed_prompt = computed
+            self._observed.admitted(now, request, hits)
+            self._journal.phase(request.id, "queue", self._slot, self._pool.tier, request.queued_ns, now)
+        self._journal.requests.append(row)
+
+    def _arrived(self, request: Request, source: Source, runs: list[Run], start: int) -> None:
+        now, pool = self._loop.now_ns, source.pool
+        blocks = length(runs)
+        self._journal.phase(request.id, "fetch", self._slot, pool.tier, start, now, bytes=blocks * pool.block_bytes)
+        pool.release(now, runs, blocks)
+        request.fetches -= 1
+        if not request.fetches:
+            self._fetching -= 1
+            self._fetched.append(request)
+            self._ready()
