@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -23,12 +24,13 @@ class Server:
     """`url` without a path; `requests` in the order in which they came, the first of which sets `asked`."""
 
     port: int
+    scheme: str = "http"
     requests: list[Request] = field(default_factory=list)
     asked: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     @property
     def name(self) -> str:
@@ -36,7 +38,7 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def serving(handler: Handler, port: int = 0) -> AsyncIterator[Server]:
+async def serving(handler: Handler, port: int = 0, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
     """One request a connection; the connection ends with the handler, and the handler with the server."""
     tasks: set[asyncio.Task[None]] = set()
 
@@ -55,8 +57,8 @@ async def serving(handler: Handler, port: int = 0) -> AsyncIterator[Server]:
         writer.close()
         tasks.discard(task)
 
-    listening = await asyncio.start_server(connected, "127.0.0.1", port)
-    server = Server(listening.sockets[0].getsockname()[1])
+    listening = await asyncio.start_server(connected, "127.0.0.1", port, ssl=tls)
+    server = Server(listening.sockets[0].getsockname()[1], "https" if tls else "http")
     try:
         yield server
     finally:

@@ -137,7 +137,8 @@ class PlacementSource:
     def _failure(self, error: FetchError | PlacementError) -> Status:
         if isinstance(error, FetchError):
             return self._status(error.status, error.reason, error.limit)
-        return self._status(TargetStatus.REJECTED, safe_text(f"placement stream: {error}", MAX_REASON))
+        reason = safe_text(f"placement stream: {error}", MAX_REASON)
+        return self._status(TargetStatus.REJECTED, reason, error.limit)
 
     def _status(self, status: TargetStatus, reason: str = "", limit: str = "") -> Status:
         return Status(url=self._url, backend=self._backend, status=status, reason=reason, limit=limit)

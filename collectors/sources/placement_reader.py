@@ -10,6 +10,7 @@ import msgspec
 from collectors.model.batch import Inventory, Part, Watermark
 from collectors.wire.http import FetchError, HttpClient, Stream
 from collectors.wire.placement import ACCEPT, decoder_for
+from collectors.wire.placement_format import MAX_MESSAGE, PlacementError, TooLongError
 from collectors.wire.placement_merge import Merger
 from collectors.wire.safe import safe_text
 
@@ -23,6 +24,7 @@ class Reader:
         """Raises `PlacementError` for a content type that is not the stream's."""
         self._decoder = decoder_for(content_type)
         self._merger = Merger()
+        self._ungreeted = 0
         self.watermark_ns = -1
 
     @property
@@ -38,6 +40,10 @@ class Reader:
         """
         parts = self._decoder.feed(chunk)
         hello = self._decoder.hello
+        if hello is None:
+            self._ungreeted += len(chunk)
+            if self._ungreeted > MAX_MESSAGE:
+                raise PlacementError("no hello", f"first {MAX_MESSAGE} bytes", TooLongError.limit)
         for index, part in enumerate(parts):
             if isinstance(part, Watermark):
                 self.watermark_ns = max(self.watermark_ns, part.time_ns)
@@ -75,6 +81,8 @@ class SteppedStream:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + within_s
         while self.reader.watermark_ns < until_ns:
+            if loop.time() >= deadline:  # for all that keeps coming
+                return False
             # A read that is not over at the deadline goes on: to cancel it would end the stream.
             self._next = self._next or asyncio.ensure_future(self._chunk())
             done, _ = await asyncio.wait({self._next}, timeout=deadline - loop.time())

@@ -131,7 +131,11 @@ class HttpClient:
                 if kind and kind not in kinds:
                     shown, wanted = safe_text(kind, 60), "text" if kinds is TEXT_TYPES else accept
                     raise FetchError(f"not {wanted}: content type {shown}", TargetStatus.REJECTED)
-                return await self._body(response)
+                body = await self._body(response)
+                # A wrong length, or none, does not show that the end is missing: text ends its last line.
+                if kinds is TEXT_TYPES and body and not body.endswith((b"\n", b"# EOF")):
+                    raise FetchError("truncated")
+                return body
 
     @contextlib.asynccontextmanager
     async def stream(self, url: str, *, accept: str) -> AsyncIterator[Stream]:
@@ -176,10 +180,6 @@ class HttpClient:
                     raise FetchError(reason, TargetStatus.REJECTED, limit="max_body_bytes")
                 pieces.append(piece)
         decode.finish()
-        # Without a length, only the text itself can tell that the end is missing.
-        has_length = "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
-        if not has_length and pieces and not pieces[-1].endswith(b"\n"):
-            raise FetchError("truncated")
         return b"".join(pieces)
 
     def _opened(self) -> "ClientSession":

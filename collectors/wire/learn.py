@@ -5,7 +5,7 @@ series occurs twice, and whether the page is within limits. Texts that repeat on
 """
 
 from collections.abc import Callable
-from itertools import accumulate, compress
+from itertools import accumulate, compress, islice
 from struct import Struct
 from typing import Final
 
@@ -41,6 +41,7 @@ MAX_CELLS: Final = 512
 
 _SERIES_BITS: Final = 40
 _OTHER, _SAMPLE = 1, 2
+_NO_SAMPLE: Final = (b"", b"#")
 
 
 class _Name(msgspec.Struct, frozen=True, gc=False):
@@ -82,6 +83,12 @@ def _split(body: bytes, limits: Limits) -> list[bytes]:
     if longest > (most := limits.max_line_bytes):
         at = next(at for at, line in enumerate(lines, 1) if len(line) > most)
         raise ExpositionError(f"line of {len(lines[at - 1])} bytes is over the limit of {most}", at, "max_line_bytes")
+    if len(lines) > limits.max_series:
+        samples = (
+            at for at, line in enumerate(lines, 1) if line[:1] != b"#" and line.strip(BLANK)[:1] not in _NO_SAMPLE
+        )
+        if at := next(islice(samples, limits.max_series, None), 0):
+            raise ExpositionError(f"more than the limit of {limits.max_series} series", at, "max_series")
     return lines
 
 
@@ -112,7 +119,6 @@ class _Page:
         names, known_labels, no_labels = self._names, self._labels, self._no_labels
         keys, prefixes, tails, rows, idents = self.keys, self.prefixes, self.tails, self.rows, self.idents
         kinds = self.kinds = bytearray(len(lines))
-        max_series = self.limits.max_series
         kind = _OTHER
         for row, line in enumerate(lines):
             # Name and label set that were parsed before make the line what it was then, whatever they contain: a valid label set ends
@@ -151,8 +157,6 @@ class _Page:
                 keys.append(SampleKey(name.text, labels[0], name.family, name.type))
             else:
                 kind = 0
-            if len(rows) > max_series:
-                raise ExpositionError(f"more than the limit of {max_series} series", row + 1, "max_series")
 
     def _read_comment(self, line: bytes, at: int, kind: int) -> int:
         """Kind of the line. A comment without a family and an empty line go with the line before."""

@@ -19,7 +19,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Of a page or an answer, decompressed."""
     max_lines: Number = 500_000
     max_line_bytes: Bytes = 64 << 10
-    max_series: Number = 200_000
+    max_series: Number = 100_000
+    """A page of so many takes a second and 100 MB to learn."""
     max_labels: Number = 128
     """Of one series (vLLM's `cache_config_info` has 37)."""
     max_name_bytes: Bytes = 1 << 10
@@ -31,7 +32,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max_workers: Number = 4_096
     """And devices, of one page."""
     max_event_bytes: Bytes = 8 << 20
-    """Of one message of KV events. A scheduler's step of 128 Ki tokens takes less than 1 MiB, token ids included."""
+    """Of one message of KV events: a scheduler's step of 128 Ki tokens takes less than 1 MiB, token ids included. A placement stream's format has 1 MiB."""
     connect_s: Seconds = 3.0
     """Name, connection and TLS together."""
     idle_s: Seconds = 5.0

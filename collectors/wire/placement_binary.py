@@ -10,7 +10,14 @@ import numpy as np
 
 from collectors.model.batch import BLOCK, DELIVERY, EXTRA, Part
 from collectors.wire.placement_columns import occupancy
-from collectors.wire.placement_format import MAX_MESSAGE, VERSION, MessageError, PlacementError, unsupported
+from collectors.wire.placement_format import (
+    MAX_MESSAGE,
+    VERSION,
+    MessageError,
+    PlacementError,
+    TooLongError,
+    unsupported,
+)
 from collectors.wire.placement_messages import (
     BlocksMessage,
     DeliveriesMessage,
@@ -130,7 +137,7 @@ class BinaryDecoder:
                 if version != VERSION:
                     raise MessageError(unsupported(version))
                 if length > MAX_MESSAGE:
-                    raise MessageError(f"a body of {length} bytes; the limit is {MAX_MESSAGE}")
+                    raise TooLongError(f"a body of {length} bytes; the limit is {MAX_MESSAGE}")
                 if after > len(view):
                     self._need = after - at
                     break
@@ -149,7 +156,7 @@ class BinaryDecoder:
                 else:
                     self.skipped += 1
             except MessageError as error:
-                raise PlacementError(str(error), _where(*place)) from None
+                raise PlacementError(str(error), _where(*place), error.limit) from None
             at = after
             self._frames += 1
         self._offset += at

@@ -24,17 +24,26 @@ MAX_INT: Final = 2**63 - 1
 class MessageError(ValueError):
     """What is wrong with a message or row. A decoder adds where it stood and raises it as `PlacementError`."""
 
+    limit = ""
+
+
+class TooLongError(MessageError):
+    """A message over MAX_MESSAGE."""
+
+    limit = "max_event_bytes"
+
 
 class PlacementError(ValueError):
     """The stream breaks its format, or passes a limit of it: `what`, and `where` (line or frame, and the byte at which it begins).
 
-    The decoder that raised it has lost its place and reads no further.
+    The decoder that raised it has lost its place and reads no further. `limit`: which of a target's limits it is over.
     """
 
-    def __init__(self, what: str, where: str) -> None:
+    def __init__(self, what: str, where: str, limit: str = "") -> None:
         super().__init__(f"{where}: {what}")
         self.what = what
         self.where = where
+        self.limit = limit
 
 
 def unsupported(version: int | None) -> str:

@@ -4,7 +4,7 @@ from typing import Final
 
 from collectors.model.batch import Part
 from collectors.wire.placement_columns import DeliveryColumns, block_columns, occupancy
-from collectors.wire.placement_format import MAX_MESSAGE, MessageError, PlacementError
+from collectors.wire.placement_format import MAX_MESSAGE, MessageError, PlacementError, TooLongError
 from collectors.wire.placement_messages import (
     BlocksMessage,
     ColumnMessage,
@@ -79,7 +79,7 @@ class JsonDecoder:
             self._offset += len(data)
         self._tail += chunk[used:]
         if len(self._tail) > MAX_MESSAGE:
-            raise PlacementError(_too_long(), _where(self._lines, self._offset))
+            raise PlacementError(str(_too_long()), _where(self._lines, self._offset), TooLongError.limit)
         return parts
 
     def _read(self, data: bytes) -> list[Part]:
@@ -90,14 +90,14 @@ class JsonDecoder:
             try:
                 self._line(line, found, (self._lines, at))
             except MessageError as error:
-                raise PlacementError(str(error), _where(self._lines, at)) from None
+                raise PlacementError(str(error), _where(self._lines, at), error.limit) from None
             at += len(line) + 1
             self._lines += 1
         return found.settle(self._state.workers)
 
     def _line(self, line: bytes, found: _Found, place: Place) -> None:
         if len(line) > MAX_MESSAGE:
-            raise MessageError(_too_long())
+            raise _too_long()
         if line in _BLANK:
             return
         message, skipped = parse(line)
@@ -139,5 +139,5 @@ def _where(line: int, offset: int) -> str:
     return f"line {line + 1} at byte {offset}"
 
 
-def _too_long() -> str:
-    return f"a line of more than {MAX_MESSAGE} bytes"
+def _too_long() -> TooLongError:
+    return TooLongError(f"a line of more than {MAX_MESSAGE} bytes")
