@@ -112,7 +112,9 @@ class _Visit:
         try:
             body = await self._get("")
         except FetchError as error:
-            raise PageError(error.reason, error.status, elsewhere=error.http == 404, limit=error.limit) from None
+            # A server that has told its models is not down because it has no page (llama.cpp answers 501).
+            status = TargetStatus.REJECTED if self._owner is not None and error.http is not None else error.status
+            raise PageError(error.reason, status, elsewhere=error.http == 404, limit=error.limit) from None
         took_s = time.monotonic() - began_s
         target, limits = self._target, self._client.limits
         page = await asyncio.to_thread(understand, body, self._url, target.kind, target.name, limits)

@@ -95,6 +95,13 @@ async def test_sglang_without_a_page_is_told_how_to_have_one() -> None:
         assert [one.do for one in found.help] == ["--enable-metrics"]
 
 
+async def test_llama_cpp_without_its_page_is_not_called_down() -> None:
+    unsupported = says(page(b"{}", status="501 Not Implemented", kind="application/json"))
+    async with visited(models=listed("llamacpp"), metrics=unsupported) as (found, _):
+        assert (found.title, found.status, found.reason) == ("llama.cpp", TargetStatus.REJECTED, "http 501")
+        assert [one.do for one in found.help] == ["--metrics"]
+
+
 async def test_of_sglangs_arguments_nothing_but_what_is_asked_for_is_kept() -> None:
     answer = '{"version":"0.5.23","api_key":"s3cret","kv_events_config":"{}","internal_states":[{"x":1}]}'
     loads = '{"version":"0.5.23","accelerator":"NVIDIA GB300","loads":[]}'
