@@ -54,7 +54,7 @@ def watch(
     environment: Mapping[str, str] = NO_EXTRA,
 ) -> Seen:
     """Run one child to its end on a terminal of COLUMNS × ROWS."""
-    with _terminal() as (master, slave), _pipe() as (marks, marks_out):
+    with terminal() as (master, slave), _pipe() as (marks, marks_out):
         env = {k: v for k, v in os.environ.items() if k not in UNSET}
         env |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "BENCH_MARKS": str(marks_out), **environment}
         command = [sys.executable, "-m", module, *arguments]
@@ -103,7 +103,7 @@ def _read_terminal(master: int, seen: Seen) -> bool:
 
 
 @contextlib.contextmanager
-def _terminal() -> Iterator[tuple[int, int]]:
+def terminal() -> Iterator[tuple[int, int]]:
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
     try:

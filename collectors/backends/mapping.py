@@ -202,6 +202,7 @@ class Draft:
         self._constant: list[Series] = []
         self._constants: list[float] = []
         self._devices: dict[str, DeviceFacts] = {}
+        self._ids: dict[str, str] = {}
 
     def worker(self, facts: WorkerFacts) -> None:
         """A worker that the page speaks of. What was said of it first holds, but what was not said may come later."""
@@ -245,7 +246,7 @@ class Draft:
             Series(
                 signal=rule.signal,
                 kind=kind,
-                worker=worker,
+                worker=self._ids.setdefault(worker, worker),
                 metric=metric or key.name,
                 tier=tier or rule.tier,
                 le=le,

@@ -14,7 +14,6 @@ from collectors.backends import registry
 from collectors.backends.mapping import Backend, Mapping, MappingError, bounded
 from collectors.backends.registry import UnknownBackendError
 from collectors.model.batch import Batch, Inventory, Layout, Part, Samples, Status, WorkerInfo
-from collectors.model.signals import Series
 from collectors.model.vocabulary import TargetStatus
 from collectors.sources.source import Clock, Emit
 from collectors.wire.exposition import ExpositionError, PageReader
@@ -56,7 +55,9 @@ class ScrapeSource:
         self._reader = PageReader(client.limits)
         self._backend_name = backend.name if backend else ""
         self._mapping: Mapping | None = None
-        self._told: tuple[tuple[object, ...], tuple[Series, ...]] | None = None
+        self._told_workers: tuple[object, ...] | None = None
+        self._told_series: int | None = None
+        """Mark of what was told: as long as the page it is too long to be kept."""
         self._tried = False
 
     @property
@@ -132,15 +133,17 @@ class ScrapeSource:
         return self._mapping
 
     def _parts(self, mapping: Mapping) -> tuple[Part, ...]:
-        workers, series = (mapping.emulated, *mapping.workers), mapping.series
-        told_workers, told_series = self._told or (None, None)
-        self._told = workers, series
+        workers = mapping.emulated, *mapping.workers
         parts: list[Part] = [self._status(TargetStatus.UP)]
-        if workers != told_workers:
+        if workers != self._told_workers:
+            self._told_workers = workers
             parts.append(inventory_of(mapping))
-        # A list may be long, and is the same object while the page looks the same.
-        if series is not told_series and series != told_series:
-            parts.append(Layout(series))
+        if mapping.series or self._told_series is None:
+            series = hash(mapping.series)
+            if series != self._told_series:
+                self._told_series = series
+                parts.append(Layout(mapping.series))
+            self._mapping = msgspec.structs.replace(mapping, series=())
         values = mapping.apply(self._reader.values)
         values.setflags(write=False)
         parts.append(Samples(values))

@@ -50,8 +50,9 @@ class Columns:
         self.size = len(series)
         gauges: dict[_Column, list[int]] = {}
         groups: dict[tuple[Key, str, bool], dict[_Column, list[int]]] = {}
+        keys: dict[Key, Key] = {}
         for position, one in enumerate(series):
-            column = _column(one)
+            column = _column(one, keys)
             if one.kind is Kind.GAUGE:
                 gauges.setdefault(column, []).append(position)
             elif one.kind is Kind.COUNTER:
@@ -83,7 +84,8 @@ class Columns:
         self._count_positions, self._count_columns = _gather([positions for _, positions in ordered])
         self.groups = Groups(sizes)
         self.gauge_count = len(gauges)
-        self._numbers = {column: number for number, (column, _) in enumerate(ordered)}
+        self._marks = np.array([hash(column) for column, _ in ordered], dtype=np.int64)
+        """Of the counter columns: 64 bits tell them from those of another layout."""
         self.keys = tuple(dict.fromkeys([*self.gauges, *self.counters, *self.histograms]))
         """Everything that can be asked for, in the page's order within each kind."""
         self.pools: dict[tuple[str, Tier, str], frozenset[Signal]] = {}
@@ -95,7 +97,8 @@ class Columns:
 
     def origin(self, earlier: "Columns") -> Indexes:
         """For each counter column its number in `earlier`, negative where it is new."""
-        return np.array([earlier._numbers.get(column, -1) for column in self._numbers], dtype=np.intp)
+        numbers = {mark: number for number, mark in enumerate(earlier._marks.tolist())}
+        return np.array([numbers.get(mark, -1) for mark in self._marks.tolist()], dtype=np.intp)
 
     def split(self, values: Floats) -> tuple[Floats, Floats]:
         """The values of the gauge columns and those of the counter columns."""
@@ -107,9 +110,10 @@ class Columns:
         return gauges, counted
 
 
-def _column(one: Series) -> _Column:
+def _column(one: Series, keys: dict[Key, Key]) -> _Column:
     le = one.le if one.kind is Kind.BUCKET and one.le is not None else 0.0
-    return _Column(Key(one.worker, one.signal, one.tier, one.owner, one.to, one.label), _family(one), one.kind, le)
+    key = Key(one.worker, one.signal, one.tier, one.owner, one.to, one.label)
+    return _Column(keys.setdefault(key, key), _family(one), one.kind, le)
 
 
 def _family(one: Series) -> str:

@@ -68,14 +68,21 @@ class _Window(NamedTuple):
 
 
 class History:
-    """Totals of `groups.columns` counters at each sample of the last `horizon_ns`."""
+    """Totals of `groups.columns` counters at each sample of the last `horizon_ns`.
+
+    They are kept modulo 2^32, which tells how much any two of them are apart, until a counter grows so fast that it might not.
+    """
 
     def __init__(self, groups: Groups, horizon_ns: int) -> None:
         self._horizon_ns = horizon_ns
         self._groups = groups
         self._begin, self._end = 0, 0
         self._times = np.zeros(16, dtype=np.int64)
-        self._totals = np.zeros((16, groups.columns), dtype=np.int64)
+        self._totals: npt.NDArray[np.uint32] | Counts = np.zeros((16, groups.columns), dtype=np.uint32)
+        self._total = np.zeros(groups.columns, dtype=np.int64)
+        """At the newest sample."""
+        self._most = 2**32 // (2 * horizon_ns // GRID_NS + 2)
+        """What a counter may grow by between two samples, of which there are two a cell of the grid at most."""
         self._since = np.zeros(groups.columns, dtype=np.int64)
         self._latest = np.full(groups.columns, UNKNOWN, dtype=np.int64)
         self.reset_ns: int | None = None
@@ -101,14 +108,16 @@ class History:
         now = np.where(groups.whole(now < 0), UNKNOWN, now)
         before = np.where(groups.whole(self._latest < 0), UNKNOWN, self._latest)
         increase, reset = growth(before, now, groups)
-        total = increase if self._end == self._begin else self._totals[self._end - 1] + increase
+        total = increase if self._end == self._begin else self._total + increase
+        if self._totals.dtype != np.int64 and increase.max(initial=0) >= self._most:
+            self._widen()
         fresh = (before < 0) & (now >= 0)
         if fresh.any():
             self._since[fresh] = time_ns
-            self._totals[self._begin : self._end, fresh] = total[fresh]
+            self._totals[self._begin : self._end, fresh] = total[fresh].astype(self._totals.dtype)
         if reset.any():
             self.reset_ns = time_ns
-        self._latest = now
+        self._latest, self._total = now, total
         self._append(time_ns, total)
         self._asked = None
 
@@ -143,7 +152,7 @@ class History:
             int(self._times[first]),
             int(self._times[stop - 1]),
             int(self._times[stop]) if stop < self._end else _EVER_NS[1],
-            self._totals[stop - 1] - self._totals[first],
+            (self._totals[stop - 1] - self._totals[first]).astype(np.int64),
             self._since.tolist(),
             self._latest.tolist(),
         )
@@ -156,7 +165,8 @@ class History:
         source = origin[kept]
         size = self._end - self._begin
         other._times = self._times[self._begin : self._end].copy()
-        other._totals = np.zeros((size, groups.columns), dtype=np.int64)
+        other._totals = np.zeros((size, groups.columns), dtype=self._totals.dtype)
+        other._total[kept] = self._total[source]
         other._totals[:, kept] = self._totals[self._begin : self._end, source]
         other._since[kept] = self._since[source]
         other._latest[kept] = self._latest[source]
@@ -172,7 +182,7 @@ class History:
         elif self._end == len(times):
             self._make_room()
         self._times[self._end] = time_ns
-        self._totals[self._end] = total
+        self._totals[self._end] = total.astype(self._totals.dtype)
         self._end += 1
         held = self._times[self._begin : self._end]
         self._begin += int(held.searchsorted(time_ns - self._horizon_ns))
@@ -181,8 +191,13 @@ class History:
         size = self._end - self._begin
         capacity = max(16, size + size // 4)
         times = np.zeros(capacity, dtype=np.int64)
-        totals = np.zeros((capacity, self._groups.columns), dtype=np.int64)
+        totals = np.zeros((capacity, self._groups.columns), dtype=self._totals.dtype)
         times[:size] = self._times[self._begin : self._end]
         totals[:size] = self._totals[self._begin : self._end]
         self._times, self._totals = times, totals
         self._begin, self._end = 0, size
+
+    def _widen(self) -> None:
+        """Totals whole from now on."""
+        newest = self._totals[self._end - 1]
+        self._totals = self._total - (newest - self._totals).astype(np.int64)

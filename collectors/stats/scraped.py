@@ -60,7 +60,8 @@ class ScrapedStats:
     """
 
     def __init__(self, horizon_ns: int = 60_000_000_000) -> None:
-        self._series: tuple[object, ...] = ()
+        self._series = hash(())
+        """Mark of the layout: as long as the page it is too long to be kept."""
         self._columns = Columns()
         self._history = History(self._columns.groups, horizon_ns)
         self._gauges: Floats | None = None
@@ -85,12 +86,13 @@ class ScrapedStats:
 
     def layout(self, layout: Layout) -> None:
         """Series that are the same as before keep their history; the others begin with the next samples."""
-        if layout.series == self._series:
+        series = hash(layout.series)
+        if series == self._series:
             return
         self._heard += 1
         columns = Columns(layout.series)
         self._history = self._history.rearranged(columns.groups, columns.origin(self._columns))
-        self._series, self._columns, self._gauges = layout.series, columns, None
+        self._series, self._columns, self._gauges = series, columns, None
 
     def samples(self, samples: Samples, time_ns: int) -> None:
         """Take one scrape. Raises `LayoutError` unless it has one value for each series of the layout."""

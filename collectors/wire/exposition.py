@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from collectors.wire.grammar import ExpositionError
-from collectors.wire.layout import Layout, SampleKey, Values
+from collectors.wire.layout import Layout, SampleKey, Values, shared
 from collectors.wire.learn import learn
 from collectors.wire.limits import DEFAULT, Limits
 
@@ -37,24 +37,33 @@ class PageReader:
         self._limits = limits
         self._wanted = wanted
         self._layout: Layout | None = None
-        self._cut: bytes | None = None
+        self._cut: tuple[int, int] | None = None
+        """Mark of the page last read."""
 
     def read(self, body: bytes) -> bool:
         """True if the series changed, so that `keys` have to be looked at again. Raises ExpositionError and then keeps the last page."""
         layout = self._layout
         if layout is not None and len(body) <= self._limits.max_body_bytes:
             cut = layout.cut(body)
-            if cut is not None and cut == self._cut:
+            mark = None if cut is None else _mark(cut)
+            if mark is not None and mark == self._cut:
                 self.values = self.values.view()
                 return False
             values = layout.reread(cut, self._limits) if cut is not None else None
             if values is not None:
-                self.values, self._cut = values, cut
+                self.values, self._cut = values, mark
                 return False
         learnt, values = learn(body, self._limits, self._wanted)
+        learnt = shared(learnt)
         changed = layout is None or learnt.prefixes != layout.prefixes or learnt.keys != layout.keys
-        self._layout, self._cut, self.values = learnt, learnt.cut(body), values
+        cut = learnt.cut(body)
+        self._layout, self._cut, self.values = learnt, None if cut is None else _mark(cut), values
         self.families = learnt.families
         if changed:
             self.keys = learnt.keys
         return changed
+
+
+def _mark(page: bytes) -> tuple[int, int]:
+    """Tells pages apart (64 bits, of a hash that is keyed anew in each process) without keeping them."""
+    return len(page), hash(page)

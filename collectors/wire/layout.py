@@ -8,6 +8,7 @@ of families that nobody wants they see no more than that the number of lines is 
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Final
+from weakref import WeakValueDictionary
 
 import msgspec
 import numpy as np
@@ -52,15 +53,16 @@ class Run(msgspec.Struct, frozen=True, gc=False):
     slack: int
 
 
-class Layout(msgspec.Struct, frozen=True, eq=False, gc=False):
+class Layout(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """A page cut to its wanted lines, of which there is one more than `newlines`.
 
-    Those that `samples` picks are `prefixes[i]` and a number; those that `others` picks are `comments`, to the byte. `families` are those
+    `kinds` has a byte for each of them. Those that `samples` picks are `prefixes[i]` and a number; those that `others` picks are `comments`, to the byte. `families` are those
     declared by a TYPE line, sampled or not, with their types. `overhead` is the length of a cut page less that of its values joined by
     commas. After the longest prefix a line has `spare` bytes to its limit. `runs` is None if the cut page is the whole page.
     `pack` makes float64 bytes of as many floats as there are samples.
     """
 
+    kinds: bytes
     keys: tuple[SampleKey, ...]
     families: dict[str, str]
     prefixes: tuple[bytes, ...]
@@ -118,6 +120,16 @@ class Layout(msgspec.Struct, frozen=True, eq=False, gc=False):
             except ExpositionError:
                 return None
         return as_values(self.pack(*numbers))
+
+
+_shared: Final[WeakValueDictionary[tuple[object, ...], Layout]] = WeakValueDictionary()
+
+
+def shared(layout: Layout) -> Layout:
+    """The layout itself, or an equal one that is in use: pages of one kind of target differ in nothing but their values."""
+    families = tuple(layout.families.items())
+    text = layout.kinds, layout.keys, families, layout.prefixes, layout.comments, layout.runs
+    return _shared.setdefault((*text, layout.newlines, layout.page_newlines, layout.overhead, layout.spare), layout)
 
 
 def picker(rows: Sequence[int]) -> Picker:

@@ -274,6 +274,7 @@ class _Page:
         pack = Struct(f"{len(numbers)}d").pack
         spare = self.limits.max_line_bytes - max(map(len, self.prefixes), default=0)
         layout = Layout(
+            kinds=kinds,
             keys=tuple(self.keys),
             families={self._safe(name): kind for name, kind in self._declared.items() if self._is_wanted(name)},
             prefixes=tuple(self.prefixes),

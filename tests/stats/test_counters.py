@@ -141,3 +141,22 @@ def test_no_columns_at_all_is_fine(sizes: list[int]) -> None:
     found.add(0, np.zeros(sum(sizes), dtype=np.int64))
     found.add(SECOND, np.zeros(sum(sizes), dtype=np.int64))
     assert found.latest.tolist() == [0] * sum(sizes)
+
+
+@given(
+    st.lists(st.sampled_from([0, 1, 70_000, 2**23 - 1, 2**23, 2**31, 2**32 - 1, 2**32, 2**40]), min_size=1, max_size=90)
+)
+def test_totals_of_any_growth_are_whole_numbers(increases: list[int]) -> None:
+    found = History(Groups([1, 1]), 60 * SECOND)
+    value = 0
+    for step, increase in enumerate([0, *increases]):
+        value += increase
+        found.add(step * SECOND, counts(np.array([float(value), float(step)])))
+    begin = max(0, len(increases) - 60)
+    for first in {begin, (begin + len(increases)) // 2}:
+        if first == len(increases):
+            continue
+        for columns, expected in ((slice(0, 1), sum(increases[first:])), (slice(1, 2), len(increases) - first)):
+            held = found.increase(columns, first * SECOND, 1_000 * SECOND)
+            assert held is not None
+            assert int(held[0][0]) == expected

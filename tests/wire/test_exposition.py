@@ -219,3 +219,20 @@ def test_stacked_marks_and_invisible_letters_in_labels() -> None:
 def test_long_labels_are_cut_in_the_keys() -> None:
     only = key(f'a{{b="{"x" * 9000}"}} 1')
     assert only.labels == (("b", "x" * 511 + "…"),)
+
+
+def test_readers_of_pages_of_one_kind_share_what_they_learnt() -> None:
+    page = b'# TYPE a counter\na_total{x="1"} 1\nb 2\n'
+    one, two, other = PageReader(), PageReader(), PageReader()
+    one.read(page)
+    two.read(page.replace(b" 2", b" 77.5"))
+    other.read(page.replace(b"b", b"c"))
+    assert one.keys is two.keys
+    assert one.keys != other.keys
+    for reader, last in ((one, 2.0), (two, 77.5), (other, 2.0)):
+        assert reader.values.tolist() == [1.0, last]
+    moved = PageReader()
+    moved.read(b'b 2\n# TYPE a counter\na_total{x="1"} 1\n')
+    assert moved.values.tolist() == [2.0, 1.0]
+    assert not one.read(page.replace(b"} 1", b"} 5"))
+    assert one.values.tolist() == [5.0, 2.0]
