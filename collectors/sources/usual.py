@@ -17,6 +17,7 @@ class UsualPort(NamedTuple):
 USUAL_PORTS: Final = (
     UsualPort(8000, "vLLM, Dynamo frontend, TensorRT-LLM, Neuron monitor"),
     UsualPort(30_000, "SGLang"),
+    UsualPort(29_000, "SGLang model gateway"),
     UsualPort(8080, "llama.cpp, LMCache server"),
     UsualPort(3000, "TGI"),
     UsualPort(9000, "TGI metrics"),

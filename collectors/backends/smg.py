@@ -1,0 +1,83 @@
+"""SGLang's model gateway (`smg`, port 29000 by default): what it routed, to whom, and how long that took.
+
+The gateway is a row of its own, with the role of a router. Tokens, TTFT and TPOT it counts in gRPC mode only. Names and labels: the HELP texts in the wheel
+sglang-router 0.3.2, and a captured page. Left out, for it is the same once more: choices by branch of a policy, outcomes of the circuit breakers, errors by
+worker, the pool's size by type (`smg_worker_health` names the workers), what the HTTP server before the router counts.
+"""
+
+from collections.abc import Collection, Sequence
+from collections.abc import Mapping as Table
+from typing import Final
+
+from collectors.backends.mapping import Backend, Draft, Mapping, Rule, histogram, outdated, rules
+from collectors.backends.reach import Reach
+from collectors.model.signals import Kind, Signal, WorkerFacts
+from collectors.model.vocabulary import Role
+from collectors.wire.exposition import SampleKey
+
+_P: Final = "smg_"
+_TOKENS: Final = f"{_P}router_tokens_total"
+_REQUESTS: Final = f"{_P}router_request_duration_seconds"
+_GENERATION: Final = f"{_P}router_generation_duration_seconds"
+_OF_TOKENS: Final = {
+    "input": Rule(Signal.PROMPT_TOKENS, Kind.COUNTER),
+    "output": Rule(Signal.GENERATION_TOKENS, Kind.COUNTER),
+}
+"""By the label `token_type`."""
+
+_RULES: Final = {
+    **rules(
+        {
+            f"{_P}worker_requests_active": Rule(Signal.REQUESTS_RUNNING, Kind.GAUGE),
+            f"{_P}router_requests_total": Rule(Signal.REQUESTS_FINISHED, Kind.COUNTER),
+            f"{_P}router_request_errors_total": Rule(Signal.REQUEST_ERRORS, Kind.COUNTER),
+            f"{_P}worker_selection_total": Rule(Signal.SELECTIONS, Kind.COUNTER),
+            f"{_P}worker_retries_total": Rule(Signal.MIGRATIONS, Kind.COUNTER, label="retry"),
+            f"{_P}worker_health": Rule(Signal.HEALTHY, Kind.GAUGE),
+        },
+        {
+            f"{_P}router_ttft_seconds": Signal.TTFT,
+            f"{_P}router_tpot_seconds": Signal.TPOT,
+            _REQUESTS: Signal.E2E,
+            _GENERATION: Signal.E2E,
+        },
+    ),
+    **histogram(f"{_P}router_stage_duration_seconds", Rule(Signal.STAGE, Kind.BUCKET)),
+}
+_LABELS: Final = {
+    f"{_P}router_request_errors_total": "error_type",
+    f"{_P}worker_selection_total": "policy",
+    f"{_P}worker_health": "worker",
+    **dict.fromkeys(histogram(f"{_P}router_stage_duration_seconds", Rule(Signal.STAGE, Kind.BUCKET)), "stage"),
+}
+"""The label by which samples of a name are told apart."""
+_REPLACED: Final = {_GENERATION: _REQUESTS}
+"""Names that count only on a page without the other one."""
+
+
+def _detect(names: Collection[str]) -> bool:
+    return any(map(_wanted, names))
+
+
+def _wanted(family: str) -> bool:
+    return family.startswith(_P)  # one that has routed nothing yet is known by the rest
+
+
+def _map(keys: Sequence[SampleKey], target: str) -> Mapping:
+    draft = Draft()
+    worker = f"{target}/gateway"
+    labels = [dict(key.labels) for key in keys]
+    models = {model for one in labels if (model := one.get("model"))}
+    draft.worker(WorkerFacts(worker, model=models.pop() if len(models) == 1 else "", role=Role.ROUTER))
+    old = outdated(keys, _REPLACED)
+    for index, (key, one) in enumerate(zip(keys, labels, strict=True)):
+        if (rule := _meaning(key.name, one)) and key.name not in old:
+            draft.take(index, key, one, rule, worker=worker, label=one.get(_LABELS.get(key.name, ""), ""))
+    return draft.mapping()
+
+
+def _meaning(name: str, labels: Table[str, str]) -> Rule | None:
+    return _OF_TOKENS.get(labels.get("token_type", "")) if name == _TOKENS else _RULES.get(name)
+
+
+BACKEND: Final = Backend("smg", _detect, _wanted, _map, Reach("SGLang model gateway"))
