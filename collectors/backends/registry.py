@@ -71,3 +71,8 @@ def named(name: str) -> Backend:
         if backend.name == name:
             return backend
     raise UnknownBackendError(f"unknown back end {name!r}; known: {', '.join(NAMES)}")
+
+
+def calling_itself(names: Collection[str]) -> Backend | None:
+    """The back end whose server gives one of these as the owner of its models."""
+    return next((backend for backend in _ALL if backend.reach.owned_by in names and backend.reach.owned_by), None)

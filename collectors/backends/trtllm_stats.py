@@ -4,11 +4,12 @@ The answer holds what came since it was last asked for, and is gone for every ot
 has said that there is no other. Fields: NVIDIA/TensorRT-LLM `docs/source/commands/trtllm-serve/trtllm-serve.rst`.
 """
 
+import math
 from typing import Final
 
 import msgspec
 
-from collectors.backends.json_page import Count, JsonError, JsonPage
+from collectors.backends.json_page import Count, JsonError, JsonPage, decoded
 from collectors.model.signals import Kind, Series, Signal, WorkerFacts
 from collectors.model.vocabulary import Tier
 
@@ -21,6 +22,41 @@ class Iterations(msgspec.Struct, frozen=True):
     """How things stood after the last of them."""
     steps_s: tuple[float, ...]
     """Duration of each, in order."""
+
+
+BOUNDS_S: Final = tuple(digit * 10.0**power for power in range(-4, 2) for digit in (1.0, 2.0, 5.0))
+"""Upper bounds of the buckets that steps are counted in: 0.1 ms to 50 s."""
+
+
+class Steps:
+    """What the worker of `target` told, answer by answer: durations of steps are added up, for each is told only once."""
+
+    def __init__(self, target: str) -> None:
+        self._target = target
+        self._seconds = 0.0
+        self._counts = [0] * (len(BOUNDS_S) + 1)
+
+    def read(self, body: bytes) -> JsonPage | None:
+        """None if nothing happened since the last time. Raises JsonError."""
+        found = iterations(decoded(body), self._target)
+        if found is None:
+            return None
+        for step_s in found.steps_s:
+            self._seconds += step_s
+            for place, bound_s in enumerate((*BOUNDS_S, math.inf)):
+                self._counts[place] += step_s <= bound_s
+        return JsonPage(
+            found.newest.workers,
+            (*found.newest.series, *_histogram(f"{self._target}/0")),
+            (*found.newest.values, *map(float, self._counts), self._seconds, float(self._counts[-1])),
+        )
+
+
+def _histogram(worker: str) -> tuple[Series, ...]:
+    """Buckets, sum and count of the durations."""
+    signal, metric = Signal.ITERATION, "iterLatencyMS"
+    buckets = [Series(signal, Kind.BUCKET, worker, metric, le=le) for le in (*BOUNDS_S, math.inf)]
+    return (*buckets, Series(signal, Kind.SUM, worker, metric), Series(signal, Kind.COUNT, worker, metric))
 
 
 class _Blocks(msgspec.Struct, rename="camel"):

@@ -25,24 +25,15 @@ from collectors.model.vocabulary import Role, TargetStatus
 from collectors.sources.kv_events import MISSING
 from collectors.sources.target import PAGE_PATH, PROM, Target, unique_names
 from collectors.wire.http import TEXT_TYPES, FetchError, HttpClient
+from collectors.wire.models import MODELS_PATH, models_of
 from collectors.wire.safe import safe_text
 
 AT_A_TIME: Final = 32
 """Targets that are looked at at once."""
 _JSON: Final = frozenset({"application/json"})
-_MODELS: Final = "/v1/models"
 _MAX_FACT: Final = 120
 """Cells of a fact."""
 _DRAINED: Final = "trtllm"
-
-
-class _Model(msgspec.Struct):
-    id: str = ""
-    owned_by: str = ""
-
-
-class _Models(msgspec.Struct):
-    data: list[_Model] = []
 
 
 async def examine_all(targets: Sequence[Target], client: HttpClient) -> tuple[Examined, ...]:
@@ -96,12 +87,11 @@ class _Visit:
     async def _introduce(self) -> None:
         """Who it says it is, before its page is read."""
         try:
-            listed = msgspec.json.decode(await self._get(_MODELS, json=True), type=_Models).data[:MAX_NAMES]
-        except (FetchError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            listed = []
-        self._models = tuple(safe_text(one.id, _MAX_FACT) for one in listed if one.id)
-        owners = {one.owned_by for one in listed if one.owned_by}
-        self._owner = next((one for one in map(registry.named, registry.NAMES) if one.reach.owned_by in owners), None)
+            listed = models_of(await self._get(MODELS_PATH, json=True))[:MAX_NAMES]
+        except (FetchError, ValueError):
+            listed = ()
+        self._models = tuple(one.id for one in listed if one.id)
+        self._owner = registry.calling_itself({one.owned_by for one in listed})
         if _DRAINED in (self._target.kind, self._owner.name if self._owner else ""):
             self._url = self._beside(registry.named(_DRAINED).reach.page)
             self._notes.append(f"its {PAGE_PATH} is left alone: {trtllm_stats.SIDE_EFFECT}")
