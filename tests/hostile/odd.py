@@ -1,18 +1,21 @@
 """Pages that are valid and say what cannot be: they are read, and what is no figure is none."""
 
+from collections.abc import Callable
 from typing import Final
 
-from tests.hostile.targets import ESCAPES, GOOD, UP, Hostile
+from tests.hostile.targets import ESCAPES, GOOD, OLD, UP, Hostile
 from tests.loopback import page, says, says_in_turn
 
-
-def said(text: str) -> Hostile:
-    return Hostile(says(page(text.encode())), UP)
+Make = Callable[[], Hostile]
 
 
-def in_turn(*texts: str) -> Hostile:
-    """Another page each time, over and over."""
-    return Hostile(says_in_turn([page(text.encode()) for text in texts * 200]), UP)
+def said(text: str) -> Make:
+    return lambda: Hostile(says(page(text.encode())), UP)
+
+
+def in_turn(*texts: str) -> Make:
+    """Another page each time, over and over, from the first one on."""
+    return lambda: Hostile(says_in_turn([page(text.encode()) for text in texts * 200]), UP)
 
 
 def engine(running: str = "7", waiting: str = "3", tokens: str = "100") -> str:
@@ -33,7 +36,7 @@ def gaps(*pairs: tuple[str, str]) -> str:
     )
 
 
-ODD: Final = {
+ODD: Final[dict[str, Make]] = {
     "escapes in labels and names": said(
         f'vllm:num_requests_running{{engine="{ESCAPES}",model_name="{ESCAPES * 40}"}} 7\n'
         f'{{"vllm:num_requests_waiting","{ESCAPES}"="{ESCAPES}"}} 3\n{{"{ESCAPES}"}} 1\n'
@@ -56,5 +59,5 @@ ODD: Final = {
     ),
     "bounds that change": in_turn(gaps(("0.05", "1"), ("+Inf", "2")), gaps(("0.07", "1"), ("+Inf", "2"))),
     "a page that shrinks": in_turn(engine() + gaps(("0.1", "1"), ("+Inf", "1")), GOOD.decode()),
-    "HTTP/1.0 without a length": Hostile(says(b"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n" + GOOD), UP),
+    "HTTP/1.0 without a length": lambda: Hostile(says(OLD + GOOD), UP),
 }

@@ -18,7 +18,7 @@ from tests.hostile.targets import DOWN, EXCHANGES, PAGES, PATIENT, REJECTED, STR
 from tests.hostile.watcher import texts
 from tests.loopback import page, says, serving
 
-ALL: dict[str, Hostile] = {**EXCHANGES, **PAGES, **STREAMS, **ODD}
+ALL: dict[str, Hostile] = {**EXCHANGES, **PAGES, **STREAMS, **{name: make() for name, make in ODD.items()}}
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 HEALTHY = {"vLLM": "vllm/under_load.metrics.txt", "Dynamo": "dynamo/decode_worker1_under_load.metrics.txt"}
 MOST_BYTES = 160 << 20
