@@ -12,10 +12,14 @@ _STREAM, _PRODUCED, _OUTPUT, _KV, _LAST, _HELD = range(6)
 class Batch:
     """One column a sequence, in the order in which they joined. Requests are brought up to date when they leave."""
 
-    __slots__ = ("_columns", "_requests", "size")
+    __slots__ = ("_columns", "_covered", "_left", "_requests", "size")
 
     def __init__(self) -> None:
         self.size = 0
+        self._left: int | None = None
+        """Steps until the first has all its tokens; None if that is to be worked out."""
+        self._covered = 0
+        """Steps for which each has blocks, at least."""
         self._requests: list[Request] = []
         self._columns: Ints = np.zeros((6, 64), np.int64)
 
@@ -40,7 +44,9 @@ class Batch:
 
     def least_left(self) -> int:
         """Steps until the first of them has all its tokens."""
-        return int((self._columns[_OUTPUT, : self.size] - self._columns[_PRODUCED, : self.size]).min())
+        if self._left is None:
+            self._left = int((self._columns[_OUTPUT, : self.size] - self._columns[_PRODUCED, : self.size]).min())
+        return self._left
 
     def join(self, request: Request) -> None:
         if self.size == self._columns.shape[1]:
@@ -48,21 +54,29 @@ class Batch:
         row = (request.stream, request.produced, request.output, request.computed, request.last_ns, request.held)
         self._columns[:, self.size] = row
         self._requests.append(request)
+        covered = request.held * BLOCK_TOKENS - request.computed
+        self._covered = min(self._covered, covered) if self.size else covered
+        self._left = None
         self.size += 1
 
     def leave(self, request: Request) -> None:
         self._remove(np.array([self._requests.index(request)]))
 
-    def blocks_short(self, steps: int) -> int:
-        """Blocks that all sequences together lack for so many more tokens each."""
-        return int(self._short(steps).sum())
-
     def short(self, steps: int) -> list[tuple[Request, int, int]]:
         """Sequences that lack blocks for so many more tokens, how many each then holds, and where each stands."""
-        short = self._short(steps)
-        lacking = np.flatnonzero(short)
-        held = self._columns[_HELD, lacking] + short[lacking]
-        return [(self._requests[at], holds, at) for at, holds in zip(lacking.tolist(), held.tolist(), strict=True)]
+        if steps <= self._covered or not self.size:
+            return []
+        columns = self._columns[:, : self.size]
+        need = -(-(columns[_KV] + steps) // BLOCK_TOKENS)
+        lacking = np.flatnonzero(need > columns[_HELD])
+        if not len(lacking):
+            self._covered = steps
+        held = need[lacking].tolist()
+        return [(self._requests[at], holds, at) for at, holds in zip(lacking.tolist(), held, strict=True)]
+
+    def covered(self, steps: int) -> None:
+        """Notes that all have blocks for so many more tokens."""
+        self._covered = max(self._covered, steps)
 
     def hold(self, request: Request, held: int, at: int) -> None:
         """Notes that a sequence now holds its first `held` blocks; `at` is where it stood, before others may have left."""
@@ -77,16 +91,16 @@ class Batch:
         columns[_PRODUCED] += steps
         columns[_KV] += steps
         columns[_LAST] = now_ns
+        self._covered -= steps
+        if self._left is not None:
+            self._left -= steps
 
     def take_finished(self) -> list[Request]:
         """Removes and gives those that have all their tokens."""
+        if self.least_left():
+            return []
         done = np.flatnonzero(self.produced == self._columns[_OUTPUT, : self.size])
-        return self._remove(done) if len(done) else []
-
-    def _short(self, steps: int) -> Ints:
-        need: Ints = -(-(self._columns[_KV, : self.size] + steps) // BLOCK_TOKENS)
-        lacking: Ints = np.maximum(need - self._columns[_HELD, : self.size], 0)
-        return lacking
+        return self._remove(done)
 
     def _remove(self, at: Ints) -> list[Request]:
         gone = [self._requests[i] for i in at]
@@ -99,4 +113,5 @@ class Batch:
         self._requests = [request for request, kept in zip(self._requests, keep, strict=True) if kept]
         self._columns[:, : len(self._requests)] = self._columns[:, : self.size][:, keep]
         self.size = len(self._requests)
+        self._left = None
         return gone

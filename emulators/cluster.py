@@ -127,7 +127,6 @@ class Cluster:
         now, turn, archetype = self._loop.now_ns, session.turn, session.archetype
         prompt = session.tokens + turn.added
         self._received += 1
-        session.context.grow(prompt + turn.output)
         request = Request(
             id=f"r-{self._received}",
             stream=self._streams.take(),
@@ -188,9 +187,11 @@ class Cluster:
         request.answered()
 
     def _report_pools(self) -> None:
-        for pool in self._pools:
-            if pool.changed:
-                pool.report(self._loop.now_ns)
+        touched = self._journal.touched
+        if touched:
+            for slot in sorted(touched):
+                self._pools[slot].report(self._loop.now_ns)
+            touched.clear()
 
     def _count(self, worker: Worker) -> None:
         engine, stats = worker.engine, worker.stats

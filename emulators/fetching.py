@@ -63,8 +63,12 @@ def anywhere(runs: Sequence[Run], pools: Sequence[Pool]) -> int:
     count = 0
     for chain, lo, hi in runs:
         while lo < hi:
-            step = max([pool.stretch((chain, lo, hi)) for pool in pools])
-            if step <= 0:
+            step = 0
+            for pool in pools:
+                step = max(step, pool.stretch((chain, lo, hi)))
+                if step == hi - lo:
+                    break
+            if not step:
                 return count
             count += step
             lo += step

@@ -155,7 +155,11 @@ class GpuWorker:
         if self._stepping:
             self._step_start_ns = now
             self._settled = 0
-            self._ends = now + np.cumsum(np.rint(self._step_seconds(now) * 1e9).astype(np.int64))
+            seconds = self._step_seconds(now)
+            if len(seconds) == 1:
+                self._ends = np.array([now + round(float(seconds[0]) * 1e9)])
+            else:
+                self._ends = now + np.cumsum(np.rint(seconds * 1e9).astype(np.int64))
             self._plan_end(len(self._ends))
 
     def _step_seconds(self, now: int) -> Floats:
@@ -166,11 +170,7 @@ class GpuWorker:
             attended = self.model.attended(contexts) if decoding else 0.0
             chunks = [(tokens, request.computed) for request, tokens in self._chunks]
             return self.model.seconds(decoding, attended, chunks) * self._noise.peek(1)
-        steps = min(RUN_STEPS, self._batch.least_left())
-        while steps > 1 and self._batch.blocks_short(steps) > self.pool.room:
-            steps //= 2
-        if steps > 1:
-            self._hold(now, steps)
+        steps = self._hold(now, min(RUN_STEPS, self._batch.least_left()))
         return self.model.run_seconds(contexts, steps) * self._noise.peek(steps)
 
     def _plan_end(self, steps: int) -> None:
@@ -190,7 +190,9 @@ class GpuWorker:
         if steps <= at:
             return
         ends = self._ends[at:steps]
-        starts = np.concatenate([[self._ends[at - 1] if at else self._step_start_ns], ends[:-1]])
+        starts = np.empty_like(ends)
+        starts[0] = self._ends[at - 1] if at else self._step_start_ns
+        starts[1:] = ends[:-1]
         self._journal.deliver_steps(self.slot, self._tier_code, ends, starts, batch.streams, batch.produced)
         observed.gaps.extend(ends[0] - batch.last_ns)
         if len(ends) > 1:
@@ -268,11 +270,18 @@ class GpuWorker:
                     break
                 self._preempt(now, self._running[-1])
 
-    def _hold(self, now: int, steps: int) -> None:
-        """Blocks for the next `steps` tokens of each sequence, for which there is room."""
-        for request, held, at in self._batch.short(steps):
-            self.pool.claim(now, request.context.runs(request.held, held))
-            self._batch.hold(request, held, at)
+    def _hold(self, now: int, steps: int) -> int:
+        """Blocks for the next tokens of each sequence; for how many there is room: the next `steps`, or half as often as need be, at least one."""
+        while steps > 1:
+            short = self._batch.short(steps)
+            if sum([held - request.held for request, held, _ in short]) <= self.pool.room:
+                for request, held, at in short:
+                    self.pool.claim(now, request.context.runs(request.held, held))
+                    self._batch.hold(request, held, at)
+                self._batch.covered(steps)
+                break
+            steps //= 2
+        return steps
 
     def _extend(self, now: int, request: Request, tokens: int) -> bool:
         """Blocks for the next `tokens` of a prompt; preempts whoever came later to get them, or the request itself."""

@@ -13,6 +13,12 @@ from emulators.events import BLOCK, DELIVERY, OCCUPANCY, REMOVED, STAGES, STORED
 from emulators.stats import Ints
 
 DECODE: Final = STAGES.index("decode")
+_WORDS: Final = DELIVERY.itemsize // 8
+_TIME, _START, _DURATION, _TOKEN, _PLACE = range(_WORDS)
+"""Words of 8 bytes of a delivery: what is written field by field costs more than the whole simulation of a step. `_TOKEN` is stream and first token, `_PLACE` the rest."""
+_STREAM: Final = 0xFFFF
+_WORKER: Final = 0xFFFF << 16
+"""Masks of `_TOKEN` and `_PLACE`; streams are numbered below 65,536, so that the two make one number to sort by."""
 
 
 class Journal:
@@ -25,55 +31,40 @@ class Journal:
         self._block_heads: list[tuple[int, int, int, int]] = []
         self._block_names: list[Hashes] = []
         self._occupancy: list[tuple[int, int, int, int]] = []
+        self.touched: list[int] = []
+        """Pools, by slot, whose occupancy may have changed since they last reported."""
+        self._rows: Ints = np.zeros((4096, _WORDS), "<i8")
         self._length = 0
-        self._grow(4096)
 
     def deliver_steps(
         self, worker: int, tier: int, times_ns: Ints, starts_ns: Ints, streams: Ints, first_token: Ints
     ) -> None:
         """One token of each of several requests in each of several steps; `first_token` are their indices in the first step."""
         steps, width = len(times_ns), len(streams)
-        at, end = self._length, self._length + steps * width
-        if end > self._capacity:
-            self._grow(end)
-        self._worker[at:end] = worker
-        self._tier[at:end] = tier
-        if steps == 1:
-            self._time[at:end] = times_ns[0]
-            self._start[at:end] = starts_ns[0]
-            self._duration[at:end] = times_ns[0] - starts_ns[0]
-            self._stream[at:end] = streams
-            self._first[at:end] = first_token
-        else:
-            self._time[at:end] = np.repeat(times_ns, width)
-            self._start[at:end] = np.repeat(starts_ns, width)
-            self._duration[at:end] = np.repeat(times_ns - starts_ns, width)
-            self._stream[at:end] = np.tile(streams, steps)
-            self._first[at:end] = (first_token + np.arange(steps)[:, None]).ravel()
-        self._length = end
+        rows = self._more(steps * width).reshape(steps, width, _WORDS)
+        rows[..., _TIME] = times_ns[:, None]
+        rows[..., _START] = starts_ns[:, None]
+        rows[..., _DURATION] = (times_ns - starts_ns)[:, None]
+        tokens = first_token if steps == 1 else first_token + np.arange(steps)[:, None]
+        rows[..., _TOKEN] = (tokens << 32) + streams
+        rows[..., _PLACE] = _place(worker, tier)
 
     def deliver_run(
         self, worker: int, tier: int, times_ns: Ints, starts_ns: Ints, stream: int, first_token: int
     ) -> None:
         """Consecutive tokens of one request, one at a time, from `first_token` on."""
-        at, end = self._length, self._length + len(times_ns)
-        if end > self._capacity:
-            self._grow(end)
-        self._time[at:end] = times_ns
-        self._start[at:end] = starts_ns
-        self._duration[at:end] = times_ns - starts_ns
-        self._stream[at:end] = stream
-        self._first[at:end] = np.arange(first_token, first_token + len(times_ns))
-        self._worker[at:end] = worker
-        self._tier[at:end] = tier
-        self._length = end
+        count = len(times_ns)
+        rows = self._more(count)
+        rows[:, _TIME] = times_ns
+        rows[:, _START] = starts_ns
+        rows[:, _DURATION] = times_ns - starts_ns
+        begin = (first_token << 32) + stream
+        rows[:, _TOKEN] = np.arange(begin, begin + (count << 32), 1 << 32)
+        rows[:, _PLACE] = _place(worker, tier)
 
     def deliver_one(self, worker: int, tier: int, time_ns: int, start_ns: int, stream: int, first_token: int) -> None:
-        at = self._length
-        if at == self._capacity:
-            self._grow(at + 1)
-        self._rows[at] = (time_ns, start_ns, time_ns - start_ns, stream, first_token, 1, worker, tier, DECODE, 0, 0)
-        self._length = at + 1
+        token = (first_token << 32) + stream
+        self._more(1)[0] = time_ns, start_ns, time_ns - start_ns, token, _place(worker, tier)
 
     def stored(
         self, time_ns: int, pool: int, block_bytes: int, runs: Sequence[Run], *, backwards: bool = False
@@ -101,9 +92,9 @@ class Journal:
     def take(self) -> Events:
         """Everything since the last call; deliveries in order of time, then worker, then stream."""
         rows = self._rows[: self._length]
-        rows = rows[np.lexsort((rows["stream"], rows["worker"], rows["time_ns"]))]
+        rows = rows[np.lexsort((rows[:, _PLACE] & _WORKER | rows[:, _TOKEN] & _STREAM, rows[:, _TIME]))]
         events = Events(
-            deliveries=rows,
+            deliveries=rows.view(DELIVERY)[:, 0],
             blocks=_block_rows(self._block_heads, self._block_names),
             occupancy=np.array(self._occupancy, OCCUPANCY),
             requests=self.requests,
@@ -115,17 +106,20 @@ class Journal:
         self._occupancy, self._length = [], 0
         return events
 
-    def _grow(self, length: int) -> None:
-        rows = np.zeros(max(length, 2 * self._length), DELIVERY)
-        rows["tokens"] = 1
-        rows["stage"] = DECODE
-        rows[: self._length] = self._rows[: self._length] if self._length else 0
-        self._rows: Rows = rows
-        self._capacity = len(rows)
-        # Taking a field of a structured array costs more than writing a short column, so the views are kept.
-        self._time, self._start, self._duration = rows["time_ns"], rows["start_ns"], rows["duration_ns"]
-        self._stream, self._first = rows["stream"], rows["first_token"]
-        self._worker, self._tier = rows["worker"], rows["tier"]
+    def _more(self, count: int) -> Ints:
+        """The next so many rows, to be written."""
+        at, end = self._length, self._length + count
+        if end > len(self._rows):
+            rows = np.zeros((max(end, 2 * at), _WORDS), "<i8")
+            rows[:at] = self._rows[:at]
+            self._rows = rows
+        self._length = end
+        return self._rows[at:end]
+
+
+def _place(worker: int, tier: int) -> int:
+    """The last word of a delivery: one token, decoded by this worker in this tier."""
+    return 1 + (worker << 16) + (tier << 32) + (DECODE << 40)
 
 
 def tier_code(name: str) -> int:
@@ -133,11 +127,11 @@ def tier_code(name: str) -> int:
 
 
 def _block_rows(heads: list[tuple[int, int, int, int]], names: list[Hashes]) -> Rows:
-    lengths = [len(run) for run in names]
-    rows = np.zeros(sum(lengths), BLOCK)
-    if heads:
-        columns = np.array(heads, np.int64).T
-        for column, values in zip(("time_ns", "pool", "op", "bytes"), columns, strict=True):
-            rows[column] = np.repeat(values, lengths)
-        rows["hash"] = np.concatenate(names)
+    if not heads:
+        return np.empty(0, BLOCK)
+    columns = np.repeat(np.array(heads, np.int64).T, [len(run) for run in names], axis=1)
+    rows = np.zeros(columns.shape[1], BLOCK)
+    for column, values in zip(("time_ns", "pool", "op", "bytes"), columns, strict=True):
+        rows[column] = values
+    rows["hash"] = np.concatenate(names)
     return rows

@@ -24,7 +24,7 @@ class Pool:
     """KV memory of one worker or host. Sizes in blocks; `reserved` blocks are promised to running requests but not yet written."""
 
     __slots__ = (
-        "_chains", "_idle", "_journal", "_order", "_reported", "block_bytes", "capacity", "changed", "copied_in_bytes", "fetched_bytes", "hit_tokens", "owner", "reserved", "slot", "spill",
+        "_chains", "_idle", "_journal", "_order", "_reported", "_touched", "block_bytes", "capacity", "copied_in_bytes", "fetched_bytes", "hit_tokens", "owner", "reserved", "slot", "spill",
         "tier", "used", "worker",
     )  # fmt: skip
 
@@ -51,7 +51,7 @@ class Pool:
         """Written here by the pool above: evicted blocks, or with write-through all that are full."""
         self.fetched_bytes = 0
         """Read here by those who found blocks of their prompts here."""
-        self.changed = False
+        self._touched = False
         """Whether anything has happened here since the last `report`."""
         self._reported = (0, 0)
         self._journal = journal
@@ -122,6 +122,9 @@ class Pool:
         idle, missing = self._tally(runs)
         if idle + missing + reserve > self.room:
             return False
+        if len(runs) == 1 and self._append(now_ns, runs[0]):
+            self.reserved += reserve
+            return True
         new = [gap for run in runs for gap in self._refer(run)]
         if new:
             self._evict(now_ns, self.used + missing - self.capacity)
@@ -129,16 +132,17 @@ class Pool:
                 self._store(run, 1)
             self._journal.stored(now_ns, self.slot, self.block_bytes, new)
         self.reserved += reserve
-        self.changed = True
+        self._touch()
         return True
 
-    def claim_reserved(self, now_ns: int, runs: Sequence[Run]) -> None:
+    def claim_reserved(self, now_ns: int, run: Run) -> None:
         """Stores blocks out of what was reserved. RuntimeError if nothing is."""
-        count = length(runs)
+        count = run[2] - run[1]
         if self.reserved < count:
             raise RuntimeError(f"nothing is reserved in {self.tier} of {self.owner}")
         self.reserved -= count
-        self.claim(now_ns, runs)
+        if not self._append(now_ns, run):
+            self.claim(now_ns, (run,))
 
     def release(self, now_ns: int, runs: Sequence[Run], full: int, reserved: int = 0) -> None:
         """Gives up references, and what is left of a reservation. The first `full` blocks stay, evictable; later ones that nobody else holds go.
@@ -176,7 +180,7 @@ class Pool:
         if idle and self.spill is not None and self.spill.through:
             self.spill.take(now_ns, idle)
         self.reserved -= reserved
-        self.changed = True
+        self._touch()
 
     def adopt(self, now_ns: int, runs: Sequence[Run]) -> int:
         """Takes in evictable blocks, of each run the last block first, the latest as the most recently used; how many were not there. Those beyond its room are left out."""
@@ -190,7 +194,7 @@ class Pool:
             for run in new:
                 self._store(run, 0, now_ns)
             self._journal.stored(now_ns, self.slot, self.block_bytes, new, backwards=True)
-            self.changed = True
+            self._touch()
         return count
 
     def expire(self, now_ns: int) -> None:
@@ -200,15 +204,38 @@ class Pool:
             gone.append(self._drop(extent, extent.hi - extent.lo))
         if gone:
             self._journal.removed(now_ns, self.slot, self.block_bytes, gone)
-            self.changed = True
+            self._touch()
 
     def report(self, now_ns: int) -> None:
         """Writes an occupancy row, if it says something else than the last."""
-        self.changed = False
+        self._touched = False
         used, active = held = self.used, self.active
         if held != self._reported:
             self._reported = held
             self._journal.occupied(now_ns, self.slot, used * self.block_bytes, active * self.block_bytes)
+
+    def _touch(self) -> None:
+        if not self._touched:
+            self._touched = True
+            self._journal.touched.append(self.slot)
+
+    def _append(self, now_ns: int, run: Run) -> bool:
+        """Stores blocks, for which there is room, behind those that the only holder of a chain has: what decoding does. False if it is something else."""
+        chain, lo, hi = run
+        extents = self._chains.get(chain)
+        if extents is None:
+            return False
+        last = extents[-1]
+        if last.hi != lo or last.refs != 1 or last.uses:
+            return False
+        count = hi - lo
+        if self.used + count > self.capacity:
+            self._evict(now_ns, self.used + count - self.capacity)
+        last.hi = hi
+        self.used += count
+        self._journal.stored(now_ns, self.slot, self.block_bytes, (run,))
+        self._touch()
+        return True
 
     def _tally(self, runs: Sequence[Run]) -> tuple[int, int]:
         """How many blocks are evictable, and how many are not resident."""

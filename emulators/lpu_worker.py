@@ -126,7 +126,8 @@ class LpuWorker:
     def _open_block(self, running: _Running, number: int) -> None:
         request = running.request
         at = (request.prompt + number) // BLOCK_TOKENS
-        self.pool.claim_reserved(self._loop.now_ns, request.context.runs(at, at + 1))
+        (run,) = request.context.runs(at, at + 1)
+        self.pool.claim_reserved(self._loop.now_ns, run)
         self._plan(running, number + BLOCK_TOKENS)
 
     def _finish(self, running: _Running) -> None:

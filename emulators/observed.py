@@ -12,21 +12,19 @@ from emulators.stats import WorkerStats
 class Observed:
     """One worker's `WorkerStats`, kept up to date; see `emulators.stats` for which worker notes what."""
 
-    __slots__ = ("_steps", "gaps", "prefilled_tokens", "stats", "ttft")
+    __slots__ = ("gaps", "prefilled_tokens", "stats", "ttft")
 
     def __init__(self, *, fast_gaps: bool, keep: bool) -> None:
         self.stats = WorkerStats(histograms=stats.histograms(fast_gaps=fast_gaps))
         self.gaps = Samples(self.stats.histograms[stats.GAP], keep=keep)
         self.ttft = Samples(self.stats.histograms[stats.TTFT], keep=keep)
-        self._steps = Samples(self.stats.histograms[stats.ITERATION_TOKENS], keep=False)
         self.prefilled_tokens = 0
         """Tokens computed in prefill chunks that have ended, recomputation included."""
 
     def steps(self, tokens: int, count: int) -> None:
         """So many steps of so many tokens each have ended."""
         self.stats.steps += count
-        for _ in range(count):
-            self._steps.append(tokens)
+        self.stats.histograms[stats.ITERATION_TOKENS].add_one(tokens, count)
 
     def admitted(self, now_ns: int, request: Request, hits: Sequence[tuple[Pool, int]]) -> None:
         """A prompt was begun; `hits` are tokens by the pool in which they were found. Another worker's pool is `peer` to this one."""
@@ -65,4 +63,3 @@ class Observed:
         """Brings the histograms up to what has been added in bulk."""
         self.gaps.flush()
         self.ttft.flush()
-        self._steps.flush()

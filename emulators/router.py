@@ -74,6 +74,16 @@ class Place:
 
 
 @dataclass(slots=True)
+class _Ingest:
+    """What it would mean that a worker ingests, whoever generates: terms, and prompt tokens that it would have to compute."""
+
+    place: Place
+    overlap: float
+    queue: float
+    uncached: int
+
+
+@dataclass(slots=True)
 class _Option:
     generate: Place
     ingest: Place
@@ -133,52 +143,53 @@ class Router:
 
     def _options(self, request: Request) -> tuple[Rule, list[_Option]]:
         """Candidates of the first rule that applies and has any, in order of slots."""
-        cached: dict[int, int] = {}
+        most = request.most_blocks
+        places = [place for place in self.places if most <= place.pool.capacity]
+        prefills: list[_Ingest] | None = None
         for rule in self.rules:
-            if rule.labels <= set(request.labels):
-                options = [
-                    option
-                    for place in self.places
-                    if place.role in rule.roles and (option := self._option(request, place, cached)) is not None
-                ]
-                if options:
-                    return rule, options
+            if not rule.labels.issubset(request.labels):
+                continue
+            options: list[_Option] = []
+            for place in places:
+                if place.role in rule.roles:
+                    if place.role == "aggregated":
+                        options.append(self._option(request, place, [self._ingest(request, place)]))
+                        continue
+                    if prefills is None:
+                        prefills = [self._ingest(request, other) for other in places if other.role == "prefill"]
+                    if prefills:
+                        options.append(self._option(request, place, prefills))
+            if options:
+                return rule, options
         return self.rules[-1], []
 
-    def _option(self, request: Request, place: Place, cached: dict[int, int]) -> _Option | None:
-        """The worker with the best partner to ingest for it; None if it could never hold the request.
+    def _ingest(self, request: Request, place: Place) -> _Ingest:
+        runs = request.context.runs(0, (request.prompt - 1) // BLOCK_TOKENS)
+        cached = anywhere(runs, place.pools) * BLOCK_TOKENS
+        waiting_s = place.prefill_seconds(place.pending_tokens) if place.prefill_seconds else 0.0
+        return _Ingest(
+            place,
+            overlap=self.weights.overlap * cached / request.prompt,
+            queue=self.weights.queue / (1 + waiting_s),
+            uncached=request.prompt - cached,
+        )
 
-        `cached`: prompt tokens that each ingesting worker would find, by slot, filled as they are looked up.
-        """
-        ingests = [place] if place.role == "aggregated" else [other for other in self.places if other.role == "prefill"]
-        ingests = [other for other in ingests if request.most_blocks <= other.pool.capacity]
-        if request.most_blocks > place.pool.capacity or not ingests:
-            return None
-        resident = 0.0
+    def _option(self, request: Request, place: Place, ingests: Sequence[_Ingest]) -> _Option:
+        """The worker with the best of those who may ingest for it, of equals the first."""
+        weights, pool = self.weights, place.pool
+        load = weights.load * max(0.0, 1 - place.assigned / place.places)
+        memory = weights.memory * max(0, pool.room) / pool.capacity
+        resident: tuple[float, ...] = ()
         if place.role != "aggregated":
             blocks = blocks_for(request.prompt)
-            resident = place.pool.prefix(request.context.runs(0, blocks)) / blocks
-        options = (self._scored(request, place, ingest, cached, resident) for ingest in ingests)
-        return max(options, key=lambda option: option.score)
-
-    def _scored(
-        self, request: Request, generate: Place, ingest: Place, cached_by: dict[int, int], resident: float
-    ) -> _Option:
-        weights = self.weights
-        cached = cached_by.get(ingest.slot)
-        if cached is None:
-            runs = request.context.runs(0, (request.prompt - 1) // BLOCK_TOKENS)
-            cached = cached_by[ingest.slot] = anywhere(runs, ingest.pools) * BLOCK_TOKENS
-        waiting_s = ingest.prefill_seconds(ingest.pending_tokens) if ingest.prefill_seconds else 0.0
-        terms = {
-            "overlap": weights.overlap * cached / request.prompt,
-            "load": weights.load * max(0.0, 1 - generate.assigned / generate.places),
-            "memory": weights.memory * max(0, generate.pool.room) / generate.pool.capacity,
-            "queue": weights.queue / (1 + waiting_s),
-        }
-        if generate is not ingest:
-            terms["resident"] = weights.resident * resident
-        return _Option(generate, ingest, terms, sum(terms.values()), request.prompt - cached)
+            resident = (weights.resident * (pool.prefix(request.context.runs(0, blocks)) / blocks),)
+        scores = [sum((ingest.overlap, load, memory, ingest.queue, *resident)) for ingest in ingests]
+        score = max(scores)
+        ingest = ingests[scores.index(score)]
+        terms = {"overlap": ingest.overlap, "load": load, "memory": memory, "queue": ingest.queue}
+        if resident:
+            terms["resident"] = resident[0]
+        return _Option(place, ingest.place, terms, score, ingest.uncached)
 
     def _predicted_ttft(self, option: _Option) -> float:
         estimate = option.ingest.prefill_seconds

@@ -106,10 +106,10 @@ class BucketCounts:
         self.counts += np.bincount(at.ravel(), minlength=len(self.counts))
         self._total += int(values.sum())
 
-    def add_one(self, value: int) -> None:
-        """Count a single integer: cheaper than `add` for one."""
-        self.counts[bisect_left(self._edge_list, value)] += 1
-        self._total += value
+    def add_one(self, value: int, times: int = 1) -> None:
+        """Count a single integer, so many times: cheaper than `add`."""
+        self.counts[bisect_left(self._edge_list, value)] += times
+        self._total += value * times
 
     @property
     def sum(self) -> float:

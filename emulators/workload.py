@@ -74,7 +74,7 @@ class Turn:
 
 
 class Session:
-    """A context that grows turn by turn."""
+    """A context that grows turn by turn; all its blocks are named from the start."""
 
     __slots__ = ("archetype", "at", "context", "tokens", "turns", "workflow")
 
@@ -132,7 +132,9 @@ class Workload:
         if archetype.workflow:
             self._workflows += 1
             workflow = f"w-{self._workflows}"
-        session = Session(archetype, turns, Context(own, self._prompt(archetype, application)), workflow)
+        context = Context(own, self._prompt(archetype, application))
+        context.grow(sum(turn.added + turn.output for turn in turns))
+        session = Session(archetype, turns, context, workflow)
         if under_way:
             session.at = int(sizes.integers(len(turns)))
             session.tokens = sum(turn.added + turn.output for turn in turns[: session.at])

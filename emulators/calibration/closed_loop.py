@@ -254,7 +254,10 @@ class _Unobserved(Observed):
 
     def __init__(self) -> None:
         super().__init__(fast_gaps=False, keep=False)
-        self.gaps = self.ttft = self._steps = _Unkept(self.gaps._histogram, keep=False)
+        self.gaps = self.ttft = _Unkept(self.gaps._histogram, keep=False)
+
+    def steps(self, tokens: int, count: int) -> None:
+        self.stats.steps += count
 
     def finished(self, now_ns: int, request: Request) -> None:
         pass

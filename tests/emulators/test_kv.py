@@ -122,11 +122,11 @@ def test_a_reservation_keeps_room() -> None:
     assert target.claim(0, runs(1), reserve=2)
     assert target.room == 1
     assert not target.claim(0, runs(2, 3))
-    target.claim_reserved(0, runs(2))
-    target.claim_reserved(0, runs(3))
+    target.claim_reserved(0, *runs(2))
+    target.claim_reserved(0, *runs(3))
     assert (target.active, target.reserved) == (3, 0)
     with pytest.raises(RuntimeError, match="nothing is reserved"):
-        target.claim_reserved(0, runs(4))
+        target.claim_reserved(0, *runs(4))
 
 
 def test_locate_finds_the_longest_prefix_over_all_tiers() -> None:

@@ -173,7 +173,7 @@ def test_extents_are_blocks(seed: int) -> None:
                 one = ((chain, at, at + 1),)
                 spent = next(at for at, (owner, _, left) in enumerate(held) if owner == slot and left)
                 held[spent] = (slot, held[spent][1], held[spent][2] - 1)
-                pool.claim_reserved(now, one)
+                pool.claim_reserved(now, *one)
                 model.reserved -= 1
                 assert model.claim(now, names_of(one), 0)
                 held.append((slot, one, 0))
