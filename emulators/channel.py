@@ -35,8 +35,9 @@ class Channel:
     _wake_ns: int | None = None
 
     @classmethod
-    def of(cls, link: Link) -> "Channel":
-        return cls(link.effective_bytes_per_s.value, round(link.latency_s.value * NS))
+    def of(cls, link: Link, beside: int = 1) -> "Channel":
+        """So many equal links beside one another, over which each transfer is spread."""
+        return cls(beside * link.effective_bytes_per_s.value, round(link.latency_s.value * NS))
 
     def send(self, loop: Loop, size: int, arrived: Callable[[], None]) -> None:
         """Sends `size` bytes; `arrived` is called on the loop when they are there, latency included."""

@@ -69,7 +69,7 @@ class DoesNotFitError(ValueError):
 
 def run(engine: Engine, load: Load, decode: Engines, prefill: Engines | None, link: Link) -> Timed:
     """Plays the load to its end, requests dealt to the engines in turn. With `prefill`, those engines compute prompts and sample first tokens, KV
-    is sent over `link`, one transfer after the other for each of them, and `decode` goes on. DoesNotFitError if the longest request does not fit."""
+    is sent over a `link` for each of their chips, one transfer after the other for each engine, and `decode` goes on. DoesNotFitError if the longest request does not fit."""
     return _ClosedLoop(engine, load, decode, prefill, link).play()
 
 
@@ -90,7 +90,7 @@ class _ClosedLoop:
         self._kv_bytes = decode.model.kv_bytes_per_token
         if prefill:
             self._prefill = [self._worker(engine, prefill, f"prefill-{n}") for n in range(prefill.count)]
-            self._links = [Channel.of(link) for _ in self._prefill]
+            self._links = [Channel.of(link, prefill.model.chips) for _ in self._prefill]
 
     def play(self) -> Timed:
         load = self._load

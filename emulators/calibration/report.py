@@ -4,6 +4,7 @@ An error is simulated / measured − 1. `mape` is the mean of its absolute value
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -102,7 +103,7 @@ def failed(made: Json) -> bool:
 
 def text(made: Json, *, rows: bool = True) -> str:
     """The report for people: rows, groups, gates, what was skipped."""
-    lines = []
+    lines = [f"{len(made['rows'])} rows simulated, {len(made['skipped'])} skipped", ""]
     if rows:
         lines.append(
             f"{'row':>5} {'group':<36} {'chip':<14} {'prompt':>6} {'out':>5} {'C':>5}  {'TTFT ms':>9} {'measured':>9} {'error':>7}  {'TPOT ms':>8} {'measured':>8} {'error':>7}"
@@ -120,13 +121,22 @@ def text(made: Json, *, rows: bool = True) -> str:
         lines.append("")
         for gate in made["gates"]:
             said = "holds" if gate["passed"] else "FAILS"
-            lines.append(f"{said}  {_percent(gate['value']):>7} of at most {gate['limit']:.0%}  {gate['name']}")
+            limit = f"{gate['limit']:.0%}"
+            lines.append(
+                f"{said}  {_percent(gate['value']):>7} of at most {limit:>3}  {gate['name']}, {gate['rows']} rows"
+            )
     return "\n".join(lines)
 
 
 def markdown(made: Json) -> str:
-    """The groups as a table for the documentation."""
-    lines = [
+    """The gates and the groups as tables for the documentation, and how many rows were skipped for what."""
+    lines = ["| gate | rows | error | at most |", "|---|---:|---:|---:|"]
+    lines += [
+        f"| {gate['name']} | {gate['rows']} | {_percent(gate['value'])} | {gate['limit']:.0%} |"
+        for gate in made["gates"]
+    ]
+    lines += [
+        "",
         "| group | chip | rows | TPOT error | bias | TTFT error | bias |",
         "|---|---|---:|---:|---:|---:|---:|",
     ]
@@ -136,6 +146,9 @@ def markdown(made: Json) -> str:
             for name in ("tpot_mape", "tpot_bias", "ttft_mape", "ttft_bias")
         )
         lines.append(f"| {group['group']} | {group['chip']} | {group['rows']} | {figures} |")
+    reasons = Counter(row["reason"] for row in made["skipped"])
+    lines += ["", f"{len(made['rows'])} rows simulated, {len(made['skipped'])} skipped:", ""]
+    lines += [f"- {count}: {reason}" for reason, count in reasons.most_common()]
     return "\n".join(lines)
 
 

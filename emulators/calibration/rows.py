@@ -24,10 +24,17 @@ MOST_TOKENS: Final = 1 << 20
 MOST_GENERATED: Final = 50_000_000
 """Clients × output tokens: a bound on how long one row may take."""
 
+INFERENCEX: Final = frozenset({(1024, 1024), (1024, 8192), (8192, 1024)})
+"""Prompt and output of SemiAnalysisAI/InferenceX's scenarios. Its scripts draw lengths (`--random-range-ratio 0.8`) and keep KV in 8 bits where the weights are in 8 or
+fewer (`kv-cache-dtype: fp8`; gpt-oss keeps 16). Other rows have fixed lengths, and KV as the checkpoint says: 16 bits, 8 in NVIDIA's quantised ones."""
+INFERENCEX_RATIO: Final = 0.8
+FIXED_RATIO: Final = 0.97
+"""Fixed lengths differ by some tokens, as a prompt is text that is tokenised again; how much is an assumption."""
+
 GATED_CHIPS: Final = ("H100-SXM", "H200-SXM", "B200-SXM")
 
 _ENGINES: Final = {"vllm": "vllm-2025", "trtllm": "trtllm-2025", "sglang": "sglang-2025"}
-_LATER: Final = {"vllm": ((0, 15), "vllm-2026"), "trtllm": ((1, 2), "trtllm-2026")}
+_LATER: Final = {"vllm": ((0, 15), "vllm-2026")}
 """The first version of a later generation, by engine."""
 
 
@@ -56,7 +63,8 @@ class Part:
 class GpuRow:
     """One measured configuration. `prefill` is None where one engine does both. Times in seconds, None if not measured.
 
-    `static`: a batch that begins together and is not refilled, timed inside of the engine, instead of clients in a closed loop.
+    `static`: a batch that begins together and is not refilled, timed inside of the engine, instead of clients in a closed loop. `range_ratio`: the
+    shortest lengths as a share of the nominal. `kv_value_bytes`: of a key's or value's element.
     """
 
     file: str
@@ -70,6 +78,8 @@ class GpuRow:
     output: int
     clients: int
     static: bool
+    range_ratio: float
+    kv_value_bytes: int
     decode: Part
     prefill: Part | None
     ttft_s: float | None
@@ -134,6 +144,12 @@ class _Record:
         value = self._values.get(column)
         return value.strip() if isinstance(value, str) else ""
 
+    def given(self, column: str) -> str:
+        text = self.text(column)
+        if not text:
+            raise _BadRowError(f"{column} is missing")
+        return text
+
     def number(self, column: str) -> float | None:
         text = self.text(column)
         if not text:
@@ -161,17 +177,21 @@ class _Record:
 
 
 def _layout(path: Path, columns: frozenset[str]) -> Callable[[str, int, _Record], GpuRow | LpuRow]:
-    for needed, parse in ((SILICON, _silicon), (SPLITWISE, _splitwise), (LPU, _lpu)):
+    layouts = ((SILICON, _silicon), (SPLITWISE, _splitwise), (LPU, _lpu))
+    for needed, parse in layouts:
         if needed <= columns:
             return parse
-    layouts = "; ".join(", ".join(sorted(needed)) for needed in (SILICON, SPLITWISE, LPU))
-    raise RowsError(f"{path}: the first line names none of these sets of columns: {layouts}")
+    nearest = max((needed for needed, _ in layouts), key=lambda needed: len(needed & columns))
+    if len(nearest & columns) > 1:
+        raise RowsError(f"{path}: the first line lacks the columns {', '.join(sorted(nearest - columns))}")
+    known = "; ".join(", ".join(sorted(needed)) for needed, _ in layouts)
+    raise RowsError(f"{path}: the first line names none of these sets of columns: {known}")
 
 
 def _silicon(file: str, number: int, record: _Record) -> GpuRow:
     """Columns of ai-dynamo/aiconfigurator's silicon_sample.csv."""
-    model = _model(record.text("model_path"))
-    chip = _gpu(record.text("system"))
+    model = _model(record.given("model_path"))
+    chip = _gpu(record.given("system"))
     backend = record.text("backend").lower()
     if backend not in _ENGINES:
         raise _BadRowError(f"unknown engine {backend!r}; known: {', '.join(_ENGINES)}")
@@ -192,9 +212,17 @@ def _silicon(file: str, number: int, record: _Record) -> GpuRow:
         replicas = max(1, int(record.number("attention_dp_size") or 1))
         decode = Part(record.count("tp_size", 1024) * replicas)
         clients = record.number("concurrency") or 0
-    if not 1 <= clients <= MOST_CLIENTS:
-        raise _BadRowError(f"concurrency is {clients:g}; from 1 to {MOST_CLIENTS} are simulated")
+    if not 1 <= clients <= MOST_CLIENTS or clients != int(clients):
+        raise _BadRowError(f"concurrency is {clients:g}; whole numbers from 1 to {MOST_CLIENTS} are simulated")
     gated = (model, precision, backend, mode) == ("llama-3.1-70b", "fp8", "vllm", "agg")
+    prompt, output = record.count("isl", MOST_TOKENS), record.count("osl", MOST_TOKENS)
+    ratio = record.number("random_range_ratio")
+    if ratio is None:
+        ratio = INFERENCEX_RATIO if (prompt, output) in INFERENCEX else FIXED_RATIO
+    elif not 0 < ratio <= 1:
+        raise _BadRowError(f"random_range_ratio is {ratio:g}, must be above 0 and at most 1")
+    quantised = (prompt, output) in INFERENCEX or record.text("model_path").startswith("nvidia/")
+    wide = precision == "bf16" or model.startswith("gpt-oss") or not quantised
     return _bounded(
         GpuRow(
             file=file,
@@ -204,10 +232,12 @@ def _silicon(file: str, number: int, record: _Record) -> GpuRow:
             chip=chip,
             engine=_generation(backend, record.text("backend_version")),
             precision=precision,
-            prompt=record.count("isl", MOST_TOKENS),
-            output=record.count("osl", MOST_TOKENS),
+            prompt=prompt,
+            output=output,
             clients=int(clients),
             static=False,
+            range_ratio=ratio,
+            kv_value_bytes=2 if wide else 1,
             decode=decode,
             prefill=prefill,
             ttft_s=record.seconds("silicon_ttft_ms"),
@@ -219,8 +249,8 @@ def _silicon(file: str, number: int, record: _Record) -> GpuRow:
 
 def _splitwise(file: str, number: int, record: _Record) -> GpuRow:
     """Columns of Mutinifni/splitwise-sim's perf_model.csv: 16-bit weights, a batch that begins together."""
-    model = _model(record.text("model"))
-    chip = _gpu(record.text("hardware"))
+    model = _model(record.given("model"))
+    chip = _gpu(record.given("hardware"))
     chips = record.count("tensor_parallel", 1024)
     return _bounded(
         GpuRow(
@@ -235,6 +265,8 @@ def _splitwise(file: str, number: int, record: _Record) -> GpuRow:
             output=record.count("token_size", MOST_TOKENS),
             clients=record.count("batch_size", MOST_CLIENTS),
             static=True,
+            range_ratio=1.0,
+            kv_value_bytes=2,
             decode=Part(chips),
             prefill=None,
             ttft_s=record.seconds("prompt_ms_median"),
@@ -246,8 +278,8 @@ def _splitwise(file: str, number: int, record: _Record) -> GpuRow:
 
 def _lpu(file: str, number: int, record: _Record) -> LpuRow:
     """Columns of this repository's calib_lpu.csv."""
-    model = _model(record.text("model"))
-    name = catalogue.named(catalogue.chips(), record.text("hardware"), "chip")
+    model = _model(record.given("model"))
+    name = catalogue.named(catalogue.chips(), record.given("hardware"), "chip")
     if not isinstance(catalogue.chips()[name], LpuChip):
         raise _BadRowError(f"chip {name!r} is not an LPU; rows of GPUs have other columns")
     rate = record.number("tokens_per_s")

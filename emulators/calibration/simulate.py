@@ -1,8 +1,7 @@
 """What the emulator says of a measured row: the clients that the benchmark had, on the engines that the row names.
 
 Clients of closed loops are those of the benchmark behind the rows (SemiAnalysisAI/InferenceX benchmarks/*.sh, kimbochen/bench_serving): ten requests a client,
-lengths uniform from 0.8 to 1.0 of the nominal (`--random-range-ratio 0.8`), room for as many sequences as clients, KV in 8 bits where the weights are
-in 8 or fewer (`kv-cache-dtype: fp8`; gpt-oss keeps 16).
+lengths uniform from a share of the nominal up to it, room for as many sequences as clients.
 """
 
 from dataclasses import dataclass
@@ -20,7 +19,6 @@ from emulators.lpu import token_gap_ns
 REQUESTS_PER_CLIENT: Final = 10
 FEWER_BEYOND: Final = 2_560
 """Requests beyond which each client sends two only: enough for the first burst and what follows it."""
-RANGE_RATIO: Final = 0.8
 KV_LINK: Final = "rdma-400g"
 
 
@@ -43,8 +41,7 @@ def gpu_row(row: GpuRow) -> Simulated:
     if engine.max_sequences.value < row.clients:
         engine = msgspec.structs.replace(engine, max_sequences=_set(engine.max_sequences, row.clients))
     each = REQUESTS_PER_CLIENT if row.clients * REQUESTS_PER_CLIENT <= FEWER_BEYOND else 2
-    ratio = 1.0 if row.static else RANGE_RATIO
-    load = Load(row.prompt, row.output, row.clients, row.clients * (1 if row.static else each), ratio)
+    load = Load(row.prompt, row.output, row.clients, row.clients * (1 if row.static else each), row.range_ratio)
     try:
         decode = _engines(row, row.decode, engine)
         prefill = _engines(row, row.prefill, engine) if row.prefill else None
@@ -60,10 +57,6 @@ def lpu_row(row: LpuRow) -> Simulated:
     return Simulated(None, gap / 1e9)
 
 
-def kv_value_bytes(precision: str, model: str) -> int:
-    return 2 if precision == "bf16" or model.startswith("gpt-oss") else 1
-
-
 def _engines(row: GpuRow, part: Part, engine: Engine) -> Engines:
     chip = catalogue.gpu(row.chip)
     steps = StepModel.of(
@@ -72,7 +65,7 @@ def _engines(row: GpuRow, part: Part, engine: Engine) -> Engines:
         catalogue.models()[row.model],
         engine,
         bytes_per_weight=BYTES_PER_WEIGHT[row.precision],
-        bytes_per_kv_value=kv_value_bytes(row.precision, row.model),
+        bytes_per_kv_value=row.kv_value_bytes,
     )
     return Engines(steps, pool_bytes(chip, part.chips, steps.weight_bytes, engine), part.engines)
 

@@ -44,23 +44,28 @@ class GpuPeak(Table, frozen=True):
     nic_bytes_per_s: Figure | None = None
     tdp_w: Figure | None = None
 
+    def native(self, precision: str) -> bool:
+        """Whether the chip multiplies weights of this precision as they are; else they are widened to 16 bits on the way."""
+        return precision == "bf16" or (self.flops_fp4 if precision == "fp4" else self.flops_fp8) is not None
+
     def flops(self, precision: str) -> float:
         """FLOP/s for weights of this precision; weights narrower than what the chip computes in are widened to bf16.
 
         4-bit weights are computed at the 8-bit rate: activations stay in 8 bits, or the rest of the step takes so much longer
         (ai-dynamo/aiconfigurator silicon_sample.csv @095f58a5, Llama-3.1-70B FP4 on B200: at the 4-bit rate 11 to 28 % too fast).
         """
-        if precision == "bf16" or (precision == "fp4" and self.flops_fp4 is None):
+        if precision == "bf16" or not self.native(precision):
             return self.flops_bf16.value
         return (self.flops_fp8 or self.flops_bf16).value
 
 
 class GpuEffective(Table, frozen=True):
-    """Shares of the peak that serving reaches: of memory bandwidth and of FLOP/s. `nccl_hop_s`: latency of a small NCCL all-reduce over n chips,
+    """Shares of the peak that serving reaches: of memory bandwidth and of FLOP/s (in 16 bits `mfu_bf16`, where it is given). `nccl_hop_s`: latency of a small NCCL all-reduce over n chips,
     divided by n − 1; None where nobody measured it."""
 
     memory_efficiency: Figure
     mfu: Figure
+    mfu_bf16: Figure | None = None
     nccl_hop_s: Figure | None = None
 
 
@@ -76,6 +81,11 @@ class GpuChip(Table, frozen=True, tag="GPU", tag_field="device"):
     @property
     def device(self) -> str:
         return "GPU"
+
+    def mfu(self, precision: str) -> float:
+        """The share of `peak.flops` that serving reaches with weights of this precision."""
+        wide = self.effective.mfu_bf16 if precision == "bf16" or not self.peak.native(precision) else None
+        return (wide or self.effective.mfu).value
 
 
 class TpuChip(GpuChip, frozen=True, tag="TPU", tag_field="device"):
@@ -200,7 +210,7 @@ class Engine(Table, frozen=True):
     """A generation of serving software; meanings in engines.toml."""
 
     host_s: Figure
-    sequence_s: Figure
+    sequence_layer_s: Figure
     sync_s: Figure
     front_end_s: Figure
     chunk_tokens: Figure
@@ -213,6 +223,7 @@ class Engine(Table, frozen=True):
     names: tuple[str, ...] = ()
     prefill_first: bool = False
     nccl: bool = False
+    layer_s: Figure | None = None
     launch_s: Figure | None = None
     memory_factor: Figure | None = None
     arithmetic_factor: Figure | None = None

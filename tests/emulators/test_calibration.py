@@ -67,6 +67,11 @@ def test_a_users_rows_and_why_some_are_skipped(tmp_path: Path) -> None:
         GOOD.replace(",4,8,", ",4,-8,"),
         GOOD.replace("h200_sxm", "l40s").replace(",4,8,", ",4,1,"),
         GOOD.replace(",70,8", ",,"),
+        GOOD.replace("meta-llama/Llama-3.1-70B", " "),
+        GOOD.replace(",128,4,", ",128,2.5,"),
+        GOOD.replace(",1024,128,", ",1e400,128,"),
+        GOOD.replace(",agg,", ",disagg,"),
+        "meta-llama/Llama-3.1-70B,h200_sxm\n",
     ]
     made = calibrate(read(written(tmp_path / "mine.csv", SILICON + "".join(lines))))
     assert [row["row"] for row in made["rows"]] == [1]
@@ -81,8 +86,35 @@ def test_a_users_rows_and_why_some_are_skipped(tmp_path: Path) -> None:
         8: "tp_size is '-8'",
         9: "leave no room for KV",
         10: "neither TTFT nor TPOT",
+        11: "model_path is missing",
+        12: "concurrency is 2.5",
+        13: "isl is '1e400'",
+        14: "prefill_tp_size is missing",
+        15: "unknown engine ''",
     }.items():
         assert words in reasons[number]
+
+
+def test_a_byte_order_mark_and_other_line_ends_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "excel.csv"
+    path.write_bytes(b"\xef\xbb\xbf" + (SILICON + GOOD).replace("\n", "\r\n").encode())
+    assert read(path)[0] == read(written(tmp_path / "excel.csv", SILICON + GOOD))[0]
+
+
+def test_lengths_and_kv_are_those_of_the_benchmark(tmp_path: Path) -> None:
+    scenario = GOOD.replace(",1024,128,", ",1024,1024,")
+    lines = [GOOD, scenario, GOOD.replace("meta-llama/Llama-3.1-70B", "nvidia/Llama-3.1-8B-Instruct-FP8")]
+    rows = read(written(tmp_path / "mine.csv", SILICON + "".join(lines)))
+    said = [(row.range_ratio, row.kv_value_bytes) for row in rows if isinstance(row, GpuRow)]
+    assert said == [(0.97, 2), (0.8, 1), (0.97, 1)]
+    lines = [
+        line.replace("\n", f",{ratio}\n") for line, ratio in ((SILICON, "random_range_ratio"), (GOOD, 0.5), (GOOD, 3))
+    ]
+    good, bad = read(written(tmp_path / "mine.csv", "".join(lines)))
+    assert isinstance(good, GpuRow)
+    assert good.range_ratio == 0.5
+    assert isinstance(bad, Skipped)
+    assert "random_range_ratio is 3" in bad.reason
 
 
 def test_disaggregated_rows_hand_on_and_decode_undisturbed(tmp_path: Path) -> None:
@@ -97,7 +129,14 @@ def test_disaggregated_rows_hand_on_and_decode_undisturbed(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [("", "names none"), ("a,b\n1,2\n", "names none"), ("\x00\xff", "names none")],
+    [
+        ("", "names none"),
+        ("a,b\n1,2\n", "names none"),
+        ("\x00\xff", "names none"),
+        (SILICON.replace(",osl", "").replace(",tp_size", ""), "lacks the columns osl, tp_size"),
+        ("model,hardware,context,tokens_per_s\n", "lacks the columns chips"),
+        (SILICON + '"' + "x" * 200_000, "field"),
+    ],
 )
 def test_a_file_of_another_layout_is_an_error(tmp_path: Path, content: str, words: str) -> None:
     with pytest.raises(RowsError, match=words):

@@ -76,12 +76,15 @@ def test_every_chip_and_family_of_models_is_there() -> None:
 
 def test_shares_of_the_peak_are_not_fitted_to_a_chip() -> None:
     gpus = [chip for chip in catalogue.chips().values() if isinstance(chip, GpuChip)]
-    assert len({(gpu.effective.mfu.value, gpu.effective.memory_efficiency.value) for gpu in gpus}) == 1
+    shares = {(gpu.mfu("bf16"), gpu.effective.mfu.value, gpu.effective.memory_efficiency.value) for gpu in gpus}
+    assert shares == {(0.65, 0.5, 0.8)}
 
 
 def test_precision_that_a_chip_has_not_is_widened() -> None:
     a100, b200 = catalogue.gpu("A100-SXM").peak, catalogue.gpu("B200-SXM").peak
     assert a100.flops("fp8") == a100.flops("bf16") == 312e12
+    assert not a100.native("fp8")
+    assert b200.native("fp4")
     assert (b200.flops("bf16"), b200.flops("fp8"), b200.flops("fp4")) == (2250e12, 4500e12, 4500e12)
 
 

@@ -17,7 +17,7 @@ MIB = 1 << 20
 @pytest.fixture(scope="module")
 def pressed() -> Played:
     workers = tuple(
-        replace(spec, kv_pool_bytes=5_000 * MIB) if isinstance(spec, GpuSpec) else replace(spec, chips=48)
+        replace(spec, kv_pool_bytes=4_500 * MIB) if isinstance(spec, GpuSpec) else replace(spec, chips=48)
         for spec in DEFAULT.workers
     )
     host = replace(DEFAULT.host, dram_bytes=6_000 * MIB, flash_bytes=12_000 * MIB)

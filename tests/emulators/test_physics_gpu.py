@@ -13,17 +13,20 @@ from tests.emulators.rig import BLOCK, ENGINE, H100, MODEL, STEPS, Rig, request
 
 MS = 1e-3
 H200 = catalogue.gpu("H200-SXM")
+# vLLM of 2025, 32 layers: 1 ms of host and 40 µs a layer; 0.76 µs for each sequence in each layer.
+FIXED = 1 * MS + 32 * 40e-6
+SEQUENCE = 32 * 0.76e-6
 
 
 def test_a_decode_step_streams_weights_and_kv() -> None:
-    # 16.06 GB of weights and 1,000 tokens of 128 KiB, at 0.8 · 3.35 TB/s, beside 4 ms of host and 70 µs a sequence.
+    # 16.06 GB of weights and 1,000 tokens of 128 KiB, at 0.8 · 3.35 TB/s, beside what does not depend on either.
     weights_s = (16_060_522_496 + 1_000 * 131_072) / (0.8 * 3.35e12)
-    assert STEPS.seconds(10, 1_000) == pytest.approx(4 * MS + 10 * 70e-6 + weights_s)
+    assert STEPS.seconds(10, 1_000) == pytest.approx(FIXED + 10 * SEQUENCE + weights_s)
 
 
 def test_a_large_chunk_is_bound_by_arithmetic() -> None:
     flops = 2 * 8_030_261_248 * 8_192 + 4 * 32 * 4_096 * 8_192 * (1_000 + 4_096)
-    assert STEPS.seconds(0, 0, [(8_192, 1_000)]) == pytest.approx(4 * MS + flops / (0.5 * 989e12))
+    assert STEPS.seconds(0, 0, [(8_192, 1_000)]) == pytest.approx(FIXED + flops / (0.65 * 989e12))
 
 
 def test_a_small_chunk_hides_under_the_weights() -> None:
@@ -35,14 +38,14 @@ def test_a_small_chunk_hides_under_the_weights() -> None:
 
 def test_a_chunk_reads_the_kv_of_its_prefix() -> None:
     size = 16_060_522_496 + 100_000 * 131_072
-    assert STEPS.seconds(0, 0, [(16, 100_000)]) == pytest.approx(4 * MS + size / (0.8 * 3.35e12))
+    assert STEPS.seconds(0, 0, [(16, 100_000)]) == pytest.approx(FIXED + size / (0.8 * 3.35e12))
 
 
 def test_tensor_parallelism_divides_work_and_adds_two_collectives_a_layer() -> None:
     four = StepModel.of(H100, 4, MODEL, ENGINE, bytes_per_weight=2, bytes_per_kv_value=2)
     ring_s = 2 * 3 / 4 * 1 * 4_096 * 2 / 450e9
     streaming_s = 16_060_522_496 / (4 * 0.8 * 3.35e12)
-    assert four.seconds(1, 0) == pytest.approx(4 * MS + 70e-6 + streaming_s + 2 * 32 * (5e-6 + ring_s))
+    assert four.seconds(1, 0) == pytest.approx(FIXED + SEQUENCE + streaming_s + 2 * 32 * (5e-6 + ring_s))
 
 
 @pytest.mark.parametrize("name", ["llama-3.1-8b", "gpt-oss-120b", "deepseek-r1", "gemma-3-27b"])
@@ -58,9 +61,8 @@ def test_a_step_reads_the_experts_that_its_tokens_are_sent_to() -> None:
     mixtral = catalogue.models()["mixtral-8x7b"]
     model = StepModel.of(H200, 1, mixtral, ENGINE, bytes_per_weight=1, bytes_per_kv_value=1)
     bandwidth = 0.8 * 4.8e12
-    fixed = 4 * MS + ENGINE.sequence_s.value
-    assert model.seconds(1, 0) == pytest.approx(fixed + mixtral.active / bandwidth)
-    many = model.seconds(100, 0) - 4 * MS - 100 * ENGINE.sequence_s.value
+    assert model.seconds(1, 0) == pytest.approx(FIXED + SEQUENCE + mixtral.active / bandwidth)
+    many = model.seconds(100, 0) - FIXED - 100 * SEQUENCE
     assert many == pytest.approx(mixtral.parameters / bandwidth, rel=1e-6)
 
 
@@ -71,6 +73,27 @@ def test_windowed_layers_read_the_window_only() -> None:
     assert model.attended(np.array([10_128])) == (10_128 + 128) / 2
 
 
+def test_time_beside_the_work_goes_with_the_layers() -> None:
+    few, many = (
+        StepModel.of(H200, 1, catalogue.models()[name], ENGINE, bytes_per_weight=1, bytes_per_kv_value=1)
+        for name in ("llama-3.1-8b", "llama-3.1-70b")
+    )
+    assert few.host_s == pytest.approx(FIXED)
+    assert many.host_s == pytest.approx(1 * MS + 80 * 40e-6)
+    assert many.sequence_s / few.sequence_s == pytest.approx(80 / 32)
+
+
+def test_sixteen_bits_come_nearer_to_their_peak_and_unpacking_costs_both_rates() -> None:
+    def model(chip: str, size: float) -> StepModel:
+        return StepModel.of(catalogue.gpu(chip), 1, MODEL, ENGINE, bytes_per_weight=size, bytes_per_kv_value=1)
+
+    assert model("H200-SXM", 2).flops_per_s == pytest.approx(0.65 * 989e12)
+    assert model("H200-SXM", 1).flops_per_s == pytest.approx(0.5 * 1_978e12)
+    assert model("H200-SXM", 0.6).flops_per_s == pytest.approx(0.7 * 0.65 * 989e12)
+    assert model("H200-SXM", 0.6).bytes_per_s == pytest.approx(0.7 * 0.8 * 4.8e12)
+    assert model("B200-SXM", 0.6).bytes_per_s == pytest.approx(0.8 * 7.7e12)
+
+
 def test_launching_kernels_one_by_one_is_a_floor() -> None:
     old = catalogue.engines()["vllm-2023"]
     steps = {
@@ -79,7 +102,7 @@ def test_launching_kernels_one_by_one_is_a_floor() -> None:
         )
         for chips in (4, 8)
     }
-    floor = (old.host_s.value + old.sequence_s.value + 15 * MS) / MS
+    floor = (old.host_s.value + 80 * old.sequence_layer_s.value + 15 * MS) / MS
     # 8 GPUs stream twice as fast as 4, and are no faster: NCCL takes 5 µs for each other chip, 160 times.
     assert steps[8].seconds(1, 512) / MS == pytest.approx(floor + 160 * 7 * 5e-3, rel=0.01)
     assert steps[4].seconds(1, 512) / MS == pytest.approx(floor + 160 * 3 * 5e-3, rel=0.01)
