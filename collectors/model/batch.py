@@ -202,6 +202,21 @@ class Samples(msgspec.Struct, frozen=True, tag="samples", eq=False):
     """Session time when somebody else took them, not later than the batch's. Before the session began: filled in afterwards."""
 
 
+class Earlier(msgspec.Struct, frozen=True):
+    """One scrape of before; NaN where a series had no sample. `time_ns` is session time, mostly negative."""
+
+    time_ns: Annotated[int, msgspec.Meta(ge=-(1 << 62), le=1 << 62)]
+    values: tuple[float, ...]
+
+
+class Past(msgspec.Struct, frozen=True, tag="past"):
+    """What a server had stored before the session began, thinned out: scrapes in order of time, a value for each of `series`. For summaries of that time
+    alone: it is in no window's figures."""
+
+    series: tuple[Series, ...]
+    rows: tuple[Earlier, ...]
+
+
 class Status(msgspec.Struct, frozen=True, tag="status"):
     """How a target is. `reason` is a typed, short text (`refused`, `timeout`, `not prometheus text: …`), empty when up.
 
@@ -218,7 +233,18 @@ class Status(msgspec.Struct, frozen=True, tag="status"):
 
 
 Part = (
-    Inventory | Deliveries | Blocks | Occupancy | Requests | Decisions | Phases | Watermark | Layout | Samples | Status
+    Inventory
+    | Deliveries
+    | Blocks
+    | Occupancy
+    | Requests
+    | Decisions
+    | Phases
+    | Watermark
+    | Layout
+    | Samples
+    | Past
+    | Status
 )
 
 

@@ -150,6 +150,20 @@ class RiverRow(msgspec.Struct, frozen=True):
     late: bytes
 
 
+class BackfillRow(msgspec.Struct, frozen=True):
+    """`seconds` before session second `at` (negative: before the session) as a server had stored them.
+
+    Each of `workers` counts with the interval between two of its stored samples that holds the middle of that time. `worst` is the worker of the widest spread.
+    """
+
+    at: float
+    seconds: float
+    workers: int
+    tokens_per_s: Figure
+    worst: str | None
+    p99_minus_p50: Quantile
+
+
 class Frame(msgspec.Struct, frozen=True):
     """`time_ns` is the tick in session time, `utc_s` what the wall clock said then (None on a virtual clock)."""
 
@@ -171,5 +185,7 @@ class Frame(msgspec.Struct, frozen=True):
     """Of all requests, merged; `workers[].ttft` has them apart."""
     river: tuple[RiverRow, ...]
     timeline: bytes
-    """One byte a second, oldest first, at most 900: worst worker's p99 − p50 of that second, `1 + floor(2·log10(s / 10 µs))` clipped to 1 … 14; 0 no data; 255 a gap."""
+    """One byte a second, oldest first, at most 900: worst worker's p99 − p50 of that second, `1 + floor(2·log10(s / 10 µs))` clipped to 1 … 14; 0 no data; 255 a gap.
+    From 33 to 46: 32 + a level that was backfilled (see `backfill`)."""
     verdict: str | None = None
+    backfill: tuple[BackfillRow, ...] = ()

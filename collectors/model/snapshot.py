@@ -7,7 +7,7 @@ import msgspec
 
 from collectors.model.frame import SCHEMA, Frame
 
-SECTIONS = ("targets", "workers", "tiers", "placements", "decisions", "jitter", "stalls", "verdict")
+SECTIONS = ("targets", "workers", "tiers", "placements", "decisions", "jitter", "stalls", "verdict", "backfill")
 
 
 def snapshot(frame: Frame, *, clock: str | None = None) -> dict[str, Any]:

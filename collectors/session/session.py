@@ -6,6 +6,7 @@ from collectors.model.batch import Batch
 from collectors.model.frame import Figure, Frame, JitterRow, TargetRow, WorkerRow
 from collectors.model.signals import Signal
 from collectors.model.vocabulary import Provenance, Role
+from collectors.session.backfill import Backfill, backfill
 from collectors.session.fleet import Fleet, Worker
 from collectors.session.kept import kept
 from collectors.session.placement_rows import (
@@ -19,6 +20,7 @@ from collectors.session.source_state import SourceState
 from collectors.session.tier_rows import tier_rows
 from collectors.session.worker_rows import all_ttft, jitter_row, worker_row
 from collectors.stats.columns import Key
+from collectors.stats.earlier import Earlier
 from collectors.stats.figures import absent, figure
 
 WINDOW_S: Final = 60
@@ -35,6 +37,8 @@ class Session:
         self._window_s = window_s
         self._sources: dict[str, SourceState] = {}
         self._timeline: dict[int, int] = {}
+        self._earlier: list[list[Earlier]] = []
+        self._backfill = Backfill()
         self._fleet = Fleet()
         self._spreads: dict[str, tuple[WorkerRow, JitterRow]] = {}
 
@@ -60,6 +64,7 @@ class Session:
         sources = list(self._sources.values())
         for source in sources:
             source.tick(time_ns)
+        self._look_back(sources)
         fleet = self._fleet.workers(sources)
         rows = tuple(worker_row(worker, time_ns, window_ns) for worker in fleet.values())
         return Frame(
@@ -79,6 +84,7 @@ class Session:
             ttft=all_ttft(list(fleet.values()), sources, time_ns, window_ns),
             river=river_rows(fleet.values()),
             timeline=self._heat(sources, time_ns),
+            backfill=self._backfill.rows,
         )
 
     def _jitter(self, rows: tuple[WorkerRow, ...]) -> tuple[JitterRow, ...]:
@@ -91,6 +97,12 @@ class Session:
         }
         return tuple(spread for _, spread in self._spreads.values())
 
+    def _look_back(self, sources: list[SourceState]) -> None:
+        told = [source.earlier for source in sources if source.earlier]
+        if len(told) != len(self._earlier) or any(one is not two for one, two in zip(told, self._earlier, strict=True)):
+            self._earlier = told
+            self._backfill = backfill((source.earlier, source.emulated) for source in sources if source.earlier)
+
     def _heat(self, sources: list[SourceState], time_ns: int) -> bytes:
         """The last seconds' levels, oldest first."""
         placed = [source for source in sources if source.summary is not None]
@@ -102,9 +114,12 @@ class Session:
         end = time_ns // _SECOND_NS
         for second in [one for one in self._timeline if one < end - TIMELINE_S]:
             del self._timeline[second]
-        if not self._timeline:
-            return b""
-        return bytes(self._timeline.get(second, _GAP) for second in range(min(self._timeline), end))
+        before = self._backfill.levels
+        first = min(self._timeline, default=end)
+        begin = max(min(first, *before), end - TIMELINE_S) if before else first
+        # Before anything was watched there is no gap in watching it.
+        past = (before.get(second, 0) for second in range(begin, first))
+        return bytes([*past, *(self._timeline.get(second, before.get(second, _GAP)) for second in range(first, end))])
 
 
 def _target(source: SourceState) -> TargetRow:

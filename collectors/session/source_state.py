@@ -14,6 +14,7 @@ from collectors.model.batch import (
     Layout,
     Occupancy,
     Part,
+    Past,
     Phases,
     Requests,
     Samples,
@@ -23,6 +24,7 @@ from collectors.model.batch import (
 from collectors.model.vocabulary import Counted, TargetStatus
 from collectors.session.kept import Kept
 from collectors.stats.deliveries import DeliveryStats
+from collectors.stats.earlier import Earlier, earlier
 from collectors.stats.fleet import PoolKey
 from collectors.stats.residency import Residency, Resident
 from collectors.stats.scraped import ScrapedStats
@@ -46,6 +48,7 @@ class SourceState:
         self.scraped: ScrapedStats | None = None
         self.residency: Residency | None = None
         self.residents: dict[PoolKey, Resident] = {}
+        self.earlier: list[Earlier] = []
         self.described: Counter[str] = Counter()
         """How many series the source's page has of each worker."""
         self.evidence = Evidence()
@@ -79,7 +82,7 @@ class SourceState:
         self._stamped = None
         for part in batch.parts:
             self._take(part, batch.time_ns)
-        if self.connected and any(not isinstance(part, Status) for part in batch.parts):
+        if self.connected and any(not isinstance(part, Status | Past) for part in batch.parts):
             taken = [part.time_ns for part in batch.parts if isinstance(part, Samples) and part.time_ns is not None]
             self.heard_ns = max(taken, default=batch.time_ns)
 
@@ -113,6 +116,8 @@ class SourceState:
                     self.scraped = ScrapedStats()
                 self.scraped.layout(part)
                 self.described = Counter(one.worker for one in part.series)
+            case Past():
+                self.earlier = earlier(part)
             case Samples():
                 self.answers += 1
                 if self.scraped is not None:

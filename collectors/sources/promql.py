@@ -14,10 +14,11 @@ import numpy as np
 
 from collectors.backends import registry
 from collectors.model.batch import Batch, Layout, Part, Samples, Status
+from collectors.model.signals import Signal
 from collectors.model.vocabulary import TargetStatus
 from collectors.sources.promql_clock import ServerClock
-from collectors.sources.promql_instances import Instance, Instances
-from collectors.sources.promql_plan import Plan, jobs, plan, ranged, up
+from collectors.sources.promql_instances import Instance, Instances, Scrape
+from collectors.sources.promql_plan import Plan, jobs, named, plan, ranged, scraped_at, up
 from collectors.sources.scrape import MAX_BACKOFF_S, Fault
 from collectors.sources.source import Clock, Emit
 from collectors.wire.http import Backoff, FetchError, HttpClient
@@ -33,6 +34,9 @@ LOOK_BACK_S: Final = 90
 OVERLAP_S: Final = 10
 """Asked for again: what was scraped before the last answer but stored after it (a scrape may take so long)."""
 LONGEST_S: Final = 300
+PAST_S: Final = 900
+"""The time before that is looked at: a timeline."""
+STEP_S: Final = 30
 BREATH: Final = 32
 """Instances whose pages are made in one go, before others may run."""
 MAX_WARNING: Final = 200
@@ -58,6 +62,8 @@ class PromqlSource:
         self._newest_s: float | None = None
         self._warnings: dict[str, None] = {}
         self._told: dict[str, Status] = {}
+        self._looked_back = False
+        self._past_fault = ""
 
     @property
     def series_known(self) -> int:
@@ -101,6 +107,9 @@ class PromqlSource:
         if whole:
             self._asked_s = server_s
         await self._pass_on(server_s, now_ns, emit)
+        if not self._looked_back and self._instances.all:
+            self._looked_back = True
+            await self._look_back(server_s, now_ns, emit)
         return None
 
     async def _discover(self, server_s: float) -> None:
@@ -156,6 +165,8 @@ class PromqlSource:
         self._newest_s = max((one.last_s for one, _ in found), default=None) or None
         if not self._plan.names:
             self._warnings["no metrics of a known back end"] = None
+        if self._past_fault:
+            self._warnings[self._past_fault] = None
         left_out = self._instances.left_out
         self._instances.settle(server_s)
         if lost := self._instances.unscraped:
@@ -174,6 +185,36 @@ class PromqlSource:
             if parts or status != self._told.get(name):
                 self._told[name] = status
                 emit(Batch(name, now_ns, (status, *parts)))
+
+    async def _look_back(self, server_s: float, now: Callable[[], int], emit: Emit) -> None:
+        """Tells once of the time before, for summaries. Where the server does not answer that, nothing is known of it."""
+        instances = list(self._instances.all.values())
+        tokens = {name for one in instances for name in one.said_by(Signal.GENERATION_TOKENS)}
+        gaps = {name for one in instances for name in one.said_by(Signal.GAP)}
+        # A native histogram has a name of its own and no buckets' names.
+        gaps = {name if name in self._plan.names else name.removesuffix("_bucket") for name in gaps}
+        start_s = server_s - PAST_S
+        try:
+            answers = [
+                (await self._api.query_range(scraped_at(name), start_s, server_s, STEP_S)).series
+                for name in sorted(tokens)
+            ]
+            times = self._instances.times(answers)
+            scrapes: dict[Instance, dict[float, Scrape]] = {}
+            for names in filter(None, (tokens, *({name} for name in sorted(gaps)))):
+                answer = await self._api.query_range(named(names), start_s, server_s, STEP_S)
+                for instance, rows in self._instances.take_past(answer.series, times).items():
+                    for time_s, scrape in rows.items():
+                        scrapes.setdefault(instance, {}).setdefault(time_s, {}).update(scrape)
+        except (FetchError, PromApiError) as error:
+            self._past_fault = f"nothing of the time before: {error.reason}"
+            return
+        for number, (instance, found) in enumerate(scrapes.items()):
+            if number % BREATH == BREATH - 1:
+                await asyncio.sleep(0)
+            past = instance.past(found, self._clock)
+            if past is not None:
+                emit(Batch(self._source_of(instance), now(), (past,)))
 
     def _status_of(self, instance: Instance, server_s: float) -> Status:
         reason, status = "", TargetStatus.UP

@@ -12,7 +12,8 @@ import numpy as np
 from collectors.backends import registry
 from collectors.backends.mapping import Mapping, MappingError, bounded
 from collectors.backends.registry import UnknownBackendError
-from collectors.model.batch import Layout, Part, Samples
+from collectors.model.batch import Earlier, Layout, Part, Past, Samples
+from collectors.model.signals import Kind, Signal
 from collectors.sources.promql_clock import ServerClock
 from collectors.sources.promql_native import NativeBounds
 from collectors.sources.promql_plan import family_of
@@ -37,6 +38,8 @@ SILENT_INTERVALS: Final = 3
 Identity = tuple[str, ...]
 Scrape = dict[int, float]
 """Values by position in the instance's keys."""
+SUMMARISED: Final = frozenset({Signal.GENERATION_TOKENS, Signal.GAP})
+"""What is asked for of the time before."""
 
 
 class Up(NamedTuple):
@@ -81,6 +84,25 @@ class Instance:
     def add(self, time_s: float, position: int, value: float) -> None:
         if time_s > self.last_s:
             self._scrapes.setdefault(time_s, {})[position] = value
+
+    def said_by(self, signal: Signal) -> set[str]:
+        """Names of the counters and buckets by which its page tells the signal."""
+        series = () if self._mapping is None else self._mapping.series
+        return {one.metric for one in series if one.signal is signal and one.kind in (Kind.COUNTER, Kind.BUCKET)}
+
+    def past(self, scrapes: dict[float, Scrape], clock: ServerClock) -> Past | None:
+        """What earlier scrapes of some of its series say of SUMMARISED signals; values by position as in `position`. None if nothing."""
+        positions = sorted({position for scrape in scrapes.values() for position in scrape})
+        if not self.backend or not positions:
+            return None
+        mapping = registry.named(self.backend).map([self._keys[one] for one in positions], self.name)
+        kept = [at for at, one in enumerate(mapping.series) if one.signal in SUMMARISED and one.kind is not Kind.SUM]
+        rows = []
+        for time_s in sorted(scrapes):
+            found = scrapes[time_s]
+            values = mapping.apply(np.array([found.get(one, np.nan) for one in positions], np.float64)).tolist()
+            rows.append(Earlier(clock.session_ns(time_s), tuple(values[at] for at in kept)))
+        return Past(tuple(mapping.series[at] for at in kept), tuple(rows)) if kept else None
 
     def forget_keys(self) -> None:
         """Positions are given out anew; what is known of the worker stays."""
@@ -146,6 +168,10 @@ class _Native(NamedTuple):
     bounds: NativeBounds
 
 
+Times = dict[Instance, dict[float, float]]
+"""The time of a scrape by the step at which it was the newest."""
+
+
 class Instances:
     """All that the server speaks of. Instances are kept once they were seen, so that their going is seen too."""
 
@@ -200,6 +226,46 @@ class Instances:
                 if labels != instance.up.labels:
                     self._forget()
                 instance.up = up
+
+    def take_past(self, answer: Iterable[PromSeries], times: Times) -> dict[Instance, dict[float, Scrape]]:
+        """Values of earlier steps by the times at which they were scraped; where that time is not known they are left out. Raises PromApiError."""
+        found: dict[Instance, dict[float, Scrape]] = {}
+        for series in answer:
+            place = self._places.get(series.labels)
+            if place is None and _identity(labels_of(series)) in self.all:
+                place = self._placed(series)
+            if place is None or (scraped := times.get(place[0])) is None:
+                continue  # what has gone since is no target
+            instance, where = place
+            rows = found.setdefault(instance, {})
+            if isinstance(where, int):
+                for step_s, value in series.samples:
+                    if step_s in scraped:
+                        rows.setdefault(scraped[step_s], {})[where] = value
+                continue
+            bounds = NativeBounds()
+            for (
+                _,
+                native,
+            ) in series.histograms:  # all bounds first: a count at one that is not there yet would not be known
+                bounds.classic(native)
+            for step_s, native in series.histograms:
+                if step_s not in scraped:
+                    continue
+                for suffix, le, value in bounds.classic(native):
+                    labels = (*where.labels, ("le", le)) if le else where.labels
+                    key = SampleKey(where.name + suffix, labels, where.name, "histogram")
+                    rows.setdefault(scraped[step_s], {})[instance.position(key)] = value
+        return found
+
+    def times(self, answers: Iterable[Iterable[PromSeries]]) -> Times:
+        """When each instance was scraped, by step, from answers to `scraped_at`. Raises PromApiError."""
+        found: Times = {}
+        for series in (one for answer in answers for one in answer):
+            instance = self.all.get(_identity(labels_of(series)))
+            if instance is not None:
+                found.setdefault(instance, {}).update(series.samples)
+        return found
 
     @property
     def unscraped(self) -> int:

@@ -1,7 +1,8 @@
 """Native histograms as the classic ones that everything downstream reads: cumulative counts at fixed bounds.
 
-A native histogram names only the buckets that have observations, so its bounds grow with what it sees. Bounds are kept once seen; a count
-at a bound is exact, for the buckets of one resolution do not overlap. When the resolution changes the bounds begin anew.
+A native histogram names only the buckets that have observations, so its bounds grow with what it sees: both ends of each bucket, that none
+seems to begin where the one before it ends. Bounds are kept once seen; a count at a bound is exact, for the buckets of one resolution do not
+overlap. When the resolution changes the bounds begin anew.
 """
 
 from typing import Final
@@ -25,8 +26,8 @@ class NativeBounds:
         own = {high: count for _, high, count in one.buckets}
         found = []
         total = 0.0
-        for high in sorted(self._lows):
-            total += own.get(high, 0.0)
-            if high != float("inf"):
-                found.append(("_bucket", repr(high), total))
+        for bound in sorted({*self._lows, *(low for low in self._lows.values() if low > 0.0)}):
+            total += own.get(bound, 0.0)
+            if bound != float("inf"):
+                found.append(("_bucket", repr(bound), total))
         return [*found, ("_bucket", "+Inf", one.count), ("_sum", "", one.sum), ("_count", "", one.count)]

@@ -52,6 +52,16 @@ def up(of_jobs: Collection[str]) -> str:
     return "up" if not of_jobs or len(text) > MAX_JOBS_TEXT else f"up{{job=~{_quoted(text)}}}"
 
 
+def named(names: Collection[str]) -> str:
+    """The selector of all series of these names."""
+    return _named(sorted(names))
+
+
+def scraped_at(name: str) -> str:
+    """The expression whose values are the times at which the series of this name were scraped."""
+    return f"timestamp({named([name])})"
+
+
 def ranged(selector: str, window_s: int) -> str:
     """The raw samples of the last `window_s` seconds, each with the time at which it was scraped."""
     return f"{selector}[{window_s}s]"

@@ -35,10 +35,10 @@ class Groups:
         self.columns = int(self.sizes.sum())
 
     def whole(self, flags: Flags) -> Flags:
-        """True for every column of a group with any true column."""
+        """True for every column of a group with any true column (of the same row, where there are several)."""
         if not self.columns or not flags.any():
             return flags
-        return np.repeat(np.logical_or.reduceat(flags, self.starts), self.sizes)
+        return np.repeat(np.logical_or.reduceat(flags, self.starts, axis=-1), self.sizes, axis=-1)
 
 
 def growth(before: Counts, now: Counts, groups: Groups) -> tuple[Counts, Flags]:

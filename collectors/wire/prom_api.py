@@ -83,6 +83,8 @@ class _Envelope(msgspec.Struct, rename="camel"):
     error: str = ""
     warnings: list[str] | None = None
     infos: list[str] | None = None
+    is_partial: bool = False
+    """VictoriaMetrics' word for an answer without what some of its storage has."""
 
 
 class _Data(msgspec.Struct, rename="camel"):
@@ -162,6 +164,12 @@ class PromApi:
         body = await self._get("query", query=expression, time=f"{at_s:.3f}")
         return await asyncio.to_thread(decode, body) if len(body) > BIG_ANSWER else decode(body)
 
+    async def query_range(self, expression: str, start_s: float, end_s: float, step_s: float) -> Answer:
+        """A sample at `start_s` and each step after it, where there is one that is not too old."""
+        times = {"start": f"{start_s:.3f}", "end": f"{end_s:.3f}", "step": f"{step_s:.3f}"}
+        body = await self._get("query_range", query=expression, **times)
+        return await asyncio.to_thread(decode, body) if len(body) > BIG_ANSWER else decode(body)
+
     async def _get(self, path: str, **parameters: str) -> bytes:
         url = f"{self._base}/{path}?{urlencode(parameters)}"
         return await self._client.get(url, accept="application/json", kinds=_JSON, told=_TOLD)
@@ -185,7 +193,8 @@ def _typed(read: Callable[[bytes | msgspec.Raw], _T], data: bytes | msgspec.Raw)
 
 
 def _told(envelope: _Envelope) -> tuple[str, ...]:
-    told = [*(envelope.warnings or ()), *(envelope.infos or ())][:64]
+    partial = ["partial response"] if envelope.is_partial else []
+    told = [*partial, *(envelope.warnings or ()), *(envelope.infos or ())][:64]
     return tuple(dict.fromkeys(safe_text(one, MAX_WARNING) for one in told))
 
 

@@ -11,6 +11,7 @@ from collectors.wire.exposition import parse
 from tests.loopback import Request, page
 
 Labels = dict[str, str]
+LOOK_BACK_S = 300.0
 _SELECTOR = re.compile(
     r'(?:\{__name__=~?"(?P<names>[^"]*)"\}|up(?:\{job=~(?P<job>"[^}]*")\})?)(?:\[(?P<window>\d+)s\])?'
 )
@@ -46,12 +47,42 @@ class Double:
             if part in query:
                 writer.write(body)
                 return
-        data = self._names() if url.path.endswith("/values") else self._answer(query)
+        if url.path.endswith("/values"):
+            data: Any = self._names()
+        elif url.path.endswith("/query_range"):
+            start, end, step = (float(parse_qs(url.query)[name][0]) for name in ("start", "end", "step"))
+            data = self._range(query, start, end, step)
+        else:
+            data = self._answer(query)
         body = json.dumps({"status": "success", "data": data, "warnings": self.warnings}).encode()
         writer.write(page(body, kind="application/json"))
 
     def _names(self) -> list[str]:
         return sorted({dict(labels)["__name__"] for labels in self.series})
+
+    def _range(self, query: str, start_s: float, end_s: float, step_s: float) -> dict[str, Any]:
+        """The newest sample at each step, if it is no older than LOOK_BACK_S; or its time."""
+        timed = re.fullmatch(r"timestamp\((.*)\)", query)
+        found = _SELECTOR.fullmatch(timed[1] if timed else query)
+        assert found, query
+        assert found["window"] is None, query
+        result = []
+        for labels, rows in self.series.items():
+            if not re.fullmatch(found["names"], dict(labels)["__name__"]):
+                continue
+            row: dict[str, Any] = {"metric": {name: text for name, text in labels if not timed or name != "__name__"}}
+            for number in range(int((end_s - start_s) / step_s) + 1):
+                step = start_s + number * step_s
+                inside = [(time_s, value) for time_s, value in rows if step - LOOK_BACK_S < time_s <= step]
+                if inside:
+                    time_s, value = max(inside, key=lambda one: one[0])
+                    kind = "histograms" if isinstance(value, dict) and not timed else "values"
+                    row.setdefault(kind, []).append(
+                        [step, str(time_s) if timed else value if kind == "histograms" else str(value)]
+                    )
+            if len(row) > 1:
+                result.append(row)
+        return {"resultType": "matrix", "result": result}
 
     def _answer(self, query: str) -> dict[str, Any]:
         if query == "time()":

@@ -77,7 +77,8 @@ def native(*buckets: tuple[float, float, float]) -> NativeHistogram:
 def test_bounds_once_seen_stay() -> None:
     bounds = NativeBounds()
     bounds.classic(native((0.5, 1.0, 2.0), (1.0, 2.0, 1.0)))
-    assert bounds.classic(native((0.25, 0.5, 3.0), (1.0, 2.0, 1.0)))[:4] == [
+    assert bounds.classic(native((0.25, 0.5, 3.0), (1.0, 2.0, 1.0)))[:5] == [
+        ("_bucket", "0.25", 0.0),
         ("_bucket", "0.5", 3.0),
         ("_bucket", "1.0", 3.0),
         ("_bucket", "2.0", 4.0),
@@ -88,4 +89,4 @@ def test_bounds_once_seen_stay() -> None:
 def test_another_resolution_begins_anew() -> None:
     bounds = NativeBounds()
     bounds.classic(native((0.5, 0.7, 2.0), (0.7, 1.0, 1.0)))
-    assert [le for _, le, _ in bounds.classic(native((0.5, 1.0, 3.0)))] == ["1.0", "+Inf", "", ""]
+    assert [le for _, le, _ in bounds.classic(native((0.5, 1.0, 3.0)))] == ["0.5", "1.0", "+Inf", "", ""]

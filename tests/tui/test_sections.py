@@ -318,7 +318,9 @@ def test_no_stalls_and_not_knowing_are_two_things() -> None:
 # timeline
 
 
-@given(st.binary(max_size=900), st.integers(0, 10_000), st.integers(20, 240))
+@given(
+    st.lists(st.sampled_from([*range(15), GAP]), max_size=900).map(bytes), st.integers(0, 10_000), st.integers(20, 240)
+)
 def test_the_strip_holds_all_of_the_timeline(data: bytes, later: int, width: int) -> None:
     now = len(data) + later
     it = strip(data, now, width)
@@ -367,3 +369,15 @@ def test_keys_of_the_footer_are_where_they_are_drawn() -> None:
     text = text_of([line])
     assert {key.action: text[key.start : key.end] for key in keys}["help"] == "? help"
     assert len(footer(view(None), 30)[1]) < len(keys)
+
+
+def test_what_a_server_had_stored_looks_unlike_what_was_watched() -> None:
+    frame = frames.emulated(40 * 4)
+    mixed = msgspec.structs.replace(frame, timeline=bytes([32 + 14] * 100 + [7] * 20))
+    text = text_of([timeline(view(mixed), 160)])
+    assert "⣿" * 50 in text
+    assert "past" in text
+    assert "past" not in text_of([timeline(view(frame), 160)])
+    assert level_text(32 + 7)[1] == level_text(7)[1]
+    (cell,) = strip(bytes([32 + 14, 3]), 30, 1).cells
+    assert cell == 3

@@ -70,6 +70,9 @@ def test_warnings_are_kept_once_and_made_safe() -> None:
     assert found.warnings == ("partial answer", "i")
     assert decode_names(b'{"status":"success","data":["a","b"],"warnings":["w"]}') == (("a", "b"), ("w",))
     assert decode(answer([], warnings=None)).warnings == ()
+    victoria = b'{"status":"success","isPartial":true,"data":{"resultType":"vector","result":[]}}'
+    assert decode(victoria).warnings == ("partial response",)
+    assert decode(victoria.replace(b"true", b"false")).warnings == ()
 
 
 @pytest.mark.parametrize(

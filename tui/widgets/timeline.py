@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tui import format as fmt
-from tui.glyphs import BREAK, CURSOR, HEIGHTS, NO_DATA
+from tui.glyphs import BREAK, CURSOR, HEIGHTS, NO_DATA, PAST_HEIGHTS
 from tui.line import Line, Pen
 from tui.theme import HEAT_STEPS, Ink
 from tui.widgets.panel import Panel
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tui.view import View
 
 LEVELS: Final = 14
+BACKFILLED: Final = 32
+"""Added to a level that a server had stored."""
 GAP: Final = 255
 CELL_SECONDS: Final = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 20, 24, 30)
 """What a cell may stand for: the smallest that shows all there is, so that the strip grows into its room."""
@@ -39,11 +41,13 @@ def strip(timeline: bytes, now_s: float, width: int) -> Strip:
     cells = bytearray(-(-end // seconds) - first)
     for index, level in enumerate(timeline):
         cell = (end - len(timeline) + index) // seconds - first
-        if level == GAP or cells[cell] == GAP:
-            cells[cell] = GAP
-        else:
-            cells[cell] = max(cells[cell], level)
+        cells[cell] = max(cells[cell], level, key=_rank)
     return Strip(bytes(cells[-width:]), seconds, -(-end // seconds) * seconds)
+
+
+def _rank(level: int) -> tuple[bool, bool, int]:
+    """Which of a cell's levels is shown: a gap before all, what was watched before what was only stored."""
+    return level == GAP, 0 < level <= LEVELS, level
 
 
 def column_at(it: Strip, width: int, session_s: float) -> int | None:
@@ -62,8 +66,11 @@ def level_text(level: int) -> tuple[str, int]:
         return BREAK, Ink.WARN
     if level == 0:
         return NO_DATA, Ink.FAINT
+    heights = HEIGHTS
+    if level >= BACKFILLED:
+        level, heights = level - BACKFILLED, PAST_HEIGHTS
     heat = sum(level >= start for start in HEAT_FROM) - 1
-    return HEIGHTS[1 + (min(level, LEVELS) - 1) * 7 // (LEVELS - 1)], Ink.HEAT + min(heat, HEAT_STEPS - 1)
+    return heights[1 + (min(level, LEVELS) - 1) * 7 // (LEVELS - 1)], Ink.HEAT + min(heat, HEAT_STEPS - 1)
 
 
 def ends(width: int) -> tuple[int, int]:
@@ -79,7 +86,8 @@ def timeline(view: View, width: int) -> Line:
         return pen.to(start).put(NO_DATA * size, Ink.FAINT, size).line()
     it = strip(newest.timeline, newest.time_ns / 1e9, size)
     pen.put(f"◀ {fmt.age(len(newest.timeline))}", Ink.DIM)
-    pen.put(f" by {it.seconds} s", Ink.DIM).to(start)
+    stored = any(BACKFILLED < level < GAP for level in it.cells)
+    pen.put(f" {PAST_HEIGHTS[-1]} past" if stored else f" by {it.seconds} s", Ink.DIM).to(start)
     cursor = column_at(it, size, frame.time_ns / 1e9) if view.behind_s > 0 else None
     missing = size - len(it.cells)
     pen.put(NO_DATA * missing, Ink.FAINT, missing)
