@@ -89,10 +89,22 @@ class Stream:
 
 
 class HttpClient:
-    """Keeps connections open between requests; close it at the end, or use it as a context. Belongs to one event loop."""
+    """Keeps connections open between requests; close it at the end, or use it as a context. Belongs to one event loop.
 
-    def __init__(self, limits: Limits = DEFAULT) -> None:
+    `tls` makes what is trusted (by default the system's authorities), once; `token` gives the bearer token of each request. Both may
+    raise FetchError. The token goes to the origin that was asked for and to no other.
+    """
+
+    def __init__(
+        self,
+        limits: Limits = DEFAULT,
+        *,
+        tls: Callable[[], ssl.SSLContext] | None = None,
+        token: Callable[[], str] | None = None,
+    ) -> None:
         self.limits = limits
+        self._tls = tls
+        self._token = token
         self._session: ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -155,6 +167,8 @@ class HttpClient:
 
         session = self._opened()
         headers = {"Accept": accept, "Accept-Encoding": "identity"}
+        if self._token is not None:
+            headers["Authorization"] = f"Bearer {self._token()}"
         target = URL(url)
         for _ in range(MAX_REDIRECTS + 1):
             async with session.get(target, headers=headers, allow_redirects=False, read_bufsize=buffer) as response:
@@ -189,7 +203,7 @@ class HttpClient:
             limits = self.limits
             self._session = ClientSession(
                 # As many connections as targets: each source has one request under way.
-                connector=TCPConnector(limit=0, resolver=ThreadedResolver()),
+                connector=TCPConnector(limit=0, resolver=ThreadedResolver(), ssl=self._tls() if self._tls else True),
                 timeout=ClientTimeout(total=None, connect=limits.connect_s, sock_read=limits.idle_s),
                 cookie_jar=DummyCookieJar(),
                 auto_decompress=False,  # it has no limit
