@@ -9,12 +9,11 @@ from typing import Final, Protocol
 
 import msgspec
 
-from collectors.model.batch import Batch, Status
+from collectors.model.batch import Batch
 from collectors.model.frame import Frame
-from collectors.model.vocabulary import TargetStatus
 from collectors.session.clock import TICK_NS, LiveClock, VirtualClock
 from collectors.session.session import Session
-from collectors.sources.source import Source
+from collectors.sources.source import Source, guarded
 
 MAX_LAG_NS: Final = 2_000_000_000
 """After a longer sleep of the whole process the missed ticks are not made up: the time axis shows a gap."""
@@ -60,7 +59,7 @@ class Observation:
         """Runs all sources and ticks on the grid until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             for source in self._sources:
-                tasks.create_task(self._run(source))
+                tasks.create_task(guarded(source, self._clock, self.emit))
             while True:
                 await asyncio.sleep(max(self._next_tick_ns - self._clock.now_ns(), 0) / 1e9)
                 self._tick_until(self._clock.now_ns())
@@ -79,15 +78,6 @@ class Observation:
     async def close(self) -> None:
         for source in self._sources:
             await source.close()
-
-    async def _run(self, source: Source) -> None:
-        """A source's fault ends this source only, visibly."""
-        try:
-            await source.run(self._clock, self.emit)
-        except Exception as error:  # noqa: BLE001  a task's boundary: it becomes the target's status
-            reason = f"internal error: {type(error).__name__}: {error}"[:200]
-            status = Status(url="", backend="", status=TargetStatus.REJECTED, reason=reason)
-            self.emit(Batch(source=source.name, time_ns=self._clock.now_ns(), parts=(status,)))
 
     def _tick_until(self, now_ns: int) -> None:
         """Makes every tick that is due at `now_ns`."""

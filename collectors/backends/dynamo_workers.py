@@ -4,6 +4,7 @@ An id is an unsigned 64-bit integer and often above 2^53, so it is never a float
 decimal, `dynamo_component_*{worker_id}` in lower-case hexadecimal (ai-dynamo/dynamo; seen on 1.6.1).
 """
 
+import re
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -18,6 +19,8 @@ GENERATE: Final = "generate"
 _LARGEST: Final = 2**64 - 1
 _HEX: Final = frozenset("0123456789abcdef")
 _DECIMAL: Final = frozenset("0123456789")
+_TCP: Final = re.compile(r"([A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,64}\]):[0-9]{1,5}(?:/|$)")
+"""`host:port/path`, as in `transport.tcp`."""
 _ROLES: Final = {role.value: role for role in (Role.PREFILL, Role.DECODE, Role.AGGREGATED, Role.ROUTER)}
 _DEVICES: Final = {"cuda": Device.GPU, "gpu": Device.GPU, "tpu": Device.TPU, "cpu": Device.CPU}
 
@@ -69,6 +72,7 @@ class _Instance(msgspec.Struct):
     endpoint: str
     namespace: str = ""
     device_type: str | None = None
+    transport: Any = None
 
 
 class _Health(msgspec.Struct):
@@ -82,14 +86,7 @@ def inventory(body: object) -> tuple[WorkerFacts, ...]:
     An instance that is not as expected is left out. It does not say how many ranks a worker has: these are their first. Raises
     InventoryError.
     """
-    found: list[_Instance] = []
-    for row in _health(body).instances:
-        try:
-            one = msgspec.convert(row, _Instance)
-        except msgspec.ValidationError:
-            continue
-        if one.endpoint == GENERATE and 0 <= one.instance_id <= _LARGEST:
-            found.append(one)
+    found = _instances(body)
     components: dict[str, set[str]] = {}
     for one in found:
         components.setdefault(one.namespace, set()).add(one.component)
@@ -104,6 +101,16 @@ def inventory(body: object) -> tuple[WorkerFacts, ...]:
     return tuple({worker.id: worker for worker in workers}.values())
 
 
+def hosts(body: object) -> tuple[str, ...]:
+    """Hosts of those workers, in order, each once, where requests go to them over TCP. Raises InventoryError."""
+    found: dict[str, None] = {}
+    for one in _instances(body):
+        address = one.transport.get("tcp") if isinstance(one.transport, dict) else None
+        if isinstance(address, str) and (match := _TCP.match(address)):
+            found[match[1]] = None
+    return tuple(found)
+
+
 def serving(status: int, body: object) -> bool:
     """Whether a worker that answers `/health` so takes requests: its endpoints decide, as 503 and `notready` are also said while it serves.
 
@@ -113,6 +120,19 @@ def serving(status: int, body: object) -> bool:
     if not isinstance(endpoints, dict) or GENERATE not in endpoints:
         return status == 200
     return bool(endpoints[GENERATE] == "ready")
+
+
+def _instances(body: object) -> list[_Instance]:
+    """Of `generate`, those that are as expected. Raises InventoryError."""
+    found: list[_Instance] = []
+    for row in _health(body).instances:
+        try:
+            one = msgspec.convert(row, _Instance)
+        except msgspec.ValidationError:
+            continue
+        if one.endpoint == GENERATE and 0 <= one.instance_id <= _LARGEST:
+            found.append(one)
+    return found
 
 
 def _canonical(number: int) -> str | None:

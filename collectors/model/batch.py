@@ -62,6 +62,10 @@ class WorkerInfo(msgspec.Struct, frozen=True):
     chip: str = ""
     chips: int = 0
     model: str = ""
+    assumed: tuple[str, ...] = ()
+    """Which of these fields only configuration says."""
+    labels: dict[str, str] = {}
+    """Given by whoever configured or listed the target."""
 
 
 class PoolInfo(msgspec.Struct, frozen=True):

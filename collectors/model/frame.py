@@ -77,6 +77,10 @@ class WorkerRow(msgspec.Struct, frozen=True):
     longest_stall_s: Figure
     tokens_per_delivery: Figure
     """Mean over the window; what a gap has to be read beside."""
+    assumed: tuple[str, ...] = ()
+    """Which of role, device, chip and chips only configuration says."""
+    labels: dict[str, str] = {}
+    """Given by whoever configured or listed the target."""
 
 
 class TierRow(msgspec.Struct, frozen=True):

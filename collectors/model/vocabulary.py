@@ -92,8 +92,21 @@ class TargetStatus(StrEnum):
     STALE = "stale"
     DOWN = "down"
     REJECTED = "rejected"
+    GONE = "gone"
+    """Whoever listed it does so no longer: it is not asked any more."""
 
 
+class Listing(StrEnum):
+    """What a row says as its back end that is no target itself but says which targets there are."""
+
+    FILE_SD = "file_sd"
+    HTTP_SD = "http_sd"
+    PROMETHEUS_YML = "prometheus.yml"
+    DYNAMO = "dynamo instances"
+    LOCAL = "usual local ports"
+
+
+LISTINGS: Final = frozenset(map(str, Listing))
 TIERS: Final = tuple(Tier)
 """Tiers in the order of their wire codes."""
 STAGES: Final = tuple(Stage)

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 import msgspec
 
@@ -9,6 +10,8 @@ from collectors.model.batch import WorkerInfo
 from collectors.model.vocabulary import Device, Role
 from collectors.session.kept import Kept
 from collectors.session.source_state import SourceState
+
+_UNKNOWN: Final = {"role": Role.UNKNOWN, "device": Device.UNKNOWN, "chip": "", "chips": 0, "model": ""}
 
 
 @dataclass(slots=True)
@@ -72,12 +75,16 @@ def workers(sources: Iterable[SourceState]) -> dict[str, Worker]:
 
 
 def _fuller(known: WorkerInfo, other: WorkerInfo) -> WorkerInfo:
-    """What one source does not know, another may."""
-    return msgspec.structs.replace(
-        known,
-        role=other.role if known.role is Role.UNKNOWN else known.role,
-        device=other.device if known.device is Device.UNKNOWN else known.device,
-        chip=known.chip or other.chip,
-        chips=known.chips or other.chips,
-        model=known.model or other.model,
-    )
+    """What one source does not know, another may; what any says counts before what is only assumed."""
+    better = {
+        field: getattr(other, field)
+        for field, unknown in _UNKNOWN.items()
+        if getattr(other, field) != unknown
+        and (getattr(known, field) == unknown or (field in known.assumed and field not in other.assumed))
+    }
+    if not better and not other.labels:
+        return known
+    assumed = [field for field in known.assumed if field not in better]
+    assumed += [field for field in better if field in other.assumed]
+    labels = {**other.labels, **known.labels}
+    return msgspec.structs.replace(known, **better, assumed=tuple(assumed), labels=labels)

@@ -25,6 +25,9 @@ from collectors.stats.figures import absent, figure
 
 WINDOW_S: Final = 60
 TIMELINE_S: Final = 900
+GONE_S: Final = 600
+"""How long a target that is no longer listed, and its workers, are shown as gone."""
+MAX_GONE: Final = 64
 _GAP: Final = 255
 _SECOND_NS: Final = 1_000_000_000
 
@@ -61,6 +64,7 @@ class Session:
     def tick(self, time_ns: int, utc_s: float | None = None) -> Frame:
         """The Frame at `time_ns`, a multiple of the tick later than the last one."""
         window_ns = self._window_s * _SECOND_NS
+        self._forget(time_ns)
         sources = list(self._sources.values())
         for source in sources:
             source.tick(time_ns)
@@ -102,6 +106,13 @@ class Session:
         if len(told) != len(self._earlier) or any(one is not two for one, two in zip(told, self._earlier, strict=True)):
             self._earlier = told
             self._backfill = backfill((source.earlier, source.emulated) for source in sources if source.earlier)
+
+    def _forget(self, time_ns: int) -> None:
+        """Targets come and go: those that went are shown for a while, the newest of them."""
+        gone = sorted((one.gone_ns, one.name) for one in self._sources.values() if one.gone_ns is not None)
+        for index, (gone_ns, name) in enumerate(gone):
+            if time_ns - gone_ns > GONE_S * _SECOND_NS or index < len(gone) - MAX_GONE:
+                del self._sources[name]
 
     def _heat(self, sources: list[SourceState], time_ns: int) -> bytes:
         """The last seconds' levels, oldest first."""

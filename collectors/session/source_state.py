@@ -56,6 +56,8 @@ class SourceState:
         self.over_limits: dict[str, int] = {}
         """How often it was over each limit. Frames hold it: a new one is made for every change."""
         self.kept: Kept = {}
+        self.gone_ns: int | None = None
+        """Since when it is no longer listed."""
         self._window_s = window_s
         self._inventory_ns = 0
         self._inventories = 0
@@ -98,6 +100,10 @@ class SourceState:
         match part:
             case Status():
                 was_connected, self.status = self.connected, part
+                if part.status is not TargetStatus.GONE:
+                    self.gone_ns = None
+                elif self.gone_ns is None:
+                    self.gone_ns = time_ns
                 if was_connected and not self.connected and self.placed is not None:
                     self.placed.lost()
                 if part.limit:

@@ -56,6 +56,8 @@ def worker_row(worker: Worker, tick_ns: int, window_ns: int) -> WorkerRow:
         tpot=_durations(worker, Signal.TPOT, tick_ns, window_ns),
         longest_stall_s=_longest_stall(worker, tick_ns),
         tokens_per_delivery=_tokens_per_delivery(worker, tick_ns),
+        assumed=info.assumed,
+        labels=info.labels,
     )
 
 

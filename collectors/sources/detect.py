@@ -9,39 +9,39 @@ from collections.abc import Callable, Iterable
 from collectors.backends import registry
 from collectors.model.batch import Batch, Status
 from collectors.model.vocabulary import TargetStatus
+from collectors.sources.companions import companions
 from collectors.sources.placement import PlacementSource
 from collectors.sources.promql import PromqlSource
 from collectors.sources.scrape import MAX_BACKOFF_S, Fault, ScrapeSource
+from collectors.sources.settings import DEFAULTS, TargetSettings
 from collectors.sources.source import Clock, Emit, Source
-from collectors.sources.target import KINDS, PROM, STREAM_PATH, Target, TargetError, parse_target, unique_names
+from collectors.sources.target import PROM, STREAM_PATH, Target, TargetError, parse_target, unique_names
 from collectors.wire.http import Backoff, HttpClient
 
-__all__ = ["KINDS", "HostSource", "Target", "TargetError", "open_target", "open_targets", "parse_target"]
+__all__ = ["HostSource", "Target", "TargetError", "open_parsed", "open_target", "open_targets", "parse_target"]
 
 
-def open_targets(texts: Iterable[str], client: HttpClient, interval_s: float = 1.0) -> list[Source]:
+def open_targets(texts: Iterable[str], client: HttpClient, settings: TargetSettings = DEFAULTS) -> list[Source]:
     """A source for each target, named `host:port`, uniquely. Raises TargetError; touches no network."""
     targets = [parse_target(text) for text in texts]
     names = unique_names([target.name for target in targets])
-    return [_source(target, client, name, interval_s) for target, name in zip(targets, names, strict=True)]
+    return [open_parsed(target, client, name, settings) for target, name in zip(targets, names, strict=True)]
 
 
-def open_target(text: str, client: HttpClient, name: str | None = None, interval_s: float = 1.0) -> Source:
+def open_target(text: str, client: HttpClient, name: str | None = None, settings: TargetSettings = DEFAULTS) -> Source:
     """The source for one target. Raises TargetError; touches no network."""
     target = parse_target(text)
-    return _source(target, client, name or target.name, interval_s)
+    return open_parsed(target, client, name or target.name, settings)
 
 
-def _source(target: Target, client: HttpClient, name: str, interval_s: float) -> Source:
+def open_parsed(target: Target, client: HttpClient, name: str, settings: TargetSettings = DEFAULTS) -> Source:
+    """The source for a target that has been taken apart already; `client` is one for its `settings.access`."""
     if target.page is None:
         assert target.stream is not None
         return PlacementSource(name, target.stream, client)
     if target.kind == PROM:
-        return PromqlSource(name, target.page, client, interval_s)
-    if target.stream is None:
-        backend = registry.named(target.kind) if target.kind else None
-        return ScrapeSource(name, target.page, client, interval_s, backend)
-    return HostSource(name, target.page, target.stream, client, interval_s)
+        return PromqlSource(name, target.page, client, settings.interval_s)
+    return HostSource(name, target, client, settings)
 
 
 _Begin = Callable[[Source, Emit], asyncio.Task[None]]
@@ -49,17 +49,20 @@ _Begin = Callable[[Source, Emit], asyncio.Task[None]]
 
 
 class HostSource:
-    """A host of which only the address is known: becomes a page of metrics, a placement stream (of the same name), or both.
+    """A host of which no more than the address may be known: becomes a page of metrics and what belongs to it, or a placement stream.
 
-    With both, the stream is the source `name placement`. What it has become it stays.
+    What it has become it stays.
     """
 
-    def __init__(self, name: str, page_url: str, stream_url: str, client: HttpClient, interval_s: float) -> None:
+    def __init__(self, name: str, target: Target, client: HttpClient, settings: TargetSettings) -> None:
+        assert target.page is not None
         self.name = name
-        self._stream_url = stream_url
+        self._target = target
         self._client = client
-        self._page = ScrapeSource(name, page_url, client, interval_s)
-        self._backoff = Backoff(name, interval_s, MAX_BACKOFF_S)
+        self._settings = settings
+        backend = registry.named(target.kind) if target.kind else None
+        self._page = ScrapeSource(name, target.page, client, settings.interval_s, backend)
+        self._backoff = Backoff(name, settings.interval_s, MAX_BACKOFF_S)
         self._found: list[Source] = []
 
     async def run(self, clock: Clock, emit: Emit) -> None:
@@ -102,12 +105,10 @@ class HostSource:
         """
         fault = await self._page.attempt(now_ns, emit)
         if fault is None:
-            self._found = [self._page]
-            if self._page.offers_placement:
-                self._found.append(PlacementSource(f"{self.name} placement", self._stream_url, self._client))
+            self._found = [self._page, *companions(self._page, self._target, self._client, self._settings)]
             return None
-        if fault.elsewhere:
-            source = PlacementSource(self.name, self._stream_url, self._client)
+        if fault.elsewhere and self._target.stream:
+            source = PlacementSource(self.name, self._target.stream, self._client)
             gate = _Gate(emit)
             task = begin(source, gate)
             if await gate.opens(task):

@@ -14,7 +14,7 @@ from collectors.backends import registry
 from collectors.backends.mapping import Backend, Mapping, MappingError, bounded
 from collectors.backends.registry import UnknownBackendError
 from collectors.model.batch import Batch, Inventory, Layout, Part, Samples, Status, WorkerInfo
-from collectors.model.vocabulary import TargetStatus
+from collectors.model.vocabulary import Role, TargetStatus
 from collectors.sources.source import Clock, Emit
 from collectors.wire.exposition import ExpositionError, PageReader
 from collectors.wire.http import Backoff, FetchError, HttpClient
@@ -64,6 +64,16 @@ class ScrapeSource:
     def offers_placement(self) -> bool:
         """Whether the page last read says that its host has a placement stream as well."""
         return self._mapping is not None and self._mapping.offers_placement
+
+    @property
+    def backend(self) -> str:
+        """Whose page it is; empty as long as that is not known."""
+        return self._backend_name
+
+    @property
+    def is_router(self) -> bool:
+        """Whether the page last read is of a front end, or of a router, whatever workers it speaks of."""
+        return self._mapping is not None and any(one.role is Role.ROUTER for one in self._mapping.workers)
 
     async def run(self, clock: Clock, emit: Emit) -> None:
         """Until cancelled. Begins at once, unless an `attempt` has been made before."""

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from collectors.model.batch import Batch
+from collectors.model.batch import Batch, Status
+from collectors.model.vocabulary import TargetStatus
 
 Emit = Callable[[Batch], None]
 """Takes a batch; called from the event loop, in the order in which things are to be seen."""
@@ -29,3 +30,13 @@ class Source(Protocol):
 
     async def close(self) -> None:
         """Gives connections back. The source is not used afterwards."""
+
+
+async def guarded(source: Source, clock: Clock, emit: Emit) -> None:
+    """Runs it; a fault of its own ends this source only, visibly."""
+    try:
+        await source.run(clock, emit)
+    except Exception as error:  # noqa: BLE001  a task's boundary: it becomes the target's status
+        reason = f"internal error: {type(error).__name__}: {error}"[:200]
+        status = Status(url="", backend="", status=TargetStatus.REJECTED, reason=reason)
+        emit(Batch(source=source.name, time_ns=clock.now_ns(), parts=(status,)))

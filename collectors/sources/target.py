@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from collectors.backends.registry import NAMES
 from collectors.wire.safe import safe_text
 
 STREAM_PATH: Final = "/placement/v1/stream"
@@ -15,9 +14,6 @@ PAGE_PATH: Final = "/metrics"
 PLACEMENT: Final = "placement"
 PROM: Final = "prom"
 """A Prometheus-compatible server: its page is what comes before `/api/v1`."""
-
-KINDS: Final = tuple(sorted((*NAMES, PLACEMENT, PROM)))
-"""What may be put before a URL's scheme (`vllm+http://…`) to say what the target is, instead of finding it out."""
 
 _SCHEMES: Final = ("http", "https")
 _MAX_LENGTH: Final = 2_048
@@ -30,12 +26,23 @@ class TargetError(ValueError):
 
 
 class Target(msgspec.Struct, frozen=True):
-    """`kind` is one of KINDS, or empty: to be found out. `page` and `stream` are the URLs to try, None where not to be tried."""
+    """`kind` is one of `kinds()`, or empty: to be found out. `page` and `stream` are the URLs to try, None where not to be tried."""
 
     name: str
     kind: str
     page: str | None
     stream: str | None
+
+    @property
+    def url(self) -> str:
+        return self.page or self.stream or ""
+
+
+def kinds() -> tuple[str, ...]:
+    """What may be put before a URL's scheme (`vllm+http://…`) to say what the target is, instead of finding it out."""
+    from collectors.backends.registry import NAMES  # heavy, and seldom asked for
+
+    return tuple(sorted((*NAMES, PLACEMENT, PROM)))
 
 
 def parse_target(text: str) -> Target:
@@ -88,8 +95,8 @@ def _scheme(text: str) -> tuple[str, str, str]:
     kind, _, scheme = before.lower().rpartition("+")
     if scheme not in _SCHEMES:
         raise _error(text, f"is of an unknown scheme; known: {', '.join(_SCHEMES)}")
-    if kind and kind not in KINDS:
-        raise _error(text, f"is of an unknown kind {safe_text(kind, 40)!r}; known: {', '.join(KINDS)}")
+    if kind and kind not in kinds():
+        raise _error(text, f"is of an unknown kind {safe_text(kind, 40)!r}; known: {', '.join(kinds())}")
     return scheme, kind, rest
 
 

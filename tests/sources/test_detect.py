@@ -12,6 +12,7 @@ from collectors.model.signals import Kind, Signal
 from collectors.model.vocabulary import TargetStatus
 from collectors.session.clock import LiveClock
 from collectors.sources.detect import open_target
+from collectors.sources.settings import TargetSettings
 from collectors.wire.http import HttpClient
 from collectors.wire.limits import Limits
 from tests.loopback import Handler, by_path, head, page, says, serving, unused_port
@@ -55,7 +56,7 @@ async def steps(handler: Handler, count: int) -> tuple[Seen, str, list[str]]:
 
 async def test_a_page_is_fetched_once_a_step_the_first_time_too() -> None:
     seen, name, paths = await steps(by_path(metrics=says(page(VLLM))), 2)
-    assert paths == [PAGE, PAGE]
+    assert paths == [PAGE, "/kv_event_sources", PAGE]
     assert {batch.source for batch in seen.batches} == {name}
     assert seen.kinds() == [["Status", "Inventory", "Layout", "Samples"], ["Status", "Samples"]]
     assert [value(sample, Signal.REQUESTS_WAITING, Kind.GAUGE) for sample in seen.samples] == [18, 18]
@@ -130,7 +131,7 @@ async def test_live_a_host_that_comes_up_later(case: str) -> None:
     seen = Seen()
     port = await unused_port()
     async with HttpClient(QUICK) as client:
-        source = open_target(f"127.0.0.1:{port}", client, interval_s=0.01)
+        source = open_target(f"127.0.0.1:{port}", client, settings=TargetSettings(interval_s=0.01))
         task = asyncio.create_task(source.run(LiveClock(), seen))
         await seen.until(lambda seen: len(seen.statuses) >= 2)
         assert set(seen.statuses) == {(DOWN, "refused")}
@@ -151,7 +152,7 @@ async def test_live_a_host_that_comes_up_later(case: str) -> None:
 async def test_live_a_page_goes_on_from_its_first_sample() -> None:
     seen = Seen()
     async with serving(by_path(metrics=says(page(VLLM)))) as server, HttpClient(QUICK) as client:
-        source = open_target(server.name, client, interval_s=0.02)
+        source = open_target(server.name, client, settings=TargetSettings(interval_s=0.02))
         task = asyncio.create_task(source.run(LiveClock(), seen))
         await seen.until(lambda seen: len(seen.samples) >= 3)
         asked = len(server.requests)
@@ -164,7 +165,9 @@ async def test_live_a_page_goes_on_from_its_first_sample() -> None:
 async def test_live_a_refused_stream_is_tried_again_with_the_page() -> None:
     seen = Seen()
     async with serving(by_path()) as server, HttpClient(QUICK) as client:
-        task = asyncio.create_task(open_target(server.name, client, interval_s=0.01).run(LiveClock(), seen))
+        task = asyncio.create_task(
+            open_target(server.name, client, settings=TargetSettings(interval_s=0.01)).run(LiveClock(), seen)
+        )
         await seen.until(lambda seen: len(seen.statuses) >= 3)
         task.cancel()
         await asyncio.wait({task})

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.sources.detect import KINDS, TargetError, open_target, open_targets, parse_target
+from collectors.sources.detect import TargetError, open_target, open_targets, parse_target
+from collectors.sources.target import kinds
 from collectors.wire.http import HttpClient
 
 S = "/placement/v1/stream"
@@ -53,7 +54,7 @@ BAD = {
     "http://h\u202e:1": "is not a URL or host:port",
     "ftp://h:1": "is of an unknown scheme; known: http, https",
     "vllm://h:1": "is of an unknown scheme; known: http, https",
-    "abacus+http://h:1": f"is of an unknown kind 'abacus'; known: {', '.join(KINDS)}",
+    "abacus+http://h:1": f"is of an unknown kind 'abacus'; known: {', '.join(kinds())}",
     "http://user:secret@h:1": "holds credentials",
     "user:secret@h:1": "holds credentials",
     "ftp://user:se/secret@h": "is of an unknown scheme",

@@ -55,7 +55,7 @@ def columns(view: View, frame: Frame) -> list[Column[WorkerRow]]:
         Column(
             "kind", 4, lambda row: ((KINDS.get(row.device, str(row.device)),), device_ink(row.device, 2)), text=True
         ),
-        Column("role", 7, lambda row: ((ROLES.get(row.role, str(row.role)),), Ink.TEXT), 1, text=True),
+        Column("role", 7, lambda row: ((_role(row),), Ink.TEXT), 1, text=True),
         Column("model", 9, lambda row: ((_model(row.model),), Ink.DIM), 3, text=True, most=26, shorten=clip_middle),
         Column("run", 4, lambda row: number(row.running, Unit.COUNT)),
         Column("wait", 4, lambda row: number(row.waiting, Unit.COUNT)),
@@ -80,7 +80,8 @@ def columns(view: View, frame: Frame) -> list[Column[WorkerRow]]:
 
 def target_line(target: TargetRow, now_ns: int, width: int) -> Line:
     """A target that ails: what it is called, its state, why, and for how long."""
-    stale = target.status in (TargetStatus.STALE, TargetStatus.UP)  # it answers, but not as it should
+    # It answers, but not as it should, or nobody wants it to.
+    stale = target.status in (TargetStatus.STALE, TargetStatus.UP, TargetStatus.GONE)
     ink = Ink.WARN if stale else Ink.BAD
     since = "never heard"
     if target.heard_ns is not None:
@@ -153,6 +154,12 @@ def _n(n: int) -> Cell:
 def _model(name: str) -> str:
     """A model without the organisation before it."""
     return printable(name.rpartition("/")[2])
+
+
+def _role(row: WorkerRow) -> str:
+    """With a question mark where only configuration says so."""
+    role = ROLES.get(row.role, str(row.role))
+    return f"{role[:6].rstrip('.')}?" if "role" in row.assumed else role
 
 
 def _chip(row: WorkerRow) -> str:

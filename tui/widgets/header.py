@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from collectors.model.vocabulary import TargetStatus
+from collectors.model.vocabulary import LISTINGS, TargetStatus
 from tui import format as fmt
 from tui import glyphs
 from tui.line import Line, Pen, cells, clip_middle
@@ -44,12 +44,15 @@ def clock_text(view: View) -> tuple[str, int]:
 
 
 def observed(frame: Frame) -> tuple[str, int]:
-    """How many targets and workers there are, and how many targets answer."""
-    up = sum(target.status is TargetStatus.UP for target in frame.targets)
-    total = len(frame.targets)
+    """How many targets and workers there are, how many targets answer, and how many were there and are no longer listed."""
+    listed = [one for one in frame.targets if one.status is not TargetStatus.GONE and one.backend not in LISTINGS]
+    gone = sum(one.status is TargetStatus.GONE for one in frame.targets)
+    up = sum(one.status is TargetStatus.UP for one in listed)
+    total = len(listed)
     targets = f"{total} target{'s' * (total != 1)}" if up == total else f"{up} of {total} targets up"
+    left = f" · {gone} gone" if gone else ""
     workers = len(frame.workers)
-    return f"{targets} · {workers} worker{'s' * (workers != 1)}", Ink.TEXT if up == total else Ink.BAD
+    return f"{targets}{left} · {workers} worker{'s' * (workers != 1)}", Ink.TEXT if up == total else Ink.BAD
 
 
 def emulated_badge(frame: Frame) -> str:

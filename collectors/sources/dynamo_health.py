@@ -1,0 +1,149 @@
+"""A Dynamo front end's list of its workers (`GET /health`) and whether its models can be used (`GET /v1/models/<m>/ready`).
+
+Each worker listed is a source of its own, `id via front end`, that says its role and device and ends when it is no longer listed. Pages of
+metrics are not listed; where workers have them, their hosts may be tried at ports that the user names.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+
+from collectors.backends.dynamo_workers import InventoryError, hosts, inventory
+from collectors.model.batch import Batch, Inventory, Status, WorkerInfo
+from collectors.model.signals import WorkerFacts
+from collectors.model.vocabulary import Listing, TargetStatus
+from collectors.sources.children import GONE, Children
+from collectors.sources.scrape import MAX_BACKOFF_S, ScrapeSource
+from collectors.sources.settings import TargetSettings
+from collectors.sources.source import Clock, Emit
+from collectors.wire.http import Backoff, FetchError, HttpClient
+from collectors.wire.safe import safe_text
+
+ASK_S: Final = 5.0
+MAX_MODELS: Final = 32
+MAX_PAGES: Final = 1_024
+MAX_WARNING: Final = 200
+_JSON: Final = frozenset({"application/json"})
+_UNAVAILABLE: Final = 503
+
+
+class _Model(msgspec.Struct):
+    id: str
+
+
+class _Models(msgspec.Struct):
+    data: list[_Model]
+
+
+_models: Final = msgspec.json.Decoder(_Models).decode
+
+
+class DynamoHealth:
+    """Of the front end `name` at `origin`."""
+
+    def __init__(
+        self, name: str, origin: str, client: HttpClient, settings: TargetSettings, ask_s: float = ASK_S
+    ) -> None:
+        self.name = f"{name} health"
+        self._frontend = name
+        self._origin = origin
+        self._client = client
+        self._ports = settings.worker_ports
+        self._interval_s = settings.interval_s
+        self._ask_s = ask_s
+        self._due_ns = 0
+        self._backoff = Backoff(self.name, ask_s, MAX_BACKOFF_S)
+        self._listed: dict[str, WorkerFacts] = {}
+        self._pages = Children()
+
+    async def run(self, clock: Clock, emit: Emit) -> None:
+        async with self._pages.running(clock, emit):
+            while True:
+                if await self._look(clock.now_ns, emit):
+                    self._backoff.reset()
+                    await asyncio.sleep(self._ask_s)
+                else:
+                    await asyncio.sleep(self._backoff.next_s())
+
+    async def step(self, until_ns: int, emit: Emit) -> None:
+        if until_ns >= self._due_ns:
+            self._due_ns = until_ns + round(self._ask_s * 1e9)
+            await self._look(lambda: until_ns - 1, emit)
+        await self._pages.step(until_ns, emit)
+
+    async def close(self) -> None:
+        await self._pages.close()
+
+    async def _look(self, now_ns: Callable[[], int], emit: Emit) -> bool:
+        """Whether it was told what there is."""
+        try:
+            raw = await self._client.get(
+                f"{self._origin}/health",
+                accept="application/json",
+                kinds=_JSON,
+                told=frozenset({_UNAVAILABLE}),  # without a worker it says that it is not healthy, and whom it knows
+            )
+            body = msgspec.json.decode(raw)
+            workers = inventory(body)
+            warning = await self._not_ready()
+        except FetchError as error:
+            self._lost(error.status, error.reason, now_ns(), emit)
+            return False
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InventoryError) as error:
+            self._lost(TargetStatus.REJECTED, f"health: {error}", now_ns(), emit)
+            return False
+        self._tell(now_ns(), emit, TargetStatus.UP, warning=warning)
+        await self._follow_pages(hosts(body), now_ns, emit)
+        listed = {worker.id: worker for worker in workers}
+        for id_ in self._listed:
+            if id_ not in listed:
+                emit(self._of(id_, now_ns(), TargetStatus.GONE, GONE))
+        for worker in workers:
+            known = Inventory((WorkerInfo(0, worker.id, role=worker.role, device=worker.device),))
+            emit(self._of(worker.id, now_ns(), TargetStatus.UP, "", known))
+        self._listed = listed
+        return True
+
+    async def _not_ready(self) -> str:
+        """Which models cannot be used; nothing where it does not say."""
+        try:
+            body = await self._client.get(f"{self._origin}/v1/models", accept="application/json", kinds=_JSON)
+            names = [model.id for model in _models(body).data[:MAX_MODELS]]
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, FetchError):
+            return ""
+        waiting = []
+        for name in names:
+            url = f"{self._origin}/v1/models/{quote(name, safe='')}/ready"
+            try:
+                await self._client.get(url, accept="application/json")
+            except FetchError as error:
+                if error.http == _UNAVAILABLE:
+                    waiting.append(name)
+        return safe_text(f"not ready: {', '.join(waiting)}", MAX_WARNING) if waiting else ""
+
+    async def _follow_pages(self, found: tuple[str, ...], now_ns: Callable[[], int], emit: Emit) -> None:
+        wanted = [f"{host}:{port}" for host in found for port in self._ports][:MAX_PAGES]
+        for key in self._pages.keys:
+            if key not in wanted:
+                await self._pages.end(key, now_ns(), emit)
+        for address in wanted:
+            if address not in self._pages:
+                url = f"http://{address}/metrics"
+                self._pages.begin(address, ScrapeSource(address, url, self._client, self._interval_s))
+
+    def _lost(self, status: TargetStatus, reason: str, time_ns: int, emit: Emit) -> None:
+        self._tell(time_ns, emit, status, reason)
+        for id_ in self._listed:
+            emit(self._of(id_, time_ns, TargetStatus.STALE, "the front end does not say"))
+
+    def _tell(self, time_ns: int, emit: Emit, status: TargetStatus, reason: str = "", warning: str = "") -> None:
+        url = safe_text(f"{self._origin}/health")
+        said = Status(url, Listing.DYNAMO, status, safe_text(reason, MAX_WARNING), warning)
+        emit(Batch(self.name, time_ns, (said,)))
+
+    def _of(self, id_: str, time_ns: int, status: TargetStatus, reason: str, *parts: Inventory) -> Batch:
+        said = Status(safe_text(f"{self._origin}/health"), "dynamo", status, reason)
+        return Batch(f"{id_.removesuffix('/0')} via {self._frontend}", time_ns, (said, *parts))

@@ -1,0 +1,97 @@
+"""All targets of a session while it runs: those that were named, and those that are listed, which come and go. Nothing else restarts when one does.
+
+A target that several list is watched once, like the first says, until none lists it. One that is listed no longer ends visibly: its row says so.
+"""
+
+import asyncio
+from collections.abc import Hashable, Sequence
+from typing import Final
+
+from collectors.sources.children import Children
+from collectors.sources.source import Clock, Emit
+from collectors.targets.spec import Lister, Opener, TargetSpec
+
+MAX_TARGETS: Final = 8_192
+
+
+class Roster:
+    """A source that runs the sources of all targets. `named` are watched from first to last."""
+
+    name = "targets"
+
+    def __init__(self, named: Sequence[TargetSpec], listers: Sequence[Lister], opener: Opener) -> None:
+        self._listers = tuple(listers)
+        self._lists: list[Sequence[TargetSpec]] = [named, *([] for _ in listers)]
+        self._looked = 0
+        self._opener = opener
+        self._children = Children()
+        self._specs: dict[Hashable, TargetSpec] = {}
+        self._names: dict[Hashable, str] = {}
+        self._changing = asyncio.Lock()
+
+    @property
+    def expected(self) -> list[str]:
+        """Rows of which a first word is to be expected, as far as it is known by now."""
+        return [*(lister.name for lister in self._listers), *self._names.values()]
+
+    async def run(self, clock: Clock, emit: Emit) -> None:
+        async with self._children.running(clock, emit), asyncio.TaskGroup() as tasks:
+            await self._update(clock.now_ns(), emit)
+            for index in range(len(self._listers)):
+                tasks.create_task(self._follow(index, clock, emit))
+            await asyncio.Event().wait()
+
+    async def step(self, until_ns: int, emit: Emit) -> None:
+        for index in range(len(self._listers)):
+            await self._look(index, until_ns - 1, emit)
+        await self._update(until_ns - 1, emit)
+        await self._children.step(until_ns, emit)
+
+    async def close(self) -> None:
+        await self._children.close()
+
+    async def _follow(self, index: int, clock: Clock, emit: Emit) -> None:
+        while True:
+            if await self._look(index, clock.now_ns(), emit):
+                await self._update(clock.now_ns(), emit)
+            await asyncio.sleep(self._listers[index].every_s)
+
+    async def _look(self, index: int, now_ns: int, emit: Emit) -> bool:
+        """Whether its list is another one."""
+        found = await self._listers[index].look(now_ns, emit)
+        if found is None or found == self._lists[index + 1]:
+            return False
+        self._lists[index + 1] = found
+        return True
+
+    async def _update(self, now_ns: int, emit: Emit) -> None:
+        """Ends what is no longer listed, opens what is new, and opens anew what is to be watched in another way."""
+        async with self._changing:
+            wanted: dict[Hashable, TargetSpec] = {}
+            for specs in self._lists:
+                for spec in specs:
+                    if len(wanted) < MAX_TARGETS:
+                        wanted.setdefault(spec.key, spec)
+            for key, spec in list(self._specs.items()):
+                if wanted.get(key) == spec:
+                    continue
+                del self._specs[key]
+                if key in wanted:
+                    await self._children.end(key, now_ns, emit, reason="")
+                else:
+                    await self._children.end(key, now_ns, emit)
+                    del self._names[key]
+            for key, spec in wanted.items():
+                if key not in self._specs:
+                    self._specs[key] = spec
+                    name = self._names.setdefault(key, self._free(spec.called))
+                    self._children.begin(key, self._opener(spec, name))
+
+    def _free(self, name: str) -> str:
+        """The name, or that with a number where another target is called so."""
+        taken = set(self.expected)
+        count, one = 1, name
+        while one in taken:
+            count += 1
+            one = f"{name}#{count}"
+        return one
