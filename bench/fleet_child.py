@@ -8,6 +8,8 @@ from bench.ui_child import mark
 from bench.whole_child import resident_mb
 from collectors.session.ring import Ring
 from tui.app import TokenyardApp
+from tui.config.load import load
+from tui.config.resolve import resolve
 from tui.driver import Post
 from tui.live import WatchDriver
 
@@ -18,8 +20,9 @@ class Measured(WatchDriver):
     """Ends by itself, and says what it took."""
 
     def __init__(self, seconds: float, targets: list[str]) -> None:
-        super().__init__(targets, Ring(), None)
+        super().__init__(resolve(load({"targets": targets})), Ring(), None)
         self._seconds = seconds
+        self._targets = targets
 
     async def run(self, post: Post) -> None:
         measure = asyncio.create_task(self._measure())

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -11,14 +11,17 @@ import click
 
 from collectors.model.batch import Tick
 from collectors.model.frame import Frame
-from collectors.model.vocabulary import TargetStatus
+from collectors.model.vocabulary import LISTINGS, TargetStatus
 from collectors.observe import Observation
 from collectors.session.clock import TICK_NS, LiveClock, VirtualClock
 from collectors.session.session import Session
-from collectors.sources.detect import open_targets
+from collectors.wire.access import Clients
 from collectors.wire.http import HttpClient
+from tui.config.resolve import Plan
 from tui.emulator import Emulator
-from tui.recorded import opened, recorder
+from tui.recorded import opened as opened_recording
+from tui.recorded import recorder
+from tui.targets import opened
 
 SNAPSHOT_TIMEOUT_S: Final = 8.0
 """How long a snapshot waits for each target's second sample."""
@@ -50,19 +53,19 @@ async def demo_frames(
                 await observation.close()
 
 
-async def snapshot_frame(targets: Sequence[str], duration_s: float | None) -> Frame:
+async def snapshot_frame(plan: Plan, duration_s: float | None) -> Frame:
     """Watches for `duration_s`, or until each target has given two samples or failed; the Frame of then."""
     clock = LiveClock()
     session = Session(clock.kind)
     settled = asyncio.Event()
 
     def look(frame: Frame) -> None:
-        if duration_s is None and _settled(session, [source.name for source in sources]):
+        if duration_s is None and _settled(session, targets.expected):
             settled.set()
 
-    async with HttpClient() as client:
-        sources = open_targets(targets, client)
-        observation = Observation(session, sources, clock, look)
+    async with Clients() as clients:
+        targets = opened(plan, clients)
+        observation = Observation(session, [targets], clock, look)
         live = asyncio.create_task(observation.live())
         try:
             with contextlib.suppress(TimeoutError):
@@ -77,7 +80,7 @@ async def snapshot_frame(targets: Sequence[str], duration_s: float | None) -> Fr
 def replay_frame(file: Path, at_s: float) -> Frame:
     """The Frame at `at_s` after the first tick of a recording (infinity: at its end)."""
     frame: Frame | None = None
-    with opened(file) as reader:
+    with opened_recording(file) as reader:
         session = Session(reader.info().clock)
         for item in reader.items():
             if not isinstance(item, Tick):
@@ -92,7 +95,11 @@ def replay_frame(file: Path, at_s: float) -> Frame:
 
 
 def any_up(frame: Frame) -> bool:
-    return any(target.status in (TargetStatus.UP, TargetStatus.STALE) for target in frame.targets)
+    """Whether a target is; that it can be said which there are is not enough."""
+    return any(
+        target.status in (TargetStatus.UP, TargetStatus.STALE) and target.backend not in LISTINGS
+        for target in frame.targets
+    )
 
 
 def _settled(session: Session, names: list[str]) -> bool:

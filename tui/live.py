@@ -11,26 +11,19 @@ if TYPE_CHECKING:
     from collectors.model.frame import Frame
     from collectors.session.ring import Ring
     from collectors.sources.source import Source
+    from tui.config.resolve import Plan
     from tui.driver import Post
 
 
-class WatchDriver:
-    """Observes `targets` until it is cancelled."""
+class LiveDriver:
+    """Observes what it is given until it is cancelled."""
 
     clock: Literal["live"] = "live"
 
-    def __init__(self, targets: Sequence[str], ring: Ring, record: Path | None) -> None:
-        self._targets = targets
+    def __init__(self, title: str, ring: Ring, record: Path | None) -> None:
         self._record = record
         self.history = ring
-        self.title = ", ".join(targets)
-
-    async def run(self, post: Post) -> None:
-        from collectors.sources.detect import open_targets
-        from collectors.wire.http import HttpClient
-
-        async with HttpClient() as client:
-            await self._observe(open_targets(self._targets, client), post)
+        self.title = title
 
     def hold(self, held: bool) -> None:
         """Collecting goes on."""
@@ -54,14 +47,28 @@ class WatchDriver:
                 await observation.close()
 
 
-class DemoDriver(WatchDriver):
+class WatchDriver(LiveDriver):
+    """Observes what `plan` says is to be watched."""
+
+    def __init__(self, plan: Plan, ring: Ring, record: Path | None) -> None:
+        super().__init__(plan.title, ring, record)
+        self._plan = plan
+
+    async def run(self, post: Post) -> None:
+        from collectors.wire.access import Clients
+        from tui.targets import opened
+
+        async with Clients() as clients:
+            await self._observe([opened(self._plan, clients)], post)
+
+
+class DemoDriver(LiveDriver):
     """Starts the emulators as a child process and observes them over loopback."""
 
     def __init__(self, scenario: str, seed: int, ring: Ring, record: Path | None) -> None:
-        super().__init__((), ring, record)
+        super().__init__(f"{scenario}/seed {seed}", ring, record)
         self._scenario = scenario
         self._seed = seed
-        self.title = f"{scenario}/seed {seed}"
 
     async def run(self, post: Post) -> None:
         from collectors.wire.http import HttpClient

@@ -1,12 +1,12 @@
 """The commands with a screen: each makes a driver and runs the dashboard on it."""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from collectors.session.ring import Ring
+from tui.config.resolve import Plan
 from tui.driver import Driver
 
 
@@ -16,10 +16,10 @@ def run_demo(scenario: str, seed: int, record: Path | None) -> None:
     _run(DemoDriver(scenario, seed, Ring(), record))
 
 
-def run_watch(targets: Sequence[str], record: Path | None) -> None:
+def run_watch(plan: Plan, record: Path | None) -> None:
     from tui.live import WatchDriver
 
-    _run(WatchDriver(targets, Ring(), record))
+    _run(WatchDriver(plan, Ring(), record))
 
 
 def run_replay(file: Path, at_s: float | None) -> None:

@@ -147,7 +147,6 @@ def test_exit_code_when_none_is_up() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("snapshot",), "TARGET"),
         (("snapshot", "not a target"), "not a target"),
         (("snapshot", "ftp://127.0.0.1:1"), "http"),
         (("demo", "nowhere"), "known: default"),

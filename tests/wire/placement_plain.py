@@ -102,7 +102,7 @@ def _extras(message: Message) -> list[tuple[int, ...]]:
 def _inventory(message: Message) -> dict[str, Any]:
     roles = {"prefill", "decode", "aggregated", "attention", "ffn", "draft", "verify"}
     devices = {"GPU", "LPU", "TPU", "Trainium", "WSE", "CPU"}
-    worker = {"chip": "", "chips": 0, "model": ""}
+    worker = {"chip": "", "chips": 0, "model": "", "assumed": [], "labels": {}}
     workers = [
         {
             **worker,

@@ -8,6 +8,7 @@ from typing import NoReturn
 import click
 
 from tui.cli.calibrating import calibrate
+from tui.cli.configuring import config
 from tui.cli.doctoring import doctor
 from tui.cli.emulating import demo, emulate
 from tui.cli.parameters import EXIT_USAGE
@@ -21,7 +22,7 @@ def cli() -> None:
     """Where did every token run, and why? A terminal dashboard for disaggregated LLM inference."""
 
 
-for command in (demo, watch, replay, snapshot, doctor, emulate, calibrate):
+for command in (demo, watch, replay, snapshot, doctor, emulate, calibrate, config):
     cli.add_command(command)
 
 

@@ -1,36 +1,42 @@
 """`watch` and `snapshot`: what looks at back ends."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from tui.cli.parameters import EXIT_NONE_UP, NEW_FILE, Duration, output, run
+from tui.cli.targets import target_options
 
 
 @click.command()
-@click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
+@target_options
 @click.option("--record", type=NEW_FILE, help="Write what is seen to this new file.")
-def watch(targets: tuple[str, ...], record: Path | None) -> None:
-    """Watch back ends: URLs or host:port; what each one is, is found out."""
-    _checked(targets)
+def watch(loaded: Any, record: Path | None) -> None:
+    """Watch back ends: URLs or host:port; what each one is, is found out.
+
+    A TARGET may also be the name of a group of the configuration. Without one, what the configuration says is watched; if that is nothing, the
+    ports of this machine where back ends usually listen.
+    """
+    from tui.config.resolve import resolve
     from tui.start import run_watch
 
-    run_watch(targets, record)
+    run_watch(resolve(loaded), record)
 
 
 @click.command()
-@click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
+@target_options
 @click.option("--json", "as_json", is_flag=True, help="Print a tokenyard.snapshot/1 object.")
 @click.option(
     "--for", "duration", type=Duration(), help="Watch this long (default: until each target gave two samples)."
 )
-def snapshot(targets: tuple[str, ...], as_json: bool, duration: float | None) -> None:
+def snapshot(loaded: Any, as_json: bool, duration: float | None) -> None:
     """One look at back ends, to stdout. Exit code 2 if no target is up."""
-    _checked(targets)
+    from tui.config.resolve import resolve
     from tui.headless import any_up, snapshot_frame
     from tui.summary import summary
 
-    frame = run(snapshot_frame(targets, duration))
+    frame = run(snapshot_frame(resolve(loaded), duration))
     if as_json:
         from collectors.model.snapshot import snapshot as to_snapshot
 
@@ -39,14 +45,3 @@ def snapshot(targets: tuple[str, ...], as_json: bool, duration: float | None) ->
         click.echo(summary(frame))
     if not any_up(frame):
         raise SystemExit(EXIT_NONE_UP)
-
-
-def _checked(targets: tuple[str, ...]) -> None:
-    """Wrong targets are a usage error before anything is started."""
-    from collectors.sources.detect import TargetError, parse_target
-
-    for target in targets:
-        try:
-            parse_target(target)
-        except TargetError as error:
-            raise click.UsageError(str(error)) from error

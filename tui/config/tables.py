@@ -1,0 +1,134 @@
+"""The tables of the configuration file, typed. A key that is not written is UNSET: what holds then is said elsewhere.
+
+Light: imported before the first frame, so nothing here knows a source.
+"""
+
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from collectors.model.vocabulary import Device, Role
+from collectors.wire.limits import DEFAULT, Limits
+
+Seconds = Annotated[float, Meta(ge=0.05, le=3_600)]
+Port = Annotated[int, Meta(ge=1, le=65_535)]
+Text = Annotated[str, Meta(max_length=2_048)]
+
+LimitsTable: Final[Any] = msgspec.defstruct(
+    "LimitsTable",
+    [(field.name, field.type | UnsetType, UNSET) for field in msgspec.structs.fields(Limits)],
+    forbid_unknown_fields=True,
+    kw_only=True,
+)
+"""Any of the limits of a target."""
+
+
+class _Table(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    pass
+
+
+class PerTarget(_Table):
+    """What may be said for all targets, for those of a group, and for one."""
+
+    interval_s: Seconds | UnsetType = UNSET
+    sole_reader: bool | UnsetType = UNSET
+    kv_events: bool | UnsetType = UNSET
+    kv_endpoint: Text | UnsetType = UNSET
+    kv_replay: Text | UnsetType = UNSET
+    kv_topic: Text | UnsetType = UNSET
+    worker_ports: list[Port] | UnsetType = UNSET
+    ca_file: Text | UnsetType = UNSET
+    insecure_tls: bool | UnsetType = UNSET
+    token_env: Text | UnsetType = UNSET
+    token_file: Text | UnsetType = UNSET
+    limits: LimitsTable | UnsetType = UNSET
+
+
+class _Described(PerTarget):
+    """What is said of a target that it may not say itself."""
+
+    name: Text | UnsetType = UNSET
+    role: Role | UnsetType = UNSET
+    device: Device | UnsetType = UNSET
+    chip: Text | UnsetType = UNSET
+    chips: Annotated[int, Meta(ge=1, le=1_000_000)] | UnsetType = UNSET
+    labels: dict[Text, Text] | UnsetType = UNSET
+
+
+class TargetTable(_Described, kw_only=True):
+    url: Text
+
+
+class HttpSdTable(_Table, kw_only=True):
+    """With access of its own: what is read with a token for its targets is not what lists them."""
+
+    url: Text
+    ca_file: Text | UnsetType = UNSET
+    insecure_tls: bool | UnsetType = UNSET
+    token_env: Text | UnsetType = UNSET
+    token_file: Text | UnsetType = UNSET
+
+
+class GroupTable(_Described):
+    targets: list[Text | TargetTable] | UnsetType = UNSET
+    file_sd: list[Text] | UnsetType = UNSET
+    http_sd: list[Text | HttpSdTable] | UnsetType = UNSET
+    prometheus: list[Text] | UnsetType = UNSET
+
+
+class Config(PerTarget):
+    targets: list[Text | TargetTable] | UnsetType = UNSET
+    file_sd: list[Text] | UnsetType = UNSET
+    http_sd: list[Text | HttpSdTable] | UnsetType = UNSET
+    prometheus: list[Text] | UnsetType = UNSET
+    groups: list[GroupTable] | UnsetType = UNSET
+
+
+WATCHED: Final = ("targets", "groups", "file_sd", "http_sd", "prometheus")
+"""The keys that say what there is to watch."""
+TOKEN: Final = ("token_env", "token_file")
+"""Of which one is enough: where one is said, what was said of the other no longer holds."""
+DEFAULTS: Final[dict[str, Any]] = {
+    "targets": [],
+    "groups": [],
+    "file_sd": [],
+    "http_sd": [],
+    "prometheus": [],
+    "interval_s": 1.0,
+    "sole_reader": False,
+    "kv_events": True,
+    "kv_endpoint": "",
+    "kv_replay": "",
+    "kv_topic": "",
+    "worker_ports": [],
+    "ca_file": "",
+    "insecure_tls": False,
+    "token_env": "",
+    "token_file": "",
+    **{f"limits.{name}": getattr(DEFAULT, name) for name in Limits.__struct_fields__},
+}
+"""By key, in the order in which they are shown: what holds where nothing is said."""
+MEANING: Final = {
+    "targets": "what to watch: URLs, host:port, or tables with `url` and any other key",
+    "groups": "tables of targets with common settings",
+    "file_sd": "files that list targets as Prometheus' file_sd does (JSON, YAML); wildcards in the last part",
+    "http_sd": "URLs that list targets as Prometheus' http_sd does",
+    "prometheus": "existing prometheus.yml files, whose static and file_sd targets are watched",
+    "interval_s": "seconds between two scrapes of a target",
+    "sole_reader": "nobody else reads these targets: reads that take away what they read are allowed",
+    "kv_events": "follow the KV events that a target says it publishes",
+    "kv_endpoint": "where a target publishes KV events (tcp://host:port), for one that cannot be asked",
+    "kv_replay": "where it replays them",
+    "kv_topic": "under which topic",
+    "worker_ports": "ports at which the hosts that a Dynamo front end lists are tried for pages of metrics",
+    "ca_file": "authorities to trust, in place of the system's",
+    "insecure_tls": "trust whoever answers; said loudly on the target's row",
+    "token_env": "environment variable that holds the bearer token",
+    "token_file": "file that holds it, readable by its owner alone",
+}
+
+
+def variable(key: str) -> str:
+    """The environment variable of a key."""
+    return f"TOKENYARD_{key.upper().replace('.', '_')}"
