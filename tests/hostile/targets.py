@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import json
 import zlib
 from typing import Final, NamedTuple
 
@@ -227,3 +228,44 @@ STREAMS: Final = {
         "stream",
     ),
 }
+
+JSON: Final = "Content-Type: application/json"
+NOW: Final = b'{"status":"success","data":{"resultType":"scalar","result":[1700000000,"1700000000"]}}'
+
+
+def answers(names: bytes) -> Handler:
+    """A Prometheus server that knows what time it is, and says this when it is asked for names of metrics."""
+
+    async def handler(request: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(page(NOW if "query=time" in request.path else names, kind="application/json"))
+
+    return handler
+
+
+def of_names(count: int) -> bytes:
+    return b'{"status":"success","data":[%b]}' % b",".join(b'"m%d"' % number for number in range(count))
+
+
+PROMS: Final = {
+    "bomb of a server": Hostile(says(head(JSON, GZIP) + bomb(64)), REJECTED, TOO_LARGE, "max_body_bytes", kind="prom"),
+    "endless answer": Hostile(
+        flood(b"[" * 65_536, first=head(JSON)), REJECTED, TOO_LARGE, "max_body_bytes", kind="prom"
+    ),
+    "brackets of a server": Hostile(answers(b"[" * 1_000_000), REJECTED, "malformed: ", kind="prom"),
+    "brackets beyond count": Hostile(answers(b"[" * 2_000_000), REJECTED, "limit: an answer of more", kind="prom"),
+    "10^6 names of metrics": Hostile(answers(of_names(1_000_000)), REJECTED, "limit: more than 500000", kind="prom"),
+    "names that are escapes": Hostile(
+        answers(json.dumps({"status": "error", "errorType": ESCAPES, "error": ESCAPES * 99}).encode()),
+        REJECTED,
+        "red: redredred",
+        kind="prom",
+    ),
+    "a clock that shows nothing": Hostile(
+        says(page(NOW.replace(b"[1700000000", b"[1e300"), kind="application/json")),
+        REJECTED,
+        "malformed: ",
+        kind="prom",
+    ),
+    "server that hangs": Hostile(says(head(JSON), then_hangs=True), DOWN, SLOW, "idle_s", "prom"),
+}
+"""Prometheus-compatible servers."""

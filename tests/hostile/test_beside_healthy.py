@@ -14,16 +14,16 @@ import pytest
 
 from tests.e2e.commands import ROOT
 from tests.hostile.odd import ODD
-from tests.hostile.targets import DOWN, EXCHANGES, PAGES, PATIENT, REJECTED, STREAMS, UP, Hostile
+from tests.hostile.targets import DOWN, EXCHANGES, PAGES, PATIENT, PROMS, REJECTED, STREAMS, UP, Hostile
 from tests.hostile.watcher import texts
 from tests.loopback import page, says, serving
 
-ALL: dict[str, Hostile] = {**EXCHANGES, **PAGES, **STREAMS, **{name: make() for name, make in ODD.items()}}
+ALL: dict[str, Hostile] = {**EXCHANGES, **PAGES, **STREAMS, **PROMS, **{name: make() for name, make in ODD.items()}}
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 HEALTHY = {"vLLM": "vllm/under_load.metrics.txt", "Dynamo": "dynamo/decode_worker1_under_load.metrics.txt"}
-MOST_BYTES = 160 << 20
+MOST_BYTES = 96 << 20
 """What one hostile target may add to the watcher's memory, with bodies of at most 16 MiB."""
-MOST_TOGETHER = 700 << 20
+MOST_TOGETHER = 512 << 20
 """Of the watcher's whole memory, with all of them at once."""
 SLACK_S = 30.0
 """For a machine that is busy with other things."""
@@ -101,7 +101,8 @@ def test_all_at_once_each_says_what_it_is(seen: dict[str, Any]) -> None:
     for name, expected in ALL.items():
         # A machine that is busy with all of them may be too slow for a deadline of a fraction of a second.
         if rows[name]["status"] != expected.status:
-            assert (rows[name]["status"], rows[name]["reason"]) in ((DOWN, "timeout reading"), (UP, ""))
+            assert rows[name]["status"] in (UP, DOWN)
+            assert rows[name]["reason"] in ("", "timeout reading", "timeout connecting")
         for limit, count in rows[name]["limits"].items():
             assert limit == expected.limit or limit.endswith("_s")
             assert count >= 1

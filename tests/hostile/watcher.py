@@ -22,6 +22,7 @@ from collectors.recording.writer import Writer
 from collectors.session.clock import TICK_NS, LiveClock
 from collectors.session.session import Session
 from collectors.sources.placement import PlacementSource
+from collectors.sources.promql import PromqlSource
 from collectors.sources.scrape import ScrapeSource
 from collectors.sources.source import Source
 from collectors.wire.http import HttpClient
@@ -36,6 +37,8 @@ SAMPLES = 5
 def opened(name: str, url: str, kind: str, client: HttpClient) -> Source:
     if kind == "stream":
         return PlacementSource(name, url, client, stale_s=0.5, step_s=0.5, retry_s=RETRY_S)
+    if kind == "prom":
+        return PromqlSource(name, url, client, interval_s=RETRY_S)
     return ScrapeSource(name, url, client, interval_s=RETRY_S)
 
 
