@@ -23,7 +23,10 @@ _JSON: Final = frozenset({"application/json"})
 
 
 class AnswerSource:
-    """Asks `url` every `interval_s`, or once a step. `read` makes a page of the body, or None where nothing is new; it raises JsonError."""
+    """Asks `url` every `interval_s`, or once a step. `read` makes a page of the body, or None where nothing is new; it raises JsonError.
+
+    `optional`: it may not be there, and says nothing until it has answered once.
+    """
 
     def __init__(
         self,
@@ -33,6 +36,8 @@ class AnswerSource:
         interval_s: float,
         backend: str,
         read: Callable[[bytes], JsonPage | None],
+        *,
+        optional: bool = False,
     ) -> None:
         self.name = name
         self._url = url
@@ -40,6 +45,7 @@ class AnswerSource:
         self._interval_s = interval_s
         self._backend = backend
         self._read = read
+        self._is_silent = optional
         self._backoff = Backoff(name, interval_s, MAX_BACKOFF_S)
         self._told: tuple[object, tuple[Series, ...]] | None = None
 
@@ -69,8 +75,11 @@ class AnswerSource:
             status = self._status(error.status, error.reason, error.limit)
         except JsonError as error:
             status = self._status(TargetStatus.REJECTED, str(error))
-        emit(Batch(self.name, now_ns(), (status, *parts)))
-        return status.status is TargetStatus.UP
+        up = status.status is TargetStatus.UP
+        self._is_silent &= not up
+        if not self._is_silent:
+            emit(Batch(self.name, now_ns(), (status, *parts)))
+        return up
 
     def _parts(self, page: JsonPage) -> tuple[Part, ...]:
         told_workers, told_series = self._told or (None, None)
@@ -91,12 +100,12 @@ class AnswerSource:
 
 
 def slots(name: str, target: str, origin: str, client: HttpClient, interval_s: float) -> AnswerSource:
-    """The slots of the llama.cpp server whose page is `target`'s."""
+    """The slots of the llama.cpp server whose page is `target`'s, or, under that name itself, of one without a page."""
 
     def read(body: bytes) -> JsonPage:
         return llamacpp_slots.slots(decoded(body), target)
 
-    return AnswerSource(name, f"{origin}/slots", client, interval_s, "llamacpp", read)
+    return AnswerSource(name, f"{origin}/slots", client, interval_s, "llamacpp", read, optional=name != target)
 
 
 def iterations(name: str, target: str, origin: str, client: HttpClient, interval_s: float) -> AnswerSource:

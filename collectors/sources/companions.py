@@ -1,9 +1,12 @@
 """What belongs to a page of metrics beside it, by what the page turned out to be: a placement stream, KV events, a front end's list of its workers."""
 
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
+from collectors.backends import llamacpp
+from collectors.backends.mapping import Backend
+from collectors.sources import answers
 from collectors.sources.dynamo_health import DynamoHealth
+from collectors.sources.introduction import DRAINED, origin_of
 from collectors.sources.kv_events import KvEventsSource
 from collectors.sources.kv_sources import KvSources
 from collectors.sources.placement import PlacementSource
@@ -16,8 +19,7 @@ from collectors.wire.http import HttpClient
 
 def companions(page: ScrapeSource, target: Target, client: HttpClient, settings: TargetSettings) -> Iterator[Source]:
     """`page` has been read. Each is a source of its own, named after the page's."""
-    parts = urlsplit(target.page or "")
-    origin = f"{parts.scheme}://{parts.netloc}"
+    origin = origin_of(target.page or "")
     if page.offers_placement and target.stream:
         yield PlacementSource(f"{page.name} placement", target.stream, client)
     if settings.kv_endpoint is not None:
@@ -26,3 +28,18 @@ def companions(page: ScrapeSource, target: Target, client: HttpClient, settings:
         yield KvSources(page.name, origin, client)
     if page.backend == "dynamo" and page.is_router:
         yield DynamoHealth(page.name, origin, client, settings)
+    if page.backend == llamacpp.BACKEND.name:
+        yield answers.slots(f"{page.name} slots", page.name, origin, client, settings.interval_s)
+    if page.backend == DRAINED.name and settings.sole_reader:
+        yield answers.iterations(f"{page.name} iterations", page.name, origin, client, settings.interval_s)
+
+
+def instead(
+    name: str, owner: Backend, target: Target, client: HttpClient, settings: TargetSettings
+) -> Iterator[Source]:
+    """What there is of a server of `owner` that has no page: a source of that name."""
+    origin = origin_of(target.page or "")
+    if owner is llamacpp.BACKEND:
+        yield answers.slots(name, name, origin, client, settings.interval_s)
+    if owner is DRAINED and settings.sole_reader:
+        yield answers.iterations(name, name, origin, client, settings.interval_s)

@@ -6,17 +6,20 @@ A host that cannot be reached, or has nothing for us, is asked again for as long
 import asyncio
 from collections.abc import Callable, Iterable
 
+import msgspec
+
 from collectors.backends import registry
 from collectors.model.batch import Batch, Status
 from collectors.model.vocabulary import TargetStatus
-from collectors.sources.companions import companions
+from collectors.sources.companions import companions, instead
+from collectors.sources.introduction import DRAINED, owner_of, page_of, without_page
 from collectors.sources.placement import PlacementSource
 from collectors.sources.promql import PromqlSource
 from collectors.sources.scrape import MAX_BACKOFF_S, Fault, ScrapeSource
 from collectors.sources.settings import DEFAULTS, TargetSettings
 from collectors.sources.source import Clock, Emit, Source
 from collectors.sources.target import PROM, STREAM_PATH, Target, TargetError, parse_target, unique_names
-from collectors.wire.http import Backoff, HttpClient
+from collectors.wire.http import Backoff, FetchError, HttpClient
 
 __all__ = ["HostSource", "Target", "TargetError", "open_parsed", "open_target", "open_targets", "parse_target"]
 
@@ -60,8 +63,7 @@ class HostSource:
         self._target = target
         self._client = client
         self._settings = settings
-        backend = registry.named(target.kind) if target.kind else None
-        self._page = ScrapeSource(name, target.page, client, settings.interval_s, backend)
+        self._page = self._reading(target.page)
         self._backoff = Backoff(name, settings.interval_s, MAX_BACKOFF_S)
         self._found: list[Source] = []
 
@@ -99,14 +101,26 @@ class HostSource:
             await source.close()
 
     async def _search(self, now_ns: Callable[[], int], emit: Emit, begin: _Begin) -> "asyncio.Task[None] | None":
-        """Tries the page, then, if that is not there or of nothing known, the stream. Emits the first sample, or why there is none.
+        """Tries the page, then, if that is not there or of nothing known, what else it may have. Emits the first sample, or why there is none.
 
         If it is the stream, what has begun is returned, and nothing else is to be begun.
         """
+        try:
+            owner = await owner_of(self._target, self._client)
+        except FetchError as error:
+            self._page.tell(Fault(error.reason, error.status, limit=error.limit), now_ns(), emit)
+            return None
+        if owner is DRAINED:
+            self._page = self._reading(page_of(self._target, owner))
         fault = await self._page.attempt(now_ns, emit)
         if fault is None:
             self._found = [self._page, *companions(self._page, self._target, self._client, self._settings)]
             return None
+        if fault.elsewhere and owner is not None:
+            self._found = list(instead(self.name, owner, self._target, self._client, self._settings))
+            if self._found:
+                return None
+            fault = msgspec.structs.replace(fault, reason="; ".join([fault.reason, *without_page(owner)]))
         if fault.elsewhere and self._target.stream:
             source = PlacementSource(self.name, self._target.stream, self._client)
             gate = _Gate(emit)
@@ -118,6 +132,10 @@ class HostSource:
             fault = Fault(f"{fault.reason}; {STREAM_PATH}: {gate.reason}", fault.status, limit=gate.limit)
         self._page.tell(fault, now_ns(), emit)
         return None
+
+    def _reading(self, url: str) -> ScrapeSource:
+        backend = registry.named(self._target.kind) if self._target.kind else None
+        return ScrapeSource(self.name, url, self._client, self._settings.interval_s, backend)
 
 
 class _Gate:

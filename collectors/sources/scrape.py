@@ -106,7 +106,7 @@ class ScrapeSource:
             big = len(body) > BIG_PAGE
             mapping = await asyncio.to_thread(self._understand, body) if big else self._understand(body)
         except FetchError as error:
-            return Fault(error.reason, error.status, elsewhere=error.http == 404, limit=error.limit)
+            return Fault(error.reason, error.status, elsewhere=error.http in (404, 501), limit=error.limit)
         except ExpositionError as error:
             return Fault(f"not prometheus text: {error}", TargetStatus.REJECTED, limit=error.limit)
         except UnknownBackendError as error:

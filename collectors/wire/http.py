@@ -246,7 +246,8 @@ def _faults() -> Iterator[None]:
 
 
 def _refused(http: int) -> FetchError:
-    return FetchError(f"http {http}", TargetStatus.DOWN if http >= 500 else TargetStatus.REJECTED, http)
+    down = http >= 500 and http != 501  # asking again does not make it have what it has not
+    return FetchError(f"http {http}", TargetStatus.DOWN if down else TargetStatus.REJECTED, http)
 
 
 def _connect_reason(error: OSError) -> str:

@@ -23,10 +23,12 @@ def answer(body: object) -> bytes:
     return page(json.dumps(body).encode(), kind="application/json; charset=utf-8")
 
 
-async def stepped(handler: Handler, make: object, steps: int, limits: Limits | None = None) -> tuple[Seen, list[str]]:
+async def stepped(
+    handler: Handler, make: object, steps: int, limits: Limits | None = None, name: str = "t stats"
+) -> tuple[Seen, list[str]]:
     seen = Seen()
     async with serving(handler) as server, HttpClient(limits or Limits()) as client:
-        source: AnswerSource = make("t stats", "t", server.url, client, 1.0)  # type: ignore[operator]
+        source: AnswerSource = make(name, "t", server.url, client, 1.0)  # type: ignore[operator]
         for tick in range(1, steps + 1):
             await source.step(tick * TICK_NS, seen)
         return seen, [request.line for request in server.requests]
@@ -76,18 +78,25 @@ async def test_iterations_add_up_though_each_is_told_once() -> None:
     ],
 )
 async def test_what_goes_wrong_is_its_status(response: bytes, status: TargetStatus, reason: str, limit: str) -> None:
-    seen, _ = await stepped(says(response), slots, 1, Limits(max_body_bytes=1 << 20))
+    seen, _ = await stepped(says(response), slots, 1, Limits(max_body_bytes=1 << 20), "t")
     ((found, why),) = seen.statuses
     assert found is status
     assert why.startswith(reason)
     assert seen.batches[0].parts[0].limit == limit  # type: ignore[union-attr]
 
 
+async def test_beside_a_page_it_says_nothing_until_it_has_answered_once() -> None:
+    absent = page(b"no", status="501 Not Implemented")
+    assert (await stepped(says(absent), slots, 2))[0].batches == []
+    seen, _ = await stepped(says_in_turn([absent, answer([SLOT]), absent]), slots, 3)
+    assert seen.statuses == [(UP, ""), (REJECTED, "http 501")]
+
+
 async def test_live_it_asks_again_after_a_fault() -> None:
     seen = Seen()
     broken = page(b"no", status="503 X")
     async with serving(says_in_turn([broken, broken, answer([SLOT])])) as server, HttpClient() as client:
-        task = asyncio.create_task(slots("t slots", "t", server.url, client, 0.01).run(LiveClock(), seen))
+        task = asyncio.create_task(slots("t", "t", server.url, client, 0.01).run(LiveClock(), seen))
         await seen.until(lambda seen: len(seen.samples) >= 2)
         task.cancel()
         await asyncio.wait({task})
