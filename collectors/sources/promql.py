@@ -54,7 +54,7 @@ class PromqlSource:
         self._interval_s = max(interval_s, POLL_S)
         self._backoff = Backoff(name, self._interval_s, MAX_BACKOFF_S)
         self._clock = ServerClock()
-        self._instances = Instances()
+        self._instances = Instances(client.limits)
         self._plan = Plan()
         self._jobs: frozenset[str] = frozenset()
         self._discovered_s: float | None = None
@@ -224,7 +224,7 @@ class PromqlSource:
             reason, status = "the server cannot scrape it (up = 0)", TargetStatus.DOWN
         elif instance.silent(server_s):
             reason, status = "the server has no new samples of it", TargetStatus.DOWN
-        return Status(self._shown_url, instance.backend, status, safe_text(reason))
+        return Status(self._shown_url, instance.backend, status, safe_text(reason), limit=instance.limit)
 
     def _tell(self, fault: Fault, now_ns: int, emit: Emit) -> None:
         """A server that does not answer: its own status. Whatever was heard through it is stale, though it may run as before."""

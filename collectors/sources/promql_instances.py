@@ -19,7 +19,7 @@ from collectors.sources.promql_native import NativeBounds
 from collectors.sources.promql_plan import family_of
 from collectors.sources.scrape import inventory_of
 from collectors.wire.exposition import SampleKey
-from collectors.wire.limits import DEFAULT
+from collectors.wire.limits import DEFAULT, Limits
 from collectors.wire.prom_api import PromSeries, labels_of
 from collectors.wire.safe import safe_text
 
@@ -56,12 +56,15 @@ NOT_SAID: Final = Up({}, None)
 class Instance:
     """One scraped page, seen through the server."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, limits: Limits) -> None:
         self.name = name
+        self._limits = limits
         self.backend = ""
         self.up = NOT_SAID
         self.fault = ""
         """Why its page is not understood."""
+        self.limit = ""
+        """Which one it is over."""
         self.last_s = 0.0
         """Server's time of the newest scrape that was passed on."""
         self._keys: list[SampleKey] = []
@@ -147,11 +150,11 @@ class Instance:
         keys = [self._keys[one] for one in positions]
         try:
             backend = registry.recognise({name for key in keys for name in (key.family, key.name)})
-            mapping = bounded(backend.map(keys, self.name), DEFAULT)
+            mapping = bounded(backend.map(keys, self.name), self._limits)
         except (UnknownBackendError, MappingError) as error:
-            self.fault = str(error)
+            self.fault, self.limit = str(error), error.limit if isinstance(error, MappingError) else ""
             return
-        self._mapping, self.backend, self.fault = mapping, backend.name, ""
+        self._mapping, self.backend, self.fault, self.limit = mapping, backend.name, "", ""
         if (mapping.emulated, mapping.workers) != self._told_workers:
             self._told_workers = (mapping.emulated, mapping.workers)
             parts.append(inventory_of(mapping))
@@ -175,7 +178,8 @@ Times = dict[Instance, dict[float, float]]
 class Instances:
     """All that the server speaks of. Instances are kept once they were seen, so that their going is seen too."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits = DEFAULT) -> None:
+        self._limits = limits
         self.all: dict[Identity, Instance] = {}
         self.left_out = 0
         """Series that were too many, of the last answers."""
@@ -294,7 +298,7 @@ class Instances:
             self.left_out += 1
             return None
         if instance is None:
-            instance = self.all[identity] = Instance(self._unique(identity))
+            instance = self.all[identity] = Instance(self._unique(identity), self._limits)
             instance.up = self._up.get(identity, NOT_SAID)
         own = _of_page(labels, instance.up.labels)
         where: int | _Native = _Native(name, own, NativeBounds())

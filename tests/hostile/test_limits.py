@@ -10,11 +10,13 @@ from collectors.model.batch import Status
 from collectors.model.vocabulary import TargetStatus
 from collectors.session.clock import TICK_NS
 from collectors.session.session import Session
+from collectors.sources.promql import PromqlSource
 from collectors.sources.scrape import ScrapeSource
 from collectors.wire.http import HttpClient
 from collectors.wire.kv_events import Decoder, KvEventError
 from collectors.wire.limits import DEFAULT, NAMES, Limits
 from tests.loopback import Handler, drips, head, page, says, says_in_turn, serving
+from tests.sources.promql_double import Double
 from tests.sources.seen import Seen
 
 RUNNING = b'vllm:num_requests_running{engine="%d"} 1\n'
@@ -102,3 +104,16 @@ async def test_a_page_that_grows_is_over_its_limit_from_then_on() -> None:
         for tick in (1, 2, 3):
             await source.step(tick * TICK_NS, seen)
     assert [part.limit for part in seen.parts(Status)] == ["", "max_series", "max_series"]
+
+
+async def test_limits_hold_for_what_a_prometheus_server_tells_of_each_target() -> None:
+    double = Double()
+    for ago_s in (16, 1):
+        double.scraped(RUNNING % 0 + RUNNING % 1, double.now_s - ago_s, "a:1")
+        double.scraped(RUNNING % 0, double.now_s - ago_s, "b:1")
+    seen = Seen()
+    async with serving(double.handler) as server, HttpClient(Limits(max_workers=1)) as client:
+        await PromqlSource("prom", server.url, client).step(TICK_NS, seen)
+    assert seen.of("a:1 via prom").statuses == [(TargetStatus.REJECTED, "more than 1 workers on one page")]
+    assert [part.limit for part in seen.of("a:1 via prom").parts(Status)] == ["max_workers"]
+    assert seen.of("b:1 via prom").statuses == [(TargetStatus.UP, "")]
