@@ -3,22 +3,26 @@
 What is found is `collectors.doctor`'s; here it is only put into words for a person at 80 columns. Never loads Textual.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from textwrap import wrap
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from collectors.doctor.clock import Offset
+from collectors.doctor.lists import listed
 from collectors.doctor.probe import examine_all
 from collectors.doctor.report import Examined, Verdict
 from collectors.model.vocabulary import TargetStatus
-from collectors.sources.target import parse_target
 from collectors.sources.usual import USUAL_PORTS, usual_targets
-from collectors.wire.http import HttpClient
+from collectors.wire.access import Clients
+from tui.config.load import Loaded, default_file
+from tui.config.resolve import resolve
+from tui.config.tables import WATCHED
 from tui.format import seconds
 from tui.glyphs import ABSENT
 from tui.selftest import BRAILLE, GLYPHS, Terminal, advice, packages, terminal
+from tui.targets import listers, local, named
 
 SCHEMA: Final = "tokenyard.doctor/1"
 WIDTH: Final = 80
@@ -36,17 +40,27 @@ class Found(NamedTuple):
 
     @property
     def any_up(self) -> bool:
-        return any(one.status is TargetStatus.UP for one in self.targets)
+        """A list of targets is none."""
+        return any(one.status is TargetStatus.UP and one.findings for one in self.targets)
 
 
-async def look(texts: Sequence[str]) -> Found:
-    """At these targets; without any, at this machine and its usual local ports. Raises TargetError."""
-    targets = [parse_target(text) for text in texts or usual_targets()]
-    here = None if texts else {**packages(), "terminal": msgspec.to_builtins(terminal())}
-    async with HttpClient() as client:
-        examined = await examine_all(targets, client)
-        silent = [one.name for one in examined if not texts and one.reason == _REFUSED]
-        return Found(here, tuple(silent), tuple(one for one in examined if one.name not in silent))
+async def look(loaded: Loaded) -> Found:
+    """At the targets of the configuration; where the command line named none, at this machine too, and without any at its usual ports."""
+    plan = resolve(loaded)
+    asked = any(loaded.settings[key].origin == "flag" for key in WATCHED)
+    here = None if asked else {**packages(), **_configuration(loaded), "terminal": msgspec.to_builtins(terminal())}
+    async with Clients() as clients:
+        specs, failed = await listed(listers(plan, clients))
+        found = (*failed, *await examine_all([*named(plan), *specs], clients))
+        if plan.named or plan.lists:
+            return Found(here, (), found)
+        tried = await examine_all([local(plan, address) for address in usual_targets()], clients)
+    silent = tuple(one.name for one in tried if one.reason == _REFUSED)
+    return Found(here, silent, tuple(one for one in tried if one.name not in silent))
+
+
+def _configuration(loaded: Loaded) -> dict[str, str | None]:
+    return {"config": str(loaded.file) if loaded.file else None, "config_looked_for": str(default_file())}
 
 
 def as_json(found: Found) -> dict[str, Any]:
@@ -61,7 +75,7 @@ def as_json(found: Found) -> dict[str, Any]:
 def as_text(found: Found) -> str:
     blocks = [] if found.here is None else [_here(found.here)]
     blocks += [_target(one) for one in found.targets]
-    if found.here is not None:
+    if found.silent:
         blocks.append(_silent(found))
     return "\n\n".join("\n".join(lines) for lines in blocks)
 
@@ -113,6 +127,7 @@ def _here(here: dict[str, Any]) -> Iterator[str]:
         there = ", ".join(f"{name} {version}" for name, version in needs.items() if version)
         text = f"{extra}: not installed; pip install 'tokenyard[{extra}]'" if missing else f"{extra}: {there}"
         yield from _row("extra", text)
+    yield from _row("config", here["config"] or f"none at {here['config_looked_for']}; the defaults hold")
     said = [
         own.term or "TERM not set",
         f"{own.columns}×{own.rows}",
@@ -139,7 +154,7 @@ def _here(here: dict[str, Any]) -> Iterator[str]:
 
 def _silent(found: Found) -> Iterator[str]:
     who = dict(zip(usual_targets(), (one.who for one in USUAL_PORTS), strict=True))
-    yield "Nobody answers at" if found.silent else "Every usual port was answered."
+    yield "Nobody answers at"
     for name in found.silent:
         yield f"  {name:<17}{who[name]}"
 

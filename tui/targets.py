@@ -32,6 +32,16 @@ def opened(plan: Plan, clients: Clients) -> Roster | LocalPorts:
         source = open_parsed(spec.target, client, name, spec.settings)
         return annotated(source, spec.target.url, spec.settings, spec.assumed)
 
+    if plan.named or plan.lists:
+        return Roster(named(plan), listers(plan, clients), opener)
+    return LocalPorts(lambda address: opener(local(plan, address), address))
+
+
+def named(plan: Plan) -> list[TargetSpec]:
+    return [spec_of(one.target, one.said) for one in plan.named]
+
+
+def listers(plan: Plan, clients: Clients) -> list[Lister]:
     def lister(one: List) -> Lister:
         like = spec_of(_ANY, one.said)
         if one.kind == "file_sd":
@@ -40,11 +50,12 @@ def opened(plan: Plan, clients: Clients) -> Roster | LocalPorts:
             return PrometheusYml(Path(one.what), like)
         return HttpSd(one.what, like, clients.of(_access({"limits": one.said.get("limits", {}), **one.access})))
 
-    if plan.named or plan.lists:
-        named = [spec_of(one.target, one.said) for one in plan.named]
-        return Roster(named, [lister(one) for one in plan.lists], opener)
-    base = spec_of(_ANY, plan.said)
-    return LocalPorts(lambda address: opener(base.of(parse_target(address), {}), address))
+    return [lister(one) for one in plan.lists]
+
+
+def local(plan: Plan, address: str) -> TargetSpec:
+    """A port of this machine, for a plan that names nothing."""
+    return spec_of(_ANY, plan.said).of(parse_target(address), {})
 
 
 def spec_of(target: Target, said: Said) -> TargetSpec:

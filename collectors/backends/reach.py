@@ -32,7 +32,7 @@ class Fact(StrEnum):
     MODEL = "model"
     CHIP = "chip"
     KV_EVENTS = "kv_events"
-    """`off`, `on`, or where they are published."""
+    """OFF, ON (published, who knows where), or the endpoints."""
 
 
 Facts = Mapping[str, str]

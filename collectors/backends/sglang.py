@@ -28,6 +28,7 @@ from collectors.backends.reach import (
     json_facts,
     lacks,
     lacks_tiers,
+    no_events,
 )
 from collectors.model.signals import Kind, Signal, WorkerFacts
 from collectors.model.vocabulary import Role, Tier
@@ -289,6 +290,12 @@ _REACH: Final = Reach(
             lacks(Signal.KV_CAPACITY_TOKENS, tier=Tier.DRAM),
             "--enable-hierarchical-cache",
             "host memory as a tier, with what it really holds",
+        ),
+        Hint(
+            Aspect.TIERS,
+            no_events,
+            '--kv-events-config \'{"publisher":"zmq","topic":"kv-events","endpoint":"tcp://*:5557"}\'',
+            "blocks stored and removed in every tier, disk and stores too",
         ),
         Hint(
             Aspect.TIERS, lacks(Signal.KV_USED_TOKENS, tier=Tier.HBM), "SGLang 0.5.23", "what the device really holds"

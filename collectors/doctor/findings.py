@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Final
 
-from collectors.backends.reach import OFF, Aspect, Evidence, Fact, Reach
+from collectors.backends.reach import OFF, ON, Aspect, Evidence, Fact, Reach
 from collectors.doctor.report import Finding, Help, Verdict
 from collectors.model.signals import Kind, Series, Signal, WorkerFacts
 from collectors.model.vocabulary import Role, Tier
@@ -55,7 +55,10 @@ def helps(seen: Evidence, reach: Reach) -> tuple[Help, ...]:
         return ()
     own = [(one.aspect, one.do, one.gains) for one in reach.hints if one.when(seen)]
     if any(worker.role is Role.UNKNOWN for worker in _makers(seen)):
-        do, gains = "a role for this target in tokenyard's configuration", "prefill and decode told apart"
+        do, gains = (
+            'role = "decode" (or prefill, aggregated) for it in the configuration',
+            "prefill and decode told apart",
+        )
         own.append((Aspect.PLACEMENT, do, gains))
     return tuple(Help(*one) for aspect in Aspect for one in own if one[0] is aspect)
 
@@ -114,9 +117,8 @@ def _tiers(seen: Evidence) -> tuple[Verdict, str]:
     published = seen.facts.get(Fact.KV_EVENTS, OFF)
     levels = [words for words in told.values() if "resident" in words or "active" in words]
     whole = bool(levels) and all("resident" in words for words in levels)
-    if published != OFF:
-        where = f" at {published}" if published.startswith("tcp:") else ""
-        says.insert(0, f"what is resident, by KV events{where}")
+    if published not in (OFF, ON):
+        says.insert(0, f"what is resident, by KV events at {published}")
         whole = True
     if not says:
         return Verdict.NOT, "no KV cache on this page"

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from collectors.backends import registry
 from collectors.backends.mapping import families
-from collectors.backends.reach import Evidence, Fact, json_facts
+from collectors.backends.reach import ON, Evidence, Fact, json_facts
 from collectors.doctor.clock import Offset, between
 from collectors.doctor.findings import findings, helps
 from collectors.doctor.report import MAX_NAMES, Examined
@@ -22,8 +22,6 @@ from collectors.wire.prom_api import PromApi, PromApiError
 from collectors.wire.safe import safe_text
 
 _JSON: Final = frozenset({"application/json"})
-_UNKNOWN: Final = "unknown"
-"""Whether an instance publishes KV events its samples do not tell."""
 
 
 class _Built(msgspec.Struct):
@@ -69,7 +67,10 @@ async def _version(url: str, client: HttpClient) -> str:
 
 
 def _judged(server: Examined, batches: list[Batch], version: str, clock: Offset) -> Examined:
-    """All instances together are the evidence; hints are of each back end by its own instances."""
+    """All instances together are the evidence; hints are of each back end by its own instances.
+
+    Whether an instance publishes KV events its samples do not tell, so no hint says that it should.
+    """
     kinds: dict[str, Evidence] = {}
     down, warning, emulated = 0, "", False
     for batch in batches:
@@ -78,7 +79,7 @@ def _judged(server: Examined, batches: list[Batch], version: str, clock: Offset)
             warning = status.warning
             continue
         down += status.status is not TargetStatus.UP
-        seen = kinds.get(status.backend, Evidence(facts={Fact.KV_EVENTS: _UNKNOWN}))
+        seen = kinds.get(status.backend, Evidence(facts={Fact.KV_EVENTS: ON}))
         for part in batch.parts:
             if isinstance(part, Layout):
                 seen = replace(

@@ -6,7 +6,6 @@ What is found is judged in `findings`. A server that calls itself TensorRT-LLM i
 import asyncio
 import time
 from collections.abc import Sequence
-from importlib.util import find_spec
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -14,16 +13,20 @@ import msgspec
 
 from collectors.backends import registry, trtllm_stats
 from collectors.backends.mapping import Backend
-from collectors.backends.reach import Aspect, Evidence, Fact, Facts
+from collectors.backends.reach import Evidence, Fact, Facts
 from collectors.doctor.clock import Offset, from_date
 from collectors.doctor.findings import findings, helps
 from collectors.doctor.fleet import examine_fleet
+from collectors.doctor.kv import followed, unfollowed
 from collectors.doctor.page import Page, PageError, understand
 from collectors.doctor.report import MAX_NAMES, Examined, Help, PageUse
 from collectors.doctor.stream import Greeting, greeting
+from collectors.model.signals import WorkerFacts
 from collectors.model.vocabulary import Role, TargetStatus
-from collectors.sources.kv_events import MISSING
+from collectors.sources.annotated import warnings_of
 from collectors.sources.target import PAGE_PATH, PROM, Target, unique_names
+from collectors.targets.spec import TargetSpec
+from collectors.wire.access import Clients
 from collectors.wire.http import TEXT_TYPES, FetchError, HttpClient
 from collectors.wire.models import MODELS_PATH, models_of
 from collectors.wire.safe import safe_text
@@ -36,34 +39,39 @@ _MAX_FACT: Final = 120
 _DRAINED: Final = "trtllm"
 
 
-async def examine_all(targets: Sequence[Target], client: HttpClient) -> tuple[Examined, ...]:
+async def examine_all(specs: Sequence[TargetSpec], clients: Clients) -> tuple[Examined, ...]:
     """Each of them, named uniquely, a few at a time, in order."""
-    names = unique_names([target.name for target in targets])
+    names = unique_names([spec.called for spec in specs])
     turn = asyncio.Semaphore(AT_A_TIME)
 
-    async def one(target: Target, name: str) -> Examined:
+    async def one(spec: TargetSpec, name: str) -> Examined:
         async with turn:
-            found = await examine(msgspec.structs.replace(target, name=name), client)
-            return msgspec.structs.replace(found, limits=client.limits)
+            return await examine(msgspec.structs.replace(spec, name=name), clients.of(spec.settings.access))
 
-    return tuple(await asyncio.gather(*map(one, targets, names)))
+    return tuple(await asyncio.gather(*map(one, specs, names)))
 
 
-async def examine(target: Target, client: HttpClient) -> Examined:
+async def examine(spec: TargetSpec, client: HttpClient) -> Examined:
     """Whatever goes wrong is in what is returned."""
+    target = msgspec.structs.replace(spec.target, name=spec.called)
     if target.kind == PROM:
-        return await examine_fleet(target, client)
-    if target.page is None:
+        found = await examine_fleet(target, client)
+    elif target.page is None:
         assert target.stream is not None
-        return _streamed(target, target.stream, await greeting(client, target.stream))
-    return await _Visit(target, target.page, client).examined()
+        found = _streamed(target, target.stream, await greeting(client, target.stream))
+    else:
+        found = await _Visit(target, target.page, spec, client).examined()
+    notes = (*warnings_of(target.url, spec.settings), *found.notes)
+    return msgspec.structs.replace(found, notes=notes, limits=client.limits)
 
 
 class _Visit:
     """To a target that has, or may have, a page of metrics."""
 
-    def __init__(self, target: Target, url: str, client: HttpClient) -> None:
+    def __init__(self, target: Target, url: str, spec: TargetSpec, client: HttpClient) -> None:
         self._target = target
+        self._settings = spec.settings
+        self._assumed = spec.assumed
         self._url = url
         self._client = client
         self._clock: Offset | None = None
@@ -170,7 +178,9 @@ class _Visit:
     def _with(self, page: Page, use: PageUse, facts: Facts, greeted: Greeting | None) -> Examined:
         backend, reach = page.backend, page.backend.reach
         streams = greeted is not None and not greeted.reason
-        seen = msgspec.structs.replace(page.evidence, facts=facts, stream=streams)
+        workers = tuple(self._as_configured(one) for one in page.evidence.workers)
+        facts = followed(facts, self._settings)
+        seen = msgspec.structs.replace(page.evidence, workers=workers, facts=facts, stream=streams)
         notes = [*self._notes, *page.notes, *filter(None, [backend.side_effect])]
         if greeted is not None:
             notes += greeted.notes if streams else [f"its placement stream does not answer: {greeted.reason}"]
@@ -191,11 +201,15 @@ class _Visit:
             devices=page.devices,
             chips=tuple(dict.fromkeys([*page.chips, *filter(None, [facts.get(Fact.CHIP)])]))[:MAX_NAMES],
             findings=findings(seen),
-            help=(*helps(seen, reach), *_ours(seen)),
+            help=(*helps(seen, reach), *unfollowed(seen, self._settings)),
             notes=tuple(notes),
             clock=self._clock,
             page=use,
         )
+
+    def _as_configured(self, worker: WorkerFacts) -> WorkerFacts:
+        role = worker.role if worker.role is not Role.UNKNOWN else self._assumed.role
+        return msgspec.structs.replace(worker, role=role)
 
 
 def _streamed(target: Target, url: str, found: Greeting) -> Examined:
@@ -215,10 +229,3 @@ def _streamed(target: Target, url: str, found: Greeting) -> Examined:
         notes=found.notes,
         clock=found.clock,
     )
-
-
-def _ours(seen: Evidence) -> tuple[Help, ...]:
-    """What is missing on our side."""
-    if seen.facts.get(Fact.KV_EVENTS, "").startswith("tcp:") and find_spec("zmq") is None:
-        return (Help(Aspect.TIERS, MISSING.removeprefix("needs pyzmq: "), "KV events, which it publishes, to be read"),)
-    return ()

@@ -73,11 +73,12 @@ class AnnotatedSource:
 
 def annotated(source: Source, url: str, settings: TargetSettings, assumed: Assumed) -> Source:
     """`source`, or that with what there is to say beside it. `url` is where it is read."""
-    warnings = list(_warnings(url, settings))
+    warnings = list(warnings_of(url, settings))
     return AnnotatedSource(source, assumed, warnings) if warnings or assumed != Assumed() else source
 
 
-def _warnings(url: str, settings: TargetSettings) -> list[str]:
+def warnings_of(url: str, settings: TargetSettings) -> list[str]:
+    """What is dangerous about how it is read."""
     parts = urlsplit(url)
     warnings = []
     if settings.access.insecure_tls and parts.scheme == "https":

@@ -1,6 +1,7 @@
 """Looks at servers on loopback that say what a test wants, and at fixtures without a server."""
 
 from pathlib import Path
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -9,8 +10,11 @@ from collectors.doctor.findings import findings, helps
 from collectors.doctor.page import understand
 from collectors.doctor.probe import examine
 from collectors.doctor.report import Examined, Verdict
+from collectors.model.vocabulary import Role
+from collectors.sources.settings import Assumed, TargetSettings
 from collectors.sources.target import parse_target
-from collectors.wire.http import HttpClient
+from collectors.targets.spec import TargetSpec
+from collectors.wire.access import Access, Clients
 from collectors.wire.limits import DEFAULT, Limits
 from tests.loopback import Handler, page, says
 
@@ -48,9 +52,12 @@ def text(body: str, *headers: str) -> Handler:
     return says(page(body.encode(), *headers))
 
 
-async def looked(target: str, limits: Limits = DEFAULT) -> Examined:
-    async with HttpClient(limits) as client:
-        return await examine(parse_target(target), client)
+async def looked(target: str, limits: Limits = DEFAULT, **said: Any) -> Examined:
+    """`said`: settings, and the role, that configuration gives the target."""
+    assumed = Assumed(role=said.pop("role", Role.UNKNOWN))
+    settings = TargetSettings(access=Access(limits=limits, insecure_tls=said.pop("insecure", False)), **said)
+    async with Clients() as clients:
+        return await examine(TargetSpec(parse_target(target), settings, assumed), clients.of(settings.access))
 
 
 def verdict(one: Examined, aspect: Aspect) -> Verdict:

@@ -11,9 +11,11 @@ import pytest
 from collectors.backends.reach import Aspect
 from collectors.doctor.probe import examine_all
 from collectors.doctor.report import Examined, Verdict
-from collectors.model.vocabulary import TargetStatus
+from collectors.model.vocabulary import Role, TargetStatus
 from collectors.sources.target import parse_target
-from collectors.wire.http import HttpClient
+from collectors.targets.spec import TargetSpec
+from collectors.wire.access import Clients
+from collectors.wire.kv_discovery import KvEndpoint
 from tests.doctor.looks import FIXTURES, IMPATIENT, fixture, json, looked, text, verdict
 from tests.loopback import Handler, Request, Server, by_path, head, page, says, serving, unused_port
 
@@ -118,8 +120,8 @@ async def test_of_sglangs_arguments_nothing_but_what_is_asked_for_is_kept() -> N
     assert (found.version, found.chips) == ("0.5.23", ("NVIDIA GB300",))
     assert "s3cret" not in repr(found)
     assert "/get_server_info" not in asked(server)
-    assert verdict(without, Aspect.TIERS) is Verdict.PARTLY
-    assert verdict(found, Aspect.TIERS) is Verdict.SEEN
+    assert any(one.do.startswith("--kv-events-config") for one in without.help)
+    assert any(one.do.startswith("kv_endpoint") for one in found.help)  # it publishes, and does not say where
 
 
 async def test_down_slow_and_strange_targets() -> None:
@@ -140,6 +142,29 @@ async def test_prometheus_own_page_says_how_to_write_it() -> None:
     async with visited(metrics=text('prometheus_build_info{version="3.5.0"} 1\n')) as (found, server):
         assert found.status is TargetStatus.REJECTED
         assert [one.do for one in found.help] == [f"as a target: prom+http://{server.name}"]
+
+
+async def test_what_the_configuration_says_counts() -> None:
+    sources = json((FIXTURES / "vllm" / "kv_event_sources.json").read_text())
+    async with serving(by_path(metrics=text(VLLM), kv_event_sources=sources)) as server:
+        plain = await looked(server.name)
+        decode = await looked(server.name, role=Role.DECODE)
+        unread = await looked(server.name, kv_events=False)
+    async with serving(by_path(metrics=text(VLLM))) as server:
+        named = await looked(server.name, kv_endpoint=KvEndpoint("tcp://10.0.0.9:5557"))
+    assert any(one.do.startswith("role") for one in plain.help)
+    assert "role not said" in plain.findings[0].says
+    assert not any(one.do.startswith("role") for one in decode.help)
+    assert "roles: decode" in decode.findings[0].says
+    assert (verdict(plain, Aspect.TIERS), verdict(unread, Aspect.TIERS)) == (Verdict.SEEN, Verdict.PARTLY)
+    assert any(one.do == "--kv-events" for one in unread.help)
+    assert "KV events at tcp://10.0.0.9:5557" in named.findings[1].says
+
+
+async def test_what_is_dangerous_about_how_it_is_read_is_said_first() -> None:
+    port = await unused_port()
+    found = await looked(f"https://127.0.0.1:{port}", IMPATIENT, insecure=True)
+    assert "TLS NOT VERIFIED" in found.notes[0]
 
 
 async def test_hostile_text_is_made_safe() -> None:
@@ -209,8 +234,8 @@ async def test_a_stream_that_promises_and_does_not_greet() -> None:
 
 
 async def test_one_bad_target_leaves_the_others_alone_and_names_are_unique() -> None:
-    async with serving(by_path(metrics=text(VLLM))) as server, HttpClient() as client:
+    async with serving(by_path(metrics=text(VLLM))) as server, Clients() as clients:
         targets = [parse_target(one) for one in (server.name, f"127.0.0.1:{await unused_port()}", server.name)]
-        found = await examine_all(targets, client)
+        found = await examine_all([TargetSpec(one) for one in targets], clients)
     assert [one.status for one in found] == [TargetStatus.UP, TargetStatus.DOWN, TargetStatus.UP]
     assert [one.name for one in found] == [server.name, targets[1].name, f"{server.name}#2"]

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -19,6 +20,7 @@ from collectors.model.vocabulary import TargetStatus
 from tests.doctor import looks
 from tests.e2e.commands import ROOT, tokenyard
 from tests.loopback import by_path, serving, unused_port
+from tui.config.load import load
 from tui.doctor import WIDTH, Found, as_json, as_text, look
 from tui.selftest import Terminal, advice, packages, terminal_of, unicode_fits
 
@@ -29,7 +31,7 @@ ANSI = re.compile(r"\x1b|[\u202a-\u202e]")
 
 async def test_words_for_80_columns_and_json_of_the_schema() -> None:
     async with serving(by_path(metrics=VLLM, version=looks.json('{"version":"0.32.0"}'))) as server:
-        found = await look([server.name, f"127.0.0.1:{await unused_port()}"])
+        found = await look(load({"targets": [server.name, f"127.0.0.1:{await unused_port()}"]}, environment={}))
     lines = as_text(found).splitlines()
     assert lines[0] == f"vLLM 0.32.0 at {server.name} — up"
     for word in (
@@ -52,7 +54,7 @@ async def test_words_for_80_columns_and_json_of_the_schema() -> None:
 async def test_hostile_words_stay_words() -> None:
     evil = r"\u001b]0;owned\u0007\u202e" + "y" * 900
     async with serving(by_path(metrics=VLLM, version=looks.json(f'{{"version":"{evil}"}}'))) as server:
-        shown = as_text(await look([server.name]))
+        shown = as_text(await look(load({"targets": [server.name]}, environment={})))
     assert not ANSI.search(shown)
     assert max(map(len, shown.splitlines()[0:2])) <= WIDTH
 
@@ -98,12 +100,42 @@ def test_without_a_target_it_looks_at_itself() -> None:
     assert "127.0.0.1:30000" in names | {*printed["silent"]}
 
 
+async def test_targets_and_lists_of_the_configuration(tmp_path: Path) -> None:
+    async with serving(by_path(metrics=VLLM)) as server:
+        listed, broken = tmp_path / "list.json", tmp_path / "broken.json"
+        listed.write_text(json.dumps([{"targets": [server.name], "labels": {"zone": "a"}}]))
+        broken.write_text("[")
+        file = tmp_path / "c.toml"
+        file.write_text(
+            f'file_sd = ["list.json", "broken.json"]\n[[targets]]\nurl = "{server.url}"\nname = "left"\nrole = "decode"\n'
+        )
+        found = await look(load({}, file, environment={}))
+    assert found.here is not None
+    assert found.here["config"] == str(file)
+    assert found.silent == ()
+    by_name = {one.name: one for one in found.targets}
+    assert by_name["left"].status is TargetStatus.UP
+    assert "roles: decode" in by_name["left"].findings[0].says
+    assert by_name[server.name].status is TargetStatus.UP
+    (failed,) = (one for one in found.targets if not one.findings)
+    assert "broken.json" in f"{failed.name} {failed.reason}"
+    assert found.any_up
+    assert not Found(None, (), (failed,)).any_up
+    jsonschema.validate(json.loads(json.dumps(as_json(found))), SCHEMA)
+
+
 def test_a_missing_extra_comes_with_its_install_line() -> None:
-    own = {**packages(), "extras": {"kv-events": {"pyzmq": None}}}
+    own = {
+        **packages(),
+        "config": None,
+        "config_looked_for": "/home/me/c.toml",
+        "extras": {"kv-events": {"pyzmq": None}},
+    }
     own["terminal"] = to_builtins(_terminal())
     shown = as_text(Found(own, ("127.0.0.1:8000",), ()))
     assert "kv-events: not installed; pip install 'tokenyard[kv-events]'" in shown
     assert "127.0.0.1:8000   vLLM" in shown
+    assert "none at /home/me/c.toml" in shown
 
 
 def _terminal(

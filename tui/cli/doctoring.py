@@ -2,27 +2,25 @@
 
 import sys
 from io import TextIOWrapper
+from typing import Any
 
 import click
 
 from tui.cli.parameters import EXIT_NONE_UP, output, run
+from tui.cli.targets import target_options
 
 
 @click.command()
-@click.argument("targets", nargs=-1, metavar="[TARGET]...")
+@target_options
 @click.option("--json", "as_json", is_flag=True, help="Print a tokenyard.doctor/1 object.")
-def doctor(targets: tuple[str, ...], as_json: bool) -> None:
+def doctor(loaded: Any, as_json: bool) -> None:
     """What can be seen on targets, what not, and what would help; without a target: this terminal and the usual local ports.
 
     Exit code 2 if no target is up.
     """
-    from collectors.sources.target import TargetError
     from tui import doctor as ours
 
-    try:
-        found = run(ours.look(targets))
-    except TargetError as error:
-        raise click.UsageError(str(error)) from error
+    found = run(ours.look(loaded))
     if as_json:
         output(ours.as_json(found))
     else:
