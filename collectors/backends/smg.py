@@ -10,7 +10,7 @@ from collections.abc import Mapping as Table
 from typing import Final
 
 from collectors.backends.mapping import Backend, Draft, Mapping, Rule, histogram, outdated, rules
-from collectors.backends.reach import Reach
+from collectors.backends.reach import Aspect, Hint, Reach, always, lacks
 from collectors.model.signals import Kind, Signal, WorkerFacts
 from collectors.model.vocabulary import Role
 from collectors.wire.exposition import SampleKey
@@ -80,4 +80,22 @@ def _meaning(name: str, labels: Table[str, str]) -> Rule | None:
     return _OF_TOKENS.get(labels.get("token_type", "")) if name == _TOKENS else _RULES.get(name)
 
 
-BACKEND: Final = Backend("smg", _detect, _wanted, _map, Reach("SGLang model gateway"))
+_REACH: Final = Reach(
+    "SGLang model gateway",
+    hints=(
+        Hint(
+            Aspect.PLACEMENT,
+            always,
+            "the pages of the workers behind it as targets",
+            "each worker's own tokens, cache and role; a gateway tells of all together",
+        ),
+        Hint(
+            Aspect.PLACEMENT,
+            lacks(Signal.GENERATION_TOKENS),
+            "its workers in gRPC mode",
+            "tokens, counted by the gateway",
+        ),
+    ),
+)
+
+BACKEND: Final = Backend("smg", _detect, _wanted, _map, _REACH)
