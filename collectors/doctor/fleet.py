@@ -74,7 +74,9 @@ def _judged(server: Examined, batches: list[Batch], version: str, clock: Offset)
     kinds: dict[str, Evidence] = {}
     down, warning, emulated = 0, "", False
     for batch in batches:
-        status = next(part for part in batch.parts if isinstance(part, Status))
+        status = next((part for part in batch.parts if isinstance(part, Status)), None)
+        if status is None:  # of before
+            continue
         if batch.source == server.name:
             warning = status.warning
             continue
