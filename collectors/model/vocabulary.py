@@ -104,6 +104,7 @@ class Listing(StrEnum):
     PROMETHEUS_YML = "prometheus.yml"
     DYNAMO = "dynamo instances"
     LOCAL = "usual local ports"
+    ALL = "targets"
 
 
 LISTINGS: Final = frozenset(map(str, Listing))

@@ -17,7 +17,7 @@ from collectors.sources.placement import PlacementSource
 from collectors.sources.promql import PromqlSource
 from collectors.sources.scrape import MAX_BACKOFF_S, Fault, ScrapeSource
 from collectors.sources.settings import DEFAULTS, TargetSettings
-from collectors.sources.source import Clock, Emit, Source
+from collectors.sources.source import Clock, Emit, Source, guarded
 from collectors.sources.target import PROM, STREAM_PATH, Target, TargetError, parse_target, unique_names
 from collectors.wire.http import Backoff, FetchError, HttpClient
 
@@ -72,7 +72,7 @@ class HostSource:
             async with asyncio.TaskGroup() as tasks:
 
                 def begin(source: Source, emit: Emit) -> asyncio.Task[None]:
-                    return tasks.create_task(source.run(clock, emit))
+                    return tasks.create_task(guarded(source, clock, emit))
 
                 tried = await self._search(clock.now_ns, emit, begin)
                 while not self._found:

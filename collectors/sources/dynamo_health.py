@@ -19,14 +19,13 @@ from collectors.sources.children import GONE, Children
 from collectors.sources.scrape import MAX_BACKOFF_S, ScrapeSource
 from collectors.sources.settings import TargetSettings
 from collectors.sources.source import Clock, Emit
-from collectors.wire.http import Backoff, FetchError, HttpClient
+from collectors.wire.http import JSON_TYPES, Backoff, FetchError, HttpClient
 from collectors.wire.safe import safe_text
 
 ASK_S: Final = 5.0
 MAX_MODELS: Final = 32
 MAX_PAGES: Final = 1_024
 MAX_WARNING: Final = 200
-_JSON: Final = frozenset({"application/json"})
 _UNAVAILABLE: Final = 503
 
 
@@ -83,12 +82,15 @@ class DynamoHealth:
             raw = await self._client.get(
                 f"{self._origin}/health",
                 accept="application/json",
-                kinds=_JSON,
+                kinds=JSON_TYPES,
                 told=frozenset({_UNAVAILABLE}),  # without a worker it says that it is not healthy, and whom it knows
             )
             body = msgspec.json.decode(raw)
             workers = inventory(body)
-            warning = await self._not_ready()
+            most = self._client.limits.max_workers
+            left_out = f"{len(workers) - most} workers left out: too many" if len(workers) > most else ""
+            workers = workers[:most]
+            warning = "; ".join(filter(None, (left_out, await self._not_ready())))
         except FetchError as error:
             self._lost(error.status, error.reason, now_ns(), emit)
             return False
@@ -110,7 +112,7 @@ class DynamoHealth:
     async def _not_ready(self) -> str:
         """Which models cannot be used; nothing where it does not say."""
         try:
-            body = await self._client.get(f"{self._origin}/v1/models", accept="application/json", kinds=_JSON)
+            body = await self._client.get(f"{self._origin}/v1/models", accept="application/json", kinds=JSON_TYPES)
             names = [model.id for model in _models(body).data[:MAX_MODELS]]
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, FetchError):
             return ""

@@ -13,13 +13,12 @@ from collectors.model.vocabulary import TargetStatus
 from collectors.sources.children import Children
 from collectors.sources.kv_events import KvEventsSource
 from collectors.sources.source import Clock, Emit
-from collectors.wire.http import FetchError, HttpClient
+from collectors.wire.http import JSON_TYPES, FetchError, HttpClient
 from collectors.wire.kv_discovery import KvEndpoint, kv_endpoints
 from collectors.wire.kv_events import KvEventError
 from collectors.wire.safe import safe_text
 
 ASK_S: Final = 30.0
-_JSON: Final = frozenset({"application/json"})
 
 
 class KvSources:
@@ -53,7 +52,7 @@ class KvSources:
     async def _look(self, now_ns: Callable[[], int], emit: Emit) -> None:
         """A server that does not answer is its page's news; what it named before is followed as long as it can be."""
         try:
-            body = await self._client.get(self._url, accept="application/json", kinds=_JSON)
+            body = await self._client.get(self._url, accept="application/json", kinds=JSON_TYPES)
             found = kv_endpoints(body, self._host)
         except FetchError:
             return

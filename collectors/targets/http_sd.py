@@ -8,12 +8,11 @@ from collectors.sources.source import Emit
 from collectors.targets import documents, sd
 from collectors.targets.documents import DocumentError
 from collectors.targets.spec import TargetSpec
-from collectors.wire.http import FetchError, HttpClient
+from collectors.wire.http import JSON_TYPES, FetchError, HttpClient
 from collectors.wire.safe import safe_text
 
 ASK_S: Final = 30.0
 MAX_REASON: Final = 200
-_JSON: Final = frozenset({"application/json"})
 
 
 class HttpSd:
@@ -29,7 +28,7 @@ class HttpSd:
     async def look(self, now_ns: int, emit: Emit) -> tuple[TargetSpec, ...] | None:
         found: sd.Listed | None = None
         try:
-            body = await self._client.get(self._url, accept="application/json", kinds=_JSON)
+            body = await self._client.get(self._url, accept="application/json", kinds=JSON_TYPES)
             found = sd.listed(sd.groups(documents.json(body)), self._like)
             status, reason, limit = TargetStatus.UP, "", ""
         except FetchError as error:

@@ -4,9 +4,12 @@ A target that several list is watched once, like the first says, until none list
 """
 
 import asyncio
+import itertools
 from collections.abc import Hashable, Sequence
 from typing import Final
 
+from collectors.model.batch import Batch, Status
+from collectors.model.vocabulary import Listing, TargetStatus
 from collectors.sources.children import Children
 from collectors.sources.source import Clock, Emit
 from collectors.targets.spec import Lister, Opener, TargetSpec
@@ -27,6 +30,7 @@ class Roster:
         self._children = Children()
         self._specs: dict[Hashable, TargetSpec] = {}
         self._names: dict[Hashable, str] = {}
+        self._left_out = 0
         self._changing = asyncio.Lock()
 
     @property
@@ -51,10 +55,15 @@ class Roster:
         await self._children.close()
 
     async def _follow(self, index: int, clock: Clock, emit: Emit) -> None:
+        lister = self._listers[index]
         while True:
-            if await self._look(index, clock.now_ns(), emit):
-                await self._update(clock.now_ns(), emit)
-            await asyncio.sleep(self._listers[index].every_s)
+            try:
+                if await self._look(index, clock.now_ns(), emit):
+                    await self._update(clock.now_ns(), emit)
+            except Exception as error:  # noqa: BLE001  a task's boundary: it becomes the list's status, and its targets stay
+                reason = f"internal error: {type(error).__name__}: {error}"[:200]
+                emit(Batch(lister.name, clock.now_ns(), (Status("", Listing.ALL, TargetStatus.REJECTED, reason),)))
+            await asyncio.sleep(lister.every_s)
 
     async def _look(self, index: int, now_ns: int, emit: Emit) -> bool:
         """Whether its list is another one."""
@@ -68,10 +77,10 @@ class Roster:
         """Ends what is no longer listed, opens what is new, and opens anew what is to be watched in another way."""
         async with self._changing:
             wanted: dict[Hashable, TargetSpec] = {}
-            for specs in self._lists:
-                for spec in specs:
-                    if len(wanted) < MAX_TARGETS:
-                        wanted.setdefault(spec.key, spec)
+            for spec in (spec for specs in self._lists for spec in specs):
+                wanted.setdefault(spec.key, spec)
+            self._say_left_out(len(wanted) - MAX_TARGETS, now_ns, emit)
+            wanted = dict(itertools.islice(wanted.items(), MAX_TARGETS))
             for key, spec in list(self._specs.items()):
                 if wanted.get(key) == spec:
                     continue
@@ -86,6 +95,13 @@ class Roster:
                     self._specs[key] = spec
                     name = self._names.setdefault(key, self._free(spec.called))
                     self._children.begin(key, self._opener(spec, name))
+
+    def _say_left_out(self, count: int, now_ns: int, emit: Emit) -> None:
+        if max(count, 0) != self._left_out:
+            self._left_out = max(count, 0)
+            reason = f"{self._left_out:,} targets left out: more than {MAX_TARGETS:,}" if count > 0 else ""
+            status = TargetStatus.REJECTED if reason else TargetStatus.GONE
+            emit(Batch(self.name, now_ns, (Status("", Listing.ALL, status, reason),)))
 
     def _free(self, name: str) -> str:
         """The name, or that with a number where another target is called so."""

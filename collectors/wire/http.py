@@ -27,6 +27,7 @@ PAGE_BUFFER: Final = 1 << 16
 MAX_REDIRECTS: Final = 3
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+JSON_TYPES: Final = frozenset({"application/json"})
 TEXT_TYPES: Final = frozenset({"text/plain", "application/openmetrics-text"})
 _UNREACHABLE: Final = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
 

@@ -1,10 +1,8 @@
 """vLLM says where its KV events are; they are followed, and again after it has moved."""
 
 import asyncio
-import contextlib
 import json
 import sys
-from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 import pytest
@@ -18,11 +16,12 @@ from collectors.sources.kv_sources import KvSources
 from collectors.sources.settings import TargetSettings
 from collectors.wire.http import HttpClient
 from collectors.wire.kv_discovery import KvEndpoint
-from tests.loopback import by_path, page, says, says_in_turn, serving
+from tests.loopback import Request, by_path, page, says, serving
 from tests.sources.kv_publisher import publishing
 from tests.sources.seen import Seen
 from tests.wire.kv_messages import stored
 
+UP = TargetStatus.UP
 VLLM = (Path(__file__).parent.parent / "fixtures" / "vllm" / "under_load.metrics.txt").read_bytes()
 
 
@@ -39,18 +38,6 @@ def answer(*endpoints: KvEndpoint) -> bytes:
         for rank, one in enumerate(endpoints)
     }
     return page(json.dumps(ranks).encode(), kind="application/json")
-
-
-@contextlib.asynccontextmanager
-async def asking(answers: Iterable[bytes]) -> AsyncIterator[Seen]:
-    seen = Seen()
-    async with serving(by_path(kv_event_sources=says_in_turn(answers))) as server, HttpClient() as client:
-        task = asyncio.create_task(KvSources("t", server.url, client, ask_s=0.02).run(LiveClock(), seen))
-        try:
-            yield seen
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_a_vllm_page_brings_its_kv_events_with_it() -> None:
@@ -71,15 +58,34 @@ async def test_a_vllm_page_brings_its_kv_events_with_it() -> None:
 
 
 async def test_it_moves_and_what_was_followed_before_ends_visibly() -> None:
-    async with publishing() as first, publishing() as second:
-        one, two = answer(first.endpoint), answer(first.endpoint, second.endpoint)
-        async with asking([one, page(b"", status="500 Internal Server Error"), two]) as seen:
-            await seen.until(lambda seen: (TargetStatus.UP, "") in seen.of("t kv events").statuses)
-            await seen.until(lambda seen: (TargetStatus.UP, "") in seen.of("t kv events 1").statuses)
-        async with asking([two, one]) as seen:
-            await seen.until(
-                lambda seen: seen.of("t kv events 1").statuses[-1:] == [(TargetStatus.GONE, "no longer listed")]
-            )
+    seen, said = Seen(), [b""]
+
+    async def handler(request: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(said[0])
+
+    async with (
+        publishing() as first,
+        publishing() as second,
+        serving(by_path(kv_event_sources=handler)) as server,
+        HttpClient() as client,
+    ):
+        said[0] = answer(first.endpoint)
+        task = asyncio.create_task(KvSources("t", server.url, client, ask_s=0.02).run(LiveClock(), seen))
+        await seen.until(lambda seen: (UP, "") in seen.of("t kv events").statuses)
+        said[0] = page(b"", status="500 Internal Server Error")
+        asked = len(server.requests)
+        while len(server.requests) < asked + 3:
+            server.asked.clear()
+            await server.asked.wait()
+        assert seen.statuses == [(UP, "")]
+        said[0] = answer(first.endpoint, second.endpoint)
+        await seen.until(lambda seen: (UP, "") in seen.of("t kv events 1").statuses)
+        said[0] = answer(first.endpoint)
+        gone = (TargetStatus.GONE, "no longer listed")
+        await seen.until(lambda seen: seen.of("t kv events 1").statuses[-1] == gone)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert seen.of("t kv events").statuses == [(UP, "")]
 
 
 @pytest.mark.parametrize(

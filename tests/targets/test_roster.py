@@ -6,6 +6,8 @@ import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import pytest
+
 from collectors.model.frame import Frame
 from collectors.model.vocabulary import State, TargetStatus
 from collectors.observe import Observation
@@ -16,6 +18,7 @@ from collectors.sources.detect import open_parsed
 from collectors.sources.settings import Assumed, TargetSettings
 from collectors.sources.source import Clock, Emit, Source
 from collectors.sources.target import Target, parse_target
+from collectors.targets import roster as roster_module
 from collectors.targets.file_sd import FileSd
 from collectors.targets.roster import Roster
 from collectors.targets.spec import Lister, TargetSpec
@@ -170,6 +173,40 @@ async def test_a_child_that_fails_ends_alone() -> None:
     await asyncio.gather(live, return_exceptions=True)
     assert states(frame)["fine:1"][0] is TargetStatus.UP
     assert "ZeroDivisionError" in states(frame)["broken:1"][1]
+
+
+async def test_a_list_that_fails_leaves_its_targets_and_the_others() -> None:
+    class Failing(Listed):
+        name, every_s = "failing", 0.01
+
+        async def look(self, now_ns: int, emit: Emit) -> tuple[TargetSpec, ...]:
+            if self.now:
+                self.now = []
+                return await super().look(now_ns, emit) or (LIKE.of(parse_target("b:1"), {}),)
+            raise ZeroDivisionError("of all things")
+
+    lister, frames = Failing(), Frames()
+    lister.now = ["b:1"]
+    roster = Roster([LIKE.of(parse_target("a:1"), {})], [lister], lambda spec, name: Silent(name))
+    live = asyncio.create_task(Observation(Session("live"), [roster], LiveClock(), frames).live())
+    frame = await frames.until(lambda frame: len(frame.targets) == 3)
+    live.cancel()
+    await asyncio.gather(live, return_exceptions=True)
+    assert states(frame)["a:1"][0] is states(frame)["b:1"][0] is TargetStatus.UP
+    assert states(frame)["failing"] == (TargetStatus.REJECTED, "internal error: ZeroDivisionError: of all things")
+
+
+async def test_more_than_can_be_watched_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roster_module, "MAX_TARGETS", 3)
+    lister, session, second = Listed(), Session("virtual"), 1_000_000_000
+    roster = Roster([], [lister], lambda spec, name: Silent(name))
+    for count, said in ((5, "2 targets left out: more than 3"), (2, "")):
+        lister.now = [f"p{index}:1" for index in range(count)]
+        await roster.step(second, session.feed)
+        second *= 2
+        rows = states(session.tick(second))
+        assert rows["targets"][1] == said
+        assert sum(status is TargetStatus.UP for status, _ in rows.values()) == min(count, 3)
 
 
 def test_what_is_assumed_is_only_of_those_that_do_not_say() -> None:
