@@ -68,7 +68,7 @@ class Batch:
             return []
         columns = self._columns[:, : self.size]
         need = -(-(columns[_KV] + steps) // BLOCK_TOKENS)
-        lacking = np.flatnonzero(need > columns[_HELD])
+        lacking = (need > columns[_HELD]).nonzero()[0]
         if not len(lacking):
             self._covered = steps
         held = need[lacking].tolist()
@@ -99,7 +99,7 @@ class Batch:
         """Removes and gives those that have all their tokens."""
         if self.least_left():
             return []
-        done = np.flatnonzero(self.produced == self._columns[_OUTPUT, : self.size])
+        done = (self.produced == self._columns[_OUTPUT, : self.size]).nonzero()[0]
         return self._remove(done)
 
     def _remove(self, at: Ints) -> list[Request]:

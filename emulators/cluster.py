@@ -189,7 +189,9 @@ class Cluster:
     def _report_pools(self) -> None:
         touched = self._journal.touched
         if touched:
-            for slot in sorted(touched):
+            if len(touched) > 1:
+                touched.sort()
+            for slot in touched:
                 self._pools[slot].report(self._loop.now_ns)
             touched.clear()
 

@@ -120,7 +120,7 @@ class GpuWorker:
         if not self._stepping:
             self._start_step()
         elif len(self._ends) > 1:
-            self._plan_end(int(np.searchsorted(self._ends, self._loop.now_ns, side="left")) + 1)
+            self._plan_end(int(self._ends.searchsorted(self._loop.now_ns)) + 1)
 
     def _start_step(self) -> None:
         now = self._loop.now_ns
@@ -159,7 +159,7 @@ class GpuWorker:
             if len(seconds) == 1:
                 self._ends = np.array([now + round(float(seconds[0]) * 1e9)])
             else:
-                self._ends = now + np.cumsum(np.rint(seconds * 1e9).astype(np.int64))
+                self._ends = now + np.rint(seconds * 1e9).astype(np.int64).cumsum()
             self._plan_end(len(self._ends))
 
     def _step_seconds(self, now: int) -> Floats:
@@ -182,7 +182,7 @@ class GpuWorker:
     def emit(self, until_ns: int) -> None:
         """Accounts for all steps of the run that end before `until_ns`."""
         if self._stepping and not self._chunks:
-            self._settle(int(np.searchsorted(self._ends, until_ns, side="left")))
+            self._settle(int(self._ends.searchsorted(until_ns)))
 
     def _settle(self, steps: int) -> None:
         """Writes the tokens of the run's first `steps` steps, as far as that has not been done."""
@@ -196,7 +196,7 @@ class GpuWorker:
         self._journal.deliver_steps(self.slot, self._tier_code, ends, starts, batch.streams, batch.produced)
         observed.gaps.extend(ends[0] - batch.last_ns)
         if len(ends) > 1:
-            observed.gaps.extend(np.repeat((ends - starts)[1:], batch.size))
+            observed.gaps.extend((ends - starts)[1:].repeat(batch.size))
         observed.stats.generation_tokens += batch.size * len(ends)
         batch.advance(len(ends), int(ends[-1]))
         if not self._chunks:

@@ -4,6 +4,7 @@ Columns that are the same for a whole step are written once for all its rows; no
 """
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -70,16 +71,18 @@ class Journal:
         self, time_ns: int, pool: int, block_bytes: int, runs: Sequence[Run], *, backwards: bool = False
     ) -> None:
         """`backwards`: of each run the last block came first."""
-        for chain, lo, hi in runs:
-            names = chain.names(lo, hi)
-            self._block_heads.append((time_ns, pool, STORED, block_bytes))
+        head = time_ns, pool, STORED, block_bytes
+        for blocks, lo, hi in runs:
+            names = blocks.names(lo, hi)
+            self._block_heads.append(head)
             self._block_names.append(names[::-1] if backwards else names)
 
     def removed(self, time_ns: int, pool: int, block_bytes: int, runs: Sequence[Run]) -> None:
         """Of each run the last block went first."""
-        for chain, lo, hi in runs:
-            self._block_heads.append((time_ns, pool, REMOVED, block_bytes))
-            self._block_names.append(chain.names(lo, hi)[::-1])
+        head = time_ns, pool, REMOVED, block_bytes
+        for blocks, lo, hi in runs:
+            self._block_heads.append(head)
+            self._block_names.append(blocks.names(lo, hi)[::-1])
 
     def occupied(self, time_ns: int, pool: int, used_bytes: int, active_bytes: int) -> None:
         self._occupancy.append((time_ns, pool, used_bytes, active_bytes))
@@ -96,7 +99,7 @@ class Journal:
         events = Events(
             deliveries=rows.view(DELIVERY)[:, 0],
             blocks=_block_rows(self._block_heads, self._block_names),
-            occupancy=np.array(self._occupancy, OCCUPANCY),
+            occupancy=_table(self._occupancy).view(OCCUPANCY)[:, 0],
             requests=self.requests,
             decisions=self.decisions,
             phases=self.phases,
@@ -126,10 +129,14 @@ def tier_code(name: str) -> int:
     return TIERS.index(name)
 
 
+def _table(rows: list[tuple[int, int, int, int]]) -> Ints:
+    return np.fromiter(chain.from_iterable(rows), "<i8", 4 * len(rows)).reshape(-1, 4)
+
+
 def _block_rows(heads: list[tuple[int, int, int, int]], names: list[Hashes]) -> Rows:
     if not heads:
         return np.empty(0, BLOCK)
-    columns = np.repeat(np.array(heads, np.int64).T, [len(run) for run in names], axis=1)
+    columns = _table(heads).T.repeat([len(run) for run in names], axis=1)
     rows = np.zeros(columns.shape[1], BLOCK)
     for column, values in zip(("time_ns", "pool", "op", "bytes"), columns, strict=True):
         rows[column] = values

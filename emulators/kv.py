@@ -209,10 +209,11 @@ class Pool:
     def report(self, now_ns: int) -> None:
         """Writes an occupancy row, if it says something else than the last."""
         self._touched = False
-        used, active = held = self.used, self.active
+        used, active = held = self.used, self.used - self._idle
         if held != self._reported:
             self._reported = held
-            self._journal.occupied(now_ns, self.slot, used * self.block_bytes, active * self.block_bytes)
+            size = self.block_bytes
+            self._journal.occupied(now_ns, self.slot, used * size, active * size)
 
     def _touch(self) -> None:
         if not self._touched:
@@ -313,6 +314,8 @@ class Pool:
             join(extents, index, index + 1)
 
     def _evict(self, now_ns: int, count: int) -> None:
+        if count <= 0:
+            return
         gone: list[Run] = []
         while count > 0:
             extent = self._order.oldest()
@@ -321,27 +324,27 @@ class Pool:
             run = self._drop(extent, count)
             gone.append(run)
             count -= run[2] - run[1]
-        if gone:
-            self._journal.removed(now_ns, self.slot, self.block_bytes, gone)
-            if self.spill is not None and not self.spill.through:
-                self.spill.take(now_ns, gone)
+        self._journal.removed(now_ns, self.slot, self.block_bytes, gone)
+        if self.spill is not None and not self.spill.through:
+            self.spill.take(now_ns, gone)
 
     def _drop(self, extent: Extent, most: int) -> Run:
         """Takes up to so many blocks from the end of an evictable extent; which they were."""
         chain, hi = extent.chain, extent.hi
-        count = min(most, hi - extent.lo)
-        self.used -= count
-        self._idle -= count
-        if extent.lo == hi - count:
+        lo = hi - most
+        if lo > extent.lo:
+            extent.hi = lo
+        else:
+            lo = extent.lo
             self._order.take(extent)
             extents = self._chains[chain]
             if len(extents) == 1:
                 del self._chains[chain]
             else:
-                del extents[find(extents, extent.lo)]
-        else:
-            extent.hi -= count
-        return chain, hi - count, hi
+                del extents[find(extents, lo)]
+        self.used -= hi - lo
+        self._idle -= hi - lo
+        return chain, lo, hi
 
 
 def _first(runs: Sequence[Run], most: int) -> list[Run]:

@@ -30,11 +30,13 @@ class Loop:
 
     def run(self, until_ns: int, between: Callable[[], None]) -> None:
         """Runs everything before `until_ns`, calling `between` when all of one nanosecond has run; ends with `now_ns` = `until_ns`."""
-        heap = self._heap
+        heap, pop = self._heap, heapq.heappop
         while heap and heap[0][0] < until_ns:
-            self.now_ns = now = heap[0][0]
+            now, _, call, args = pop(heap)
+            self.now_ns = now
+            call(*args)
             while heap and heap[0][0] == now:
-                _, _, call, args = heapq.heappop(heap)
+                _, _, call, args = pop(heap)
                 call(*args)
             between()
         self.now_ns = until_ns

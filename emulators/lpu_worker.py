@@ -6,7 +6,7 @@ session's next request moves only what is new. Tokens are worked out in runs, wh
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from heapq import heappop, heappush
@@ -112,23 +112,21 @@ class LpuWorker:
         self._running[slot] = running
         request.decoding_ns = self._clock.time_ns(begin)
         # The pass that samples token k computes the KV of token k − 1, at position prompt + k − 1.
-        self._plan(running, -request.prompt % BLOCK_TOKENS)
+        opens = np.arange(-request.prompt % BLOCK_TOKENS, running.passes, BLOCK_TOKENS)
+        begins = running.first_ns + np.append(opens - 1, running.passes - 1) * gap
+        self._next(running, iter(self._clock.times_ns(begins).tolist()), blocks_for(request.prompt))
 
-    def _plan(self, running: _Running, number: int) -> None:
-        """Plans the pass `number`, which begins a block, or the end if that comes first."""
-        if number < running.passes:
-            begin = running.first_ns + (number - 1) * running.gap_ns
-            self._loop.at(self._clock.time_ns(begin), self._open_block, running, number)
+    def _next(self, running: _Running, times: Iterator[int], block: int) -> None:
+        """Plans the beginning of a block, or after the last one the end. `times`: when they are."""
+        time = next(times)
+        if block < blocks_for(running.request.final_tokens):
+            self._loop.at(time, self._open_block, running, times, block)
         else:
-            end = running.first_ns + (running.passes - 1) * running.gap_ns
-            self._loop.at(self._clock.time_ns(end), self._finish, running)
+            self._loop.at(time, self._finish, running)
 
-    def _open_block(self, running: _Running, number: int) -> None:
-        request = running.request
-        at = (request.prompt + number) // BLOCK_TOKENS
-        (run,) = request.context.runs(at, at + 1)
-        self.pool.claim_reserved(self._loop.now_ns, run)
-        self._plan(running, number + BLOCK_TOKENS)
+    def _open_block(self, running: _Running, times: Iterator[int], block: int) -> None:
+        self.pool.claim_reserved(self._loop.now_ns, running.request.context.runs(block, block + 1)[0])
+        self._next(running, times, block + 1)
 
     def _finish(self, running: _Running) -> None:
         now, request = self._loop.now_ns, running.request
@@ -151,7 +149,7 @@ class LpuWorker:
             return
         program = running.first_ns + np.arange(at - 1, end) * running.gap_ns
         times = self._clock.times_ns(program)
-        end = at + int(np.searchsorted(times[1:], until_ns, side="left"))
+        end = at + int(times[1:].searchsorted(until_ns))
         if end == at:
             return
         starts, times = times[: end - at], times[1 : end - at + 1]

@@ -179,17 +179,16 @@ class Router:
         weights, pool = self.weights, place.pool
         load = weights.load * max(0.0, 1 - place.assigned / place.places)
         memory = weights.memory * max(0, pool.room) / pool.capacity
-        resident: tuple[float, ...] = ()
+        resident = 0.0
         if place.role != "aggregated":
             blocks = blocks_for(request.prompt)
-            resident = (weights.resident * (pool.prefix(request.context.runs(0, blocks)) / blocks),)
-        scores = [sum((ingest.overlap, load, memory, ingest.queue, *resident)) for ingest in ingests]
-        score = max(scores)
-        ingest = ingests[scores.index(score)]
+            resident = weights.resident * (pool.prefix(request.context.runs(0, blocks)) / blocks)
+        scores = [ingest.overlap + load + memory + ingest.queue + resident for ingest in ingests]
+        ingest = ingests[scores.index(max(scores))]
         terms = {"overlap": ingest.overlap, "load": load, "memory": memory, "queue": ingest.queue}
-        if resident:
-            terms["resident"] = resident[0]
-        return _Option(place, ingest.place, terms, score, ingest.uncached)
+        if place is not ingest.place:
+            terms["resident"] = resident
+        return _Option(place, ingest.place, terms, sum(terms.values()), ingest.uncached)
 
     def _predicted_ttft(self, option: _Option) -> float:
         estimate = option.ingest.prefill_seconds
