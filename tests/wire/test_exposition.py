@@ -236,3 +236,16 @@ def test_readers_of_pages_of_one_kind_share_what_they_learnt() -> None:
     assert moved.values.tolist() == [2.0, 1.0]
     assert not one.read(page.replace(b"} 1", b"} 5"))
     assert one.values.tolist() == [5.0, 2.0]
+
+
+def test_an_idle_page_is_told_from_one_that_only_looks_like_it() -> None:
+    lines = [b'a{n="%d"} %d' % (at, 1_000 + at) for at in range(200)]
+    page = b"\n".join(lines) + b"\n"
+    reader = PageReader()
+    for _ in range(4):
+        assert not reader.read(bytes(bytearray(page))) or reader.values[0] == 1_000
+    for at in range(200):
+        other = page.replace(b"} %d" % (1_000 + at), b"} 7777", 1)
+        for body, first in ((other, 7777.0), (other, 7777.0), (page, 1_000.0 + at), (page, 1_000.0 + at)):
+            assert not reader.read(bytes(bytearray(body)))
+            assert reader.values[at] == first
