@@ -11,7 +11,7 @@ import msgspec
 
 from collectors.model.frame import Distribution, Figure, Quantile
 from collectors.model.vocabulary import Provenance, State
-from collectors.stats.quantiles import enough, interpolated, interval
+from collectors.stats.quantiles import enough, interpolated_of, interval_of
 from collectors.stats.scraped import Histogram, Increase, Reading
 from collectors.stats.sketch import Estimate
 
@@ -68,13 +68,15 @@ def histogram(window: Histogram, *, population: str, emulated: bool, unit: str =
             population=population, emulated=emulated, unit=unit, state=window.state, heard_ns=window.heard_ns
         )
     made = []
+    n, bounds, cumulative = found.n, found.bounds.tolist(), found.cumulative.tolist()
     for q in QUANTILES:
-        held = interval(q, found) if enough(found.n, q) else None
+        held = interval_of(q, bounds, cumulative) if enough(n, q) else None
+        hint = math.nan if held is None else interpolated_of(q, bounds, cumulative)
         made.append(
             _quantile(
-                found.n,
+                n,
                 q,
-                None if held is None else Estimate(interpolated(q, found), max(held.low, 0.0), max(held.high, 0.0)),
+                None if held is None else Estimate(hint, max(held.low, 0.0), max(held.high, 0.0)),
                 Provenance.REPORTED,
                 emulated,
                 window.heard_ns,
@@ -82,7 +84,7 @@ def histogram(window: Histogram, *, population: str, emulated: bool, unit: str =
             )
         )
     p50, p99, p999 = made
-    return Distribution(found.n, unit, population, p50, p99, p999, absent(emulated=emulated, heard_ns=window.heard_ns))
+    return Distribution(n, unit, population, p50, p99, p999, absent(emulated=emulated, heard_ns=window.heard_ns))
 
 
 def distribution(

@@ -5,6 +5,8 @@ sketch, and what a screen shows when there are too few (`figures`).
 """
 
 import math
+from bisect import bisect_left
+from collections.abc import Sequence
 
 import msgspec
 
@@ -31,16 +33,21 @@ def interval(q: float, histogram: Buckets) -> Interval | None:
 
     A first bucket that ends above 0 is taken to begin at 0 (times and sizes are not negative), any other one at −Inf.
     """
+    return interval_of(q, histogram.bounds.tolist(), histogram.cumulative.tolist())
+
+
+def interval_of(q: float, bounds: Sequence[float], cumulative: Sequence[int]) -> Interval | None:
+    """The same of plain lists: several quantiles of one histogram are asked for together."""
     if not 0.0 <= q <= 1.0:
         raise ValueError(f"a quantile is between 0 and 1, not {q}")
-    n = histogram.n
+    n = cumulative[-1]
     if n == 0:
         return None
     rank = max(1, math.ceil(q * n * (1.0 - ROUNDING)))
-    bucket = int(histogram.cumulative.searchsorted(rank))
-    high = float(histogram.bounds[bucket])
+    bucket = bisect_left(cumulative, rank)
+    high = bounds[bucket]
     if bucket:
-        return Interval(float(histogram.bounds[bucket - 1]), high)
+        return Interval(bounds[bucket - 1], high)
     return Interval(0.0 if 0.0 < high < math.inf else -math.inf, high)
 
 
@@ -50,18 +57,22 @@ def interpolated(q: float, histogram: Buckets) -> float:
     Semantics of `histogram_quantile` on classic histograms (prometheus/prometheus promql/quantile.go, bucketQuantile): NaN without
     observations or finite bounds, ∓Inf for q outside of 0 … 1, the highest finite bound for a rank in +Inf.
     """
-    if math.isnan(q) or histogram.bounds.size < 2 or histogram.n == 0:
+    return interpolated_of(q, histogram.bounds.tolist(), histogram.cumulative.tolist())
+
+
+def interpolated_of(q: float, bounds: Sequence[float], cumulative: Sequence[int]) -> float:
+    """The same of plain lists."""
+    if math.isnan(q) or len(bounds) < 2 or cumulative[-1] == 0:
         return math.nan
     if q < 0.0:
         return -math.inf
     if q > 1.0:
         return math.inf
-    bounds, cumulative = histogram.bounds, histogram.cumulative
-    rank = q * histogram.n
-    bucket = min(int(cumulative.searchsorted(rank)), bounds.size - 1)
-    if bucket == bounds.size - 1:
-        return float(bounds[-2])
+    rank = q * cumulative[-1]
+    bucket = min(bisect_left(cumulative, rank), len(bounds) - 1)
+    if bucket == len(bounds) - 1:
+        return bounds[-2]
     if bucket == 0 and bounds[0] <= 0.0:
-        return float(bounds[0])
-    start, below = (float(bounds[bucket - 1]), int(cumulative[bucket - 1])) if bucket else (0.0, 0)
-    return start + (float(bounds[bucket]) - start) * (rank - below) / (int(cumulative[bucket]) - below)
+        return bounds[0]
+    start, below = (bounds[bucket - 1], cumulative[bucket - 1]) if bucket else (0.0, 0)
+    return start + (bounds[bucket] - start) * (rank - below) / (cumulative[bucket] - below)
