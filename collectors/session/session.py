@@ -136,6 +136,8 @@ class Session:
 def _target(source: SourceState) -> TargetRow:
     status = source.status
     reason = status.reason or status.warning
+    if status.limit:
+        reason = f"{reason} (limits.{status.limit})"  # the setting that would let it through
     return TargetRow(
         source.name, status.url, status.backend, status.status, reason, source.heard_ns, source.over_limits
     )

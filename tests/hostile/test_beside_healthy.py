@@ -80,7 +80,7 @@ def test_the_reason_is_on_its_row(name: str, seen: dict[str, Any]) -> None:
     assert row["status"] == expected.status
     assert row["reason"].startswith(expected.reason)
     assert bool(row["reason"]) == bool(expected.reason)
-    assert len(row["reason"]) <= 256
+    assert len(row["reason"]) <= 300
     assert row["limits"] == ({expected.limit: 1} if expected.limit else {})
 
 
@@ -102,7 +102,7 @@ def test_all_at_once_each_says_what_it_is(seen: dict[str, Any]) -> None:
         # A machine that is busy with all of them may be too slow for a deadline of a fraction of a second.
         if rows[name]["status"] != expected.status:
             assert rows[name]["status"] in (UP, DOWN)
-            assert rows[name]["reason"] in ("", "timeout reading", "timeout connecting")
+            assert rows[name]["reason"].partition(" (")[0] in ("", "timeout reading", "timeout connecting")
         for limit, count in rows[name]["limits"].items():
             assert limit == expected.limit or limit.endswith("_s")
             assert count >= 1

@@ -50,7 +50,7 @@ async def test_a_limit_that_is_passed_is_named_and_counted(name: str) -> None:
         session.feed(batch)
     (row,) = session.tick(2 * TICK_NS).targets
     assert row.limits == {name: 2}
-    assert row.reason
+    assert row.reason.endswith(f" (limits.{name})")
     assert row.status is (TargetStatus.DOWN if name.endswith("_s") else TargetStatus.REJECTED)
 
 

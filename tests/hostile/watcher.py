@@ -36,7 +36,7 @@ SAMPLES = 5
 
 def opened(name: str, url: str, kind: str, client: HttpClient) -> Source:
     if kind == "stream":
-        return PlacementSource(name, url, client, stale_s=0.5, step_s=0.5, retry_s=RETRY_S)
+        return PlacementSource(name, url, client, stale_s=0.5, retry_s=RETRY_S)
     if kind == "prom":
         return PromqlSource(name, url, client, interval_s=RETRY_S)
     return ScrapeSource(name, url, client, interval_s=RETRY_S)
