@@ -34,13 +34,15 @@ class Unit(Enum):
     """Of things: whole numbers, exact below 10,000."""
     RATE = "/s"
     """Per second; the heading says of what."""
+    SHARE = "%"
+    """Of a whole that is not known."""
 
 
 _TIME: Final = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _SI: Final = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _BINARY: Final = ((2.0**50, "PiB"), (2.0**40, "TiB"), (2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"))
 _EXACT_BELOW: Final = 10_000
-_OWN_UNITS: Final = {"tokens": Unit.TOKENS, "blocks": Unit.COUNT}
+_OWN_UNITS: Final = {"tokens": Unit.TOKENS, "blocks": Unit.COUNT, "ratio": Unit.SHARE}
 """By what a figure says of itself."""
 
 
@@ -93,6 +95,8 @@ def plain(value: float, unit: Unit) -> str:
         return size(value)
     if unit is Unit.TOKENS:
         return f"{si(value)} tok"
+    if unit is Unit.SHARE:
+        return percent(value, 1.0)
     return si(value) if unit is Unit.RATE else count(value)
 
 

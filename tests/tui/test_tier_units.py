@@ -26,4 +26,5 @@ def test_a_share_is_of_the_whole() -> None:
 def test_blocks_are_counted() -> None:
     assert fmt.figure(told(4096, "blocks"), Unit.BYTES)[0] == "4096"
     assert fmt.figure(told(4096, "tokens"), Unit.BYTES)[0] == "4.10k tok"
+    assert fmt.figure(told(0.148, "ratio"), Unit.BYTES)[0] == "15 %"
     assert fmt.figure(told(4096, "ells"), Unit.BYTES)[0] == "4.00 KiB"
