@@ -6,7 +6,7 @@ unknown: role, device, what is cached but idle (its usage gauge counts such bloc
 
 from collections.abc import Callable, Collection, Sequence
 from collections.abc import Mapping as Table
-from typing import Final
+from typing import Final, NamedTuple
 
 from collectors.backends import lmcache_engine, vllm_kv
 from collectors.backends.mapping import Backend, Draft, Mapping, Rule, families, outdated, rules, whole
@@ -131,7 +131,7 @@ def add(
     ]
     engines = dict.fromkeys(labels["engine"] for _, _, labels in samples if "engine" in labels) or {"0": None}
     only = next(iter(engines)) if len(engines) == 1 else None
-    capacities: dict[str, set[int]] = {}
+    pools: dict[str, set[_Pool]] = {}
     for index, key, labels in samples:
         if key.name in old:
             continue
@@ -142,11 +142,12 @@ def add(
         if key.name in _RULES:
             _take(draft, index, key, labels, worker)
         elif worker and key.name == _INFO:
-            capacities.setdefault(worker, set()).add(_capacity_tokens(labels))
+            pools.setdefault(worker, set()).add(_pool(labels))
         elif worker and (size := vllm_kv.capacity(key.name, labels, worker)):
             draft.constant(float(size[0]), size[1])
-    for worker, (tokens, *others) in capacities.items():
-        if tokens and not others:
+    summed = len(pools) > 1 and len(set(map(frozenset, pools.values()))) == 1
+    for worker, (pool, *others) in pools.items():
+        if (tokens := pool.tokens(len(pools) if summed else 1)) and not others:
             series = Series(Signal.KV_CAPACITY_TOKENS, Kind.GAUGE, worker=worker, metric=_INFO, tier=Tier.HBM)
             draft.constant(float(tokens), series)
     lmcache_engine.add(draft, keys, worker_id(only) if only is not None else "", among)
@@ -168,13 +169,30 @@ def _take(draft: Draft, index: int, key: SampleKey, labels: Table[str, str], wor
             draft.take(index, key, labels, _ERRORS, worker=worker)
 
 
-def _capacity_tokens(labels: Table[str, str]) -> int:
-    """Size of the device's KV pool, 0 if unknown: blocks have no number until the engine has measured its memory.
+class _Pool(NamedTuple):
+    """What `cache_config_info` says of the device's KV pool, 0 where it does not: blocks have no number until the engine has measured its memory.
 
-    Block 0 is the null block, which never holds anything (`vllm/v1/core/block_pool.py`). `kv_cache_memory_bytes` is a budget, not a size.
+    `blocks` is the sum over all engines of the server, `held` (in tokens, not of old builds) of one (`vllm/v1/engine/core_client.py`).
+    `kv_cache_memory_bytes` is a budget, not a size.
     """
-    blocks, size = whole(labels.get("num_gpu_blocks", "")), whole(labels.get("block_size", ""))
-    return max(blocks - 1, 0) * size or whole(labels.get("kv_cache_size_tokens", ""))
+
+    blocks: int
+    block_tokens: int
+    held: int
+
+    def tokens(self, engines: int) -> int:
+        """Of one engine, where the blocks are those of so many. Block 0 is the null block, which never holds anything (`vllm/v1/core/block_pool.py`)."""
+        blocks, rest = divmod(self.blocks, engines)
+        if self.held:
+            blocks, rest = divmod(self.held, self.block_tokens) if self.block_tokens else (0, 0)
+            if rest or not blocks or self.blocks % blocks:
+                return self.held  # of layers that differ, no multiple of a block
+        return 0 if rest else max(blocks - 1, 0) * self.block_tokens
+
+
+def _pool(labels: Table[str, str]) -> _Pool:
+    names = ("num_gpu_blocks", "block_size", "kv_cache_size_tokens")
+    return _Pool(*(whole(labels.get(name, "")) for name in names))
 
 
 def _publishers(body: bytes, host: str) -> Facts:

@@ -1,6 +1,7 @@
 """What a vLLM page says: the captured pages exactly, and what other versions and hostile pages do to the mapping."""
 
 import math
+import re
 
 import pytest
 
@@ -128,6 +129,24 @@ def test_each_engine_on_a_page_is_a_worker() -> None:
     }
 
 
+def test_the_blocks_of_several_engines_are_summed_on_each_ones_line() -> None:
+    """Captured: 80 blocks of 32 tokens an engine, one of them the null block; 2,712 and 3,772 tokens made. `num_gpu_blocks` is 160 on both lines."""
+    page = (FIXTURES / "vllm" / "two_engines_under_load.metrics.txt").read_text()
+    known = read(page)
+    assert [worker.id for worker in known.mapping.workers] == ["target/0", "target/1"]
+    for rank, running, waiting, tokens, used in ((0, 8, 4, 2712, 26), (1, 8, 1, 3772, 23)):
+        worker = f"target/{rank}"
+        assert known.values[worker, Signal.REQUESTS_RUNNING, GAUGE, None, ""] == [running]
+        assert known.values[worker, Signal.REQUESTS_WAITING, GAUGE, None, ""] == [waiting]
+        assert known.values[worker, Signal.GENERATION_TOKENS, COUNTER, None, ""] == [tokens]
+        assert known.values[worker, Signal.KV_CAPACITY_TOKENS, GAUGE, Tier.HBM, ""] == [79 * 32]
+        assert known.values[worker, Signal.KV_ACTIVE_RATIO, GAUGE, Tier.HBM, ""] == [pytest.approx(used / 79)]
+    older = re.sub(r'kv_cache_size_tokens="[0-9]+",', "", page)
+    assert older != page
+    for rank in (0, 1):
+        assert read(older).values[f"target/{rank}", Signal.KV_CAPACITY_TOKENS, GAUGE, Tier.HBM, ""] == [79 * 32]
+
+
 def capacity(*infos: str) -> list[float] | None:
     known = read("".join(f"vllm:cache_config_info{{{labels}}} 1\n" for labels in infos))
     return known.values.get(("target/0", Signal.KV_CAPACITY_TOKENS, GAUGE, Tier.HBM, ""))
@@ -139,6 +158,8 @@ def test_capacity_is_known_or_absent() -> None:
     assert capacity('block_size="32"') is None
     assert capacity('num_gpu_blocks="1",block_size="32"') is None
     assert capacity('num_gpu_blocks="-9",block_size="-32"') is None
+    assert capacity('num_gpu_blocks="160",block_size="32",kv_cache_size_tokens="2560"') == [79 * 32]
+    assert capacity('num_gpu_blocks="160",block_size="32",kv_cache_size_tokens="2561"') == [2561]
     same = 'num_gpu_blocks="40",block_size="32"'
     assert capacity(same + ',a="1"', same + ',a="2"') == [1248]
     assert capacity(same, 'num_gpu_blocks="50",block_size="32"') is None
