@@ -2,7 +2,8 @@
 
 Counters, and gauges of this moment, are taken. Its averages (`prompt_tokens_seconds`, `predicted_tokens_seconds`,
 `n_busy_slots_per_decode`) are not: newer builds average over the time since whoever read the page last. `prompt_tokens_total` counts the
-tokens that were computed; only builds that count the cached ones too tell all tokens of the prompts. Values have six digits. Names:
+tokens that were computed; only builds that count the cached ones too tell all tokens of the prompts. `tokens_predicted_total` counts a
+request's tokens when it ends, so a rate of it comes in jumps. Values have six digits. Names:
 ggml-org/llama.cpp `tools/server/server-context.cpp`; slots: `llamacpp_slots`.
 """
 
@@ -74,6 +75,5 @@ BACKEND: Final = Backend(
     _wanted,
     _map,
     _REACH,
-    never_seen=True,
     side_effect="newer builds begin their averaged gauges anew at each scrape; another reader's averages become shorter",
 )

@@ -1,10 +1,11 @@
 """llama.cpp's slots (`GET /slots`, on unless `--no-slots`): how many tokens of context there are, and how many are held.
 
 Reading it changes nothing. Older builds answer with prompts too: nothing but the numbers is looked at. A slot keeps what it holds after its
-request has ended. Fields: ggml-org/llama.cpp `tools/server/README.md`; `n_prompt_tokens`, prompt and output so far, is of newer builds.
+request has ended. Fields: ggml-org/llama.cpp `tools/server/README.md`; `n_prompt_tokens`, prompt and output so far, is of newer builds, in which
+a slot that never had a task (`id_task`) does not tell, for it holds nothing.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -18,11 +19,12 @@ MAX_SLOTS: Final = 4_096
 class _Slot(msgspec.Struct):
     n_ctx: Count
     is_processing: bool
+    id_task: Any = None
     n_prompt_tokens: Count | None = None
 
 
 def slots(body: object, target: str) -> JsonPage:
-    """Of the decoded answer: the worker of the page `target`. Tokens held only where every slot tells. Raises JsonError."""
+    """Of the decoded answer: the worker of the page `target`. Tokens held only where every slot that was ever used tells. Raises JsonError."""
     if isinstance(body, list) and len(body) > MAX_SLOTS:
         raise JsonError(f"more than {MAX_SLOTS} slots")
     try:
@@ -34,8 +36,9 @@ def slots(body: object, target: str) -> JsonPage:
         (Signal.REQUESTS_RUNNING, "/slots[].is_processing", None, sum(one.is_processing for one in found)),
         (Signal.KV_CAPACITY_TOKENS, "/slots[].n_ctx", Tier.UNKNOWN, sum(one.n_ctx for one in found)),
     ]
-    held = [one.n_prompt_tokens for one in found]
-    if found and None not in held:
+    used = [one for one in found if one.is_processing or one.id_task is not None or one.n_prompt_tokens is not None]
+    held = [one.n_prompt_tokens for one in used]
+    if held and None not in held:
         active = sum(one.n_prompt_tokens or 0 for one in found if one.is_processing)
         figures += [
             (Signal.KV_USED_TOKENS, "/slots[].n_prompt_tokens", Tier.UNKNOWN, sum(filter(None, held))),

@@ -1,4 +1,4 @@
-"""llama.cpp's server, of which no page was at hand: text as its source writes it, and the slots of its documentation."""
+"""llama.cpp's server: a captured page and slots, text of older builds as their source writes it, and the slots of its documentation."""
 
 import json
 
@@ -70,6 +70,24 @@ def test_a_newer_page() -> None:
     assert metrics == {"llamacpp:prompt_tokens_total + llamacpp:prompt_tokens_cached_total"}
 
 
+def test_the_captured_page() -> None:
+    """Two requests of 16 prompt and 40 and 24 output tokens had ended, two more ran: what they have made so far is not counted before they end."""
+    page = (FIXTURES / "llamacpp" / "under_load.metrics.txt").read_text()
+    assert flows(page) == {
+        (Signal.PROMPT_TOKENS_COMPUTED, None, None, ""): [24],
+        (Signal.HIT_TOKENS, Tier.UNKNOWN, None, ""): [30],
+        (Signal.PROMPT_TOKENS, None, None, ""): [24, 30],
+        (Signal.GENERATION_TOKENS, None, None, ""): [64],
+        (Signal.TIME_SPENT, None, None, "prefill"): [1_905_000],
+        (Signal.TIME_SPENT, None, None, "decode"): [12_450_000],
+        (Signal.ENGINE_STEPS, None, None, ""): [394],
+        (Signal.REQUESTS_RUNNING, None, None, ""): [2],
+        (Signal.REQUESTS_WAITING, None, None, ""): [0],
+        (Signal.SPEC_DRAFT_TOKENS, None, None, ""): [0],
+        (Signal.SPEC_ACCEPTED_TOKENS, None, None, ""): [0],
+    }
+
+
 def test_an_older_page_knows_its_cache() -> None:
     page = text({}, {"kv_cache_usage_ratio": "0.25", "kv_cache_tokens": "512"})
     assert flows(page) == {
@@ -80,7 +98,7 @@ def test_an_older_page_knows_its_cache() -> None:
 
 def test_what_reading_changes_for_others_is_said() -> None:
     backend = registry.named("llamacpp")
-    assert backend.never_seen
+    assert not backend.never_seen
     assert "averaged gauges" in backend.side_effect
     taken = {series.metric for series in read(text(COUNTERS, GAUGES)).mapping.series}
     assert not taken & {
@@ -109,6 +127,16 @@ def test_the_documented_slots_tell_their_size_only() -> None:
     assert figures(body) == {(Signal.REQUESTS_RUNNING, None): 2, (Signal.KV_CAPACITY_TOKENS, Tier.UNKNOWN): 131072}
 
 
+def test_the_captured_slots_tell_what_they_hold_though_one_was_never_used() -> None:
+    body = json.loads((FIXTURES / "llamacpp" / "slots_under_load.json").read_text())
+    assert figures(body) == {
+        (Signal.REQUESTS_RUNNING, None): 2,
+        (Signal.KV_CAPACITY_TOKENS, Tier.UNKNOWN): 3 * 2048,
+        (Signal.KV_USED_TOKENS, Tier.UNKNOWN): 307 + 301,
+        (Signal.KV_ACTIVE_TOKENS, Tier.UNKNOWN): 307 + 301,
+    }
+
+
 def slot(n_ctx: object = 2048, is_processing: object = False, **other: object) -> dict[str, object]:
     return {"id": 0, "n_ctx": n_ctx, "is_processing": is_processing, "prompt": "secret", "next_token": [{}], **other}
 
@@ -126,7 +154,8 @@ def test_slots_of_a_newer_build_tell_what_they_hold() -> None:
         (Signal.KV_USED_TOKENS, Tier.UNKNOWN): 1309,
         (Signal.KV_ACTIVE_TOKENS, Tier.UNKNOWN): 1009,
     }
-    assert Signal.KV_USED_TOKENS not in {signal for signal, _ in figures([slot(n_prompt_tokens=5), slot()])}
+    assert Signal.KV_USED_TOKENS not in {signal for signal, _ in figures([slot(n_prompt_tokens=5), slot(id_task=3)])}
+    assert Signal.KV_USED_TOKENS not in {signal for signal, _ in figures([slot(), slot()])}
     assert "secret" not in repr(slots(body, "target"))
 
 
