@@ -100,4 +100,4 @@ def _device(labels: Table[str, str], target: str) -> DeviceFacts | None:
     )
 
 
-BACKEND: Final = Backend("dcgm", _detect, _wanted, _map, Reach("DCGM exporter"))
+BACKEND: Final = Backend("dcgm", _detect, _wanted, _map, Reach("DCGM exporter"), counts_itself=False)

@@ -117,6 +117,9 @@ class Backend(msgspec.Struct, frozen=True):
     """We have its documentation or source, but no page of it: nothing here was tried on a real one."""
     side_effect: str = ""
     """What reading the page changes for its other readers; empty: nothing."""
+    counts_itself: bool = True
+    """A counter that comes to the page while it is being read began at zero: many servers have a counter only from the first thing on that it
+    counts. Not so where devices or hosts count, perhaps since long before."""
 
 
 class Rule(NamedTuple):

@@ -90,4 +90,4 @@ def _capacity(draft: Draft, labels: Table[str, str], instance: str) -> None:
         draft.constant(float(int(counts[0]) * int(counts[1])), series)
 
 
-BACKEND: Final = Backend("neuron", _detect, _wanted, _map, Reach("AWS Neuron monitor"))
+BACKEND: Final = Backend("neuron", _detect, _wanted, _map, Reach("AWS Neuron monitor"), counts_itself=False)

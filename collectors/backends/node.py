@@ -40,5 +40,10 @@ def _map(keys: Sequence[SampleKey], target: str) -> Mapping:
 
 
 BACKEND: Final = Backend(
-    "node", _detect, _wanted, _map, Reach("node exporter", version_label=("node_exporter_build_info", "version"))
+    "node",
+    _detect,
+    _wanted,
+    _map,
+    Reach("node exporter", version_label=("node_exporter_build_info", "version")),
+    counts_itself=False,
 )

@@ -99,4 +99,4 @@ def _chip(labels: Table[str, str], target: str) -> DeviceFacts:
     )
 
 
-BACKEND: Final = Backend("tpu", _detect, _wanted, _map, Reach("Google TPU"), never_seen=True)
+BACKEND: Final = Backend("tpu", _detect, _wanted, _map, Reach("Google TPU"), never_seen=True, counts_itself=False)

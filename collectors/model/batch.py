@@ -196,6 +196,8 @@ class Layout(msgspec.Struct, frozen=True, tag="layout"):
     """What each value of the following `Samples` of this source means. Sent before the first and when the page's shape changes."""
 
     series: tuple[Series, ...]
+    came_at_zero: bool = False
+    """Counters that were never there before stood at zero at the sample before: the page was read then, and its server counts nothing but what it does."""
 
 
 class Samples(msgspec.Struct, frozen=True, tag="samples", eq=False):

@@ -58,6 +58,9 @@ class ScrapeSource:
         self._told_workers: tuple[object, ...] | None = None
         self._told_series: int | None = None
         """Mark of what was told: as long as the page it is too long to be kept."""
+        self._counts_itself = False
+        self._unbroken = False
+        """Whether the scrape before this one was a success."""
         self._tried = False
 
     @property
@@ -100,6 +103,7 @@ class ScrapeSource:
     async def attempt(self, now_ns: Callable[[], int], emit: Emit) -> Fault | None:
         """One scrape. Emits what came, timed when the response was complete; a fault is returned and not emitted."""
         self._tried = True
+        unbroken, self._unbroken = self._unbroken, False
         try:
             body = await self._client.get(self._url)
             time_ns = now_ns()
@@ -113,7 +117,8 @@ class ScrapeSource:
             return Fault(str(error), TargetStatus.REJECTED, elsewhere=True)
         except MappingError as error:
             return Fault(str(error), TargetStatus.REJECTED, limit=error.limit)
-        emit(Batch(source=self.name, time_ns=time_ns, parts=self._parts(mapping)))
+        self._unbroken = True
+        emit(Batch(source=self.name, time_ns=time_ns, parts=self._parts(mapping, unbroken)))
         return None
 
     def tell(self, fault: Fault, time_ns: int, emit: Emit) -> None:
@@ -139,10 +144,10 @@ class ScrapeSource:
             if not backend.detect(families):
                 raise UnknownBackendError(f"not a page of {backend.name}")
             self._mapping = bounded(backend.map(self._reader.keys, self.name), self._client.limits)
-            self._backend_name = backend.name
+            self._backend_name, self._counts_itself = backend.name, backend.counts_itself
         return self._mapping
 
-    def _parts(self, mapping: Mapping) -> tuple[Part, ...]:
+    def _parts(self, mapping: Mapping, unbroken: bool) -> tuple[Part, ...]:
         workers = mapping.emulated, *mapping.workers
         parts: list[Part] = [self._status(TargetStatus.UP)]
         if workers != self._told_workers:
@@ -152,7 +157,7 @@ class ScrapeSource:
             series = hash(mapping.series)
             if series != self._told_series:
                 self._told_series = series
-                parts.append(Layout(mapping.series))
+                parts.append(Layout(mapping.series, came_at_zero=unbroken and self._counts_itself))
             self._mapping = msgspec.structs.replace(mapping, series=())
         values = mapping.apply(self._reader.values)
         values.setflags(write=False)

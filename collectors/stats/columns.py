@@ -84,7 +84,7 @@ class Columns:
         self._count_positions, self._count_columns = _gather([positions for _, positions in ordered])
         self.groups = Groups(sizes)
         self.gauge_count = len(gauges)
-        self._marks = np.array([hash(column) for column, _ in ordered], dtype=np.int64)
+        self.marks = np.array([hash(column) for column, _ in ordered], dtype=np.int64)
         """Of the counter columns: 64 bits tell them from those of another layout."""
         self.keys = tuple(dict.fromkeys([*self.gauges, *self.counters, *self.histograms]))
         """Everything that can be asked for, in the page's order within each kind."""
@@ -97,8 +97,8 @@ class Columns:
 
     def origin(self, earlier: "Columns") -> Indexes:
         """For each counter column its number in `earlier`, negative where it is new."""
-        numbers = {mark: number for number, mark in enumerate(earlier._marks.tolist())}
-        return np.array([numbers.get(mark, -1) for mark in self._marks.tolist()], dtype=np.intp)
+        numbers = {mark: number for number, mark in enumerate(earlier.marks.tolist())}
+        return np.array([numbers.get(mark, -1) for mark in self.marks.tolist()], dtype=np.intp)
 
     def split(self, values: Floats) -> tuple[Floats, Floats]:
         """The values of the gauge columns and those of the counter columns."""

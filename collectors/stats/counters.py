@@ -158,8 +158,11 @@ class History:
         )
         return self._asked
 
-    def rearranged(self, groups: Groups, origin: npt.NDArray[np.intp]) -> "History":
-        """The same history with other columns: column `i` is the earlier column `origin[i]`, or a new one where that is negative."""
+    def rearranged(self, groups: Groups, origin: npt.NDArray[np.intp], zero: Flags | None = None) -> "History":
+        """The same history with other columns: column `i` is the earlier column `origin[i]`, or a new one where that is negative.
+
+        Groups of nothing but new columns that are `zero` stood at 0 at the samples so far, if there are any.
+        """
         other = History(groups, self._horizon_ns)
         kept = origin >= 0
         source = origin[kept]
@@ -170,6 +173,9 @@ class History:
         other._totals[:, kept] = self._totals[self._begin : self._end, source]
         other._since[kept] = self._since[source]
         other._latest[kept] = self._latest[source]
+        if zero is not None and size:
+            zero = zero & ~kept
+            other._latest[zero & ~groups.whole(~zero)] = 0
         other._end = size
         other.reset_ns = self.reset_ns
         return other

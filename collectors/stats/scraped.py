@@ -20,6 +20,8 @@ from collectors.stats.counters import History, counts
 STALE_NS: Final = 5_000_000_000
 STALE_INTERVALS: Final = 3
 """A sample is stale when it is older than both."""
+MAX_GONE: Final = 10_000
+"""Counters that have gone of which that is remembered; with more of them none is taken to have come at zero."""
 
 
 class LayoutError(ValueError):
@@ -67,6 +69,8 @@ class ScrapedStats:
         self._gauges: Floats | None = None
         self._time_ns: int | None = None
         self._intervals: deque[int] = deque(maxlen=8)
+        self._gone = self._columns.marks
+        """Of counters that were there and were not in a later layout."""
         self._heard = 0
 
     @property
@@ -85,13 +89,20 @@ class ScrapedStats:
         return self._history.reset_ns
 
     def layout(self, layout: Layout) -> None:
-        """Series that are the same as before keep their history; the others begin with the next samples."""
+        """Series that are the same as before keep their history; the others begin with the next samples, or, where they came at zero, with the last ones.
+
+        A counter that was there once and comes back is not one that came at zero: pages of several processes may take turns at an address.
+        """
         series = hash(layout.series)
         if series == self._series:
             return
         self._heard += 1
         columns = Columns(layout.series)
-        self._history = self._history.rearranged(columns.groups, columns.origin(self._columns))
+        gone = self._gone
+        zero = ~np.isin(columns.marks, gone) if layout.came_at_zero and gone.size < MAX_GONE else None
+        if gone.size < MAX_GONE:
+            self._gone = np.union1d(gone, np.setdiff1d(self._columns.marks, columns.marks))
+        self._history = self._history.rearranged(columns.groups, columns.origin(self._columns), zero)
         self._series, self._columns, self._gauges = series, columns, None
 
     def samples(self, samples: Samples, time_ns: int) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from collectors.backends import registry
 from collectors.backends.registry import NAMES
+from collectors.model.batch import Layout
 from collectors.model.signals import Kind, Signal
 from collectors.model.vocabulary import Role, TargetStatus
 from collectors.session.clock import LiveClock
@@ -172,3 +173,28 @@ async def test_samples_cannot_be_written_to() -> None:
     samples = seen.batches[0].parts[-1]
     with pytest.raises(ValueError, match="read-only"):
         samples.values[0] = 1.0  # type: ignore[union-attr]
+
+
+async def test_counters_that_come_while_the_page_is_read_are_known_to_have_come_at_zero() -> None:
+    """Not after a scrape that failed, nor where what is counted is a device's, since whenever it was switched on."""
+    mark = b"dynamo_frontend_disconnected_clients 0\n"
+    first, second = (
+        b'dynamo_frontend_output_tokens_total{model="m"} 7\n',
+        b'dynamo_frontend_requests_total{model="m"} 7\n',
+    )
+    gpu = b'DCGM_FI_DEV_POWER_USAGE{gpu="0"} 9\n'
+    for bodies, expected in (
+        ([page(mark), page(mark + first)], [False, True]),
+        (
+            [page(mark), page(b"", status="500 No"), page(mark + first), page(mark + first + second)],
+            [False, False, True],
+        ),
+        ([page(gpu), page(gpu + b'DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION{gpu="0"} 9\n')], [False, False]),
+    ):
+        seen = Seen()
+        async with serving(says_in_turn(bodies)) as server, HttpClient() as client:
+            source = ScrapeSource("t", f"{server.url}/metrics", client)
+            for tick in range(1, len(bodies) + 1):
+                await source.step(tick * TICK_NS, seen)
+        layouts = [part for batch in seen.batches for part in batch.parts if isinstance(part, Layout)]
+        assert [one.came_at_zero for one in layouts] == expected

@@ -311,3 +311,51 @@ def test_captured_pages_of_a_real_engine() -> None:
     assert bounds_of(whole.p50) == (State.OK, 10.0, 15.0)
     assert bounds_of(whole.p99) == (State.TOO_FEW, None, None)
     assert stats.gauge(3 * SECOND, Key("w", Signal.KV_ACTIVE_RATIO)).state is State.ZERO
+
+
+def came(
+    stats: ScrapedStats, series: tuple[Series, ...], row: list[float], second: int, *, at_zero: bool = True
+) -> None:
+    stats.layout(Layout(series, came_at_zero=at_zero))
+    stats.samples(Samples(np.array(row, dtype=np.float64)), second * SECOND)
+
+
+def test_a_counter_that_comes_to_a_page_began_at_zero() -> None:
+    """Seen on Dynamo: there are no counters of tokens before the first request."""
+    stats = fed((gauge(),), [0.0])
+    came(stats, (gauge(), counter(), *buckets(1.0)), [1.0, 120.0, 3.0, 4.0, 5.0, 4.0], 1)
+    tokens = stats.increase(2 * SECOND, WINDOW, TOKENS)
+    assert (tokens.value, tokens.seconds) == (120, 1.0)
+    ttft = stats.histogram(2 * SECOND, WINDOW, TTFT)
+    assert ttft.buckets is not None
+    assert ttft.buckets.cumulative.tolist() == [3, 4]
+
+
+def test_the_first_page_of_all_is_no_burst() -> None:
+    stats = ScrapedStats()
+    came(stats, (counter(),), [120.0], 0)
+    came(stats, (counter(),), [130.0], 1)
+    assert stats.increase(2 * SECOND, WINDOW, TOKENS).value == 10
+
+
+def test_a_counter_that_was_there_before_comes_back_without_a_burst() -> None:
+    """As on an address at which processes with pages of their own take turns."""
+    stats = fed((gauge(), counter()), [0.0, 5_000.0])
+    for second in (1, 3, 5):
+        came(stats, (gauge(),), [0.0], second)
+        came(stats, (gauge(), counter()), [0.0, 5_000.0 + second], second + 1)
+    assert stats.increase(7 * SECOND, WINDOW, TOKENS).value is None
+
+
+def test_what_counts_since_long_before_is_no_burst() -> None:
+    stats = fed((gauge(),), [0.0])
+    came(stats, (gauge(), counter()), [0.0, 5_000.0], 1, at_zero=False)
+    came(stats, (gauge(), counter()), [0.0, 5_002.0], 2)
+    assert stats.increase(3 * SECOND, WINDOW, TOKENS).value == 2
+
+
+def test_a_bucket_that_comes_to_a_histogram_did_not_begin_at_zero() -> None:
+    """A server that leaves empty buckets out: what was below the new bound was in the buckets above it before."""
+    stats = fed(buckets(1.0), [7.0, 9.0, 0.0, 9.0])
+    came(stats, buckets(1.0, 2.0), [7.0, 8.0, 9.0, 0.0, 9.0], 1)
+    assert stats.histogram(2 * SECOND, WINDOW, TTFT).buckets is None
