@@ -33,6 +33,13 @@ def test_the_command_line_itself_loads_nothing_heavy() -> None:
     }
 
 
+def test_what_to_watch_is_settled_without_anything_heavy() -> None:
+    code = (
+        "from tui.config.load import load\nfrom tui.config.resolve import resolve\nresolve(load({'targets': ['h:1']}))"
+    )
+    assert not loaded_after(code) & {"textual", "rich", "numpy", "aiohttp", "yaml", "emulators"}
+
+
 def test_the_dashboard_shell_loads_no_network_and_no_numbers() -> None:
     assert not loaded_after("import tui.app") & {"aiohttp", "prometheus_client", "emulators"}
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.model.frame import RIVER_COLUMNS, Frame, JitterRow, RiverRow, TierRow
-from collectors.model.vocabulary import Device, Role, State, Tier
+from collectors.model.frame import RIVER_COLUMNS, Frame, JitterRow, RiverRow, TargetRow, TierRow
+from collectors.model.vocabulary import Device, Listing, Role, State, TargetStatus, Tier
 from tests.tui import frames
 from tests.tui.frames import known, no_quantile, over, sketched, unknown
 from tui.driver import Clock
@@ -154,6 +154,44 @@ def test_key_figures_go_from_the_end(width: int, last: str) -> None:
 
 
 # notices
+
+
+def targets(*rows: TargetRow) -> Frame:
+    return msgspec.structs.replace(frames.empty(), targets=rows)
+
+
+TRIED = "no target was named; tried ports 8000, 30000, 29000, 8080, 3000, 9000, 8002, 8081 refused"
+
+
+def test_what_was_tried_in_vain_is_read_to_its_end() -> None:
+    down = TargetRow("usual ports", "", Listing.LOCAL, TargetStatus.DOWN, TRIED, None)
+    text = text_of(notices(view(targets(down)), 80))
+    assert " ".join(text.replace("✗", " ").split()) == TRIED
+    up = msgspec.structs.replace(down, status=TargetStatus.UP)
+    assert notices(view(targets(up)), 80) == []
+
+
+def test_what_is_gone_and_what_only_lists_are_no_targets() -> None:
+    rows = (
+        TargetRow("a:1", "", "vllm", TargetStatus.UP, "", None),
+        TargetRow("b:1", "", "vllm", TargetStatus.GONE, "no longer listed", None),
+        TargetRow("file_sd x", "", Listing.FILE_SD, TargetStatus.UP, "", None),
+    )
+    assert "1 target · 1 gone · 0 workers" in text_of([header(view(targets(*rows)), 120)])
+    assert "2 targets ·" in text_of([header(view(targets(rows[0], rows[0])), 120)])
+    body = fleet(view(targets(*rows)), 100, 5, 0)
+    assert "b:1" in text_of(body.lines)
+    assert "no longer listed" in text_of(body.lines)
+    assert "file_sd" not in text_of(body.lines)
+
+
+def test_a_role_that_only_configuration_says_has_a_question_mark() -> None:
+    frame = frames.emulated()
+    first = msgspec.structs.replace(frame.workers[0], assumed=("role",))
+    frame = msgspec.structs.replace(frame, workers=(first, *frame.workers[1:]))
+    text = text_of(fleet(view(frame), 120, 8, 0).lines)
+    assert "prefil?" in text
+    assert "decode?" not in text
 
 
 def test_the_verdict_is_there_only_when_there_is_one() -> None:

@@ -1,9 +1,10 @@
-"""The lines above the sections that are there only when there is something to say: an error of the driver, the verdict."""
+"""The lines above the sections that are there only when there is something to say: an error of the driver, the verdict, what was tried in vain."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from collectors.model.vocabulary import Listing, TargetStatus
 from tui.glyphs import DOWN, VERDICT
 from tui.line import Line, Pen, printable, wrap
 from tui.theme import Ink
@@ -23,6 +24,9 @@ def notices(view: View, width: int) -> list[Line]:
         lines += _sentence(DOWN, view.problem + hint, Ink.BAD, width)
     if view.frame is not None and view.frame.verdict:
         lines += _sentence(VERDICT, view.frame.verdict, Ink.WARN, width)
+    for target in view.frame.targets if view.frame is not None else ():
+        if target.backend == Listing.LOCAL and target.status is TargetStatus.DOWN:
+            lines += _sentence(DOWN, target.reason, Ink.WARN, width)
     return lines
 
 
