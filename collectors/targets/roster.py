@@ -30,6 +30,7 @@ class Roster:
         self._children = Children()
         self._specs: dict[Hashable, TargetSpec] = {}
         self._names: dict[Hashable, str] = {}
+        self._taken = {lister.name for lister in listers}
         self._left_out = 0
         self._changing = asyncio.Lock()
 
@@ -89,11 +90,11 @@ class Roster:
                     await self._children.end(key, now_ns, emit, reason="")
                 else:
                     await self._children.end(key, now_ns, emit)
-                    del self._names[key]
+                    self._taken.discard(self._names.pop(key))
             for key, spec in wanted.items():
                 if key not in self._specs:
                     self._specs[key] = spec
-                    name = self._names.setdefault(key, self._free(spec.called))
+                    name = self._names[key] = self._names.get(key) or self._free(spec.called)
                     self._children.begin(key, self._opener(spec, name))
 
     def _say_left_out(self, count: int, now_ns: int, emit: Emit) -> None:
@@ -105,9 +106,9 @@ class Roster:
 
     def _free(self, name: str) -> str:
         """The name, or that with a number where another target is called so."""
-        taken = set(self.expected)
         count, one = 1, name
-        while one in taken:
+        while one in self._taken:
             count += 1
             one = f"{name}#{count}"
+        self._taken.add(one)
         return one
