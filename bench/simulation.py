@@ -22,7 +22,7 @@ STEP_NS: Final = 1_000_000_000
 GIB: Final = 1 << 30
 SLOTS: Final = 4
 """Requests in an LPU group's pipeline at most: an assumption, small so that 60 % of it can be reached."""
-LOAD: Final = (0.88, 0.18)
+LOAD: Final = (0.95, 0.20)
 """New sessions a second that decode on LPUs, and on GPUs."""
 STANDING_S: Final = 150
 """Sessions under way at the start, in seconds of arrivals: about how long a session lasts, so that the first minutes are as busy as the others."""

@@ -89,8 +89,17 @@ class Journal:
 
     def phase(self, request: str, phase: str, worker: int, tier: str, start_ns: int, end_ns: int, **more: int) -> None:
         """A phase that has ended now. `more`: `tokens` or `bytes`."""
-        row = {"request": request, "phase": phase, "worker": worker, "tier": tier, "start_ns": start_ns}
-        self.phases.append({**row, "duration_ns": end_ns - start_ns, **more})
+        row: Row = {
+            "request": request,
+            "phase": phase,
+            "worker": worker,
+            "tier": tier,
+            "start_ns": start_ns,
+            "duration_ns": end_ns - start_ns,
+        }
+        if more:
+            row |= more
+        self.phases.append(row)
 
     def take(self) -> Events:
         """Everything since the last call; deliveries in order of time, then worker, then stream."""

@@ -229,13 +229,15 @@ class Pool:
         last = extents[-1]
         if last.hi != lo or last.refs != 1 or last.uses:
             return False
-        count = hi - lo
-        if self.used + count > self.capacity:
-            self._evict(now_ns, self.used + count - self.capacity)
+        used = self.used + hi - lo
+        if used > self.capacity:
+            self._evict(now_ns, used - self.capacity)
+            used = self.capacity
         last.hi = hi
-        self.used += count
+        self.used = used
         self._journal.stored(now_ns, self.slot, self.block_bytes, (run,))
-        self._touch()
+        if not self._touched:
+            self._touch()
         return True
 
     def _tally(self, runs: Sequence[Run]) -> tuple[int, int]:
