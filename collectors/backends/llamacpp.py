@@ -10,6 +10,7 @@ ggml-org/llama.cpp `tools/server/server-context.cpp`; slots: `llamacpp_slots`.
 from collections.abc import Collection, Sequence
 from typing import Final
 
+from collectors.backends.llamacpp_slots import slots
 from collectors.backends.mapping import Backend, Draft, Mapping, Rule, families
 from collectors.backends.reach import Ask, Aspect, Fact, Hint, Reach, json_facts, lacks
 from collectors.model.signals import Kind, Signal, WorkerFacts
@@ -65,8 +66,14 @@ _REACH: Final = Reach(
     "llama.cpp",
     owned_by="llamacpp",
     no_page="--metrics",
+    also=("/slots", slots),
     asks=(Ask("/props", Fact.VERSION, json_facts(version="build_info")),),
-    hints=(Hint(Aspect.TIERS, lacks(Signal.HIT_TOKENS), "a newer llama.cpp", "prompt tokens that were cached"),),
+    hints=(
+        Hint(Aspect.TIERS, lacks(Signal.HIT_TOKENS), "a newer llama.cpp", "prompt tokens that were cached"),
+        Hint(
+            Aspect.TIERS, lacks(Signal.KV_CAPACITY_TOKENS), "no --no-slots", "tokens of context, and how many are held"
+        ),
+    ),
 )
 
 BACKEND: Final = Backend(

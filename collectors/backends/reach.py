@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from collectors.backends.json_page import JsonPage, decoded
 from collectors.model.signals import Kind, Series, Signal, WorkerFacts
 from collectors.model.vocabulary import Tier
 
@@ -33,6 +34,8 @@ class Fact(StrEnum):
     CHIP = "chip"
     KV_EVENTS = "kv_events"
     """OFF, ON (published, who knows where), or the endpoints."""
+    SOLE_READER = "sole_reader"
+    """ON where configuration says that nobody else reads it."""
 
 
 Facts = Mapping[str, str]
@@ -103,6 +106,11 @@ def no_events(seen: Evidence) -> bool:
     return seen.facts.get(Fact.KV_EVENTS, OFF) == OFF
 
 
+def shared(seen: Evidence) -> bool:
+    """Others may read it too."""
+    return seen.facts.get(Fact.SOLE_READER) != ON
+
+
 def both(one: Condition, other: Condition) -> Condition:
     return lambda seen: one(seen) and other(seen)
 
@@ -139,6 +147,8 @@ class Reach(msgspec.Struct, frozen=True):
     no_page: str = ""
     """What gives it a page where it has none."""
     asks: tuple[Ask, ...] = ()
+    also: tuple[str, Callable[[object, str], JsonPage]] | None = None
+    """Another answer with figures, which is followed as well: its path, and what makes them of `(decoded answer, target's name)`."""
     version_label: tuple[str, str] = ("", "")
     """An info family of its page and the label with the version."""
     hints: tuple[Hint, ...] = ()
@@ -148,10 +158,7 @@ def json_facts(**fields: str) -> Callable[[bytes, str], Facts]:
     """Reads these facts out of a JSON object, by the name of their field: texts only, and nothing else of it is kept."""
 
     def read(body: bytes, host: str) -> Facts:
-        try:
-            answer = msgspec.json.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise ValueError("not JSON") from None
+        answer = decoded(body)
         if not isinstance(answer, dict):
             raise ValueError("not a JSON object")
         return {fact: found for fact, name in fields.items() if isinstance(found := answer.get(name), str) and found}

@@ -263,7 +263,7 @@ class _ServerInfo(msgspec.Struct):
     """A few fields of a long answer that has every argument of the server, secrets too: nothing else of it is kept."""
 
     version: str = ""
-    kv_events: dict[str, object] | None = None
+    kv_events: msgspec.Raw = msgspec.Raw(b"null")
     kv_events_config: str | None = None
 
 
@@ -272,7 +272,8 @@ def _told(body: bytes, host: str) -> Facts:
         info = msgspec.json.decode(body, type=_ServerInfo)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ValueError("not SGLang's /server_info") from None
-    return {Fact.VERSION: info.version, Fact.KV_EVENTS: ON if info.kv_events or info.kv_events_config else OFF}
+    published = bytes(info.kv_events) not in (b"null", b"{}")
+    return {Fact.VERSION: info.version, Fact.KV_EVENTS: ON if published or info.kv_events_config else OFF}
 
 
 _REACH: Final = Reach(

@@ -12,7 +12,7 @@ from collections.abc import Mapping as Table
 from typing import Final
 
 from collectors.backends.mapping import Backend, Draft, Mapping, Op, Rule, families, outdated, rules, whole
-from collectors.backends.reach import Ask, Aspect, Fact, Hint, Reach, always, json_facts, lacks
+from collectors.backends.reach import Ask, Aspect, Fact, Hint, Reach, json_facts, lacks, shared
 from collectors.model.signals import Kind, Series, Signal, WorkerFacts
 from collectors.model.vocabulary import Device, Tier
 from collectors.wire.exposition import SampleKey
@@ -161,7 +161,7 @@ _REACH: Final = Reach(
         Hint(Aspect.TIERS, lacks(Signal.HIT_TOKENS), "a newer TensorRT-LLM", "hits by tier"),
         Hint(
             Aspect.JITTER,
-            always,
+            shared,
             "enable_iter_perf_stats: true, and sole_reader = true here",
             "each step's own duration; reading its /metrics takes them from every other reader",
         ),

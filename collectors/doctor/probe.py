@@ -12,8 +12,9 @@ from urllib.parse import urlsplit, urlunsplit
 import msgspec
 
 from collectors.backends import registry, trtllm_stats
+from collectors.backends.json_page import decoded
 from collectors.backends.mapping import Backend
-from collectors.backends.reach import Evidence, Fact, Facts
+from collectors.backends.reach import OFF, ON, Evidence, Fact, Facts, Reach
 from collectors.doctor.clock import Offset, from_date
 from collectors.doctor.findings import findings, helps
 from collectors.doctor.fleet import examine_fleet
@@ -21,9 +22,10 @@ from collectors.doctor.kv import followed, unfollowed
 from collectors.doctor.page import Page, PageError, understand
 from collectors.doctor.report import MAX_NAMES, Examined, Help, PageUse
 from collectors.doctor.stream import Greeting, greeting
-from collectors.model.signals import WorkerFacts
+from collectors.model.signals import Series, WorkerFacts
 from collectors.model.vocabulary import Role, TargetStatus
 from collectors.sources.annotated import warnings_of
+from collectors.sources.introduction import DRAINED, page_of
 from collectors.sources.target import PAGE_PATH, PROM, Target, unique_names
 from collectors.targets.spec import TargetSpec
 from collectors.wire.access import Clients
@@ -36,7 +38,6 @@ AT_A_TIME: Final = 32
 _JSON: Final = frozenset({"application/json"})
 _MAX_FACT: Final = 120
 """Cells of a fact."""
-_DRAINED: Final = "trtllm"
 
 
 async def examine_all(specs: Sequence[TargetSpec], clients: Clients) -> tuple[Examined, ...]:
@@ -81,12 +82,17 @@ class _Visit:
         self._notes: list[str] = []
 
     async def examined(self) -> Examined:
-        if urlsplit(self._url).path == PAGE_PATH and self._target.kind in ("", _DRAINED):
-            await self._introduce()
+        use = None
         try:
+            if urlsplit(self._url).path == PAGE_PATH and self._target.kind in ("", DRAINED.name):
+                await self._introduce()
             page, use = await self._page()
         except PageError as error:
-            return await self._without(error)
+            if self._owner is None or not (more := await self._more(self._owner)):
+                return await self._without(error)
+            page = Page(self._owner, Evidence(*more), samples=0, notes=(f"it has no page: {error.reason}",))
+        else:
+            page = await self._whole(page)
         facts = {**page.evidence.facts, **await self._facts(page.backend)}
         stream = self._target.stream if page.offers_placement else None
         greeted = await greeting(self._client, stream) if stream is not None else None
@@ -96,12 +102,16 @@ class _Visit:
         """Who it says it is, before its page is read."""
         try:
             listed = models_of(await self._get(MODELS_PATH, json=True))[:MAX_NAMES]
-        except (FetchError, ValueError):
+        except FetchError as error:
+            if error.limit.endswith("_s"):  # too slow to say who it is: its page may be the one that is gone once read
+                raise PageError(error.reason, error.status, limit=error.limit) from None
+            listed = ()
+        except ValueError:
             listed = ()
         self._models = tuple(one.id for one in listed if one.id)
         self._owner = registry.calling_itself({one.owned_by for one in listed})
-        if _DRAINED in (self._target.kind, self._owner.name if self._owner else ""):
-            self._url = self._beside(registry.named(_DRAINED).reach.page)
+        if self._owner is DRAINED or self._target.kind:
+            self._url = page_of(self._target, DRAINED)
             self._notes.append(f"its {PAGE_PATH} is left alone: {trtllm_stats.SIDE_EFFECT}")
 
     async def _page(self) -> tuple[Page, PageUse]:
@@ -117,6 +127,23 @@ class _Visit:
         target, limits = self._target, self._client.limits
         page = await asyncio.to_thread(understand, body, self._url, target.kind, target.name, limits)
         return page, PageUse(len(body), page.samples, round(took_s, 6))
+
+    async def _whole(self, page: Page) -> Page:
+        """With what another answer adds to the page."""
+        series, workers = await self._more(page.backend) or ((), ())
+        known = page.evidence
+        evidence = msgspec.structs.replace(known, series=(*known.series, *series), workers=known.workers or workers)
+        return msgspec.structs.replace(page, evidence=evidence)
+
+    async def _more(self, backend: Backend) -> tuple[tuple[Series, ...], tuple[WorkerFacts, ...]] | None:
+        if backend.reach.also is None:
+            return None
+        path, read = backend.reach.also
+        try:
+            found = read(decoded(await self._get(path, json=True)), self._target.name)
+        except (FetchError, ValueError):
+            return None
+        return found.series, found.workers
 
     async def _facts(self, backend: Backend) -> Facts:
         """What answers beside the page tell; one that is not there tells nothing."""
@@ -159,8 +186,8 @@ class _Visit:
         help_: tuple[Help, ...] = ()
         if error.instead:
             help_ = (Help(None, f"as a target: {error.instead}", "what it has gathered of the whole fleet"),)
-        elif reach is not None and reach.no_page:
-            help_ = (Help(None, reach.no_page, f"a page of metrics, at {reach.page}"),)
+        elif reach is not None:
+            help_ = _page_of(reach)
         return Examined(
             name=self._target.name,
             url=safe_text(self._url),
@@ -175,11 +202,11 @@ class _Visit:
             clock=self._clock,
         )
 
-    def _with(self, page: Page, use: PageUse, facts: Facts, greeted: Greeting | None) -> Examined:
+    def _with(self, page: Page, use: PageUse | None, facts: Facts, greeted: Greeting | None) -> Examined:
         backend, reach = page.backend, page.backend.reach
         streams = greeted is not None and not greeted.reason
         workers = tuple(self._as_configured(one) for one in page.evidence.workers)
-        facts = followed(facts, self._settings)
+        facts = {**followed(facts, self._settings), Fact.SOLE_READER: ON if self._settings.sole_reader else OFF}
         seen = msgspec.structs.replace(page.evidence, workers=workers, facts=facts, stream=streams)
         notes = [*self._notes, *page.notes, *filter(None, [backend.side_effect])]
         if greeted is not None:
@@ -201,7 +228,7 @@ class _Visit:
             devices=page.devices,
             chips=tuple(dict.fromkeys([*page.chips, *filter(None, [facts.get(Fact.CHIP)])]))[:MAX_NAMES],
             findings=findings(seen),
-            help=(*helps(seen, reach), *unfollowed(seen, self._settings)),
+            help=(*(_page_of(reach) if use is None else ()), *helps(seen, reach), *unfollowed(seen, self._settings)),
             notes=tuple(notes),
             clock=self._clock,
             page=use,
@@ -229,3 +256,8 @@ def _streamed(target: Target, url: str, found: Greeting) -> Examined:
         notes=found.notes,
         clock=found.clock,
     )
+
+
+def _page_of(reach: Reach) -> tuple[Help, ...]:
+    """What gives a server a page that has none."""
+    return (Help(None, reach.no_page, f"a page of metrics, at {reach.page}"),) if reach.no_page else ()

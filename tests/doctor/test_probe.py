@@ -81,6 +81,7 @@ async def test_tensorrt_llm_is_never_drained(suffix: str) -> None:
     assert (found.status, found.backend, found.version) == (TargetStatus.UP, "trtllm", "1.3.0")
     assert found.never_seen
     assert any("removed once read" in note for note in found.notes)
+    assert any("sole_reader" in one.do for one in found.help)
 
 
 async def test_tensorrt_llm_without_its_page_is_told_how_to_have_one() -> None:
@@ -102,6 +103,28 @@ async def test_llama_cpp_without_its_page_is_not_called_down() -> None:
     async with visited(models=listed("llamacpp"), metrics=unsupported) as (found, _):
         assert (found.title, found.status, found.reason) == ("llama.cpp", TargetStatus.REJECTED, "http 501")
         assert [one.do for one in found.help] == ["--metrics"]
+
+
+async def test_llama_cpps_slots_are_seen_with_its_page_and_without() -> None:
+    slots = json('[{"n_ctx":512,"is_processing":true,"n_prompt_tokens":5}]')
+    metrics = text("llamacpp:requests_processing 1\nllamacpp:tokens_predicted_total 5\n")
+    async with visited(models=listed("llamacpp"), metrics=metrics, slots=slots) as (found, _):
+        assert "output tokens by worker" in found.findings[0].says
+        assert "a tier not named: resident, active, capacity" in found.findings[1].says
+    unsupported = says(page(b"{}", status="501 Not Implemented", kind="application/json"))
+    async with visited(models=listed("llamacpp"), metrics=unsupported, slots=slots) as (bare, _):
+        assert (bare.status, bare.page, bare.workers) == (TargetStatus.UP, None, 1)
+        assert "a tier not named: resident, active, capacity" in bare.findings[1].says
+        assert bare.help[0].do == "--metrics"
+        assert any("http 501" in note for note in bare.notes)
+
+
+async def test_a_server_too_slow_to_say_who_it_is_is_not_read() -> None:
+    paths = {"metrics": text(VLLM), "models": says(head("Content-Type: application/json"), then_hangs=True)}
+    async with serving(by_path(**paths)) as server:
+        found = await looked(server.name, IMPATIENT)
+    assert (found.status, found.reason, found.limit) == (TargetStatus.DOWN, "timeout reading", "idle_s")
+    assert asked(server) == ["/v1/models"]
 
 
 async def test_of_sglangs_arguments_nothing_but_what_is_asked_for_is_kept() -> None:
