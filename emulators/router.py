@@ -90,6 +90,7 @@ class _Option:
     terms: dict[str, float]
     score: float
     uncached: int
+    cached: int
 
 
 @dataclass(slots=True)
@@ -188,7 +189,7 @@ class Router:
         terms = {"overlap": ingest.overlap, "load": load, "memory": memory, "queue": ingest.queue}
         if place is not ingest.place:
             terms["resident"] = resident
-        return _Option(place, ingest.place, terms, sum(terms.values()), ingest.uncached)
+        return _Option(place, ingest.place, terms, sum(terms.values()), ingest.uncached, request.prompt - ingest.uncached)
 
     def _predicted_ttft(self, option: _Option) -> float:
         estimate = option.ingest.prefill_seconds
@@ -197,7 +198,12 @@ class Router:
 
 
 def _candidate(option: _Option) -> Row:
-    row: Row = {"worker": option.generate.slot, "score": option.score, "terms": option.terms}
+    row: Row = {
+        "worker": option.generate.slot,
+        "score": option.score,
+        "terms": option.terms,
+        "cached_tokens": option.cached,
+    }
     if option.ingest is not option.generate:
         row["prefill"] = option.ingest.slot
     return row

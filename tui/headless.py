@@ -5,12 +5,12 @@ import contextlib
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import click
 
-from collectors.model.batch import Tick
-from collectors.model.frame import Frame
+from collectors.model.batch import Batch, Tick
+from collectors.model.frame import Frame, SignalRow
 from collectors.model.vocabulary import LISTINGS, TargetStatus
 from collectors.observe import Observation
 from collectors.session.clock import TICK_NS, LiveClock, VirtualClock
@@ -28,21 +28,29 @@ SNAPSHOT_TIMEOUT_S: Final = 8.0
 SNAPSHOT_ANSWERS: Final = 2
 
 
-async def demo_frame(scenario: str, seed: int, duration_s: float, record: Path | None) -> Frame:
+class Seen(NamedTuple):
+    """A Frame, and what else its session could say at that moment."""
+
+    frame: Frame
+    signals: tuple[SignalRow, ...]
+
+
+async def demo_frame(scenario: str, seed: int, duration_s: float, record: Path | None) -> Seen:
     """The last Frame of `demo_frames`."""
     last: deque[Frame] = deque(maxlen=1)
-    await demo_frames(scenario, seed, duration_s, record, last.append)
-    return last[0]
+    session = await demo_frames(scenario, seed, duration_s, record, last.append)
+    return _seen(session, last[0])
 
 
 async def demo_frames(
     scenario: str, seed: int, duration_s: float, record: Path | None, on_frame: Callable[[Frame], None]
-) -> None:
+) -> Session:
     """Steps the emulators on their virtual clock, tick by tick, through `duration_s` (at least one tick)."""
     clock = VirtualClock()
+    session = Session(clock.kind)
     with recorder(record, clock.kind) as writer:
         async with Emulator(scenario, seed=seed, clock="stepped") as emulator, HttpClient() as client:
-            observation = Observation(Session(clock.kind), emulator.sources(client), clock, on_frame, writer)
+            observation = Observation(session, emulator.sources(client), clock, on_frame, writer)
             try:
                 await observation.step(0)
                 for tick in range(1, max(round(duration_s * 1e9 / TICK_NS), 1) + 1):
@@ -51,9 +59,10 @@ async def demo_frames(
                     await observation.step(clock.time_ns)
             finally:
                 await observation.close()
+    return session
 
 
-async def snapshot_frame(plan: Plan, duration_s: float | None) -> Frame:
+async def snapshot_frame(plan: Plan, duration_s: float | None) -> Seen:
     """Watches for `duration_s`, or until each target has given two samples or failed; the Frame of then."""
     clock = LiveClock()
     session = Session(clock.kind)
@@ -74,24 +83,32 @@ async def snapshot_frame(plan: Plan, duration_s: float | None) -> Frame:
             live.cancel()
             await asyncio.gather(live, return_exceptions=True)
             await observation.close()
-    return observation.finish()
+    return _seen(session, observation.finish())
 
 
-def replay_frame(file: Path, at_s: float) -> Frame:
+def replay_frame(file: Path, at_s: float) -> Seen:
     """The Frame at `at_s` after the first tick of a recording (infinity: at its end)."""
     frame: Frame | None = None
+    before: list[Batch] = []
     with opened_recording(file) as reader:
         session = Session(reader.info().clock)
         for item in reader.items():
             if not isinstance(item, Tick):
-                session.feed(item)
-            elif frame is not None and item.time_ns > at_s * 1e9:
+                before.append(item)
+                continue
+            if frame is not None and item.time_ns > at_s * 1e9:
                 break
-            else:
-                frame = session.tick(item.time_ns, item.utc_s)
+            for batch in before:
+                session.feed(batch)
+            before.clear()
+            frame = session.tick(item.time_ns, item.utc_s)
     if frame is None:
         raise click.ClickException(f"{file} holds no whole tick: there is nothing to show")
-    return frame
+    return _seen(session, frame)
+
+
+def _seen(session: Session, frame: Frame) -> Seen:
+    return Seen(frame, session.signals(frame.time_ns))
 
 
 def any_up(frame: Frame) -> bool:

@@ -1,6 +1,6 @@
 """NVIDIA's DCGM exporter: power, energy, memory, activity and temperature of GPUs, each told by the host's name and the GPU's number.
 
-No page of it speaks of an engine, so it makes no workers (`devices` joins the two). It collects every 30 s unless told otherwise, and has
+No page of it speaks of an engine, so it makes no workers (a session joins the two). It collects every 30 s unless told otherwise, and has
 the families that its operator lists in a CSV file. Names, types and units: NVIDIA/dcgm-exporter `etc/default-counters.csv`; labels:
 its `README.md`.
 """
@@ -9,9 +9,9 @@ from collections.abc import Collection, Sequence
 from collections.abc import Mapping as Table
 from typing import Final
 
-from collectors.backends.devices import device_key, host_of
 from collectors.backends.mapping import Backend, Draft, Mapping, Rule
 from collectors.backends.reach import Reach
+from collectors.model.places import device_key, host_of
 from collectors.model.signals import DeviceFacts, Kind, Signal
 from collectors.model.vocabulary import Device
 from collectors.wire.exposition import SampleKey

@@ -8,9 +8,9 @@ from collections.abc import Collection, Sequence
 from collections.abc import Mapping as Table
 from typing import Final
 
-from collectors.backends.devices import device_key, host_of
 from collectors.backends.mapping import Backend, Draft, Mapping, Rule, families
 from collectors.backends.reach import Reach
+from collectors.model.places import device_key, host_of
 from collectors.model.signals import DeviceFacts, Kind, Series, Signal
 from collectors.model.vocabulary import Device
 from collectors.wire.exposition import SampleKey

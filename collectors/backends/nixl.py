@@ -8,9 +8,9 @@ between, so both ends are unknown. vLLM's own `vllm:nixl_*` say more. Never seen
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from collectors.backends.devices import device_key, host_of
 from collectors.backends.mapping import Backend, Draft, Mapping, Rule, families, rules
 from collectors.backends.reach import Reach
+from collectors.model.places import device_key, host_of
 from collectors.model.signals import Kind, Signal
 from collectors.model.vocabulary import Tier
 from collectors.wire.exposition import SampleKey

@@ -6,9 +6,9 @@ Makes no workers. Names: prometheus/node_exporter `collector/meminfo*.go`, `coll
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from collectors.backends.devices import host_of
 from collectors.backends.mapping import Backend, Draft, Mapping, Rule, families
 from collectors.backends.reach import Reach
+from collectors.model.places import host_of
 from collectors.model.signals import Kind, Signal
 from collectors.wire.exposition import SampleKey
 

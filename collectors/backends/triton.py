@@ -12,9 +12,9 @@ from functools import partial
 from typing import Final
 
 from collectors.backends import vllm
-from collectors.backends.devices import device_key, host_of
 from collectors.backends.mapping import Backend, Draft, Mapping, Op, Rule, families, rules
 from collectors.backends.reach import Aspect, Hint, Reach, lacks, without
+from collectors.model.places import device_key, host_of
 from collectors.model.signals import DeviceFacts, Kind, Series, Signal, WorkerFacts
 from collectors.model.vocabulary import Device, Tier
 from collectors.wire.exposition import SampleKey

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from collectors.model.signals import Series
+from collectors.model.signals import DeviceFacts, Series
 from collectors.model.vocabulary import Counted, Device, Phase, Role, TargetStatus, Tier
 
 DELIVERY: Final = np.dtype(
@@ -81,7 +81,7 @@ class PoolInfo(msgspec.Struct, frozen=True):
 
 
 class Inventory(msgspec.Struct, frozen=True, tag="inventory"):
-    """The workers and pools that a source speaks of by slot. Replaces the source's earlier inventory."""
+    """The workers and pools that a source speaks of by slot, and the devices, by the `owner` of their series. Replaces the source's earlier inventory."""
 
     workers: tuple[WorkerInfo, ...]
     pools: tuple[PoolInfo, ...] = ()
@@ -89,6 +89,7 @@ class Inventory(msgspec.Struct, frozen=True, tag="inventory"):
     clock_id: str = ""
     clock_offset_ns: int = 0
     """Session time minus the emitter's time, as of the handshake."""
+    devices: tuple[DeviceFacts, ...] = ()
 
 
 class Deliveries(msgspec.Struct, frozen=True, tag="deliveries", eq=False):
@@ -149,6 +150,8 @@ class Candidate(msgspec.Struct, frozen=True):
     score: float
     terms: dict[str, float] = {}
     prefill: int | None = None
+    cached_tokens: int | None = None
+    """Prompt tokens that the worker that would ingest the prompt was believed to hold."""
 
 
 class Decision(msgspec.Struct, frozen=True):

@@ -26,7 +26,8 @@ class Figure(msgspec.Struct, frozen=True):
     n: int | msgspec.UnsetType | None = msgspec.UNSET
     unit: str | msgspec.UnsetType = msgspec.UNSET
     estimate: bool | msgspec.UnsetType = msgspec.UNSET
-    """True: about `value` (≈), as something that it is counted from was missed."""
+    """True: about `value` (≈), as something that it is counted from was missed, or as it is a bound or a proxy: `formula` tells."""
+    formula: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Quantile(Figure, frozen=True, kw_only=True):
@@ -81,6 +82,25 @@ class WorkerRow(msgspec.Struct, frozen=True):
     """Which of role, device, chip and chips only configuration says."""
     labels: dict[str, str] = {}
     """Given by whoever configured or listed the target."""
+    power_watts: Figure | msgspec.UnsetType = msgspec.UNSET
+    """Of the devices that it alone runs on, where there are any."""
+
+
+class HitRate(msgspec.Struct, frozen=True):
+    """Share of what was looked for that was found, `hits` ÷ `of`, both in `unit` (tokens, blocks, lookups), over `window_s`.
+
+    `tiers` are those whose hits are in it; `of` is told by `population`. `preempted`: requests were preempted in the window, and what they recompute may count
+    as hits; None where that is not known.
+    """
+
+    rate: Figure
+    hits: Figure
+    of: Figure
+    unit: str
+    population: str
+    tiers: tuple[Tier, ...]
+    window_s: float | None
+    preempted: bool | None
 
 
 class TierRow(msgspec.Struct, frozen=True):
@@ -97,6 +117,123 @@ class TierRow(msgspec.Struct, frozen=True):
     """Blocks that were removed one by one; those of a pool that was emptied as a whole are not among them."""
     promoted_per_s: Figure | msgspec.UnsetType = msgspec.UNSET
     """Those of the stored ones that a slower tier of the same worker held."""
+    unread: Figure | msgspec.UnsetType = msgspec.UNSET
+    """Share of the blocks stored here in the window that no faster tier of the same worker took from here since: about what was written and never read."""
+    hit_rate: HitRate | msgspec.UnsetType = msgspec.UNSET
+
+
+class PromptRow(msgspec.Struct, frozen=True):
+    """Where the prompt tokens of a worker came from in the window: computed, or found in some tier, never both.
+
+    `residual_tokens` is prompt − computed − found: what does not add up, absent where one of the three is worked out from the others. `recompute_tax` is
+    `recomputed_tokens` (after preemptions) ÷ all computed ones. Page counters may be counted at different moments of a request, so a residual comes and goes.
+    """
+
+    worker: str
+    window_s: float | None
+    prompt_tokens: Figure
+    computed_tokens: Figure
+    hit_tokens: Figure
+    residual_tokens: Figure
+    hit_rate: HitRate
+    recomputed_tokens: Figure
+    recompute_tax: Figure
+    preemptions: Figure
+
+
+class ReuseRow(msgspec.Struct, frozen=True):
+    """The reuse waterfall of a router: prompt tokens that the best worker was believed to hold when it chose, those that the chosen one was, and those that the
+    engines then found."""
+
+    router: str
+    window_s: float | None
+    prompt_tokens: Figure
+    available_tokens: Figure
+    captured_tokens: Figure
+    delivered_tokens: Figure
+    predicted_ratio: Distribution
+    """What the router expected of each request, 0–1."""
+
+
+class FlowRow(msgspec.Struct, frozen=True):
+    """KV that a worker, or a cache of several, moved from `tier` to `to` (None: not said). `moved_per_s` has its own unit: bytes, tokens or blocks a second."""
+
+    owner: str
+    worker: str | None
+    tier: Tier
+    to: Tier | None
+    label: str
+    moved_per_s: Figure
+    duration: Distribution
+    failures: Figure
+
+
+class HandoverRow(msgspec.Struct, frozen=True):
+    """KV handed on from a prefill to a decode worker, told by `worker`: by the one that took it, or by a router that only knows a bound."""
+
+    worker: str
+    duration: Distribution
+    bytes_per_s: Figure
+    failures: Figure
+
+
+class Labelled(msgspec.Struct, frozen=True):
+    label: str
+    figure: Figure
+
+
+class DeviceRow(msgspec.Struct, frozen=True):
+    """A device as the page of `target` tells it. `workers` are those that run on it as far as hosts tell; more than one share it.
+
+    Memory is the device's, whatever it holds: weights, KV, anything. `activity` (0–1) and `temperature` by what is meant.
+    """
+
+    key: str
+    target: str
+    host: str
+    index: str
+    uuid: str
+    kind: Device
+    chip: str
+    workers: tuple[str, ...]
+    power_watts: Figure
+    energy_joules: Figure
+    """In the window, idle included."""
+    memory_used_bytes: Figure
+    memory_total_bytes: Figure
+    activity: tuple[Labelled, ...]
+    temperature_celsius: tuple[Labelled, ...]
+
+
+class HostRow(msgspec.Struct, frozen=True):
+    """Memory of a host: what a tier there could be made of at most, never what KV holds of it. `used` by whom, where that is said."""
+
+    host: str
+    target: str
+    memory_total_bytes: Figure
+    memory_available_bytes: Figure
+    memory_used: tuple[Labelled, ...]
+
+
+class SignalRow(msgspec.Struct, frozen=True):
+    """Anything that a page says, by what it means. `value` is a gauge, or a counter's growth in the window; `per_s` and `total` are a counter's; `distribution` a
+    histogram's. `metric` is its name, or its formula, on the page; `caveat` what it must not be taken for."""
+
+    signal: str
+    kind: str
+    target: str
+    worker: str
+    owner: str
+    tier: Tier | None
+    to: Tier | None
+    label: str
+    metric: str
+    unit: str
+    value: Figure | msgspec.UnsetType = msgspec.UNSET
+    per_s: Figure | msgspec.UnsetType = msgspec.UNSET
+    total: Figure | msgspec.UnsetType = msgspec.UNSET
+    distribution: Distribution | msgspec.UnsetType = msgspec.UNSET
+    caveat: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class PlacementRow(msgspec.Struct, frozen=True):
@@ -193,3 +330,9 @@ class Frame(msgspec.Struct, frozen=True):
     From 33 to 46: 32 + a level that was backfilled (see `backfill`)."""
     verdict: str | None = None
     backfill: tuple[BackfillRow, ...] = ()
+    prompts: tuple[PromptRow, ...] = ()
+    reuse: tuple[ReuseRow, ...] = ()
+    flows: tuple[FlowRow, ...] = ()
+    handovers: tuple[HandoverRow, ...] = ()
+    devices: tuple[DeviceRow, ...] = ()
+    hosts: tuple[HostRow, ...] = ()

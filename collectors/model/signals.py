@@ -217,6 +217,56 @@ class Series(msgspec.Struct, frozen=True):
     """The stage, reason or kind, in the back end's own words, where a signal is told apart by it."""
 
 
+def is_formula(metric: str) -> bool:
+    """Whether a series' `metric` tells how its value was made of others': a name on the wire has no blank."""
+    return " " in metric
+
+
+def unit_of(signal: Signal) -> str:
+    """The unit of a signal's values, which its name tells: `bytes`, `bytes/s`, `ratio`, `count` …"""
+    name = signal.value.removesuffix("_total").removesuffix("_mean")
+    return next((unit for ending, unit in _UNITS.items() if f"_{name}".endswith(f"_{ending}")), "count")
+
+
+_UNITS: Final = {
+    **{unit: unit for unit in ("seconds", "ns", "bytes", "tokens", "blocks", "ratio", "watts", "joules", "celsius")},
+    "hit_rate": "ratio",
+    "bytes_per_s": "bytes/s",
+    "bytes_per_second": "bytes/s",
+    "hits": "tokens",
+    "computed": "tokens",
+    "external": "tokens",
+    "tokens_waiting": "tokens",
+}
+
+CAVEATS: Final = {
+    Signal.KV_ACTIVE_RATIO: "what running requests refer to: idle cached blocks are not in it, so not occupancy",
+    Signal.KV_ACTIVE_BYTES: "what running requests, or transfers, refer to: not occupancy",
+    Signal.KV_ACTIVE_TOKENS: "what running requests refer to: not occupancy",
+    Signal.KV_ACTIVE_BLOCKS: "what running requests, or transfers, refer to: not occupancy",
+    Signal.KV_ACTIVE_RATIO_MEAN: "a router's mean over endpoints",
+    Signal.REQUESTS_RUNNING_MEAN: "a router's mean over endpoints",
+    Signal.REQUESTS_WAITING_MEAN: "a router's mean over endpoints",
+    Signal.KV_PREDICTED_BLOCKS: "a router's prediction: not occupancy",
+    Signal.KV_INDEXED_BLOCKS: "what a router's index believes to be held somewhere: not occupancy",
+    Signal.PREDICTED_HIT_RATIO: "a router's expectation",
+    Signal.PREDICTED_HIT_BYTES: "a router's expectation",
+    Signal.REUSE_AVAILABLE: "what a router believed",
+    Signal.REUSE_CAPTURED: "what a router believed",
+    Signal.PD_TRANSFER_BOUND: "first decode − prefill done: an upper bound",
+    Signal.KV_HIT_RATE: "over a window of the back end's own",
+    Signal.POWER_PROJECTED: "a plan, not a measurement",
+    Signal.DEVICE_FAULT_CODE: "code of the newest fault, not a count",
+    Signal.DEVICE_MEMORY_USED: "whatever holds it: weights, KV, anything",
+    Signal.HOST_MEMORY_USED: "whatever holds it: not a tier's occupancy",
+    Signal.NTPOT: "queue and prefill included: not TPOT",
+    Signal.EXECUTION: "a percentile that the back end worked out: not to be merged",
+    Signal.LINK_BYTES: "whatever the link carried",
+    Signal.LINK_BYTES_PER_SECOND: "whatever the link carries",
+}
+"""What a signal must not be taken for."""
+
+
 class WorkerFacts(msgspec.Struct, frozen=True):
     """What a page says about a worker itself; an empty string or zero means that it does not say."""
 

@@ -1,20 +1,38 @@
 """A Frame as the public object `tokenyard.snapshot/1` (`docs/snapshot.md`)."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
-from collectors.model.frame import SCHEMA, Frame
+from collectors.model.frame import SCHEMA, Frame, SignalRow
 
-SECTIONS = ("targets", "workers", "tiers", "placements", "decisions", "jitter", "stalls", "verdict", "backfill")
+SECTIONS = (
+    "targets",
+    "workers",
+    "tiers",
+    "placements",
+    "decisions",
+    "jitter",
+    "stalls",
+    "verdict",
+    "backfill",
+    "prompts",
+    "reuse",
+    "flows",
+    "handovers",
+    "devices",
+    "hosts",
+)
+"""Of a Frame."""
 
 
-def snapshot(frame: Frame, *, clock: str | None = None) -> dict[str, Any]:
-    """The object to print; `clock` names how the Frame was come by where that is not how it was made (`replay`)."""
+def snapshot(frame: Frame, signals: Sequence[SignalRow] = (), *, clock: str | None = None) -> dict[str, Any]:
+    """The object to print, with what else the session could say then; `clock` names how the Frame was come by where that is not how it was made (`replay`)."""
     values = msgspec.to_builtins(frame)
-    for name in SECTIONS:
-        _tell_ages(values[name], frame.time_ns)
+    sections = {name: values[name] for name in SECTIONS} | {"signals": msgspec.to_builtins(signals)}
+    _tell_ages(sections, frame.time_ns)
     utc_s = frame.utc_s
     return {
         "schema": SCHEMA,
@@ -23,7 +41,7 @@ def snapshot(frame: Frame, *, clock: str | None = None) -> dict[str, Any]:
         "window_s": frame.window_s,
         "clock": clock or frame.clock,
         "emulated": frame.emulated,
-        **{name: values[name] for name in SECTIONS},
+        **sections,
     }
 
 

@@ -3,11 +3,14 @@
 from typing import Final
 
 from collectors.model.batch import Batch
-from collectors.model.frame import Figure, Frame, JitterRow, TargetRow, WorkerRow
+from collectors.model.frame import Figure, Frame, JitterRow, SignalRow, TargetRow, WorkerRow
 from collectors.model.signals import Signal
 from collectors.model.vocabulary import Provenance, Role
 from collectors.session.backfill import Backfill, backfill
+from collectors.session.device_rows import Devices, host_rows
 from collectors.session.fleet import Fleet, Worker
+from collectors.session.flow_rows import flow_rows, handover_rows
+from collectors.session.hit_rates import with_hit_rates
 from collectors.session.kept import kept
 from collectors.session.placement_rows import (
     decision_summary,
@@ -16,6 +19,8 @@ from collectors.session.placement_rows import (
     stall_rows,
     timeline_level,
 )
+from collectors.session.prompt_rows import prompt_rows, reuse_rows
+from collectors.session.signal_rows import signal_rows
 from collectors.session.source_state import SourceState
 from collectors.session.tier_rows import tier_rows
 from collectors.session.worker_rows import all_ttft, jitter_row, worker_row
@@ -44,6 +49,7 @@ class Session:
         self._backfill = Backfill()
         self._fleet = Fleet()
         self._spreads: dict[str, tuple[WorkerRow, JitterRow]] = {}
+        self._devices = Devices()
 
     def feed(self, batch: Batch) -> None:
         """Takes a batch. Batches come in order of their times, and before the first tick that is later."""
@@ -71,6 +77,8 @@ class Session:
         self._look_back(sources)
         fleet = self._fleet.workers(sources)
         rows = tuple(worker_row(worker, time_ns, window_ns) for worker in fleet.values())
+        devices = self._devices.rows(fleet, sources, time_ns, window_ns)
+        prompts = prompt_rows(fleet.values(), time_ns, window_ns)
         return Frame(
             time_ns=time_ns,
             utc_s=utc_s,
@@ -78,8 +86,8 @@ class Session:
             window_s=_observed_s(sources, fleet, time_ns, window_ns),
             emulated=any(source.emulated for source in sources),
             targets=tuple(_target(source) for source in sources),
-            workers=rows,
-            tiers=tier_rows(sources, time_ns, window_ns),
+            workers=self._devices.with_power(rows, devices),
+            tiers=with_hit_rates(tier_rows(sources, time_ns, window_ns), prompts, sources),
             placements=placement_rows(fleet, sources, time_ns, window_ns),
             decisions=decision_summary(sources, time_ns),
             jitter=self._jitter(rows),
@@ -89,7 +97,17 @@ class Session:
             river=river_rows(fleet.values()),
             timeline=self._heat(sources, time_ns),
             backfill=self._backfill.rows,
+            prompts=prompts,
+            reuse=reuse_rows(fleet.values(), sources, time_ns, window_ns),
+            flows=flow_rows(fleet.values(), sources, time_ns, window_ns),
+            handovers=handover_rows(fleet.values(), time_ns, window_ns),
+            devices=devices,
+            hosts=host_rows(sources, time_ns, window_ns),
         )
+
+    def signals(self, time_ns: int) -> tuple[SignalRow, ...]:
+        """Everything that pages say, at the last tick. Not in a Frame: there may be a hundred of a worker."""
+        return signal_rows(self._sources.values(), time_ns, self._window_s * _SECOND_NS)
 
     def _jitter(self, rows: tuple[WorkerRow, ...]) -> tuple[JitterRow, ...]:
         """Without routers, which mix the gaps of others. Of a row that is the last tick's, so is its spread."""

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 
-from collectors.model.frame import Figure, TierRow
+import msgspec
+
+from collectors.model.frame import Figure, HitRate, TierRow
 from collectors.model.signals import Signal
 from collectors.model.vocabulary import Provenance, State
+from collectors.session.hit_rates import scraped_rate
 from collectors.session.kept import kept
 from collectors.session.resident_rows import with_residents
 from collectors.session.source_state import SourceState
@@ -77,10 +80,12 @@ def _paged(source: SourceState, tick_ns: int, window_ns: int) -> Iterator[TierRo
             active_bytes=found.active,
             capacity_bytes=found.capacity,
             hit_tokens=increase(hits, emulated=emulated),
+            hit_rate=scraped_rate(stats, tick_ns, window_ns, (worker, tier, owner), emulated=emulated) or msgspec.UNSET,
         )
 
 
 def _says_anything(row: TierRow) -> bool:
     """Whether a page says more of a tier than that nothing was found there."""
     levels = (row.used_bytes, row.active_bytes, row.capacity_bytes)
-    return bool(row.hit_tokens.value) or any(level.state is not State.ABSENT for level in levels)
+    found = bool(row.hit_tokens.value) or (isinstance(row.hit_rate, HitRate) and bool(row.hit_rate.rate.value))
+    return found or any(level.state is not State.ABSENT for level in levels)

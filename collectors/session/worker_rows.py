@@ -169,14 +169,15 @@ def _durations(worker: Worker, signal: Signal, tick_ns: int, window_ns: int) -> 
             Signal.GAP: summary.gap,
             Signal.TPOT: summary.tpot,
         }[signal]
-        return _of_row(columns, worker, population, worker.placed.heard_ns)
+        return of_row(columns, worker, population, worker.placed.heard_ns)
     if worker.scraped is None or worker.scraped.scraped is None:
         return no_distribution(population=population, emulated=worker.emulated)
     window = worker.scraped.scraped.histogram(tick_ns, window_ns, Key(worker.info.id, signal))
     return histogram(window, population=population, emulated=worker.emulated)
 
 
-def _of_row(columns: Quantiles, worker: Worker, population: str, heard_ns: int | None) -> Distribution:
+def of_row(columns: Quantiles, worker: Worker, population: str, heard_ns: int | None) -> Distribution:
+    """A worker's quantiles of durations as a distribution."""
     row, n = worker.row, int(columns.n[worker.row])
     if not n:
         return no_distribution(

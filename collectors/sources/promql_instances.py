@@ -155,8 +155,8 @@ class Instance:
             self.fault, self.limit = str(error), error.limit if isinstance(error, MappingError) else ""
             return
         self._mapping, self.backend, self.fault, self.limit = mapping, backend.name, "", ""
-        if (mapping.emulated, mapping.workers) != self._told_workers:
-            self._told_workers = (mapping.emulated, mapping.workers)
+        if (mapping.emulated, mapping.workers, mapping.devices) != self._told_workers:
+            self._told_workers = (mapping.emulated, mapping.workers, mapping.devices)
             parts.append(inventory_of(mapping))
         if mapping.series != self._told_series:
             self._told_series = mapping.series

@@ -148,7 +148,7 @@ class ScrapeSource:
         return self._mapping
 
     def _parts(self, mapping: Mapping, unbroken: bool) -> tuple[Part, ...]:
-        workers = mapping.emulated, *mapping.workers
+        workers = mapping.emulated, *mapping.workers, *mapping.devices
         parts: list[Part] = [self._status(TargetStatus.UP)]
         if workers != self._told_workers:
             self._told_workers = workers
@@ -175,7 +175,7 @@ def next_slot_ns(now_ns: int, interval_ns: int, phase_ns: int) -> int:
 
 
 def inventory_of(mapping: Mapping) -> Inventory:
-    """The workers that a page speaks of."""
+    """The workers and devices that a page speaks of."""
     return Inventory(
         workers=tuple(
             WorkerInfo(
@@ -184,4 +184,5 @@ def inventory_of(mapping: Mapping) -> Inventory:
             for slot, one in enumerate(mapping.workers)
         ),
         emulated=mapping.emulated,
+        devices=mapping.devices,
     )

@@ -1,6 +1,7 @@
 """Which column of a source's statistics each scraped value goes to. Pure: a layout in, index arrays and look-ups out."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,10 @@ from collectors.stats.counters import Groups
 
 Floats = npt.NDArray[np.float64]
 Indexes = npt.NDArray[np.intp]
+
+
+FEW: Final = 16
+"""Keys that are looked through one by one."""
 
 
 class Key(NamedTuple):
@@ -88,12 +93,31 @@ class Columns:
         """Of the counter columns: 64 bits tell them from those of another layout."""
         self.keys = tuple(dict.fromkeys([*self.gauges, *self.counters, *self.histograms]))
         """Everything that can be asked for, in the page's order within each kind."""
+        self.metrics = {key: name for key, name, _ in reversed(groups)}
+        self.metrics |= {column.key: column.metric for column in reversed(gauges)}
+        """What the page calls each, or the formula by which it was made."""
+        of_signal: dict[Signal, list[Key]] = {}
+        for key in self.keys:
+            of_signal.setdefault(key.signal, []).append(key)
+        self.of_signal = {signal: tuple(of_one) for signal, of_one in of_signal.items()}
+        self._of_worker: dict[tuple[str, Signal], list[Key]] | None = None
         self.pools: dict[tuple[str, Tier, str], frozenset[Signal]] = {}
         """Worker, tier and owner of every tier that is spoken of, with the gauges that there are of it."""
         for key in self.keys:
             if key.tier is not None:
                 pool, gauge = (key.worker, key.tier, key.owner), {key.signal} if key in self.gauges else set()
                 self.pools[pool] = self.pools.get(pool, frozenset()) | gauge
+
+    def of_worker(self, worker: str, signal: Signal) -> Sequence[Key]:
+        """Keys of the signal that are the worker's. An index is made only for pages of many workers."""
+        found = self.of_signal.get(signal, ())
+        if len(found) <= FEW:
+            return [key for key in found if key.worker == worker]
+        if self._of_worker is None:
+            self._of_worker = {}
+            for key in self.keys:
+                self._of_worker.setdefault((key.worker, key.signal), []).append(key)
+        return self._of_worker.get((worker, signal), ())
 
     def origin(self, earlier: "Columns") -> Indexes:
         """For each counter column its number in `earlier`, negative where it is new."""

@@ -23,9 +23,11 @@ from collectors.model.batch import (
 from collectors.model.vocabulary import Phase
 from collectors.stats.fleet import Fleet
 from collectors.stats.gaps import CHUNK, GapStats
+from collectors.stats.handovers import MOVES, Handovers
 from collectors.stats.histograms import Histograms
 from collectors.stats.pending import Pending
 from collectors.stats.placements import Placements
+from collectors.stats.prompts import Prompts
 from collectors.stats.quantiles import enough
 from collectors.stats.river import TICK_NS
 from collectors.stats.sketch import NO_MAXIMUM, Ints
@@ -61,6 +63,8 @@ class DeliveryStats:
         self._lives = self._gaps.lives
         self._tpot = Histograms(rows)
         self._queue = Histograms(rows)
+        self._prompts = Prompts(rows)
+        self._handovers = Handovers(rows)
         self._rules: Tally[str] = Tally(OTHER)
         self._events: Tally[str] = Tally(OTHER)
         self._finished: Tally[str] = Tally(OTHER)
@@ -76,7 +80,7 @@ class DeliveryStats:
             self._observed_ns = None
         self._fleet.learn(part)
         rows = len(self._fleet.ids)
-        for sized in (self._placements, self._gaps, self._tpot, self._queue):
+        for sized in (self._placements, self._gaps, self._tpot, self._queue, self._prompts, self._handovers):
             sized.resize(rows)
         if not self._connected:
             self._since_ns = time_ns
@@ -104,13 +108,11 @@ class DeliveryStats:
             if isinstance(row, Received):
                 if self._lives.taken(row.stream):
                     self.flush()
-                self._lives.receive(row.request, row.stream, row.time_ns)
+                self._lives.receive(row.request, row.stream, row.time_ns, row.prompt_tokens)
                 if row.time_ns + self._fleet.clock_offset_ns >= self._since_ns:
                     self._events.add(second, "received")
             elif isinstance(row, Admitted):
-                self._lives.admit(row.request, self._fleet.row(row.worker))
-                for slot, tokens in () if row.again else row.hits:
-                    self._placements.add_hit(second, self._fleet.pool(slot), tokens)
+                self._admit(row, second)
             else:
                 self._lives.end(row.request, second, row.reason, row.output_tokens)
                 self._finished.add(second, row.reason)
@@ -122,10 +124,11 @@ class DeliveryStats:
             self._rules.add(second, row.rule)
             if row.tie:
                 self._events.add(second, "tied")
+            self._prompts.decide(second, self._lives.prompt_tokens(row.request), row)
             self._lives.send(row.request, self._fleet.row(_first_worker(row)))
 
     def phases(self, part: Phases, time_ns: int) -> None:
-        waits = []
+        waits, moves = [], []
         for row in part.rows:
             if row.duration_ns < 0:
                 self._backwards += 1
@@ -135,7 +138,10 @@ class DeliveryStats:
                 waits.append((second, self._fleet.row(row.worker), row.duration_ns))
             elif row.phase is Phase.PREFILL and row.tokens:
                 self._placements.add_prompt(second, self._fleet.row(row.worker), row.tier, row.tokens)
+            elif row.phase in MOVES:
+                moves.append((second, self._fleet.row(row.worker), row))
         _add(self._queue, waits)
+        self._handovers.add(moves)
 
     def occupancy(self, part: Occupancy) -> None:
         self._fleet.occupancy(part.rows)
@@ -166,6 +172,9 @@ class DeliveryStats:
             queue=self._queue.quantiles(),
             ttft_all=self._gaps.ttft.merged(),
             placed=self._placements.placed(),
+            prompted=self._prompts.prompted(),
+            reused=self._prompts.reused(),
+            moved=self._handovers.moved(),
             running=running,
             waiting=waiting,
             stalled=self._gaps.stalled.sums(),
@@ -183,6 +192,16 @@ class DeliveryStats:
             faults=Faults(self._gaps.holes, self._gaps.disorder + self._backwards, self._gaps.gap.late, self._rejected),
         )
 
+    def _admit(self, row: Admitted, second: int) -> None:
+        worker = self._fleet.row(row.worker)
+        self._lives.admit(row.request, worker)
+        hits = [(self._fleet.pool(slot), tokens) for slot, tokens in row.hits]
+        if not row.again:
+            for pool, tokens in hits:
+                self._placements.add_hit(second, pool, tokens)
+        prompt_tokens = self._lives.prompt_tokens(row.request)
+        self._prompts.admit(second, worker, prompt_tokens, row.computed_tokens, hits, row.again)
+
     def _second(self, time_ns: int, limit_ns: int) -> int:
         """Session second of an event; one that claims to be later than its batch counts at the batch's time, and all that have left the window count in one."""
         return max(min(time_ns + self._fleet.clock_offset_ns, limit_ns) // SECOND_NS, self._first - 1)
@@ -190,7 +209,10 @@ class DeliveryStats:
     def _expire(self, time_ns: int) -> None:
         """The window is that of a tick at `time_ns` from now on."""
         self._first = -(-(time_ns - self._window_ns) // SECOND_NS)
-        for part in (self._placements, self._gaps, self._tpot, self._queue, self._rules, self._events, self._finished):
+        for part in (
+            *(self._placements, self._gaps, self._tpot, self._queue, self._prompts, self._handovers),
+            *(self._rules, self._events, self._finished),
+        ):
             part.expire(self._first)
 
     def _digest(self, rows: Rows, extras: Rows, limit_ns: Ints | int) -> None:

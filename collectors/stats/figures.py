@@ -53,6 +53,44 @@ def increase(grown: Increase, *, emulated: bool) -> Figure:
     return Figure(grown.value, grown.state, provenance, emulated, grown.heard_ns)
 
 
+def ratio(part: Figure, whole: Figure) -> Figure:
+    """`part` ÷ `whole`; nothing of nothing is not there yet, and what is unknown of either is unknown of it."""
+    for one in (part, whole):
+        if one.value is None:
+            return msgspec.structs.replace(one, provenance=None, n=msgspec.UNSET, unit=msgspec.UNSET)
+    assert part.value is not None
+    emulated = part.emulated or whole.emulated
+    heard_ns = min((one.heard_ns for one in (part, whole) if one.heard_ns is not None), default=None)
+    if not whole.value:
+        return absent(emulated=emulated, state=State.UNSAMPLED, heard_ns=heard_ns)
+    made = figure(part.value / whole.value, Provenance.DERIVED, emulated=emulated, heard_ns=heard_ns)
+    return msgspec.structs.replace(made, state=State.STALE) if State.STALE in (part.state, whole.state) else made
+
+
+def total(parts: Sequence[Figure], *, emulated: bool) -> Figure:
+    """The sum of parts that are all known; without any, or where one is unknown, as unknown as that is."""
+    if not parts:
+        return absent(emulated=emulated)
+    for one in parts:
+        if one.value is None:
+            return one
+    if len(parts) == 1:
+        return parts[0]
+    heard_ns = min((one.heard_ns for one in parts if one.heard_ns is not None), default=None)
+    summed = sum(one.value for one in parts if one.value is not None)
+    made = figure(summed, Provenance.DERIVED, emulated=any(one.emulated for one in parts), heard_ns=heard_ns)
+    return msgspec.structs.replace(made, state=State.STALE) if any(one.state is State.STALE for one in parts) else made
+
+
+def estimated(it: Distribution, formula: str) -> Distribution:
+    """The same, told to be only about right."""
+
+    def about(one: Quantile) -> Quantile:
+        return msgspec.structs.replace(one, estimate=True, formula=formula)
+
+    return msgspec.structs.replace(it, p50=about(it.p50), p99=about(it.p99), p999=about(it.p999))
+
+
 def rate(grown: Increase, *, emulated: bool) -> Figure:
     """Growth per second, over the samples' own times."""
     if grown.value is None or not grown.seconds:

@@ -41,7 +41,7 @@ class Lives:
         """Whether a request has the stream whose deliveries may not all be dealt with."""
         return stream in self._request
 
-    def receive(self, request: str, stream: int, time_ns: int) -> None:
+    def receive(self, request: str, stream: int, time_ns: int, prompt_tokens: int | None = None) -> None:
         """The stream is the request's from now on. One that it was taken from without an end is forgotten."""
         if not 0 <= stream < MAX_STREAMS:
             return
@@ -51,6 +51,14 @@ class Lives:
         self._stream[request] = stream
         self._request[stream] = request
         table.received_ns[stream] = time_ns
+        if prompt_tokens is not None:
+            table.prompt_tokens[stream] = prompt_tokens
+
+    def prompt_tokens(self, request: str) -> int | None:
+        """Of a request that lives, if it was said."""
+        stream = self._stream.get(request)
+        known = UNSEEN if stream is None else int(self._table.prompt_tokens[stream])
+        return None if known == UNSEEN else known
 
     def send(self, request: str, row: int) -> None:
         """It was decided which worker the request goes to first."""

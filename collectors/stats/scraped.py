@@ -4,14 +4,14 @@ Knows when a sample is stale, absent, NaN or not there yet; does not know what i
 """
 
 from collections import deque
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 import numpy as np
 
 from collectors.model.batch import Layout, Samples
-from collectors.model.signals import Signal
+from collectors.model.signals import Kind, Signal
 from collectors.model.vocabulary import State, Tier
 from collectors.stats.buckets import Buckets, merge
 from collectors.stats.columns import Columns, Floats, Key
@@ -83,6 +83,18 @@ class ScrapedStats:
         """(worker, tier, owner) of every tier that the newest layout speaks of, with the gauges that there are of it."""
         return self._columns.pools
 
+    def keys_of(self, worker: str, signal: Signal) -> Sequence[Key]:
+        """What can be asked for of a worker's signal: one for each tier, owner and label."""
+        return self._columns.of_worker(worker, signal)
+
+    def all_of(self, signal: Signal) -> Sequence[Key]:
+        """The same of all workers."""
+        return self._columns.of_signal.get(signal, ())
+
+    def metric(self, key: Key) -> str:
+        """What the page calls it, or the formula by which it was made."""
+        return self._columns.metrics.get(key, "")
+
     @property
     def reset_ns(self) -> int | None:
         """When a counter was last seen to have been reset."""
@@ -148,6 +160,24 @@ class ScrapedStats:
             return Increase(None, None, State.ABSENT, heard_ns)
         value = int(grown[0][0])
         return Increase(value, grown[1] / 1e9, self._state(tick_ns, value == 0), heard_ns)
+
+    def total(self, tick_ns: int, key: Key) -> Reading:
+        """A counter as the page has it: since whenever it began to count."""
+        column = self._columns.counters.get(key)
+        if column is None:
+            return Reading(None, State.ABSENT, None)
+        if self._gauges is None:
+            return Reading(None, State.UNSAMPLED, None)
+        value = int(self._history.latest[column])
+        if value < 0:
+            return Reading(None, State.NAN, self._time_ns)
+        return Reading(value, self._state(tick_ns, value == 0), self._time_ns)
+
+    def kinds(self, key: Key) -> tuple[Kind, ...]:
+        """As what it can be asked for: a gauge, a counter, a histogram (`bucket`)."""
+        columns = self._columns
+        found = ((Kind.GAUGE, columns.gauges), (Kind.COUNTER, columns.counters), (Kind.BUCKET, columns.histograms))
+        return tuple(kind for kind, keys in found if key in keys)
 
     def histogram(self, tick_ns: int, window_ns: int, key: Key) -> Histogram:
         found = self._columns.histograms.get(key)

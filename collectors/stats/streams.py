@@ -31,7 +31,16 @@ _WORDS: Final = np.dtype(
 class StreamTable:
     """A row for each stream number in use, sized by growth up to `MAX_STREAMS`. Times are the emitter's; UNSEEN where nothing is known."""
 
-    _COLUMNS: Final = ("last_ns", "first_ns", "next_token", "last_row", "received_ns", "home", "queued")
+    _COLUMNS: Final = (
+        "last_ns",
+        "first_ns",
+        "next_token",
+        "last_row",
+        "received_ns",
+        "home",
+        "queued",
+        "prompt_tokens",
+    )
 
     def __init__(self) -> None:
         self.size = 0
@@ -48,6 +57,7 @@ class StreamTable:
         """Row of the worker that admitted it."""
         self.queued = np.empty(0, np.int64)
         """Row of the worker that it was sent to and waits for."""
+        self.prompt_tokens = np.empty(0, np.int64)
         self.reserve(256)
 
     def reserve(self, size: int) -> None:

@@ -6,8 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from collectors.stats.fleet import Occupied, PoolKey
+from collectors.stats.handovers import Moved
 from collectors.stats.histograms import Quantiles
 from collectors.stats.placements import Placed
+from collectors.stats.prompts import Prompted, Reused
 from collectors.stats.sketch import Counts, Floats, Ints
 from collectors.stats.stalls import Stall
 
@@ -45,6 +47,9 @@ class Summary:
     """Population: queue phases that ended, by worker."""
     ttft_all: Counts
     placed: Placed
+    prompted: Prompted
+    reused: Reused
+    moved: Moved
     running: Ints
     waiting: Ints
     stalled: Ints

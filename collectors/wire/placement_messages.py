@@ -101,6 +101,7 @@ class CandidateEntry(Struct):
     score: float
     terms: Terms = {}
     prefill: WorkerSlot | None = None
+    cached_tokens: Count | None = None
 
 
 class DecisionRow(Struct):

@@ -227,6 +227,7 @@ class State:
                         score=entry.score,
                         terms={text(term): value for term, value in entry.terms.items()},
                         prefill=None if entry.prefill is None else self._worker_slot(entry.prefill),
+                        cached_tokens=entry.cached_tokens,
                     )
                     for entry in row.candidates
                 ]

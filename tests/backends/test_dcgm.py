@@ -4,11 +4,12 @@ import math
 
 import pytest
 
-from collectors.backends.devices import Place, host_of, join
 from collectors.backends.mapping import MappingError
 from collectors.model.batch import Layout, Samples
+from collectors.model.places import Place, host_of
 from collectors.model.signals import DeviceFacts, Kind, Signal
 from collectors.model.vocabulary import Device
+from collectors.session.device_join import join
 from collectors.stats.columns import Key
 from collectors.stats.scraped import ScrapedStats
 from tests.backends.pages import FIXTURES, Read, read

@@ -113,3 +113,60 @@ async def test_everything_is_flagged_as_emulated(seen: list[tuple[Frame, dict[st
         assert worker.tokens_per_s.emulated
     assert all(row.tokens.emulated for row in frame.placements)
     assert all(row.used_bytes.emulated for row in frame.tiers)
+
+
+async def test_where_prompt_tokens_came_from(seen: list[tuple[Frame, dict[str, Any]]]) -> None:
+    for frame, truth in seen:
+        shown = {
+            row.worker: (
+                row.prompt_tokens.value,
+                row.computed_tokens.value,
+                row.hit_tokens.value,
+                row.residual_tokens.value,
+                row.recomputed_tokens.value,
+                row.preemptions.value,
+            )
+            for row in frame.prompts
+        }
+        true = {
+            row["worker"]: (
+                row["prompt_tokens"],
+                row["computed_tokens"],
+                sum(row["hit_tokens"].values()),
+                0,
+                row["recomputed_tokens"],
+                row["preemptions"],
+            )
+            for row in truth["prompts"]
+            if row["prompt_tokens"]
+        }
+        assert shown == true
+    assert len(shown) == 2
+
+
+async def test_the_parts_of_all_prompts_are_the_whole(seen: list[tuple[Frame, dict[str, Any]]]) -> None:
+    """Tiers + computed = 100 %, over the fleet."""
+    frame, _ = seen[-1]
+    found = sum(row.hit_tokens.value or 0 for row in frame.tiers)
+    computed = sum(row.computed_tokens.value or 0 for row in frame.prompts)
+    assert found + computed == sum(row.prompt_tokens.value or 0 for row in frame.prompts) > 0
+
+
+async def test_reuse_that_the_router_could_have_had(seen: list[tuple[Frame, dict[str, Any]]]) -> None:
+    frame, _ = seen[-1]
+    (row,) = frame.reuse
+    whole, available, captured = (
+        one.value or 0 for one in (row.prompt_tokens, row.available_tokens, row.captured_tokens)
+    )
+    assert whole > available >= captured > 0
+    assert row.delivered_tokens.value == sum(tier.hit_tokens.value or 0 for tier in frame.tiers)
+
+
+async def test_kv_handed_on_is_told_by_who_took_it(seen: list[tuple[Frame, dict[str, Any]]]) -> None:
+    frame, _ = seen[-1]
+    devices = {worker.id: str(worker.device) for worker in frame.workers}
+    assert {devices[row.worker] for row in frame.handovers} == {"LPU"}
+    for row in frame.handovers:
+        assert row.duration.n > 0
+        assert row.bytes_per_s.value
+    assert {row.worker for row in frame.flows} <= set(devices)

@@ -120,6 +120,7 @@ def _inventory(message: Message) -> dict[str, Any]:
         "emulated": message["emulated"],
         "clock_id": message["clock"]["id"],
         "clock_offset_ns": 0,
+        "devices": [],
     }
 
 
@@ -150,7 +151,8 @@ def _decision(row: Message) -> dict[str, Any]:
     }
     whole = {**absent, **row, "chosen": _slot(row["chosen"])}
     whole["candidates"] = [
-        {"terms": {}, "prefill": None, **entry, "worker": _slot(entry["worker"])} for entry in whole["candidates"]
+        {"terms": {}, "prefill": None, "cached_tokens": None, **entry, "worker": _slot(entry["worker"])}
+        for entry in whole["candidates"]
     ]
     return whole
 

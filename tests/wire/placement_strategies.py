@@ -62,7 +62,11 @@ def occupancy(draw: st.DrawFn) -> dict[str, Any]:
 
 candidates = st.fixed_dictionaries(
     {"worker": workers, "score": finite},
-    optional={"prefill": st.sampled_from((0, 2)), "terms": st.dictionaries(names, finite, max_size=3)},
+    optional={
+        "prefill": st.sampled_from((0, 2)),
+        "terms": st.dictionaries(names, finite, max_size=3),
+        "cached_tokens": times,
+    },
 )
 decisions = st.fixed_dictionaries(
     {"time_ns": times, "request": names, "chosen": workers},

@@ -27,11 +27,11 @@ def demo(scenario: str, seed: int, record: Path | None, headless: bool, duration
         from tui.headless import demo_frame
         from tui.summary import summary
 
-        frame = run(demo_frame(scenario, seed, duration, record))
+        frame, signals = run(demo_frame(scenario, seed, duration, record))
         if as_json:
             from collectors.model.snapshot import snapshot as to_snapshot
 
-            output(to_snapshot(frame))
+            output(to_snapshot(frame, signals))
         else:
             click.echo(summary(frame))
         return

@@ -17,7 +17,8 @@ def replay(file: Path, at: float | None, as_json: bool) -> None:
         from collectors.model.snapshot import snapshot as to_snapshot
         from tui.headless import replay_frame
 
-        output(to_snapshot(replay_frame(file, float("inf") if at is None else at), clock="replay"))
+        frame, signals = replay_frame(file, float("inf") if at is None else at)
+        output(to_snapshot(frame, signals, clock="replay"))
         return
     from tui.start import run_replay
 

@@ -36,11 +36,11 @@ def snapshot(loaded: Any, as_json: bool, duration: float | None) -> None:
     from tui.headless import any_up, snapshot_frame
     from tui.summary import summary
 
-    frame = run(snapshot_frame(resolve(loaded), duration))
+    frame, signals = run(snapshot_frame(resolve(loaded), duration))
     if as_json:
         from collectors.model.snapshot import snapshot as to_snapshot
 
-        output(to_snapshot(frame))
+        output(to_snapshot(frame, signals))
     else:
         click.echo(summary(frame))
     if not any_up(frame):
