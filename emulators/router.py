@@ -189,7 +189,9 @@ class Router:
         terms = {"overlap": ingest.overlap, "load": load, "memory": memory, "queue": ingest.queue}
         if place is not ingest.place:
             terms["resident"] = resident
-        return _Option(place, ingest.place, terms, sum(terms.values()), ingest.uncached, request.prompt - ingest.uncached)
+        return _Option(
+            place, ingest.place, terms, sum(terms.values()), ingest.uncached, request.prompt - ingest.uncached
+        )
 
     def _predicted_ttft(self, option: _Option) -> float:
         estimate = option.ingest.prefill_seconds

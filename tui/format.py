@@ -12,7 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from collectors.model.vocabulary import State
-from tui.glyphs import ABSENT, ELLIPSIS, NAN, STALE, TOO_FEW, UNSAMPLED
+from tui.glyphs import ABSENT, ELLIPSIS, ESTIMATE, NAN, STALE, TOO_FEW, UNSAMPLED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +36,7 @@ class Unit(Enum):
     """Per second; the heading says of what."""
     SHARE = "%"
     """Of a whole that is not known."""
+    WATTS = "W"
 
 
 _TIME: Final = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
@@ -97,6 +98,8 @@ def plain(value: float, unit: Unit) -> str:
         return f"{si(value)} tok"
     if unit is Unit.SHARE:
         return percent(value, 1.0)
+    if unit is Unit.WATTS:
+        return f"{si(round(value) if value >= 1 else value)} W"
     return si(value) if unit is Unit.RATE else count(value)
 
 
@@ -142,25 +145,26 @@ def wall(utc_s: float | None, session_s: float) -> str:
 
 
 def figure(it: Figure, unit: Unit, now_ns: int | None = None) -> Forms:
-    """Forms of a Figure. Its own `unit`, where it has one, goes before `unit`. A stale one says how old it is at `now_ns`."""
+    """Forms of a Figure. Its own `unit`, where it has one, goes before `unit`. A stale one says how old it is at `now_ns`; an estimate is marked."""
     unit = _own_unit(it, unit)
+    known: Forms = (ABSENT,) if it.value is None else _about(it, _tight(plain(it.value, unit), unit))
     if it.state is State.STALE:
-        return _stale((plain(it.value, unit),) if it.value is not None else (ABSENT,), _age_s(it, now_ns))
+        return _stale(known[:1], _age_s(it, now_ns))
     if it.value is None or it.state not in (State.OK, State.ZERO):
-        return _unknown(it.state)
-    return _tight(plain(it.value, unit), unit)
+        return unknown(it.state)
+    return known
 
 
 def quantile(it: Quantile, unit: Unit, now_ns: int | None = None) -> Forms:
     """Forms of a quantile: a plain value where the interval is narrower than three digits can tell, else what is known of it."""
     unit = _own_unit(it, unit)
     if it.state is State.OVER_RANGE:
-        return _unknown(it.state) if it.low is None else _one_sided(">", _bound(it.low, unit, math.floor))
+        return unknown(it.state) if it.low is None else _about(it, _one_sided(">", _bound(it.low, unit, math.floor)))
     if it.state is State.STALE:
-        return _stale(_known(it, unit), _age_s(it, now_ns))
+        return _stale(_about(it, _known(it, unit)), _age_s(it, now_ns))
     if it.state not in (State.OK, State.ZERO):
-        return _unknown(it.state)
-    return _known(it, unit)
+        return unknown(it.state)
+    return _about(it, _known(it, unit))
 
 
 def interval(low: float, high: float, unit: Unit) -> Forms:
@@ -192,7 +196,13 @@ def _known(it: Quantile, unit: Unit) -> Forms:
     return (plain(it.value, unit),) if it.value is not None else (ABSENT,)
 
 
-def _unknown(state: State) -> Forms:
+def _about(it: Figure, forms: Forms) -> Forms:
+    """The same, marked where they are an estimate."""
+    return tuple(ESTIMATE + form for form in forms) if it.estimate is True else forms
+
+
+def unknown(state: State) -> Forms:
+    """Forms of a figure that has no value."""
     if state is State.TOO_FEW:
         return TOO_FEW, "n small", "n↓"
     if state is State.UNSAMPLED:
@@ -213,6 +223,8 @@ def _tight(text: str, unit: Unit) -> Forms:
     """A size or an amount of tokens also with the shortest unit that is still one: `6.25Gi`, `81.9kt`."""
     if unit is Unit.BYTES:
         return text, text.replace(" ", "").removesuffix("B") if text.endswith("iB") else text
+    if unit in (Unit.WATTS, Unit.SHARE):
+        return text, text.replace(" ", "")
     return (text, text.replace(" tok", "t")) if unit is Unit.TOKENS else (text,)
 
 

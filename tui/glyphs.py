@@ -13,6 +13,10 @@ UNSAMPLED: Final = "·"
 NAN: Final = "NaN"
 STALE: Final = "~"
 TOO_FEW: Final = "n too small"
+ESTIMATE: Final = "≈"
+DOUBTFUL: Final = "?"
+"""After a hit rate."""
+UNEQUAL: Final = "≠"
 
 DOWN: Final = "✗"
 VERDICT: Final = "▲"
@@ -35,6 +39,7 @@ CURSOR: Final = "┃"
 
 LEGEND: Final[tuple[tuple[str, str], ...]] = (
     (ABSENT, "the back end does not say"),
+    ("0", "known to be nothing"),
     (UNSAMPLED, "declared, but nothing counted yet"),
     (NAN, "the back end says so: not a number"),
     (STALE, "old: the last value, and its age"),
@@ -42,8 +47,12 @@ LEGEND: Final[tuple[tuple[str, str], ...]] = (
     ("(25, 50] ms", "known only to lie between two bounds"),
     ("20 ±3 µs", "known to within so much"),
     ("> 2.5 s", "above the highest bound that is counted"),
+    (f"{ESTIMATE} 1.2k", "an estimate: a bound, a proxy, or something was missed"),
     (f"{ACTIVE}{EVICTABLE}{FREE}", "tier: in use by requests, evictable, free"),
     ("50 % act, a", "tier: active only; the back end does not tell what else is there"),
+    ("64 %, b, l", "tier: hit rate by prompt tokens; by blocks, by look-ups; without % hit tokens"),
+    (f"64 %{DOUBTFUL}", "tier: requests were preempted, and what they recompute may count as hits"),
+    (f"{UNEQUAL} 68 tok", "tiers: prompt tokens that were neither computed nor found, or both"),
     ("▁▄█", "river: tokens of 250 ms ÷ the row's top (at its right); brighter is later"),
     ("P D A", "river: prefill, decode, aggregated; T attention, F ffn, S draft, V verify"),
     (f"{STALL} {UNOBSERVED}", "river: a stall (gap > 5 × its request's median), not observed"),

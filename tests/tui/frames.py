@@ -17,8 +17,10 @@ from collectors.model.frame import (
     Distribution,
     Figure,
     Frame,
+    HitRate,
     JitterRow,
     PlacementRow,
+    PromptRow,
     Quantile,
     RiverRow,
     RuleCount,
@@ -415,4 +417,68 @@ def hostile(tick: int = 400) -> Frame:
         river=tuple(msgspec.structs.replace(row, worker=name) for row, name in zip(frame.river, names, strict=True)),
         jitter=tuple(msgspec.structs.replace(row, worker=name) for row, name in zip(frame.jitter, names, strict=True)),
         verdict=HOSTILE,
+    )
+
+
+def in_state(state: State, now_ns: int, *, emulated: bool = False) -> Figure:
+    """Five, as far as it is known in this state."""
+    value = {State.OK: 5, State.ZERO: 0, State.STALE: 5}.get(state)
+    return Figure(value, state, Provenance.REPORTED, emulated, now_ns - 12_400_000_000)
+
+
+def quantile_in(state: State, now_ns: int) -> Quantile:
+    """20 ms, as far as it is known in this state."""
+    if state in (State.OK, State.STALE):
+        return Quantile(0.02, state, Provenance.REPORTED, False, now_ns - 12_400_000_000, low=0.01, high=0.025)
+    if state is State.ZERO:
+        return Quantile(0.0, state, Provenance.REPORTED, False, 0, low=0.0, high=0.0)
+    return over(2.5) if state is State.OVER_RANGE else no_quantile(state, emulated=False)
+
+
+def hit_rate(rate: Figure, unit: str = "tokens", *, preempted: bool | None = False) -> HitRate:
+    hits, of = known(640, emulated=False), known(1000, emulated=False)
+    return HitRate(rate, hits, of, unit, "prompt tokens that the worker admitted", (Tier.HBM,), 60.0, preempted)
+
+
+FIGURES = (State.ABSENT, State.ZERO, State.NAN, State.UNSAMPLED, State.STALE, State.OK)
+"""States that a gauge may be in; a quantile may be in two more."""
+
+
+def states(tick: int = 240) -> Frame:
+    """A worker and a tier for each state that a figure may be in, each called by it; no other figure is known."""
+    frame, now_ns = vllm(tick), tick * TICK_NS
+    template = frame.workers[0]
+    ratio = Figure(0.64, State.OK, Provenance.DERIVED, False, now_ns)
+    workers, rows = [], []
+    for number, state in enumerate(State):
+        figure = in_state(state, now_ns) if state in FIGURES else unknown(emulated=False)
+        quantile = quantile_in(state, now_ns)
+        spread = distribution(0 if state is State.ABSENT else 50, quantile, quantile)
+        name = f"{state}/0"
+        watts = in_state(State.OK, now_ns) if state is State.OK else msgspec.UNSET
+        workers.append(
+            msgspec.structs.replace(
+                template, id=name, target=str(state), running=figure, waiting=figure, tokens_per_s=figure, gap=spread, ttft=spread,
+                power_watts=watts if state is not State.ZERO else Figure(5_210.4, State.OK, Provenance.DERIVED, False, now_ns, estimate=True),
+            )
+        )  # fmt: skip
+        rate = {State.OK: ratio, State.ZERO: Figure(0.0, State.ZERO, Provenance.DERIVED, False, now_ns), State.STALE: msgspec.structs.replace(ratio, state=State.STALE)}.get(
+            state, unknown(state if state in FIGURES else State.ABSENT, emulated=False)
+        )  # fmt: skip
+        rows.append(
+            TierRow(
+                name, name, Tier.HBM, unknown(emulated=False), figure, known(10, emulated=False), unknown(emulated=False),
+                hit_rate=hit_rate(rate, ("tokens", "blocks", "lookups")[number % 3], preempted=state in (State.OK, State.STALE)),
+            )
+        )  # fmt: skip
+    prompts = tuple(
+        PromptRow(
+            row.id, 60.0, known(1000, emulated=False), known(292, emulated=False), known(640, emulated=False), known(residual, emulated=False),
+            hit_rate(ratio), unknown(emulated=False), unknown(emulated=False), known(0, emulated=False),
+        )
+        for row, residual in zip(workers, (68, 0, -12), strict=False)
+    )  # fmt: skip
+    targets = tuple(TargetRow(row.target, "http://x", "vllm", TargetStatus.UP, "", now_ns) for row in workers)
+    return msgspec.structs.replace(
+        frame, targets=targets, workers=tuple(workers), tiers=tuple(rows), prompts=prompts, jitter=(), river=()
     )

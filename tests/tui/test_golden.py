@@ -18,6 +18,7 @@ FRAMES = {
     "trouble": frames.with_trouble(),
     "empty": frames.empty(),
     "hostile": frames.hostile(),
+    "states": frames.states(),
     "fleet72": frames.emulated(3600, frames.big_fleet()),
 }
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from collectors.model.vocabulary import Device, Role, State, TargetStatus
 from tui import format as fmt
 from tui.format import Unit
-from tui.glyphs import DOWN, STALE
+from tui.glyphs import ABSENT, DOWN, STALE
 from tui.inks import figure_ink
 from tui.layout import Section
 from tui.line import Line, Pen, clip_middle, printable
@@ -49,6 +49,11 @@ def columns(view: View, frame: Frame) -> list[Column[WorkerRow]]:
     def quantile(it: Quantile) -> Cell:
         return fmt.quantile(it, Unit.SECONDS, frame.time_ns), figure_ink(it)
 
+    def power(row: WorkerRow) -> Cell:
+        return number(row.power_watts, Unit.WATTS) if row.power_watts else ((ABSENT,), Ink.DIM)
+
+    told = any(worker.power_watts for worker in frame.workers)
+    powers: list[Column[WorkerRow]] = [Column("power", 7, power, 4)] if told else []
     return [
         Column("", 1, mark, text=True),
         Column("worker", name, lambda row: ((view.name(row.id),), Ink.STRONG), text=True, most=24, shorten=clip_middle),
@@ -74,6 +79,7 @@ def columns(view: View, frame: Frame) -> list[Column[WorkerRow]]:
         Column("TPOT p50", 11, lambda row: quantile(row.tpot.p50), 8),
         Column("TPOT p99", 11, lambda row: quantile(row.tpot.p99), 8),
         Column("n", 5, lambda row: _n(row.tpot.n), 8),
+        *powers,
         Column("chip", 12, lambda row: ((_chip(row),), Ink.DIM), 9, text=True, most=20),
     ]
 
@@ -144,6 +150,8 @@ def _is_stale(row: WorkerRow) -> bool:
     """Whether any figure of it says how old it is."""
     figures = (row.running, row.waiting, row.tokens_per_s, row.tokens_per_delivery, row.longest_stall_s)
     quantiles = (one for of in (row.gap, row.ttft, row.queue, row.tpot) for one in (of.p50, of.p99))
+    if row.power_watts and row.power_watts.state is State.STALE:
+        return True
     return any(one.state is State.STALE for one in (*figures, *quantiles))
 
 

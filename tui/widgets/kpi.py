@@ -84,7 +84,7 @@ def kpis(view: View) -> list[Kpi]:
     ]
     worst = worst_jitter(frame.jitter)
     if worst is None:
-        out.append(Kpi("worst jitter", (ABSENT,), Ink.DIM))
+        out.append(Kpi("worst jitter", fmt.unknown(_reason(row.p99_minus_p50 for row in frame.jitter)), Ink.DIM))
     else:
         it = worst.p99_minus_p50
         out.append(_kpi("worst jitter", it, fmt.quantile(it, Unit.SECONDS, now_ns), view.name(worst.worker)))
@@ -95,7 +95,8 @@ def kpis(view: View) -> list[Kpi]:
     longest = longest_stall(frame.jitter)
     if longest is None:
         seen = any(row.longest_stall_s.state is State.ZERO for row in frame.jitter)
-        out.append(Kpi("longest stall", ("none",) if seen else (ABSENT,), Ink.TEXT if seen else Ink.DIM))
+        why = ("none",) if seen else fmt.unknown(_reason(row.longest_stall_s for row in frame.jitter))
+        out.append(Kpi("longest stall", why, Ink.TEXT if seen else Ink.DIM))
     else:
         stall = longest.longest_stall_s
         out.append(_kpi("longest stall", stall, fmt.figure(stall, Unit.SECONDS, now_ns), view.name(longest.worker)))
@@ -123,6 +124,12 @@ def strip(view: View, width: int) -> list[Line]:
         left = start + size - 1 - (width - values.left)
         values.put(fmt.pick(item.forms, left), item.ink)
     return [names.line(), values.line()]
+
+
+def _reason(figures: Iterable[Figure]) -> State:
+    """Why none of them is known: what is nearest to being known counts."""
+    states = {one.state for one in figures}
+    return next((state for state in (State.TOO_FEW, State.NAN, State.UNSAMPLED) if state in states), State.ABSENT)
 
 
 def _kpi(name: str, it: Figure, forms: Forms, who: str = "") -> Kpi:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from collectors.model.vocabulary import State
 from tui import format as fmt
 from tui.format import Unit
-from tui.glyphs import ABSENT, ACTIVE, EVICTABLE, FREE, STALE
+from tui.glyphs import ABSENT, ACTIVE, DOUBTFUL, EVICTABLE, FREE, STALE, UNEQUAL
 from tui.inks import figure_ink
 from tui.layout import Section
 from tui.line import Line, Pen, blank, clip_middle, printable
@@ -24,6 +24,8 @@ MIN_BAR: Final = 6
 MAX_BAR: Final = 40
 TIER_CELLS: Final = 5
 COLUMN_GAP: Final = 2
+UNITS: Final = {"blocks": "b", "lookups": "l"}
+"""After a hit rate that is not of tokens."""
 FULL: Final = 0.95
 """Share of the capacity from which on the percentage warns."""
 
@@ -96,18 +98,18 @@ def tier_line(row: TierRow, view: View, width: int, it: Cols, *, repeat: bool) -
     active, evictable, free = bar(state, it.bar)
     pen.put(ACTIVE * active, Ink.BAR_ACTIVE, active).put(EVICTABLE * evictable, Ink.BAR_EVICTABLE, evictable)
     pen.put(FREE * free, Ink.BAR_FREE, free).gap(it.bar - active - evictable - free + 1)
-    share, ink = _share(state)
+    share, ink = _share(state, row)
     pen.cell(fmt.pick(share, it.share), it.share, ink, right=True).gap()
     capacity = fmt.figure(row.capacity_bytes, Unit.BYTES, now_ns)
     pen.cell(fmt.pick(capacity, it.capacity), it.capacity, figure_ink(row.capacity_bytes, Ink.DIM), right=True).gap()
-    hits = fmt.pick(fmt.figure(row.hit_tokens, Unit.COUNT, now_ns), it.hits)
-    return pen.cell(hits, it.hits, figure_ink(row.hit_tokens), right=True).line()
+    hits, ink = _hits(row, now_ns)
+    return pen.cell(fmt.pick(hits, it.hits), it.hits, ink, right=True).line()
 
 
 def heading(width: int, it: Cols) -> Line:
     pen = Pen(width).cell("owner", it.owner, Ink.DIM).gap().cell("tier", TIER_CELLS, Ink.DIM).gap().gap(it.bar + 1)
     pen.cell("used", it.share, Ink.DIM, right=True).gap().cell("of", it.capacity, Ink.DIM, right=True).gap()
-    return pen.cell("hits", it.hits, Ink.DIM, right=True).line()
+    return pen.cell("hit", it.hits, Ink.DIM, right=True).line()
 
 
 def tiers(
@@ -152,13 +154,37 @@ def _owner(row: TierRow, view: View) -> str:
 
 def _is_stale(row: TierRow) -> bool:
     """Whether any figure of it says how old it is."""
-    figures = (row.used_bytes, row.active_bytes, row.capacity_bytes, row.hit_tokens)
+    figures = [row.used_bytes, row.active_bytes, row.capacity_bytes, row.hit_tokens]
     return any(one.state is State.STALE for one in figures)
 
 
-def _share(it: Fill) -> tuple[fmt.Forms, int]:
+def _hits(row: TierRow, now_ns: int | None) -> tuple[fmt.Forms, int]:
+    """The hit rate, with a letter where it is not of tokens and a mark where it may count what is recomputed; hit tokens where there is no rate."""
+    known = row.hit_rate
+    if not known or known.rate.state is State.ABSENT:
+        return fmt.figure(row.hit_tokens, Unit.COUNT, now_ns), figure_ink(row.hit_tokens)
+    doubtful = bool(known.preempted) and known.rate.value is not None
+    after = (UNITS.get(known.unit, "") if known.rate.value is not None else "") + (DOUBTFUL if doubtful else "")
+    forms = tuple(form + after for form in fmt.figure(known.rate, Unit.SHARE, now_ns))
+    return forms, Ink.WARN if doubtful else figure_ink(known.rate)
+
+
+def residual(frame: Frame, view: View) -> str:
+    """What does not add up of a worker's prompt tokens, where it is most; empty where all does."""
+    rows = [row for row in frame.prompts if row.residual_tokens.value]
+    worst = max(rows, key=lambda row: abs(row.residual_tokens.value or 0), default=None)
+    if worst is None or worst.residual_tokens.value is None:
+        return ""
+    more = f" +{len(rows) - 1}" if len(rows) > 1 else ""
+    sign = "−" if worst.residual_tokens.value < 0 else ""
+    return f"{UNEQUAL} {sign}{fmt.si(abs(worst.residual_tokens.value))} tok {view.name(worst.worker)}{more}"
+
+
+def _share(it: Fill, row: TierRow) -> tuple[fmt.Forms, int]:
     if it.used is None or not it.capacity:
-        return (ABSENT,), Ink.DIM
+        states = {row.used_bytes.state, row.active_bytes.state}
+        unknown = next((state for state in (State.NAN, State.UNSAMPLED) if state in states), State.ABSENT)
+        return fmt.unknown(unknown), Ink.DIM
     text = (STALE if it.stale else "") + fmt.percent(it.used, it.capacity)
     tight = text.replace(" ", "")
     forms = (f"{text} act", f"{text}a", f"{tight}a") if it.active_only else (text, tight)
@@ -187,5 +213,10 @@ class Tiers(RowsPanel):
         return tiers(view, width, height, self.scroll_rows, in_a_line, self._drawn)
 
     def title(self, view: View) -> tuple[str, str]:
+        frame = view.frame
+        odd = residual(frame, view) if frame is not None else ""
         beside = self.plan is not None and self.plan.tier_columns == 1
-        return "Tiers", f"{ACTIVE} active {EVICTABLE} evictable{'' if beside else ' · used % · capacity · hit tokens'}"
+        parts = [odd, f"{ACTIVE} active {EVICTABLE} evictable", "" if beside else "used % · capacity"]
+        if frame is not None and frame.window_s:
+            parts.append(f"hit % of {fmt.plain(frame.window_s, Unit.COUNT)} s")
+        return "Tiers", " · ".join(part for part in parts if part)
