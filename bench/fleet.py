@@ -7,6 +7,7 @@ import asyncio
 import gc
 import os
 import resource
+import subprocess
 import sys
 
 from bench.pages import serving
@@ -59,20 +60,17 @@ def run() -> list[Result]:
     with serving(LINES, TARGETS) as ports:
         end = watch(f"{seconds}", *urls(ports), module="bench.fleet_child", deadline_s=seconds + 60).marks["end"]
         share = end["cpu_s"] / end["wall_s"]
+        shown = f"{share:.1%} at {end['scrapes'] / end['wall_s']:.0f} scrapes/s"
         arguments = ["memory", *map(str, ports)]
         kb = _child(arguments) / 1e3
     return [
-        Result(
-            f"{where}, {COLUMNS}×{ROWS}: CPU", f"<= {GOAL_SHARE:.0%} of a core", f"{share:.1%}", share <= GOAL_SHARE
-        ),
+        Result(f"{where}, {COLUMNS}×{ROWS}: CPU", f"<= {GOAL_SHARE:.0%} of a core", shown, share <= GOAL_SHARE),
         Result("its resident memory", "", f"{end['rss_mb']:.0f} MB", None),
         Result("memory a target of it, window full", f"< {GOAL_KB} kB", f"{kb:.0f} kB", kb < GOAL_KB),
     ]
 
 
 def _child(arguments: list[str]) -> float:
-    import subprocess
-
     command = [sys.executable, "-m", "bench.fleet", *arguments]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 

@@ -4,6 +4,7 @@ import asyncio
 import sys
 import time
 
+from bench.pages import served
 from bench.ui_child import mark
 from bench.whole_child import resident_mb
 from collectors.session.ring import Ring
@@ -33,12 +34,20 @@ class Measured(WatchDriver):
 
     async def _measure(self) -> None:
         await asyncio.sleep(WARM_UP_S)
-        cpu, wall = time.process_time(), time.monotonic()
+        port = int(self._targets[0].split(":")[2].partition("/")[0])
+        cpu, wall, before = time.process_time(), time.monotonic(), served(port)
         await asyncio.sleep(self._seconds)
+        scrapes = served(port) - before
         newest = self.history.at(2**62)
         up = 0 if newest is None else sum(row.status == "up" for row in newest.targets)
         assert up == len(self._targets), f"{up} of {len(self._targets)} targets are up"
-        mark("end", cpu_s=time.process_time() - cpu, wall_s=time.monotonic() - wall, rss_mb=resident_mb())
+        mark(
+            "end",
+            cpu_s=time.process_time() - cpu,
+            wall_s=time.monotonic() - wall,
+            rss_mb=resident_mb(),
+            scrapes=scrapes,
+        )
         app.exit()
 
 

@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from urllib.request import urlopen
 
 from bench.parse import CAPTURED, later, several_engines
 
@@ -34,10 +35,18 @@ async def produce(lines: int, ports: int) -> None:
         for body in (later(base, 0.5, seed) for seed in range(BODIES))
     ]
 
+    served = 0
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal served
         turn = 0
         try:
-            while await reader.readuntil(b"\r\n\r\n"):
+            while request := await reader.readuntil(b"\r\n\r\n"):
+                if request.startswith(b"GET /served "):
+                    writer.write(b"HTTP/1.0 200 OK\r\n\r\n%d" % served)
+                    writer.close()
+                    return
+                served += 1
                 writer.write(answers[turn % BODIES])
                 await writer.drain()
                 turn += 1
@@ -47,6 +56,12 @@ async def produce(lines: int, ports: int) -> None:
     servers = [await asyncio.start_server(serve, "127.0.0.1", 0) for _ in range(ports)]
     print(json.dumps([server.sockets[0].getsockname()[1] for server in servers]), flush=True)
     await asyncio.gather(*(server.serve_forever() for server in servers))
+
+
+def served(port: int) -> int:
+    """How many pages were asked for so far: under load a monitor may do less than it is asked for."""
+    with urlopen(f"http://127.0.0.1:{port}/served") as answer:
+        return int(answer.read())
 
 
 @contextlib.contextmanager

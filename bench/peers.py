@@ -4,6 +4,7 @@ Each plays on its own terminal for as long as ours, on the same pages from anoth
 """
 
 import os
+import select
 import subprocess
 import sys
 import tempfile
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.fleet import LINES, SECONDS, TARGETS
-from bench.pages import serving
+from bench.pages import served, serving
 from bench.result import Result
 from bench.ui import terminal
 
@@ -31,27 +32,26 @@ def usage(pid: int) -> tuple[float, float]:
     return (int(fields[11]) + int(fields[12])) / TICKS, int(fields[21]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def measure(command: Sequence[str], seconds: float) -> tuple[float, float]:
-    """Share of a core and resident megabytes of a program on a terminal, after its warm-up."""
+def measure(command: Sequence[str], seconds: float, port: int) -> tuple[float, float, float]:
+    """Share of a core, resident megabytes and scrapes a second of a program on a terminal, after its warm-up."""
     with terminal() as (master, slave):
         environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
         with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environment) as program:
             try:
                 drain(master, WARM_UP_S)
-                before, wall = usage(program.pid)[0], time.monotonic()
+                before, wall, pages = usage(program.pid)[0], time.monotonic(), served(port)
                 drain(master, seconds)
                 after, megabytes = usage(program.pid)
                 if program.poll() is not None:
                     raise RuntimeError(f"{command[0]} ended by itself with {program.returncode}")
-                return (after - before) / (time.monotonic() - wall), megabytes
+                lasted = time.monotonic() - wall
+                return (after - before) / lasted, megabytes, (served(port) - pages) / lasted
             finally:
                 program.kill()
 
 
 def drain(master: int, seconds: float) -> None:
     """Read what is written to the terminal, for so long."""
-    import select
-
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
         if select.select([master], [], [], left)[0]:
@@ -71,8 +71,7 @@ def run() -> list[Result]:
         for name, (package, options, flag) in PEERS.items():
             urls = [f"http://127.0.0.1:{port}" for port in ports]
             targets = [part for url in urls for part in ([flag, url] if flag else [url])]
-            share, megabytes = measure([f"{folder}/bin/{name}", *options, *targets], seconds)
-            results.append(
-                Result(f"{package} on the same {TARGETS} pages", "", f"{share:.1%}, {megabytes:.0f} MB", None)
-            )
+            share, megabytes, rate = measure([f"{folder}/bin/{name}", *options, *targets], seconds, ports[0])
+            found = f"{share:.1%} at {rate:.0f} scrapes/s ({share / rate * TARGETS:.0%} at {TARGETS}/s), {megabytes:.0f} MB"
+            results.append(Result(f"{package} on the same {TARGETS} pages", "", found, None))
     return results

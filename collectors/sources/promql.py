@@ -37,7 +37,7 @@ LONGEST_S: Final = 300
 PAST_S: Final = 900
 """The time before that is looked at: a timeline."""
 STEP_S: Final = 30
-BREATH: Final = 32
+BREATH: Final = 8
 """Instances whose pages are made in one go, before others may run."""
 MAX_WARNING: Final = 200
 _NOTHING: Final = np.zeros(0)
