@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from collectors.model.vocabulary import Device, Role
-from collectors.sources.annotated import annotated
+from collectors.sources.annotated import annotated, warnings_of
 from collectors.sources.detect import open_parsed
 from collectors.sources.settings import Assumed, TargetSettings
 from collectors.sources.source import Source
@@ -48,9 +48,16 @@ def listers(plan: Plan, clients: Clients) -> list[Lister]:
             return FileSd(one.what, like)
         if one.kind == "prometheus":
             return PrometheusYml(Path(one.what), like)
-        return HttpSd(one.what, like, clients.of(_access({"limits": one.said.get("limits", {}), **one.access})))
+        access = list_access(one)
+        return HttpSd(one.what, like, clients.of(access), warnings_of(one.what, TargetSettings(access=access)))
 
     return [lister(one) for one in plan.lists]
+
+
+def list_access(one: List) -> Access:
+    """How a list is reached: as its targets are, but for their token."""
+    like = {key: one.said[key] for key in ("limits", "ca_file", "insecure_tls") if key in one.said}
+    return _access({**like, **one.access})
 
 
 def local(plan: Plan, address: str) -> TargetSpec:

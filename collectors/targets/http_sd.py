@@ -1,5 +1,6 @@
 """Targets listed by a server (Prometheus' `http_sd`): asked every half minute. While it does not answer, its targets are as they were."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from collectors.model.batch import Batch, Status
@@ -16,14 +17,17 @@ MAX_REASON: Final = 200
 
 
 class HttpSd:
-    """`client` is one with the list's own access; its targets are watched like `like`, with theirs."""
+    """`client` is one with the list's own access, of which `warnings` tell; its targets are watched like `like`, with theirs."""
 
-    def __init__(self, url: str, like: TargetSpec, client: HttpClient, every_s: float = ASK_S) -> None:
+    def __init__(
+        self, url: str, like: TargetSpec, client: HttpClient, warnings: Sequence[str] = (), every_s: float = ASK_S
+    ) -> None:
         self.name = safe_text(f"http_sd {url.partition('?')[0]}", 120)
         self.every_s = every_s
         self._url = url
         self._like = like
         self._client = client
+        self._warnings = tuple(warnings)
 
     async def look(self, now_ns: int, emit: Emit) -> tuple[TargetSpec, ...] | None:
         found: sd.Listed | None = None
@@ -35,7 +39,8 @@ class HttpSd:
             status, reason, limit = error.status, error.reason, error.limit
         except DocumentError as error:
             status, reason, limit = TargetStatus.REJECTED, str(error), ""
-        warning = sd.summary(found.left_out) if found is not None else ""
+        left_out = sd.summary(found.left_out) if found is not None else ""
+        warning = "; ".join(filter(None, (*self._warnings, left_out)))
         if reason:
             reason = f"{reason}; its targets are as before"
         said = Status(

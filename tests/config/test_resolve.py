@@ -8,11 +8,11 @@ from collectors.model.vocabulary import Role
 from collectors.sources.settings import DEFAULTS
 from collectors.targets.local import LocalPorts
 from collectors.targets.roster import Roster
-from collectors.wire.access import Clients, Token
+from collectors.wire.access import Access, Clients, Token
 from collectors.wire.limits import Limits
 from tui.config.load import ConfigError, load
 from tui.config.resolve import Plan, resolve
-from tui.targets import opened, spec_of
+from tui.targets import list_access, opened, spec_of
 
 TEXT = """
 interval_s = 2
@@ -59,6 +59,19 @@ def test_settings_of_all_of_a_group_and_of_one(tmp_path: Path) -> None:
     ]
     # The targets' token is not the list's.
     assert [dict(one.access) for one in found.lists] == [{}, {"token_env": "SD"}, {}]
+
+
+def test_a_list_is_reached_as_its_targets_are_but_for_their_token(tmp_path: Path) -> None:
+    text = """
+    [[groups]]
+    ca_file = "/ca.pem"
+    token_env = "T"
+    limits = {max_lines = 9}
+    http_sd = ["https://a/x", {url = "https://b/x", ca_file = "/b.pem", token_file = "/b"}]
+    """
+    first, second = (list_access(one) for one in plan(tmp_path, text=text).lists)
+    assert first == Access(limits=Limits(max_lines=9), ca_file="/ca.pem")
+    assert second == Access(limits=Limits(max_lines=9), ca_file="/b.pem", token=Token(file="/b"))
 
 
 def test_what_is_asked_for_by_name_or_address_is_watched_as_the_file_says(tmp_path: Path) -> None:

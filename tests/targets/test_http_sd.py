@@ -4,9 +4,12 @@ import pytest
 
 from collectors.model.batch import Status
 from collectors.model.vocabulary import TargetStatus
+from collectors.sources.annotated import warnings_of
+from collectors.sources.settings import TargetSettings
 from collectors.sources.target import Target
 from collectors.targets.http_sd import HttpSd
 from collectors.targets.spec import TargetSpec
+from collectors.wire.access import Access, Token
 from collectors.wire.http import HttpClient
 from tests.loopback import page, says, says_in_turn, serving
 from tests.sources.seen import Seen
@@ -38,3 +41,13 @@ async def test_what_is_no_json_is_refused(kind: str) -> None:
     async with serving(says(page(b"[]", kind=kind))) as server, HttpClient() as client:
         assert await HttpSd(server.url, LIKE, client).look(0, seen) is None
     assert kind in seen.parts(Status)[0].reason
+
+
+async def test_how_it_is_reached_is_said_as_loudly_as_of_a_target() -> None:
+    seen = Seen()
+    loud = TargetSettings(access=Access(insecure_tls=True, token=Token(env="T")))
+    async with serving(says(LIST)) as server, HttpClient() as client:
+        for index, url in enumerate(("https://sd.example/x", "http://sd.example/x", "http://127.0.0.1/x")):
+            await HttpSd(server.url, LIKE, client, warnings_of(url, loud)).look(index, seen)
+    told = [part.warning[:24] for part in seen.parts(Status)]
+    assert told == ["TLS NOT VERIFIED (insecu", "token sent without TLS: ", ""]
