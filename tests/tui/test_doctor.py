@@ -86,7 +86,8 @@ def test_exit_codes() -> None:
     assert "not a target" in wrong.stderr
 
 
-def test_without_a_target_it_looks_at_itself() -> None:
+def test_without_a_target_it_looks_at_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))  # where no configuration is
     done = tokenyard("doctor", "--json")
     assert done.returncode in (0, 2)
     printed = json.loads(done.stdout)
@@ -96,6 +97,8 @@ def test_without_a_target_it_looks_at_itself() -> None:
     assert here["packages"]["textual"]
     assert "pyzmq" in here["extras"]["kv-events"]
     assert here["terminal"]["tty"] is False
+    assert here["config"] is None
+    assert here["config_looked_for"].startswith(str(tmp_path))
     names = {one["name"] for one in printed["targets"]}
     assert "127.0.0.1:30000" in names | {*printed["silent"]}
 
