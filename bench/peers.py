@@ -72,6 +72,8 @@ def run() -> list[Result]:
             urls = [f"http://127.0.0.1:{port}" for port in ports]
             targets = [part for url in urls for part in ([flag, url] if flag else [url])]
             share, megabytes, rate = measure([f"{folder}/bin/{name}", *options, *targets], seconds, ports[0])
-            found = f"{share:.1%} at {rate:.0f} scrapes/s ({share / rate * TARGETS:.0%} at {TARGETS}/s), {megabytes:.0f} MB"
+            found = (
+                f"{share:.1%} at {rate:.0f} scrapes/s ({share / rate * TARGETS:.0%} at {TARGETS}/s), {megabytes:.0f} MB"
+            )
             results.append(Result(f"{package} on the same {TARGETS} pages", "", found, None))
     return results
