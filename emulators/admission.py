@@ -42,6 +42,11 @@ class Admission:
     def waiting(self) -> int:
         return len(self._waiting) + self._fetching + len(self._fetched)
 
+    @property
+    def fetching(self) -> bool:
+        """Whether KV is under way for a request that cannot begin without."""
+        return self._fetching > 0
+
     def submit(self, request: Request) -> None:
         """Takes a new request into the queue."""
         request.queued_ns = self._loop.now_ns

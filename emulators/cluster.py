@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 
 from emulators.blocks import BLOCK_TOKENS
+from emulators.cost import per_hour
 from emulators.events import OCCUPANCY, Events, Row, Rows
 from emulators.fleet import Fleet, Scenario, Worker
 from emulators.gpu_worker import GpuWorker, Hooks
@@ -121,6 +122,8 @@ class Cluster:
             self._pools,
             self._router,
             {"received": self._received, "finished": self._finished_count, "live": len(self._live)},
+            [worker.account(self.now_ns) for worker in self.workers],
+            per_hour((worker.chip, worker.chips) for worker in self.workers),
         )
 
     def _receive(self, session: Session) -> None:

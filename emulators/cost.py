@@ -1,29 +1,14 @@
-"""What a fleet costs, in US dollars, by the hour and by the token. Prices are `catalogue/prices.toml`'s: dated defaults, to be edited.
+"""What a fleet costs, in US dollars, by the hour and by the token. Prices are `catalogue/prices.toml`'s: dated defaults, to be edited or overridden (`emulators.catalogue.add`, `[price.NAME]`).
 
 Rent of chips only; a chip whose price nobody publishes makes the sum unknown, never smaller.
 """
 
 from collections.abc import Iterable
-from functools import cache
-from importlib.resources import files
 from typing import Final
 
-import msgspec
-
-from emulators.catalogue import Figure
+from emulators.catalogue import prices
 
 HOUR_S: Final = 3_600
-
-
-class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    per_hour: Figure
-
-
-@cache
-def prices() -> dict[str, Price]:
-    """Price of one chip by the chip's name in the catalogue."""
-    text = files("emulators.catalogue").joinpath("prices.toml").read_text("utf-8")
-    return msgspec.toml.decode(text, type=dict[str, Price])
 
 
 def per_hour(fleet: Iterable[tuple[str, int]]) -> float | None:

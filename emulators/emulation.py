@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final, Literal, Protocol
 
+from emulators.energy import Account
 from emulators.events import Events, Row, Rows
 from emulators.readers import BACKLOG_BYTES, Reader, Stream
 from emulators.stats import WorkerStats
@@ -38,6 +39,7 @@ class SimulatedWorker(Protocol):
     def model(self) -> str: ...
     @property
     def stats(self) -> WorkerStats: ...
+    def account(self, now_ns: int) -> Account: ...
 
 
 class Simulated(Protocol):

@@ -4,6 +4,7 @@
 `catalogue/energy.toml`'s; host, cooling and power supplies are in neither. What nobody publishes is None.
 """
 
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Final, NewType
@@ -11,6 +12,7 @@ from typing import Final, NewType
 import msgspec
 
 from emulators.catalogue import Chip, Figure, GpuChip, LpuChip
+from emulators.observed import Observed
 
 Movement = NewType("Movement", float)
 """Joules at the memory device, for bits that went in or out of it."""
@@ -30,6 +32,30 @@ def tables() -> _Tables:
     """The figures. msgspec.ValidationError naming the field that is wrong."""
     text = files("emulators.catalogue").joinpath("energy.toml").read_text("utf-8")
     return msgspec.toml.decode(text, type=_Tables)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One worker since the start. `seconds` and `drawn` by phase (None: no power is known), `read` bytes by what was read from `tier`, `movement` the joules of that reading."""
+
+    seconds: dict[str, float]
+    drawn: dict[str, Drawn | None]
+    tier: str
+    read: dict[str, int]
+    movement: dict[str, Movement | None]
+
+
+def account(chip: Chip, chips: int, tier: str, observed: Observed, now_ns: int) -> Account:
+    """What a worker's counts come to."""
+    seconds = observed.phases.seconds(now_ns)
+    read = {"weights": observed.reads.weight_bytes, "kv": observed.reads.kv_bytes}
+    return Account(
+        seconds,
+        {phase: drawn(chip, chips, phase, time) for phase, time in seconds.items()},
+        tier,
+        read,
+        {what: moved(size, tier) for what, size in read.items()},
+    )
 
 
 def moved(size: int, tier: str) -> Movement | None:

@@ -1,14 +1,16 @@
 """What a scenario says of its cluster, and the making of workers and pools out of it and the catalogue."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Final
 
 from emulators import catalogue
 from emulators.blocks import BLOCK_TOKENS
 from emulators.catalogue import Model
 from emulators.channel import Channel
+from emulators.energy import Account, account
 from emulators.fetching import Source
 from emulators.gpu import StepModel, StepNoise, pool_bytes
 from emulators.gpu_worker import GpuLimits, GpuWorker, Hooks
@@ -18,6 +20,7 @@ from emulators.loop import Loop
 from emulators.lpu import DeviceClock, context_bucket, sram_left, token_gap_ns
 from emulators.lpu_worker import LpuWorker
 from emulators.observed import Observed
+from emulators.phases import grown
 from emulators.policy import Order, Ttl, order
 from emulators.randomness import generator
 from emulators.request import Request
@@ -28,6 +31,7 @@ from emulators.workload import Archetype
 HOST_LINK: Final = "pcie5-x16"
 DISK_LINK: Final = "nvme"
 NETWORK_LINK: Final = "rdma-400g"
+OBJECT_LINK: Final = "object-store"
 GPU_ROLES: Final = ("prefill", "aggregated")
 
 
@@ -69,7 +73,7 @@ class HostSpec:
     """Memory that the GPUs of one host share, behind their own.
 
     `policy`: order of eviction of DRAM and flash, one of `emulators.policy.POLICIES`; `ttl_s` goes with `ttl`. `write_through`: GPUs copy blocks to DRAM as
-    soon as no request refers to them, instead of when they are evicted.
+    soon as no request refers to them, instead of when they are evicted. `object_bytes`: an object store below flash; 0 for none.
     """
 
     owner: str
@@ -78,6 +82,7 @@ class HostSpec:
     policy: str = "lru"
     ttl_s: float | None = None
     write_through: bool = False
+    object_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +115,10 @@ class Worker:
     def stats(self) -> WorkerStats:
         return self.engine.observed.stats
 
+    def account(self, now_ns: int) -> Account:
+        """Time, energy and reading since the start."""
+        return account(catalogue.chips()[self.chip], self.chips, self.engine.pool.tier, self.engine.observed, now_ns)
+
 
 class Fleet:
     """All workers and pools of a scenario. Pools are numbered: the workers' own by worker, then the host's."""
@@ -126,6 +135,12 @@ class Fleet:
         self._disk = _channel(DISK_LINK)
         self.dram = self._shared_pool(len(specs), "DRAM", scenario.host, scenario.host.dram_bytes)
         self.dram.spill = Spill(self.flash, self._disk)
+        shared = [self.dram, self.flash]
+        if scenario.host.object_bytes:
+            self.object = self._shared_pool(len(specs) + 2, "object", scenario.host, scenario.host.object_bytes)
+            self.flash.spill = Spill(self.object, _channel(OBJECT_LINK))
+            shared.append(self.object)
+        self._shared, self._store = tuple(shared), _channel(OBJECT_LINK)
         self.places: list[Place] = []
         self.workers: list[Worker] = []
         for slot, spec in enumerate(specs):
@@ -133,7 +148,7 @@ class Fleet:
                 self._add_gpu(slot, spec)
             else:
                 self._add_lpu(slot, spec)
-        self.pools: tuple[Pool, ...] = (*(worker.engine.pool for worker in self.workers), self.dram, self.flash)
+        self.pools: tuple[Pool, ...] = (*(worker.engine.pool for worker in self.workers), *self._shared)
 
     def _pool(
         self, slot: int, tier: str, owner: str, worker: int | None, size: int, order: Order | None = None
@@ -170,12 +185,13 @@ class Fleet:
         pool = self._pool(slot, chip.tier, spec.id, slot, size)
         down, up, inbound = _channel(HOST_LINK), _channel(HOST_LINK), _channel(NETWORK_LINK)
         pool.spill = Spill(self.dram, down, self._scenario.host.write_through)
-        from_dram, from_flash = Source(self.dram, (up,)), Source(self.flash, (self._disk, up))
+        paths = ((up,), (self._disk, up), (self._store, up))
+        from_dram, *further = (Source(shared, path) for shared, path in zip(self._shared, paths, strict=False))
 
         def sources(request: Request) -> Sequence[Source]:
             if request.generate == slot:
-                return from_dram, from_flash
-            return from_dram, Source(self.pools[request.generate], (inbound,)), from_flash
+                return from_dram, *further
+            return from_dram, Source(self.pools[request.generate], (inbound,)), *further
 
         engine = GpuWorker(
             slot,
@@ -201,7 +217,7 @@ class Fleet:
                 spec.role,
                 pool,
                 int(software.max_sequences.value),
-                pools=(pool, self.dram, self.flash),
+                pools=(pool, *self._shared),
                 prefill_seconds=steps.prefill_seconds,
                 front_end_s=software.front_end_s.value,
             )
@@ -232,9 +248,17 @@ class Fleet:
             pool=pool,
             observed=self._observed(fast_gaps=True),
             on_finished=self._hooks.finished,
+            reads=partial(self._lpu_reads, math.ceil(self.model.active * spec.bytes_per_weight)),
         )
         self._add(slot, spec, chip.device, engine)
         self.places.append(Place(slot, spec.role, pool, spec.slots))
+
+    def _lpu_reads(self, weight_bytes: int, context: int, passes: int) -> tuple[int, int]:
+        """Bytes that so many passes of one request read from SRAM: every pass the weights that a token is multiplied with, and the KV so far."""
+        model = self.model
+        layer = model.kv_bytes_per_token(self._scenario.bytes_per_kv_value) // model.layers
+        kv = layer * (model.layers - model.window_layers) * grown(context, passes)
+        return weight_bytes * passes, kv + layer * model.window_layers * grown(context, passes, model.window)
 
     def _add(self, slot: int, spec: GpuSpec | LpuSpec, device: str, engine: GpuWorker | LpuWorker) -> None:
         engine.observed.stats.kv_total_blocks = engine.pool.capacity

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from emulators.catalogue import BYTES_PER_WEIGHT, Engine, GpuChip, Model
+from emulators.phases import grown
 from emulators.stats import Floats, Ints
 
 ACTIVATION_BYTES: Final = 2
@@ -100,8 +101,8 @@ class StepModel:
         for chunk, prefix in chunks:
             tokens += chunk
             full = prefix + chunk / 2
-            pairs += chunk * self._seen(full)
-            prefixes += self._seen(prefix)
+            pairs += chunk * self.seen(full)
+            prefixes += self.seen(prefix)
         arithmetic = self._arithmetic_s(tokens, pairs)
         return self._fixed_s(decoding, tokens) + max(arithmetic, self._streaming_s(tokens, prefixes), self.launch_s)
 
@@ -119,6 +120,21 @@ class StepModel:
         )
         return np.asarray(self._fixed_s(decoding, decoding) + np.maximum(bound, self.launch_s), np.float64)
 
+    def reads(self, tokens: int, attended: float) -> tuple[int, int]:
+        """Bytes of weights, and of KV, that a step of `tokens` tokens reads; `attended` is the K above, prefixes included."""
+        return round(self._weights_read(tokens)), round(self.kv_bytes_per_token * attended)
+
+    def run_reads(self, contexts: Ints, steps: int) -> tuple[int, int]:
+        """The same for so many steps that only decode: in whole bytes, so that it does not depend on how a run is divided."""
+        decoding = len(contexts)
+        weights = steps * round(self._weights_read(decoding))
+        kv = self.kv_bytes_per_token
+        within_kv = round(kv * self.window_share)
+        size = (kv - within_kv) * (steps * int(contexts.sum()) + decoding * (steps * (steps - 1) // 2))
+        if within_kv:
+            size += within_kv * sum(grown(context, steps, self.window) for context in contexts.tolist())
+        return weights, size
+
     def attended(self, contexts: Ints) -> float:
         """Tokens of context that a step reads for these sequences, a token in all layers counting 1."""
         total = float(contexts.sum())
@@ -131,7 +147,8 @@ class StepModel:
         """Time to compute so many prompt tokens, steps and attention left out: what a router can estimate."""
         return 2 * self.parameters * tokens / self.flops_per_s
 
-    def _seen(self, context: float) -> float:
+    def seen(self, context: float) -> float:
+        """The same for one sequence."""
         if not self.window_share:
             return context
         return context * (1 - self.window_share) + min(context, self.window) * self.window_share

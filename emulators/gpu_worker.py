@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from emulators import phases
 from emulators.admission import Admission
 from emulators.batch import Batch
 from emulators.blocks import BLOCK_TOKENS, blocks_for
@@ -88,6 +89,7 @@ class GpuWorker:
         self._prefilling: list[Request] = []
         self._batch = Batch()
         self._chunks: list[tuple[Request, int]] = []
+        self._chunk_reads = (0, 0)
         self._stepping = False
         self._decoding = False
         self._step_start_ns = 0
@@ -161,6 +163,12 @@ class GpuWorker:
             else:
                 self._ends = now + np.rint(seconds * 1e9).astype(np.int64).cumsum()
             self._plan_end(len(self._ends))
+        self.observed.phases.enter(now, self._phase())
+
+    def _phase(self) -> str:
+        if self._stepping:
+            return phases.PREFILL if self._chunks else phases.DECODE
+        return phases.TRANSFER if self._admission.fetching else phases.IDLE
 
     def _step_seconds(self, now: int) -> Floats:
         """How long the steps that are planned now take: one with prompts in it, or a run of those that only decode."""
@@ -169,6 +177,9 @@ class GpuWorker:
             decoding = self._batch.size if self._decoding else 0
             attended = self.model.attended(contexts) if decoding else 0.0
             chunks = [(tokens, request.computed) for request, tokens in self._chunks]
+            computed = decoding + sum(tokens for tokens, _ in chunks)
+            read = attended + sum(self.model.seen(prefix) for _, prefix in chunks)
+            self._chunk_reads = self.model.reads(computed, read)
             return self.model.seconds(decoding, attended, chunks) * self._noise.peek(1)
         steps = self._hold(now, min(RUN_STEPS, self._batch.least_left()))
         return self.model.run_seconds(contexts, steps) * self._noise.peek(steps)
@@ -198,9 +209,10 @@ class GpuWorker:
         if len(ends) > 1:
             observed.gaps.extend((ends - starts)[1:].repeat(batch.size))
         observed.stats.generation_tokens += batch.size * len(ends)
-        batch.advance(len(ends), int(ends[-1]))
         if not self._chunks:
             observed.steps(batch.size, len(ends))
+            observed.reads.add(*self.model.run_reads(batch.kv, len(ends)))
+        batch.advance(len(ends), int(ends[-1]))
         self._settled = steps
 
     def _end_step(self, planned: int) -> None:
@@ -225,6 +237,7 @@ class GpuWorker:
                     self._sample_first(now, start, request)
             observed.prefilled_tokens += prefilled
             observed.steps(decoded + prefilled, 1)
+            observed.reads.add(*self._chunk_reads)
             self._chunks = []
         for request in finished:
             self._finish(now, request)

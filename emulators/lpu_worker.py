@@ -13,6 +13,7 @@ from heapq import heappop, heappush
 
 import numpy as np
 
+from emulators import phases
 from emulators.blocks import BLOCK_TOKENS, blocks_for
 from emulators.gpu_worker import GpuWorker
 from emulators.journal import Journal, tier_code
@@ -37,7 +38,7 @@ class _Running:
 
 class LpuWorker:
     """One group of chips with one compiled model. `gap_ns` gives the time of a pass for the context that a request may reach, `slots` is how many
-    requests are in the pipeline at most."""
+    requests are in the pipeline at most, `reads` the bytes of weights and of KV that so many passes read from a context on."""
 
     def __init__(
         self,
@@ -51,10 +52,11 @@ class LpuWorker:
         pool: Pool,
         observed: Observed,
         on_finished: Callable[[Request], None],
+        reads: Callable[[int, int], tuple[int, int]],
     ) -> None:
         self.slot, self.pool, self.observed, self.slots, self._gap_ns = slot, pool, observed, slots, gap_ns
         self._loop, self._journal, self._clock = loop, journal, clock
-        self._on_finished = on_finished
+        self._on_finished, self._reads = on_finished, reads
         self._tier_code = tier_code(pool.tier)
         self._waiting: deque[tuple[Request, GpuWorker]] = deque()
         self._arriving = 0
@@ -94,6 +96,8 @@ class LpuWorker:
             self._journal.phase(request.id, "queue", self.slot, self.pool.tier, request.queued_ns, now)
             size = missing * self.pool.block_bytes
             self._arriving += 1
+            if not self._running:
+                self.observed.phases.enter(now, phases.TRANSFER)
             arrived = partial(self._arrived, request, source, heappop(self._free), now, size)
             if size:
                 source.egress.send(self._loop, size, arrived)
@@ -106,6 +110,7 @@ class LpuWorker:
             self._journal.phase(request.id, "transfer", self.slot, self.pool.tier, start, now, bytes=size)
         source.let_go(request)
         self._arriving -= 1
+        self.observed.phases.enter(now, phases.DECODE)
         gap = self._gap_ns(request.prompt + request.limit)
         begin = self._clock.next_in_phase(now, slot * gap // self.slots, gap)
         running = _Running(request, slot, gap, begin + gap, request.output - 1)
@@ -138,6 +143,8 @@ class LpuWorker:
         self.pool.release(now, request.context.runs(0, held), full, request.most_blocks - held)
         self._journal.phase(request.id, "decode", self.slot, self.pool.tier, request.decoding_ns, now)
         self.observed.finished(now, request)
+        if not self._running:
+            self.observed.phases.enter(now, phases.TRANSFER if self._arriving else phases.IDLE)
         self._on_finished(request)
         self._admit()
 
@@ -160,6 +167,7 @@ class LpuWorker:
         gaps[0] = times[0] - request.last_ns
         self.observed.gaps.extend(gaps)
         self.observed.stats.generation_tokens += len(times)
+        self.observed.reads.add(*self._reads(request.prompt + at, len(times)))
         running.delivered = end
         request.produced = end + 1
         request.last_ns = int(times[-1])

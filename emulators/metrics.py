@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 
 from emulators import stats, vllm
 from emulators.emulation import Emulation, SimulatedWorker
+from emulators.energy import Account
 from emulators.events import Row
 
 _POOL_LABELS: Final = ("tier", "owner")
@@ -46,6 +47,7 @@ def _worker_families(emulation: Emulation, worker: SimulatedWorker) -> Iterator[
         yield from vllm.families(worker.stats, model=worker.model, block_tokens=block_tokens, created=emulation.created)
     else:
         yield from _own_families(emulation, worker)
+    yield from _energy(worker.account(emulation.cluster.now_ns))
 
 
 def _worker_info(worker: SimulatedWorker) -> Metric:
@@ -81,6 +83,36 @@ def _own_families(emulation: Emulation, worker: SimulatedWorker) -> Iterator[Met
     text = "Time between consecutive deliveries of a request."
     yield vllm.histogram("tokenyard_gap_seconds", text, {}, counted.histograms[stats.GAP], emulation.created)
     yield from _pools(emulation, worker.slot)
+
+
+def _energy(account: Account) -> Iterator[Metric]:
+    """Joules of two kinds, in families of their own. What is not known has no sample."""
+    seconds = CounterMetricFamily("tokenyard_phase_seconds", "Time of this worker by phase.", labels=("phase",))
+    drawn = CounterMetricFamily(
+        "tokenyard_drawn_joules",
+        "Energy that the chips of this worker drew, by phase; hosts and cooling apart.",
+        labels=("phase",),
+    )
+    for phase, time in account.seconds.items():
+        seconds.add_metric((phase,), time)
+        if (joules := account.drawn[phase]) is not None:
+            drawn.add_metric((phase,), joules)
+    yield seconds
+    yield drawn
+    read = CounterMetricFamily(
+        "tokenyard_step_read_bytes", "Bytes that steps read from this worker's memory.", labels=("tier", "what")
+    )
+    moved = CounterMetricFamily(
+        "tokenyard_step_movement_joules",
+        "Energy of that reading at the memory itself: part of what is drawn.",
+        labels=("tier", "what"),
+    )
+    for what, size in account.read.items():
+        read.add_metric((account.tier, what), size)
+        if (moving := account.movement[what]) is not None:
+            moved.add_metric((account.tier, what), moving)
+    yield read
+    yield moved
 
 
 def _router_families(emulation: Emulation) -> Iterator[Metric]:

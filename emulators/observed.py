@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from emulators import stats
 from emulators.kv import Pool
+from emulators.phases import Phases, Reads
 from emulators.request import Request
 from emulators.samples import Samples
 from emulators.stats import WorkerStats
@@ -12,7 +13,7 @@ from emulators.stats import WorkerStats
 class Observed:
     """One worker's `WorkerStats`, kept up to date; see `emulators.stats` for which worker notes what."""
 
-    __slots__ = ("gaps", "prefilled_tokens", "stats", "ttft")
+    __slots__ = ("gaps", "phases", "prefilled_tokens", "reads", "stats", "ttft")
 
     def __init__(self, *, fast_gaps: bool, keep: bool) -> None:
         self.stats = WorkerStats(histograms=stats.histograms(fast_gaps=fast_gaps))
@@ -20,6 +21,8 @@ class Observed:
         self.ttft = Samples(self.stats.histograms[stats.TTFT], keep=keep)
         self.prefilled_tokens = 0
         """Tokens computed in prefill chunks that have ended, recomputation included."""
+        self.phases = Phases()
+        self.reads = Reads()
 
     def steps(self, tokens: int, count: int) -> None:
         """So many steps of so many tokens each have ended."""

@@ -8,7 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from emulators.energy import moved
+from emulators.cost import per_million_tokens
+from emulators.energy import Account, moved
 from emulators.events import Row
 from emulators.kv import Pool
 from emulators.observed import Observed
@@ -24,13 +25,16 @@ def truth(
     pools: Iterable[Pool],
     router: Router,
     requests: Mapping[str, int],
+    accounts: Sequence[Account],
+    dollars_per_hour: float | None,
 ) -> Row:
     """`workers`: id, tier and notes of each, by slot; `requests`: counts, as they are to be said.
 
     `placements`: tokens by (worker, stage, tier). The rows of stage `decode` are primary and sum to the output tokens; those of stage `prefill` count
     tokens computed in prefill chunks that have ended, as the `prefill` phases do, `recomputed_tokens` of them having been admitted again after a preemption.
     `pools`: bytes since the start between this pool and others, and the energy of moving them at this memory (null without a figure); KV that a step reads or
-    writes is not in them, nor what is handed on from prefill to decode. `gaps`: a gap is the later delivery's worker's.
+    writes is not in them, nor what is handed on from prefill to decode. `energy`: by worker, the time and the drawn joules of its chips by phase, and what its steps
+    read from its memory with the joules of moving that: two kinds that are never added. `rent`: of all chips, per output token of all workers. `gaps`: a gap is the later delivery's worker's.
     """
     return {
         "now_ns": now_ns,
@@ -61,6 +65,19 @@ def truth(
             }
             for name, _, notes in workers
         ],
+        "energy": [
+            {
+                "worker": name,
+                "output_tokens": notes.stats.generation_tokens,
+                "phase_seconds": account.seconds,
+                "drawn_joules": account.drawn,
+                "tier": account.tier,
+                "read_bytes": account.read,
+                "movement_joules": account.movement,
+            }
+            for (name, _, notes), account in zip(workers, accounts, strict=True)
+        ],
+        "rent": _rent(now_ns, sum(notes.stats.generation_tokens for _, _, notes in workers), dollars_per_hour),
         "gaps": [{"worker": name, **distribution([notes.gaps])} for name, _, notes in workers],
         "ttft": [
             *({"worker": name, **distribution([notes.ttft])} for name, _, notes in workers),
@@ -80,6 +97,14 @@ def distribution(columns: Sequence[Samples]) -> Row:
         return {"n": 0, "p50_s": None, "p99_s": None, "max_s": None}
     p50, p99 = np.quantile(values, (0.5, 0.99)) / NS
     return {"n": len(values), "p50_s": float(p50), "p99_s": float(p99), "max_s": int(values.max()) / NS}
+
+
+def _rent(now_ns: int, tokens: int, dollars_per_hour: float | None) -> Row:
+    rate = tokens * NS / now_ns if now_ns else 0.0
+    return {
+        "usd_per_hour": dollars_per_hour,
+        "usd_per_million_output_tokens": per_million_tokens(dollars_per_hour, rate),
+    }
 
 
 def _placements(name: str, tier: str, notes: Observed) -> Iterable[Row]:

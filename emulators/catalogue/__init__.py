@@ -22,14 +22,15 @@ from emulators.catalogue.tables import (
     Link,
     LpuChip,
     Model,
+    Price,
     TpuChip,
     TrainiumChip,
     WseChip,
 )
 
 __all__ = [
-    "BYTES_PER_WEIGHT", "CatalogueError", "Chip", "Engine", "Figure", "GpuChip", "Link", "LpuChip", "Model", "TpuChip", "TrainiumChip", "WseChip",
-    "add", "added", "chips", "engines", "find", "gpu", "links", "lpu", "models", "named", "read",
+    "BYTES_PER_WEIGHT", "CatalogueError", "Chip", "Engine", "Figure", "GpuChip", "Link", "LpuChip", "Model", "Price", "TpuChip", "TrainiumChip", "WseChip",
+    "add", "added", "chips", "engines", "find", "gpu", "links", "lpu", "models", "named", "prices", "read",
 ]  # fmt: skip
 
 MAX_FILE_BYTES = 1 << 20
@@ -69,10 +70,16 @@ def links() -> dict[str, Link]:
     return read(_text("links"), Link, "link")
 
 
-def add(path: Path) -> None:
-    """Adds a user's tables for the life of the process: `[chip.NAME]`, `[model.NAME]`, `[engine.NAME]`, `[link.NAME]`.
+@cache
+def prices() -> dict[str, Price]:
+    """Price of one chip by the chip's name."""
+    return read(_text("prices"), Price, "price")
 
-    CatalogueError, with nothing added, if the file cannot be read or is above 1 MiB, a table is wrong, or a name is taken.
+
+def add(path: Path) -> None:
+    """Adds a user's tables for the life of the process: `[chip.NAME]`, `[model.NAME]`, `[engine.NAME]`, `[link.NAME]`, `[price.NAME]`.
+
+    CatalogueError, with nothing added, if the file cannot be read or is above 1 MiB, a table is wrong, or a name is taken; but a price replaces the one there is.
     """
     try:
         size = path.stat().st_size
@@ -86,16 +93,17 @@ def add(path: Path) -> None:
         "model": (models(), Model),
         "engine": (engines(), Engine),
         "link": (links(), Link),
+        "price": (prices(), Price),
     }
     tables_read = []
     for what, tables in _parsed(text, str(path)).items():
         if what not in known:
-            raise CatalogueError(f"{path}: [{what}] is none of [chip.NAME], [model.NAME], [engine.NAME], [link.NAME]")
+            raise CatalogueError(f"{path}: [{what}] is none of {', '.join(f'[{name}.NAME]' for name in known)}")
         if not isinstance(tables, dict):
             raise CatalogueError(f"{path}: {what} must be a table of tables, [{what}.NAME]")
         shipped, kind = known[what]
         for name in tables:
-            if name in shipped:
+            if name in shipped and what != "price":
                 raise CatalogueError(f"{path}: {what} {name!r} is in the catalogue already; take another name")
         tables_read.append((shipped, _converted(tables, kind, f"{path}: {what}")))
     for shipped, new in tables_read:

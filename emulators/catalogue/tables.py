@@ -229,6 +229,12 @@ class Engine(Table, frozen=True):
     arithmetic_factor: Figure | None = None
 
 
+class Price(Table, frozen=True):
+    """US dollars for one chip and hour."""
+
+    per_hour: Figure
+
+
 class Link(Table, frozen=True):
     """Bytes/s by the standard, bytes/s that transfers of KV get, seconds before the first byte."""
 

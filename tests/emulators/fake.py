@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from emulators.energy import Account, Drawn, Movement
 from emulators.events import BLOCK, DELIVERY, OCCUPANCY, Events, Row, Rows
 from emulators.stats import GAP, WorkerStats, histograms
 
@@ -22,6 +23,16 @@ class FakeWorker:
     chips: int
     model: str = "llama-3.1-8b"
     stats: WorkerStats = field(default_factory=WorkerStats)
+
+    def account(self, now_ns: int) -> Account:
+        busy = "decode" if self.device == "LPU" else "prefill"
+        return Account(
+            {busy: now_ns / 1e9, "idle": 1.5},
+            {busy: Drawn(7.0), "idle": None},
+            "HBM",
+            {"weights": 10_000, "kv": 200},
+            {"weights": Movement(2.5), "kv": None},
+        )
 
 
 def fake_workers() -> list[FakeWorker]:

@@ -21,6 +21,7 @@ from emulators.loop import Loop
 from emulators.lpu import DeviceClock, context_bucket
 from emulators.lpu_worker import LpuWorker
 from emulators.observed import Observed
+from emulators.phases import grown
 from emulators.randomness import generator
 from emulators.request import Request
 
@@ -37,6 +38,10 @@ def request(number: int, prompt: int, output: int, limit: int | None = None) -> 
     own = context(number)
     own.grow(prompt + output)
     return Request(f"r-{number}", number, 0, prompt, output, limit or output, own, ("interactive",))
+
+
+WEIGHTS, KV = 8_030_261_248, 131_072
+"""Bytes that a pass of the LPU reads of weights, and of KV for each token of context."""
 
 
 @cache
@@ -96,6 +101,7 @@ class Rig:
             pool=self.sram,
             observed=Observed(fast_gaps=True, keep=True),
             on_finished=hooks.finished,
+            reads=lambda context, passes: (WEIGHTS * passes, KV * grown(context, passes)),
         )
 
     def submit(self, time_ns: int, request: Request) -> Request:

@@ -1,9 +1,12 @@
 """Prices of fleets and of tokens."""
 
+from pathlib import Path
+
 import pytest
 
 from emulators import catalogue
-from emulators.cost import per_hour, per_million_tokens, prices
+from emulators.catalogue import prices
+from emulators.cost import per_hour, per_million_tokens
 
 
 def test_a_fleet_costs_what_its_chips_cost() -> None:
@@ -16,6 +19,14 @@ def test_a_chip_without_a_price_makes_the_sum_unknown() -> None:
     assert "Groq-3-LPU" in catalogue.chips()
     assert per_hour([("H100-SXM", 8), ("Groq-3-LPU", 8)]) is None
     assert per_million_tokens(None, 100.0) is None
+
+
+def test_a_user_says_what_a_chip_costs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('[price.H100-SXM]\nper_hour = { value = 1.5, source = "my contract", date = "2026-11" }\n')
+    monkeypatch.setitem(prices(), "H100-SXM", prices()["H100-SXM"])
+    catalogue.add(path)
+    assert per_hour([("H100-SXM", 8)]) == 12.0
 
 
 def test_tokens() -> None:

@@ -76,9 +76,23 @@ def gpu() -> dict[str, Metric]:
 
 
 def test_the_gpu_page_has_vllms_families_but_for_a_list(captured: dict[str, Metric], gpu: dict[str, Metric]) -> None:
-    own = {"tokenyard_emulated", "tokenyard_worker_info"}
+    own = {
+        "tokenyard_emulated", "tokenyard_worker_info", "tokenyard_phase_seconds", "tokenyard_drawn_joules", "tokenyard_step_read_bytes",
+        "tokenyard_step_movement_joules",
+    }  # fmt: skip
     assert gpu.keys() - own == captured.keys() - LEFT_OUT
     assert captured.keys() >= LEFT_OUT
+
+
+def test_joules_of_two_kinds_are_families_of_their_own(gpu: dict[str, Metric]) -> None:
+    def samples(name: str) -> dict[tuple[str, ...], float]:
+        return {tuple(s.labels.values()): s.value for s in gpu[name].samples if s.name == f"{name}_total"}
+
+    assert samples("tokenyard_phase_seconds")[("idle",)] == 1.5
+    # What is not known is not there.
+    assert samples("tokenyard_drawn_joules") == {("prefill",): 7.0}
+    assert samples("tokenyard_step_read_bytes") == {("HBM", "weights"): 10_000, ("HBM", "kv"): 200}
+    assert samples("tokenyard_step_movement_joules") == {("HBM", "weights"): 2.5}
 
 
 def test_types_help_and_labels_are_vllms(captured: dict[str, Metric], gpu: dict[str, Metric]) -> None:
