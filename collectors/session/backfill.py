@@ -13,6 +13,8 @@ from collectors.stats.earlier import Earlier
 from collectors.stats.figures import figure
 
 CELL_S: Final = 30
+MAX_CELLS: Final = 64
+"""The newest ones: a recording may come from anywhere, and tell of any time."""
 BACKFILLED: Final = 32
 """Added to a level of the timeline (`Frame.timeline`)."""
 _SECOND_NS: Final = 1_000_000_000
@@ -40,7 +42,7 @@ def backfill(told: Iterable[tuple[list[Earlier], bool]]) -> Backfill:
     for workers, emulated in told:
         for one in workers:
             _add(cells, one, emulated)
-    rows = tuple(_row(at, cell) for at, cell in sorted(cells.items()))
+    rows = tuple(_row(at, cell) for at, cell in sorted(cells.items())[-MAX_CELLS:])
     levels = {
         second: BACKFILLED + level
         for row in rows
@@ -55,7 +57,7 @@ def _add(cells: dict[int, _Cell], one: Earlier, emulated: bool) -> None:
         return
     cell_ns = CELL_S * _SECOND_NS
     first, last = int(one.begins_ns[0] // cell_ns), int(one.ends_ns[-1] // cell_ns)
-    numbers = np.arange(first, last + 1)
+    numbers = np.arange(max(first, last - MAX_CELLS), last + 1)
     middles = numbers * cell_ns + cell_ns // 2
     at = np.minimum(one.ends_ns.searchsorted(middles), len(one.ends_ns) - 1)
     inside = (one.begins_ns[at] < middles) & (middles <= one.ends_ns[at])

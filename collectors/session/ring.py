@@ -3,14 +3,76 @@
 import zlib
 from bisect import bisect_right
 from collections import deque
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, Generic, TypeVar
 
 import msgspec
 
-from collectors.model.frame import Frame
+from collectors.model.frame import Frame, JitterRow, PlacementRow, TargetRow, TierRow, WorkerRow
+
+Row = TypeVar("Row")
+
+
+class _Rows(msgspec.Struct, Generic[Row], array_like=True, frozen=True):
+    """Rows of several Frames, each object once, and which of them each Frame has."""
+
+    rows: tuple[Row, ...]
+    places: tuple[tuple[int, ...], ...]
+
+
+class _Chunk(msgspec.Struct, array_like=True, frozen=True):
+    """Frames without the rows of what there are hundreds of in a large fleet: most of them are the same objects from tick to tick."""
+
+    frames: tuple[Frame, ...]
+    targets: _Rows[TargetRow]
+    workers: _Rows[WorkerRow]
+    tiers: _Rows[TierRow]
+    placements: _Rows[PlacementRow]
+    jitter: _Rows[JitterRow]
+
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(tuple[Frame, ...]).decode
+_decode = msgspec.msgpack.Decoder(_Chunk).decode
+
+
+def _pack(frames: Sequence[Frame]) -> bytes:
+    bare = [
+        msgspec.structs.replace(frame, targets=(), workers=(), tiers=(), placements=(), jitter=()) for frame in frames
+    ]
+    return _encode(
+        _Chunk(
+            tuple(bare),
+            _once([frame.targets for frame in frames]),
+            _once([frame.workers for frame in frames]),
+            _once([frame.tiers for frame in frames]),
+            _once([frame.placements for frame in frames]),
+            _once([frame.jitter for frame in frames]),
+        )
+    )
+
+
+def _unpack(data: bytes) -> tuple[Frame, ...]:
+    it = _decode(data)
+    every = zip(
+        it.frames, *(_each(one) for one in (it.targets, it.workers, it.tiers, it.placements, it.jitter)), strict=True
+    )
+    return tuple(
+        msgspec.structs.replace(
+            frame, targets=targets, workers=workers, tiers=tiers, placements=placements, jitter=jitter
+        )
+        for frame, targets, workers, tiers, placements, jitter in every
+    )
+
+
+def _once(tuples: Sequence[tuple[Row, ...]]) -> _Rows[Row]:
+    known: dict[int, tuple[int, Row]] = {}
+    places = tuple(tuple(known.setdefault(id(row), (len(known), row))[0] for row in rows) for rows in tuples)
+    return _Rows(tuple(row for _, row in known.values()), places)
+
+
+def _each(it: _Rows[Row]) -> list[tuple[Row, ...]]:
+    return [tuple(it.rows[place] for place in places) for places in it.places]
+
 
 CHUNK_FRAMES: Final = 4
 """Frames compressed together: one second of ticks, which differ little from each other."""
@@ -30,7 +92,7 @@ class Ring:
         self._open.append(frame)
         if len(self._open) < CHUNK_FRAMES:
             return
-        chunk = zlib.compress(_encode(self._open), 1)
+        chunk = zlib.compress(_pack(self._open), 1)
         self._chunks.append((self._open[0].time_ns, chunk))
         self._open = []
         self.bytes += len(chunk)
@@ -80,5 +142,5 @@ class Ring:
     def _frames(self, index: int) -> tuple[Frame, ...]:
         chunk = self._chunks[index][1]
         if self._last is None or self._last[0] is not chunk:
-            self._last = (chunk, _decode(zlib.decompress(chunk)))
+            self._last = (chunk, _unpack(zlib.decompress(chunk)))
         return self._last[1]

@@ -64,9 +64,9 @@ class Target:
         return Batch(self.name, time_ns, (*parts, Samples(np.array(values))))
 
 
-def observed(seed: int, seconds: int = 90) -> list[Frame]:
+def observed(seed: int, seconds: int = 90, fleet: int = 5) -> list[Frame]:
     rng = random.Random(seed)
-    targets = [Target(f"t-{index}", rng) for index in range(5)]
+    targets = [Target(f"t-{index}", rng) for index in range(fleet)]
     session, frames = Session("virtual"), []
     for tick in range(seconds * 4):
         for target in targets:

@@ -6,6 +6,7 @@ from collectors.model.frame import Frame
 from collectors.session.clock import TICK_NS
 from collectors.session.ring import Ring
 from collectors.session.session import Session
+from tests.session.test_kept import observed
 
 
 def frames(count: int) -> list[Frame]:
@@ -57,3 +58,15 @@ def test_the_oldest_go_when_the_bytes_are_used_up() -> None:
     oldest = ring.at(0)
     assert oldest is not None
     assert oldest.time_ns == span[0]
+
+
+def test_rows_of_a_fleet_come_back_equal_and_are_kept_once_a_second() -> None:
+    seen = observed(1, 10, 40)
+    ring, apart = Ring(), Ring()
+    for frame in seen:
+        ring.append(frame)
+        apart.append(msgspec.msgpack.decode(msgspec.msgpack.encode(frame), type=Frame))
+    assert len(seen[-1].workers) == 40
+    assert all(ring.at(frame.time_ns) == frame for frame in seen)
+    assert ring.bytes < 0.9 * apart.bytes
+    assert ring.at(seen[-1].time_ns) == apart.at(seen[-1].time_ns)
