@@ -209,3 +209,23 @@ def test_nothing_of_nothing_is_no_rate() -> None:
     assert row.prompt_tokens.state is State.ZERO
     assert row.hit_rate.rate.state is State.UNSAMPLED
     assert np.isfinite(row.residual_tokens.value or 0)
+
+
+def test_the_unit_of_a_hit_rate_is_what_was_counted() -> None:
+    page = (
+        'vllm:prompt_tokens_total{{engine="0"}} {}\n'
+        'vllm:kv_offload_tiering_chunk_queries_total{{engine="0",tier="1:fs"}} {}\n'
+        'vllm:kv_offload_tiering_chunk_hits_total{{engine="0",tier="1:fs"}} {}\n'
+    )
+    _, frame = fed((page.format(0, 0, 0), "v:1", 1), (page.format(500, 40, 30), "v:1", 30))
+    (rate,) = (row.hit_rate for row in frame.tiers if isinstance(row.hit_rate, HitRate))
+    assert (rate.unit, rate.hits.value, rate.of.value, rate.rate.value) == ("blocks", 30, 40, 0.75)
+    assert rate.population == "blocks that were looked for"
+    assert rate.preempted is None
+
+
+def test_look_ups_of_a_shared_cache_are_no_tokens() -> None:
+    page = "total_get_nums_ {}\nmem_cache_hit_nums_ {}\nmaster_key_count 5\nmaster_total_capacity_bytes 1000\n"
+    _, frame = fed((page.format(0, 0), "m:1", 1), (page.format(8, 6), "m:1", 30))
+    (rate,) = (row.hit_rate for row in frame.tiers if isinstance(row.hit_rate, HitRate))
+    assert (rate.unit, rate.rate.value, rate.tiers) == ("lookups", 0.75, (Tier.DRAM,))
