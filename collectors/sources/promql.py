@@ -28,7 +28,7 @@ from collectors.wire.safe import safe_text
 POLL_S: Final = 5.0
 """Targets are seldom scraped more often than every 10 to 15 s."""
 DISCOVER_S: Final = 60.0
-"""How often the server is asked which metrics there are."""
+"""How often the server is asked which metrics there are, once it has any for us; before, every time."""
 LOOK_BACK_S: Final = 90
 """Asked for at first: a window of the statistics, and what may be on its way."""
 OVERLAP_S: Final = 10
@@ -113,7 +113,8 @@ class PromqlSource:
         return None
 
     async def _discover(self, server_s: float) -> None:
-        if self._discovered_s is not None and 0.0 <= server_s - self._discovered_s < DISCOVER_S:
+        found_s = self._discovered_s if self._plan.names else None
+        if found_s is not None and 0.0 <= server_s - found_s < DISCOVER_S:
             return
         names, warnings = await self._api.names(server_s - LONGEST_S, server_s)
         self._warnings |= dict.fromkeys(warnings)

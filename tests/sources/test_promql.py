@@ -129,6 +129,17 @@ async def test_only_metrics_that_some_back_end_knows_are_asked_for() -> None:
     assert {batch.source for batch in seen.batches} == {"prom", "a:1 via prom"}
 
 
+async def test_a_server_that_has_only_just_been_started_is_asked_again_soon() -> None:
+    double, seen = Double(), Seen()
+    async with serving(double.handler) as server, HttpClient() as client:
+        source = PromqlSource("prom", server.url, client)
+        await source.step(100 * SECOND_NS, seen)
+        double.now_s += 5
+        double.scraped(engine(1), double.now_s - 1, "a:1")
+        await source.step(105 * SECOND_NS, seen)
+    assert list(dict.fromkeys(batch.source for batch in seen.batches)) == ["prom", "a:1 via prom"]
+
+
 async def test_a_server_with_nothing_for_us_says_so() -> None:
     double = Double()
     double.scraped(b"go_goroutines 5\n", double.now_s - 1, "b:1")
