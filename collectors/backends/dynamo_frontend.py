@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from collectors.backends.dynamo_workers import from_decimal, role, worker_id
-from collectors.backends.mapping import Draft, Op, Rule, families, rules
+from collectors.backends.mapping import Draft, Rule, families, rules
 from collectors.model.signals import Kind, Series, Signal, WorkerFacts
 from collectors.model.vocabulary import Role, Tier
 from collectors.wire.exposition import SampleKey
@@ -120,10 +120,12 @@ def add(draft: Draft, keys: Sequence[SampleKey], name: str) -> None:
         elif rule := _RULES.get(key.name):
             draft.take(index, key, one, rule, worker=name, label=_label(key, one))
             if key.name == _FINISHED and one.get("status") == "error":
-                draft.take(index, key, one, Rule(Signal.REQUEST_ERRORS, Kind.COUNTER), worker=name)
+                # Of another type than the others: `cancelled`, where the client went away.
+                rule = Rule(Signal.REQUEST_ERRORS, Kind.COUNTER, label=one.get("error_type", ""))
+                draft.take(index, key, one, rule, worker=name)
             elif key.name == _CACHED and (prompt := prompts.get(one.get("model", ""))) is not None:
                 metric = f"{_PROMPT} - {_CACHED}"
-                draft.derive(Op.MINUS, prompt, index, Series(Signal.PROMPT_TOKENS_COMPUTED, Kind.COUNTER, name, metric))
+                draft.difference(prompt, index, Series(Signal.PROMPT_TOKENS_COMPUTED, Kind.COUNTER, name, metric))
         elif rule := _ALONE.get(key.name):
             if key.name == _ROUTED_TOKENS:
                 draft.take(index, key, one, _QUERIES, worker=name)

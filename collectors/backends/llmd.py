@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from collections.abc import Mapping as Table
 from typing import Final, NamedTuple
 
-from collectors.backends.mapping import Backend, Draft, Mapping, Op, Rule, families, rules
+from collectors.backends.mapping import Backend, Draft, Mapping, Rule, families, rules
 from collectors.backends.reach import Aspect, Hint, Reach, always, lacks
 from collectors.model.signals import Kind, Series, Signal, WorkerFacts
 from collectors.model.vocabulary import Role, Tier
@@ -167,7 +167,7 @@ def _map(keys: Sequence[SampleKey], target: str) -> Mapping:
             draft.take(index, key, labels, rule, worker=worker, label=_label(name, labels))
         if name == _CACHED and (prompt := prompts.get(key.labels)) is not None:
             metric = f"{keys[prompt].name} - {key.name}"
-            draft.derive(Op.MINUS, prompt, index, Series(Signal.PROMPT_TOKENS_COMPUTED, Kind.COUNTER, worker, metric))
+            draft.difference(prompt, index, Series(Signal.PROMPT_TOKENS_COMPUTED, Kind.COUNTER, worker, metric))
     return draft.mapping()
 
 

@@ -38,7 +38,6 @@ class Op(Enum):
     """What makes one figure of two that the page has; without a quotient (0/0, x/0) there is none: NaN."""
 
     PLUS = np.add
-    MINUS = np.subtract
     TIMES = np.multiply
     OVER = np.divide
 
@@ -262,6 +261,12 @@ class Draft:
     def derive(self, op: Op, left: int, right: int, series: Series, scale: float = 1.0) -> None:
         """`left op right`, times `scale`, of the page's values at these indexes. `series.metric` tells the formula."""
         self._derived.setdefault(op, []).append((left, right, scale, series))
+
+    def difference(self, left: int, right: int, series: Series) -> None:
+        """The counter of `series` grows as those of the page at these indexes grow apart. `series.metric` tells the formula."""
+        self._take += [left, right]
+        self._scale += [1.0, 1.0]
+        self._taken += [series, msgspec.structs.replace(series, less=True)]
 
     def said(self) -> dict[str, dict[Signal, str]]:
         """What has been taken from the page so far, by worker: the signals, and under which name each was said first."""

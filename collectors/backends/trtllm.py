@@ -119,7 +119,7 @@ def add(draft: Draft, keys: Sequence[SampleKey], worker: str) -> None:
         draft.take(index, key, labels, _RULES[name], worker=worker, tier=tier, label=label)
     if plain.issuperset((_PROMPT, _CACHED)):
         series = Series(Signal.PROMPT_TOKENS_COMPUTED, _COUNTER, worker, f"{_PROMPT} - {_CACHED}")
-        draft.derive(Op.MINUS, at[_PROMPT], at[_CACHED], series)
+        draft.difference(at[_PROMPT], at[_CACHED], series)
     if plain.issuperset((_BLOCKS, _BLOCK_TOKENS)):
         series = Series(Signal.KV_CAPACITY_TOKENS, _GAUGE, worker, f"{_BLOCKS} * {_BLOCK_TOKENS}", Tier.HBM)
         draft.derive(Op.TIMES, at[_BLOCKS], at[_BLOCK_TOKENS], series)

@@ -215,6 +215,9 @@ class Series(msgspec.Struct, frozen=True):
     """Of a transfer out of `tier`: where to."""
     label: str = ""
     """The stage, reason or kind, in the back end's own words, where a signal is told apart by it."""
+    less: bool = False
+    """A counter to be taken off the other one of the same signal and metric. A server may count the two at different moments of a request: their
+    difference itself is no counter, for it may fall."""
 
 
 def is_formula(metric: str) -> bool:

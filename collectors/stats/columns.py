@@ -43,6 +43,7 @@ class _Column(NamedTuple):
     metric: str
     kind: Kind
     le: float
+    less: bool
 
 
 class Columns:
@@ -54,26 +55,28 @@ class Columns:
     def __init__(self, series: tuple[Series, ...] = ()) -> None:
         self.size = len(series)
         gauges: dict[_Column, list[int]] = {}
-        groups: dict[tuple[Key, str, bool], dict[_Column, list[int]]] = {}
+        groups: dict[tuple[Key, str, bool, bool], dict[_Column, list[int]]] = {}
         keys: dict[Key, Key] = {}
         for position, one in enumerate(series):
             column = _column(one, keys)
             if one.kind is Kind.GAUGE:
                 gauges.setdefault(column, []).append(position)
             elif one.kind is Kind.COUNTER:
-                groups.setdefault((column.key, one.metric, False), {}).setdefault(column, []).append(position)
+                groups.setdefault((column.key, one.metric, False, one.less), {}).setdefault(column, []).append(position)
             elif one.kind is Kind.COUNT or (one.kind is Kind.BUCKET and one.le is not None and one.le == one.le):
-                groups.setdefault((column.key, _family(one), True), {}).setdefault(column, []).append(position)
+                groups.setdefault((column.key, _family(one), True, False), {}).setdefault(column, []).append(position)
         self._gauge_positions, self._gauge_columns = _gather(list(gauges.values()))
         self.gauges: dict[Key, int] = {}
         for number, (column, positions) in enumerate(gauges.items()):
             if len(positions) == 1 or column.key.signal not in NOT_ADDABLE:
                 self.gauges.setdefault(column.key, number)
         self.counters: dict[Key, int] = {}
+        self.less: dict[Key, int] = {}
+        """What is to be taken off a counter."""
         self.histograms: dict[Key, HistogramColumns] = {}
         ordered: list[tuple[_Column, list[int]]] = []
         sizes = []
-        for (key, _metric, is_histogram), members in groups.items():
+        for (key, _metric, is_histogram, less), members in groups.items():
             # Bounds first, ascending; a count (without a bound) last.
             rows = sorted(members.items(), key=lambda row: (row[0].kind is Kind.COUNT, row[0].le))
             start, stop = len(ordered), len(ordered) + len(rows)
@@ -83,7 +86,7 @@ class Columns:
                 if bounds.size and bounds[-1] == np.inf:
                     self.histograms.setdefault(key, HistogramColumns(bounds, slice(start, stop)))
             else:
-                self.counters.setdefault(key, start)
+                (self.less if less else self.counters).setdefault(key, start)
             ordered.extend(rows)
             sizes.append(len(rows))
         self._count_positions, self._count_columns = _gather([positions for _, positions in ordered])
@@ -137,7 +140,7 @@ class Columns:
 def _column(one: Series, keys: dict[Key, Key]) -> _Column:
     le = one.le if one.kind is Kind.BUCKET and one.le is not None else 0.0
     key = Key(one.worker, one.signal, one.tier, one.owner, one.to, one.label)
-    return _Column(keys.setdefault(key, key), _family(one), one.kind, le)
+    return _Column(keys.setdefault(key, key), _family(one), one.kind, le, one.less)
 
 
 def _family(one: Series) -> str:

@@ -153,12 +153,18 @@ class ScrapedStats:
             return Increase(None, None, State.ABSENT, None)
         if self._gauges is None:
             return Increase(None, None, State.UNSAMPLED, None)
-        if self._history.latest[column] < 0:
+        less = self._columns.less.get(key)
+        columns = [column] if less is None else [column, less]
+        if any(self._history.latest[one] < 0 for one in columns):
             return Increase(None, None, State.NAN, heard_ns)
-        grown = self._history.increase(slice(column, column + 1), tick_ns - window_ns, tick_ns)
-        if grown is None:
+        window = tick_ns - window_ns, tick_ns
+        grown = self._history.increase(slice(column, column + 1), *window)
+        off = None if less is None else self._history.increase(slice(less, less + 1), *window)
+        if grown is None or (less is not None and off is None):
             return Increase(None, None, State.ABSENT, heard_ns)
-        value = int(grown[0][0])
+        value = int(grown[0][0]) - (0 if off is None else int(off[0][0]))
+        if value < 0:  # what is taken off was counted in the window, what it is taken off before it
+            return Increase(None, None, State.ABSENT, heard_ns)
         return Increase(value, grown[1] / 1e9, self._state(tick_ns, value == 0), heard_ns)
 
     def total(self, tick_ns: int, key: Key) -> Reading:

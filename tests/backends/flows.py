@@ -23,5 +23,9 @@ def owned(page: str, target: str = "target") -> dict[Owned, list[float]]:
     found: dict[Owned, list[float]] = {}
     for one, value in zip(known.mapping.series, known.found.tolist(), strict=True):
         if one.kind in (Kind.COUNTER, Kind.GAUGE):
-            found.setdefault((one.worker, one.owner, one.signal, one.tier, one.to, one.label), []).append(value)
+            key = (one.worker, one.owner, one.signal, one.tier, one.to, one.label)
+            if one.less:
+                found[key][-1] -= value
+            else:
+                found.setdefault(key, []).append(value)
     return found

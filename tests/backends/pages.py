@@ -46,5 +46,8 @@ def read(page: str, target: str = "target") -> Read:
         else:
             assert series.le is None
             key = (series.worker, series.signal, series.kind, series.tier, series.owner)
-            known.values.setdefault(key, []).append(value)
+            if series.less:
+                known.values[key][-1] -= value
+            else:
+                known.values.setdefault(key, []).append(value)
     return known

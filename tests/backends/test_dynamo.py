@@ -334,9 +334,12 @@ def test_errors_are_finished_requests_too() -> None:
         "# TYPE dynamo_frontend_requests_total counter\n"
         'dynamo_frontend_requests_total{model="m",status="success",error_type=""} 5\n'
         'dynamo_frontend_requests_total{model="m",status="error",error_type="internal"} 2\n'
+        'dynamo_frontend_requests_total{model="m",status="error",error_type="cancelled"} 4\n'
     )
-    assert known.total("requests_finished_total") == 7
-    assert known.total("request_errors_total") == 2
+    assert known.total("requests_finished_total") == 11
+    found = zip(known.mapping.series, known.found.tolist(), strict=True)
+    errors = {one.label: value for one, value in found if one.signal is Signal.REQUEST_ERRORS}
+    assert errors == {"internal": 2, "cancelled": 4}  # by clients, which is not the server's fault
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,11 @@ def said(text: str) -> Found:
     found: Found = {}
     for series, value in zip(known.mapping.series, known.found.tolist(), strict=True):
         assert (series.worker, series.owner) == (EPP, "")
-        if series.kind is not Kind.BUCKET:
-            found.setdefault((series.signal, series.kind, series.label), []).append(value)
+        key = (series.signal, series.kind, series.label)
+        if series.less:
+            found[key][-1] -= value
+        elif series.kind is not Kind.BUCKET:
+            found.setdefault(key, []).append(value)
     return found
 
 

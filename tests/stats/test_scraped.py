@@ -11,7 +11,7 @@ from collectors.model.vocabulary import Provenance, State, Tier
 from collectors.stats import figures
 from collectors.stats.buckets import BucketMismatchError
 from collectors.stats.columns import Key
-from collectors.stats.scraped import LayoutError, Reading, ScrapedStats, merged
+from collectors.stats.scraped import Increase, LayoutError, Reading, ScrapedStats, merged
 from collectors.stats.sketch import Estimate
 
 SECOND = 1_000_000_000
@@ -359,3 +359,16 @@ def test_a_bucket_that_comes_to_a_histogram_did_not_begin_at_zero() -> None:
     stats = fed(buckets(1.0), [7.0, 9.0, 0.0, 9.0])
     came(stats, buckets(1.0, 2.0), [7.0, 8.0, 9.0, 0.0, 9.0], 1)
     assert stats.histogram(2 * SECOND, WINDOW, TTFT).buckets is None
+
+
+def test_the_difference_of_two_counters_is_no_counter() -> None:
+    """Seen on Dynamo: a prompt is counted when it comes, what of it was cached later, so that their difference falls; nothing was reset."""
+    computed = Series(Signal.PROMPT_TOKENS_COMPUTED, Kind.COUNTER, "w", "prompt - cached")
+    cached = Series(Signal.PROMPT_TOKENS_COMPUTED, Kind.COUNTER, "w", "prompt - cached", less=True)
+    key = Key("w", Signal.PROMPT_TOKENS_COMPUTED)
+    stats = fed((computed, cached), [0, 0], [96, 0], [96, 80], [192, 80], [192, 160])
+    assert stats.increase(5 * SECOND, WINDOW, key).value == 192 - 160
+    restarted = fed((computed, cached), [960, 800], [1056, 880], [96, 80])
+    assert restarted.increase(3 * SECOND, WINDOW, key).value == 96 + 96 - 80 - 80
+    late = fed((computed, cached), [96, 0], [96, 80])
+    assert late.increase(2 * SECOND, WINDOW, key) == Increase(None, None, State.ABSENT, SECOND)
