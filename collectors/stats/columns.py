@@ -96,7 +96,7 @@ class Columns:
         """Of the counter columns: 64 bits tell them from those of another layout."""
         self.keys = tuple(dict.fromkeys([*self.gauges, *self.counters, *self.histograms]))
         """Everything that can be asked for, in the page's order within each kind."""
-        self.metrics = {key: name for key, name, _ in reversed(groups)}
+        self.metrics = {key: name for key, name, *_ in reversed(groups)}
         self.metrics |= {column.key: column.metric for column in reversed(gauges)}
         """What the page calls each, or the formula by which it was made."""
         of_signal: dict[Signal, list[Key]] = {}

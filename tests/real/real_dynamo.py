@@ -1,8 +1,10 @@
 """NVIDIA Dynamo with mocked engines: a frontend with a KV router; workers of two ranks; prefill and decode workers; one that is killed in mid-stream."""
 
+import asyncio
 import contextlib
 import json
 import random
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +16,7 @@ import pytest
 
 from collectors.backends.dynamo_workers import serving, worker_id
 from collectors.model.signals import Signal
-from collectors.model.vocabulary import Role, TargetStatus, Tier
+from collectors.model.vocabulary import Role, State, TargetStatus, Tier
 from collectors.sources.kv_events import KvEventsSource
 from collectors.wire.kv_discovery import KvEndpoint
 from tests.real import models
@@ -206,22 +208,48 @@ def roles(seen: Observed) -> dict[str, Role]:
     return {name: row.role for name, row in seen.workers().items()}
 
 
-async def test_two_workers_of_two_ranks(cluster: Make, tmp_path: Path) -> None:
-    made = cluster([], [], ranks=2)
-    ids = made.ids("backend")
-    sources = [
-        KvEventsSource(f"events {n} {one.rank}", "", one)
-        for n, mocker in enumerate(made.mockers)
+def events(made: Cluster, ids: Sequence[str]) -> list[KvEventsSource]:
+    """A source for each publisher; `ids` are the workers' ids in the order of the mockers."""
+    return [
+        KvEventsSource(f"events {name} {one.rank}", name, one)
+        for name, mocker in zip(ids, made.mockers, strict=True)
         for one in mocker.events
     ]
-    async with observing(tmp_path / "seen.tyard", made.targets, *sources[:0]) as seen:
-        await seen.up(3)
+
+
+def said_ids(mocker: Mocker) -> str:
+    """The worker's id as its page spells it, in hexadecimal, in decimal."""
+    with urlopen(f"http://{mocker.target}/metrics", timeout=5) as response:
+        found = re.search(rb'worker_id="([0-9a-f]+)"', response.read())
+    assert found is not None
+    return str(int(found[1], 16))
+
+
+async def test_two_workers_of_two_ranks(cluster: Make, tmp_path: Path) -> None:
+    made = cluster([], [], ranks=2)
+    ids = [said_ids(one) for one in made.mockers]
+    assert sorted(ids) == sorted(made.ids("backend"))  # which spells them in decimal
+    async with observing(tmp_path / "seen.tyard", made.targets, *events(made, ids)) as seen:
+        await seen.up(3 + 4)
         done = await load(made.url, models.NAME, requests(60, every_s=0.1))
-        await seen.sampled()
+        frame = await seen.sampled()
         check_totals(seen, made, done)
         expected = {worker_id(one, str(rank)): Role.AGGREGATED for one in ids for rank in (0, 1)}
         assert roles(seen) == {f"{made.frontend}/frontend": Role.ROUTER, **expected}
-        assert by_worker(done, "decode").keys() <= expected.keys()
+        served = by_worker(done, "decode")
+        assert served.keys() <= expected.keys()
+        for name, mocker in zip(ids, made.mockers, strict=True):
+            for rank in (0, 1):
+                worker = worker_id(name, str(rank))
+                answered = [one for one in done.answers if worker in by_worker(Load([one], 0.0), "decode")]
+                n, _, _ = seen.quantiles(mocker.target, worker, Signal.TTFT)
+                assert n == len(answered)  # the engine's own count of its requests
+        held = {row.owner: row.used_bytes for row in frame.tiers if row.tier is Tier.HBM}
+        for worker in served:
+            # Each of its prompts is six whole blocks, and some of them are the same.
+            assert held[worker].value is not None
+            assert (held[worker].value or 0) > 0
+            assert held[worker].estimate is not True
 
 
 async def test_prefill_and_decode_workers(cluster: Make, tmp_path: Path) -> None:
@@ -237,12 +265,55 @@ async def test_prefill_and_decode_workers(cluster: Make, tmp_path: Path) -> None
             worker_id(prefill): Role.PREFILL,
             **{worker_id(one): Role.DECODE for one in decoders},
         }
-        served = by_worker(done, "decode")
-        assert set(served) <= {worker_id(one) for one in decoders}
-        print(served, by_worker(done, "prefill"))
-        # Each worker's page is found by the id of the other spelling.
-        for mocker in made.mockers:
-            status, body = mocker.health()
-            assert serving(status, body)
-        for row in seen.targets().values():
-            assert row.status is TargetStatus.UP
+        assert set(by_worker(done, "decode")) == {worker_id(one) for one in decoders}
+        assert set(by_worker(done, "prefill")) == {worker_id(prefill)}
+        # Their health says 503 while they serve; they are up.
+        said = [mocker.health() for mocker in made.mockers]
+        assert all(serving(status, body) for status, body in said)
+        assert {row.status for row in seen.targets().values()} == {TargetStatus.UP}
+
+
+async def test_a_decode_worker_killed_in_mid_stream(cluster: Make, tmp_path: Path) -> None:
+    """Its requests go on elsewhere: no token is lost or counted twice, and the frontend's count of migrations is ours."""
+    made = cluster(*[["--speedup-ratio", "0.2"]] * 2)
+    ids = [said_ids(one) for one in made.mockers]
+    async with observing(tmp_path / "seen.tyard", made.targets) as seen:
+        await seen.up(3)
+        loading = asyncio.create_task(load(made.url, models.NAME, requests(8, tokens=120)))
+        frontend = f"{made.frontend}/frontend"
+        await seen.until(
+            lambda frame: {row.id: row.running.value or 0 for row in frame.workers}.get(worker_id(ids[0]), 0) > 0,
+            "the worker has something to do",
+        )
+        await asyncio.to_thread(made.mockers[0].server.kill)
+        done = await loading
+        gone = made.mockers[0].target
+        await seen.until(lambda _: seen.targets()[gone].status is TargetStatus.DOWN, "its page is gone")
+        await seen.sampled()
+        assert [answer.error for answer in done.answers] == [""] * 8
+        assert [answer.output_tokens for answer in done.answers] == [120] * 8
+        assert seen.total(made.frontend, frontend, Signal.GENERATION_TOKENS) == 8 * 120
+        assert sum(seen.placed("decode").values()) == 8 * 120
+        moved = seen.totals(made.frontend, frontend, Signal.MIGRATIONS)
+        assert sum(moved.values()) >= 1, moved
+        row = seen.workers()[worker_id(ids[0])]
+        assert row.running.state in (State.STALE, State.ABSENT), row.running
+
+
+async def test_an_aborted_request(cluster: Make, tmp_path: Path) -> None:
+    """The frontend counts what it passed on until then, and the request among those that ended."""
+    made = cluster(["--speedup-ratio", "0.2"])
+    gone, stays = requests(2, tokens=200)
+    gone = Request(0.0, gone.prompt, 200, body=WORKER_IDS, abort_after=10)
+    async with observing(tmp_path / "seen.tyard", made.targets) as seen:
+        await seen.up(2)
+        done = await load(made.url, models.NAME, [gone, stays])
+        await seen.until(lambda frame: all(not row.running.value for row in frame.workers), "nothing runs")
+        await seen.sampled()
+        assert done.answers[0].finish == "gone"
+        tokens = seen.total(made.frontend, f"{made.frontend}/frontend", Signal.GENERATION_TOKENS)
+        assert tokens is not None
+        assert 10 + 200 <= tokens < 400
+        frontend = f"{made.frontend}/frontend"
+        assert seen.total(made.frontend, frontend, Signal.REQUESTS_FINISHED) == 2
+        assert seen.totals(made.frontend, frontend, Signal.REQUEST_ERRORS) == {"cancelled": 1}

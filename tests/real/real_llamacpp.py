@@ -1,7 +1,6 @@
 """llama.cpp's server: two slots, a queue, a prompt cache, a client that goes away, a server that is killed."""
 
 import asyncio
-import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,28 +10,15 @@ from collectors.model.signals import Signal
 from collectors.model.vocabulary import State, TargetStatus, Tier
 from tests.real import models
 from tests.real.driver import Request, load
+from tests.real.llamacpp import EXACT, llamacpp, prompts
 from tests.real.observed import observing
-from tests.real.peers import CACHE, Server, answers, environment, free_port, running
-
-SERVE = Path(__file__).with_name("llama_server.py")
-EXACT = {"ignore_eos": True}
+from tests.real.peers import Server, answers
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str]]:
-    python = environment("llamacpp", "xllamacpp==2026.10.11549", "gguf==0.19.0") / "python"
-    model = models.gguf(python, CACHE / "models" / "tiny.gguf")
-    port = free_port()
-    log = tmp_path_factory.mktemp("llamacpp") / "server.log"
-    made = Server(log, python, SERVE, model, str(port), "2", "4096")
-    with running(made, lambda: answers(f"http://127.0.0.1:{port}/health"), "llama.cpp"):
-        yield made, f"127.0.0.1:{port}"
-
-
-def prompts(seed: int, count: int, tokens: int = 200) -> list[list[int]]:
-    """Of bytes that are text by themselves, so that each token is an event."""
-    source = random.Random(seed)
-    return [[source.randrange(40, 90) for _ in range(tokens)] for _ in range(count)]
+    with llamacpp(tmp_path_factory.mktemp("llamacpp")) as made:
+        yield made
 
 
 async def test_tokens_are_those_that_the_client_got(server: tuple[Server, str], tmp_path: Path) -> None:
