@@ -174,9 +174,11 @@ class ScrapedStats:
             return Reading(None, State.ABSENT, None)
         if self._gauges is None:
             return Reading(None, State.UNSAMPLED, None)
-        value = int(self._history.latest[column])
-        if value < 0:
+        latest, less = self._history.latest, self._columns.less.get(key)
+        value, off = int(latest[column]), 0 if less is None else int(latest[less])
+        if not 0 <= off <= value:
             return Reading(None, State.NAN, self._time_ns)
+        value -= off
         return Reading(value, self._state(tick_ns, value == 0), self._time_ns)
 
     def kinds(self, key: Key) -> tuple[Kind, ...]:

@@ -75,9 +75,9 @@ def serve(log: Path, *arguments: str) -> Vllm:
     )  # PyPI's torchvision does not load beside a PyTorch for CPUs
     model = models.hugging_face(CACHE / "models" / "tiny")
     port, events, replay = free_port(), free_port(RANKS), free_port(RANKS)
-    published = (
+    published = (  # to an address without a star it would connect
         '{"enable_kv_cache_events":true,"publisher":"zmq","topic":"kv-events",'
-        f'"endpoint":"tcp://127.0.0.1:{events}","replay_endpoint":"tcp://127.0.0.1:{replay}"}}'
+        f'"endpoint":"tcp://*:{events}","replay_endpoint":"tcp://*:{replay}"}}'
     )
     server = Server(
         log,

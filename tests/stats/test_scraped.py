@@ -368,6 +368,7 @@ def test_the_difference_of_two_counters_is_no_counter() -> None:
     key = Key("w", Signal.PROMPT_TOKENS_COMPUTED)
     stats = fed((computed, cached), [0, 0], [96, 0], [96, 80], [192, 80], [192, 160])
     assert stats.increase(5 * SECOND, WINDOW, key).value == 192 - 160
+    assert stats.total(5 * SECOND, key).value == 192 - 160
     restarted = fed((computed, cached), [960, 800], [1056, 880], [96, 80])
     assert restarted.increase(3 * SECOND, WINDOW, key).value == 96 + 96 - 80 - 80
     late = fed((computed, cached), [96, 0], [96, 80])
