@@ -4,6 +4,7 @@ A page that tells the same level itself is left its word; bytes are never made o
 """
 
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
@@ -14,6 +15,10 @@ from collectors.session.tier_levels import BLOCKS, TOKENS
 from collectors.stats.figures import absent, figure
 from collectors.stats.fleet import PoolKey
 from collectors.stats.residency import Resident
+
+NEVER_READ: Final = (
+    "blocks stored in the window that no faster tier of the worker took from here since, by blocks stored"
+)
 
 
 def with_residents(rows: dict[PoolKey, TierRow], sources: Iterable[SourceState], tick_ns: int) -> None:
@@ -43,7 +48,19 @@ def _filled(row: TierRow, pool: Resident, source: SourceState, tick_ns: int) -> 
         stored_per_s=stored,
         evicted_per_s=removed,
         promoted_per_s=promoted,
+        unread=msgspec.UNSET if pool.written is None else _unread(pool.written, source),
     )
+
+
+def _unread(written: tuple[int, int], source: SourceState) -> Figure:
+    """Share of what was stored in the window that was never read; always an estimate."""
+    unread, stored = written
+    if not stored:
+        return absent(emulated=source.emulated, state=State.UNSAMPLED, heard_ns=source.heard_ns)
+    share = figure(
+        unread / stored, Provenance.DERIVED, emulated=source.emulated, heard_ns=source.heard_ns, n=stored, unit="ratio"
+    )
+    return msgspec.structs.replace(share, estimate=True, formula=NEVER_READ)
 
 
 def _used(row: TierRow, pool: Resident, source: SourceState, heard_ns: int | None) -> Figure:

@@ -1,7 +1,7 @@
 """Which KV blocks are where: an index of a source's pools, kept from blocks stored and removed, and how many moved in the window.
 
-Said twice is said once. What a block was stored for cannot be told from this: no event says that a block was hit, so what is written and never read is not
-known here. All that shows of reading is promotion: a block that a slower tier of the worker holds is stored in a faster one (or was computed anew).
+Said twice is said once. No event says that a block was hit: all that shows of reading is promotion, a block that a slower tier of the worker holds is stored in
+a faster one (or was computed anew). So what was written and never read is known about, and only of tiers that have a faster one above them.
 """
 
 from typing import Final, NamedTuple
@@ -14,6 +14,7 @@ from collectors.stats.block_set import ABSENT, BlockSet, Hashes
 from collectors.stats.fleet import PoolKey
 from collectors.stats.sketch import Bools, Index, Ints
 from collectors.stats.slots import SECOND_NS, Tally
+from collectors.stats.unread import Unread
 
 MAX_BLOCKS: Final = 1 << 22
 """Of one source (50 MB). Further blocks are not counted, and what is counted is an estimate then."""
@@ -35,6 +36,8 @@ class Resident(NamedTuple):
     stored: int
     removed: int
     promoted: int
+    written: tuple[int, int] | None
+    """(never read, stored) blocks of the window; None for a pool that no faster one of its worker reads from."""
 
 
 class _Pool:
@@ -44,6 +47,7 @@ class _Pool:
         self.in_tokens = False
         self.overflowed = False
         self.flows: Tally[str] = Tally("")
+        self.unread = Unread()
 
     @property
     def key(self) -> PoolKey:
@@ -51,7 +55,7 @@ class _Pool:
 
 
 class Residency:
-    """The window is that of whole seconds, [ceil(T − window_s), T), from the first inventory on. How rows were split into parts matters to `promoted` only."""
+    """The window is that of whole seconds, [ceil(T − window_s), T), from the first inventory on. How rows were split into parts matters to `promoted` and `written` only."""
 
     def __init__(self, window_s: int = 60) -> None:
         self._window_ns = window_s * SECOND_NS
@@ -62,7 +66,7 @@ class Residency:
     @property
     def nbytes(self) -> int:
         """What the index takes in memory, but for what Python needs for itself."""
-        return sum(pool.held.nbytes for pool in self._pools.values())
+        return sum(pool.held.nbytes + pool.unread.nbytes for pool in self._pools.values())
 
     def inventory(self, part: Inventory, time_ns: int) -> None:
         """`time_ns`, here and below, is that of the batch. A pool that is left out is forgotten."""
@@ -92,6 +96,7 @@ class Residency:
         found = {}
         for key, pool in self._pools.items():
             pool.flows.expire(first)
+            pool.unread.expire(first)
             flows, held = pool.flows.sums(), pool.held
             found[key] = Resident(
                 worker=pool.info.worker,
@@ -102,6 +107,7 @@ class Residency:
                 stored=flows.get("stored", 0),
                 removed=flows.get("removed", 0),
                 promoted=flows.get("promoted", 0),
+                written=pool.unread.sums() if self._is_read(pool) else None,
             )
         return found
 
@@ -134,6 +140,8 @@ class Residency:
         there[begins] = before != ABSENT
         arrived, left = stored & ~there, ~stored & there
         promoted = self._slower(pool, np.unique(hashes[arrived])) if second is not None else 0
+        if second is not None and self._is_read(pool):
+            pool.unread.store(second, np.unique(hashes[arrived]))
         after = _sizes_said(np.flatnonzero(begins), stored, sizes, before)
         new = self._admitted(pool, stays & (before == ABSENT))
         put = new | (stays & (before != ABSENT) & (after != before))
@@ -155,14 +163,22 @@ class Residency:
         return new & (np.cumsum(new) <= room)
 
     def _slower(self, pool: _Pool, hashes: Hashes) -> int:
-        """How many of these blocks a slower tier of the worker held before this part."""
+        """How many of these blocks a slower tier of the worker held before this part; from there they were read."""
         if pool.info.worker is None or pool.info.tier not in SPEED or not len(hashes):
             return 0
         held = np.zeros(len(hashes), np.bool_)
         for other in self._pools.values():
             if other.info.worker == pool.info.worker and SPEED.get(other.info.tier, 0) > SPEED[pool.info.tier]:
-                held |= other.held.sizes(hashes) != ABSENT
+                there = other.held.sizes(hashes) != ABSENT
+                other.unread.read(hashes[there])
+                held |= there
         return int(np.count_nonzero(held))
+
+    def _is_read(self, pool: _Pool) -> bool:
+        """Whether a faster tier of the same worker is counted too, so that reading would show."""
+        worker, speed = pool.info.worker, SPEED.get(pool.info.tier, 0)
+        others = (one.info for one in self._pools.values() if one.info.worker == worker)
+        return worker is not None and any(SPEED.get(one.tier, speed) < speed for one in others)
 
 
 def _sizes_said(starts: Index, stored: Bools, sizes: Ints, before: Ints) -> Ints:

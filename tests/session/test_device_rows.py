@@ -3,6 +3,7 @@
 import msgspec
 
 from collectors.model.batch import Batch, Inventory
+from collectors.model.frame import Frame
 from collectors.model.signals import DeviceFacts
 from collectors.model.vocabulary import Device, State
 from collectors.recording.codec import compress, pack, unpack
@@ -116,3 +117,25 @@ def test_a_worker_of_another_number_of_chips_runs_on_some_of_them() -> None:
     for text, name in ((page, "node-1:8000"), (dcgm(), "node-1:9400")):
         session.feed(scrape(text, name, SECOND))
     assert [row.workers for row in session.tick(2 * SECOND).devices] == [(), ()]
+
+
+def test_a_recording_of_devices_and_engines_gives_the_same_frames() -> None:
+    pages = [fixture(f"vllm/{name}.metrics.txt") for name in ("idle", "under_load", "after_load")]
+    seen = [scrape(page, "node-1:8000", second * SECOND) for second, page in enumerate(pages, 1)]
+    seen += [scrape(dcgm(joules=second), "node-1:9400", second * SECOND) for second in (1, 2, 3)]
+    seen.sort(key=lambda batch: batch.time_ns)
+
+    def frames(batches: list[Batch]) -> list[Frame]:
+        session, made, left = Session("virtual"), [], list(batches)
+        for tick in range(1, 20):
+            while left and left[0].time_ns < tick * SECOND // 4:
+                session.feed(left.pop(0))
+            made.append(session.tick(tick * SECOND // 4))
+        return made
+
+    live = frames(seen)
+    replayed = frames([item for item in unpack(compress(pack(seen))) if isinstance(item, Batch)])
+    assert live == replayed
+    assert live[-1].devices
+    assert live[-1].prompts
+    assert not isinstance(live[-1].workers[0].power_watts, msgspec.UnsetType)

@@ -91,6 +91,20 @@ def test_events_alone_make_rows_of_tiers() -> None:
     assert [one.state for one in (hbm.active_bytes, hbm.capacity_bytes, hbm.hit_tokens)] == [State.ABSENT] * 3
 
 
+def test_what_was_written_and_never_read_is_an_estimate() -> None:
+    parts = KvParts("t", 0)
+    rows = tiers(
+        batch(0, *said(parts, stored(1), stored(1, medium="CPU"), past=True)),
+        batch(4, *said(parts, stored(5, 6, medium="CPU"))),
+        batch(5, *said(parts, stored(5))),
+    )
+    unread = rows["t/0 DRAM"].unread
+    assert isinstance(unread, Figure)
+    assert (unread.value, unread.n, unread.estimate) == (0.5, 2, True)
+    assert isinstance(unread.formula, str)
+    assert rows["t/0 HBM"].unread is msgspec.UNSET
+
+
 def test_blocks_of_unknown_size_are_counted_as_blocks() -> None:
     rows = tiers(batch(0, *said(KvParts("t", 0), stored(1, 2, size=0, medium="CPU"), stored(3, medium="CPU"))))
     used = rows["t/0 DRAM"].used_bytes

@@ -116,7 +116,7 @@ def test_pools_that_are_emptied_in_between(parts: list[list[Row]]) -> None:
 def test_how_rows_were_split_into_parts_does_not_matter_to_what_is_resident(rows: list[Row], at: int) -> None:
     whole, split = fed(rows).tick(2 * SECOND), fed(rows[:at], rows[at:]).tick(2 * SECOND)
     for key, found in whole.items():
-        assert found._replace(promoted=0) == split[key]._replace(promoted=0)
+        assert found._replace(promoted=0, written=None) == split[key]._replace(promoted=0, written=None)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.sets(st.integers(0, 2**64 - 1), max_size=20)), max_size=12), st.data())
@@ -158,6 +158,29 @@ def test_tiers_are_apart_and_a_move_up_is_a_promotion() -> None:
 def test_what_leaves_a_tier_in_the_part_in_which_it_comes_to_another_was_there() -> None:
     assert now(fed(stores(1, 1), [*removes(1, 1), *stores(0, 1)])).promoted == 1
     assert now(fed([*stores(1, 1), *stores(0, 1)])).promoted == 0
+
+
+def test_what_no_faster_tier_took_was_never_read() -> None:
+    index = fed(stores(1, 1, 2, 3), stores(0, 2), removes(0, 2), stores(0, 2, 9))
+    assert now(index, DRAM).written == (2, 3)
+    assert now(index).written is None, "nothing reads from the fastest tier that would show"
+    index.blocks(part(removes(1, 1)), SECOND)
+    assert now(index, DRAM).written == (2, 3), "what was evicted unread stays unread"
+    index.blocks(part(stores(1, 1)), 2 * SECOND)
+    assert now(index, DRAM, 3 * SECOND).written == (3, 4)
+    index.blocks(part(stores(0, 1)), 3 * SECOND)
+    assert now(index, DRAM, 4 * SECOND).written == (1, 4), "a block is read wherever in the window it was stored"
+    assert now(index, DRAM, 63 * SECOND).written == (0, 0)
+
+
+def test_a_block_that_comes_to_two_tiers_at_once_was_not_read() -> None:
+    assert now(fed([*stores(1, 1), *stores(0, 1)]), DRAM).written == (1, 1)
+
+
+def test_what_was_stored_in_the_past_is_not_of_the_window() -> None:
+    index = fed(stores(0, 7))
+    index.blocks(part(stores(1, 1, 2), past=True), SECOND)
+    assert now(index, DRAM).written == (0, 0)
 
 
 def test_a_block_of_unknown_size_leaves_the_number_of_blocks() -> None:
