@@ -28,6 +28,12 @@ def fed(*pages: tuple[str, str, int], at_s: int = 60) -> tuple[Session, Frame]:
     return session, session.tick(at_s * SECOND)
 
 
+def at_zero(page: str) -> str:
+    """The same page before anything happened."""
+    lines = (line.rpartition(" ")[0] + " 0" if line and line[0] != "#" else line for line in page.splitlines())
+    return "\n".join(lines) + "\n"
+
+
 def fixture(name: str) -> str:
     """A captured page, without the dots of an excerpt."""
     text = (Path(FIXTURES) / name).read_text()

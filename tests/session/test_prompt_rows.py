@@ -20,7 +20,7 @@ from collectors.model.batch import (
 from collectors.model.frame import Frame, HitRate
 from collectors.model.vocabulary import Device, Role, State, TargetStatus, Tier
 from collectors.session.session import Session
-from tests.session.pages import SECOND, fed, fixture
+from tests.session.pages import SECOND, at_zero, fed, fixture
 
 GPUS = (
     WorkerInfo(0, "gpu-0/0", Role.AGGREGATED, Device.GPU),
@@ -163,11 +163,10 @@ def test_a_hit_rate_is_flagged_while_requests_are_preempted() -> None:
 
 
 def test_what_was_worked_out_from_the_other_parts_is_no_check() -> None:
-    page = fixture("dynamo/frontend_under_load.metrics.txt")
-    _, frame = fed((page, "fe:8000", 1), (fixture("dynamo/frontend_after_load.metrics.txt"), "fe:8000", 50))
+    page = fixture("dynamo/frontend_after_load.metrics.txt")
+    _, frame = fed((at_zero(page), "fe:8000", 1), (page, "fe:8000", 50))
     row = next(row for row in frame.prompts if row.worker == "fe:8000/frontend")
-    assert row.prompt_tokens.value
-    assert row.computed_tokens.value
+    assert (row.prompt_tokens.value, row.computed_tokens.value) == (37_862, 3_078)
     assert row.residual_tokens.state is State.ABSENT
 
 
@@ -194,8 +193,7 @@ def test_a_tier_that_appears_between_two_pages_leaves_the_check_open() -> None:
 
 def test_a_router_page_tells_what_it_believed_and_what_came_of_it() -> None:
     page = fixture("dynamo/frontend_after_load.metrics.txt")
-    idle = "\n".join(line.rpartition(" ")[0] + " 0" if line and line[0] != "#" else line for line in page.splitlines())
-    _, frame = fed((f"{idle}\n", "fe:8000", 1), (page, "fe:8000", 50))
+    _, frame = fed((at_zero(page), "fe:8000", 1), (page, "fe:8000", 50))
     (row,) = frame.reuse
     assert row.router == "fe:8000/frontend"
     assert [row.prompt_tokens.value, row.available_tokens.value, row.captured_tokens.value] == [37862, 35232, 33936]
