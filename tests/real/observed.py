@@ -159,10 +159,10 @@ async def observing(file: Path, targets: Sequence[str], *others: Source) -> Asyn
     """Watches the targets, and other sources, and records what it sees to `file`, until left. At last the recording is replayed: it ends as the watch did."""
     clock = LiveClock()
     writer = Writer(file, clock=clock.kind, version="test-real")
-    seen = Observed(writer)
+    seen, session = Observed(writer), Session(clock.kind)
     async with HttpClient() as client:
         sources = [*open_targets(targets, client), *others]
-        observation = Observation(Session(clock.kind), sources, clock, seen.look, seen)
+        observation = Observation(session, sources, clock, seen.look, seen)
         live = asyncio.create_task(observation.live())
         try:
             yield seen
@@ -173,7 +173,8 @@ async def observing(file: Path, targets: Sequence[str], *others: Source) -> Asyn
             writer.close()
     assert writer.error is None, writer.error
     assert seen.frame is not None
-    assert replayed(file) == json.loads(json.dumps(snapshot(seen.frame, clock="replay")))
+    last = snapshot(seen.frame, session.signals(seen.frame.time_ns), clock="replay")
+    assert replayed(file) == json.loads(json.dumps(last))
 
 
 def replayed(file: Path) -> dict[str, Any]:
