@@ -1,0 +1,256 @@
+"""What an event of an OpenAI-style stream says: whether it brings output, of how many tokens, by which worker, and how it ended. Pure.
+
+Chat and text completions. Text is never decoded, let alone kept: whether there is any is read off its JSON. An event is not a token: several may be in one, or
+none; where the server does not count them, nobody does.
+"""
+
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+from collectors.wire.sse import Event
+
+DONE: Final = b"[DONE]"
+_NOTHING: Final = frozenset({b"", b"null", b'""', b"[]", b"{}"})
+_ABSENT: Final = Raw(b"")
+_LARGEST: Final = 2**53
+_Count = Annotated[int, Meta(ge=0, le=_LARGEST)]
+
+
+class Workers(Struct, frozen=True):
+    """As Dynamo's `nvext.worker_id` names them, `id/rank`; empty where it does not. After a migration it goes on naming the first one (observed, 1.6.1)."""
+
+    prefill: str = ""
+    decode: str = ""
+
+
+class Times(Struct, frozen=True):
+    """Seconds as the server says (reported, not measured), None where it does not: Groq's `usage`, Cerebras' `time_info`, Dynamo's `nvext.timing`, vLLM's `metrics`."""
+
+    queue_s: float | None = None
+    prefill_s: float | None = None
+    decode_s: float | None = None
+
+
+class Said(Struct, frozen=True):
+    """What one event says. `understood` is false where it is neither a chunk nor an error nor the end: whatever it brings is not known."""
+
+    understood: bool = True
+    content: bool = False
+    """Output for the reader: text, reasoning, a tool call, token ids. A chunk of nothing but a role is none."""
+    tokens: int | None = None
+    """Output tokens since the last event with content, where that can be told; None beside `content`: unknown."""
+    choice: int = 0
+    finish: str = ""
+    error: str | None = None
+    """Sent in mid-stream, inside a response of status 200."""
+    model: str = ""
+    workers: Workers | None = None
+    times: Times | None = None
+    prompt_tokens: int | None = None
+    cached_tokens: int | None = None
+    output_tokens: int | None = None
+    """Of the response so far, all choices together, as `usage` has it."""
+    done: bool = False
+
+
+class _Delta(Struct):
+    content: Raw = _ABSENT
+    reasoning: Raw = _ABSENT
+    reasoning_content: Raw = _ABSENT
+    refusal: Raw = _ABSENT
+    tool_calls: Raw = _ABSENT
+    function_call: Raw = _ABSENT
+    audio: Raw = _ABSENT
+
+
+class _Choice(Struct):
+    index: Annotated[int, Meta(ge=0, le=127)] = 0
+    delta: _Delta | None = None
+    text: Raw = _ABSENT
+    finish_reason: str | None = None
+    token_ids: list[int] | None = None
+    logprobs: Raw = _ABSENT
+
+
+class _Usage(Struct):
+    completion_tokens: _Count = 0
+    prompt_tokens: _Count | None = None
+    prompt_tokens_details: Raw = _ABSENT
+    queue_time: Raw = _ABSENT
+    prompt_time: Raw = _ABSENT
+    completion_time: Raw = _ABSENT
+
+
+class _Chunk(Struct):
+    choices: list[_Choice] | None = None
+    usage: _Usage | None = None
+    model: str | None = None
+    error: Raw = _ABSENT
+    nvext: Raw = _ABSENT
+    time_info: Raw = _ABSENT
+    metrics: Raw = _ABSENT
+
+
+_CHUNK: Final = msgspec.json.Decoder(_Chunk)
+_MALFORMED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class StreamReader:
+    """Reads the events of one response, in order: what `usage` counts are sums, of which the difference belongs to the event."""
+
+    def __init__(self) -> None:
+        self._counted = 0
+        """Output tokens that `usage` had counted at the last event with content."""
+        self._uncounted = False
+        """Whether content came without `usage` since: the next difference belongs to several events."""
+
+    def read(self, event: Event) -> Said:
+        """Never raises: what cannot be read is not understood."""
+        data = event.data
+        if data is None:
+            self._uncounted = True
+            return Said(understood=False)
+        if data.strip() == DONE:
+            return Said(done=True)
+        try:
+            chunk = _CHUNK.decode(data)
+        except _MALFORMED:
+            if event.name == b"error":
+                return Said(error=_message(data))
+            self._uncounted = True
+            return Said(understood=False)
+        if bytes(chunk.error) not in _NOTHING:
+            return Said(error=_message(bytes(chunk.error)))
+        if event.name == b"error":
+            return Said(error=_message(data))
+        if chunk.choices is None and chunk.usage is None:
+            return Said(understood=False)
+        return self._said(chunk)
+
+    def _said(self, chunk: _Chunk) -> Said:
+        choices, usage = chunk.choices or [], chunk.usage
+        spoken = [choice for choice in choices if _has_content(choice)]
+        first = spoken[0] if spoken else choices[0] if choices else None
+        return Said(
+            content=bool(spoken),
+            tokens=self._tokens(spoken, usage) if spoken else None,
+            choice=first.index if first else 0,
+            finish=next((choice.finish_reason for choice in choices if choice.finish_reason), ""),
+            model=chunk.model or "",
+            workers=_workers(chunk.nvext),
+            times=_times(chunk),
+            prompt_tokens=usage.prompt_tokens if usage else None,
+            cached_tokens=_cached(usage) if usage else None,
+            output_tokens=usage.completion_tokens if usage else None,
+        )
+
+    def _tokens(self, spoken: list[_Choice], usage: _Usage | None) -> int | None:
+        """By the difference in `usage`, which also counts tokens that were held back; else by what the chunk lists."""
+        grown = None
+        if usage is not None:
+            grown = usage.completion_tokens - self._counted
+            if self._uncounted or grown <= 0:
+                grown = None
+            self._counted, self._uncounted = usage.completion_tokens, False
+        else:
+            self._uncounted = True
+        if grown is not None:
+            return grown
+        listed = [_listed(choice) for choice in spoken]
+        return None if None in listed else sum(count for count in listed if count)
+
+
+def _has_content(choice: _Choice) -> bool:
+    if bytes(choice.text) not in _NOTHING or choice.token_ids:
+        return True
+    delta = choice.delta
+    return delta is not None and any(
+        bytes(said) not in _NOTHING
+        for said in (
+            delta.content,
+            delta.reasoning,
+            delta.reasoning_content,
+            delta.refusal,
+            delta.tool_calls,
+            delta.function_call,
+            delta.audio,
+        )
+    )
+
+
+def _listed(choice: _Choice) -> int | None:
+    """Tokens that the chunk lists: by their ids, or a log probability each. None where it does not."""
+    if choice.token_ids:
+        return len(choice.token_ids)
+    logprobs = _object(choice.logprobs)
+    listed = logprobs.get("content") or logprobs.get("tokens")
+    return len(listed) if isinstance(listed, list) and listed else None
+
+
+def _cached(usage: _Usage) -> int | None:
+    found = _object(usage.prompt_tokens_details).get("cached_tokens")
+    return found if isinstance(found, int) and not isinstance(found, bool) and 0 <= found <= _LARGEST else None
+
+
+def _workers(nvext: Raw) -> Workers | None:
+    named = _object(nvext).get("worker_id")
+    if not isinstance(named, dict):
+        return None
+    found = Workers(_worker(named, "prefill"), _worker(named, "decode"))
+    return found if found.prefill or found.decode else None
+
+
+def _worker(named: dict[str, Any], role: str) -> str:
+    """Ids are 64-bit integers, and none is ever a float."""
+    worker, rank = named.get(f"{role}_worker_id"), named.get(f"{role}_dp_rank", 0)
+    return f"{worker}/{rank}" if _is_id(worker) and _is_id(rank) else ""
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 64
+
+
+def _times(chunk: _Chunk) -> Times | None:
+    usage, info, timing = chunk.usage, _object(chunk.time_info), _object(_object(chunk.nvext).get("timing"))
+    metrics = _object(chunk.metrics)
+    found = Times()
+    if usage is not None and bytes(usage.queue_time) not in _NOTHING:
+        found = Times(*(_number(_value(raw)) for raw in (usage.queue_time, usage.prompt_time, usage.completion_time)))
+    elif info:
+        found = Times(*(_number(info.get(name)) for name in ("queue_time", "prompt_time", "completion_time")))
+    elif timing:
+        found = Times(*(_number(timing.get(name), 1e3) for name in ("prefill_wait_time_ms", "prefill_time_ms")))
+    elif metrics:
+        found = Times(_number(metrics.get("queue_time_ms"), 1e3), None, _number(metrics.get("generation_time_ms"), 1e3))
+    return None if found == Times() else found
+
+
+def _number(value: object, per_s: float = 1.0) -> float | None:
+    fits = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e12
+    return float(value) / per_s if fits else None  # type: ignore[arg-type]
+
+
+def _value(raw: Raw) -> object:
+    try:
+        return msgspec.json.decode(raw) if raw else None
+    except _MALFORMED:
+        return None
+
+
+def _object(value: object) -> dict[str, Any]:
+    """The value, or the JSON of one, where that is an object; else an empty one."""
+    found = _value(value) if isinstance(value, Raw) else value
+    return found if isinstance(found, dict) else {}
+
+
+def _message(data: bytes) -> str:
+    """What an error says, as it came: its message, or the first of its text."""
+    try:
+        found = msgspec.json.decode(data)
+    except _MALFORMED:
+        return data[:200].decode("utf-8", "replace")
+    while isinstance(found, dict):
+        found = found.get("message") or found.get("error") or found.get("type") or ""
+    return str(found)[:200]
