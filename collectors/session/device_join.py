@@ -38,14 +38,14 @@ class Users:
     """Workers by the key of the device that they run on, as far as hosts tell; worked out again only when anybody came or went."""
 
     def __init__(self) -> None:
-        self._known: tuple[list[tuple[DeviceFacts, ...]], list[tuple[str, str, int]]] = ([], [])
+        self._known: tuple[list[tuple[DeviceFacts, ...]], list[tuple[Place, int]]] = ([], [])
         self._found: dict[str, tuple[str, ...]] = {}
 
     def of(self, workers: Iterable[Worker], sources: Iterable[SourceState]) -> dict[str, tuple[str, ...]]:
         told = [(source.name, source.inventory.devices) for source in sources if source.inventory.devices]
         if not told:
             return {}
-        places = [(one.info.id, one.target, one.info.chips) for one in workers if one.runs_tokens]
+        places = [(_place(one), one.info.chips) for one in workers if one.runs_tokens]
         known = ([devices for _, devices in told], places)
         if known != self._known:
             self._known, self._found = known, _users(told, places)
@@ -53,25 +53,34 @@ class Users:
 
 
 def _users(
-    told: Iterable[tuple[str, tuple[DeviceFacts, ...]]], workers: Iterable[tuple[str, str, int]]
+    told: Iterable[tuple[str, tuple[DeviceFacts, ...]]], places: Iterable[tuple[Place, int]]
 ) -> dict[str, tuple[str, ...]]:
     """Where a page calls its host otherwise than its target does, either name will do. A worker of another number of chips than its host has devices runs on
-    some of them, nobody says which."""
+    some of them, nobody says which; unless it is told."""
     by_host: dict[str, list[DeviceFacts]] = {}
+    everywhere: list[DeviceFacts] = []
     for source, devices in told:
         own = host_of(target_of(source))
+        everywhere += devices
         for facts in devices:
             for host in {facts.host, own}:
                 by_host.setdefault(_bucket(host), []).append(msgspec.structs.replace(facts, host=host))
     users: dict[str, dict[str, None]] = {}
-    for worker, target, chips in workers:
-        place = Place(worker, host=host_of(target_of(target)))
-        found = join(by_host.get(_bucket(place.host), ()), [place]).devices.get(worker, ())
-        keys = dict.fromkeys(found)
-        if keys and chips in (0, len(keys)):
+    for place, chips in places:
+        near = [*by_host.get(_bucket(place.host), ()), *(everywhere if place.pod or place.gpus else ())]
+        keys = join(near, [place]).devices.get(place.worker, ())
+        if place.pod or place.gpus or chips in (0, len(keys)):
             for key in keys:
-                users.setdefault(key, {})[worker] = None
+                users.setdefault(key, {})[place.worker] = None
     return {key: tuple(names) for key, names in users.items()}
+
+
+def _place(worker: Worker) -> Place:
+    """What the labels of its target say: `host` or `node`, `gpus` (numbers or UUIDs, with commas), `pod`; else the target's own host."""
+    labels = worker.info.labels
+    gpus = tuple(gpu for one in labels.get("gpus", "").split(",") if (gpu := one.strip()))
+    host = labels.get("host") or labels.get("node") or host_of(target_of(worker.target))
+    return Place(worker.info.id, host=host, gpus=gpus, pod=labels.get("pod", ""))
 
 
 def _bucket(host: str) -> str:

@@ -139,3 +139,25 @@ def test_a_recording_of_devices_and_engines_gives_the_same_frames() -> None:
     assert live[-1].devices
     assert live[-1].prompts
     assert not isinstance(live[-1].workers[0].power_watts, msgspec.UnsetType)
+
+
+def test_labels_of_a_target_say_where_it_runs() -> None:
+    session = Session("virtual")
+    for name, labels in (
+        ("10.1.0.1:8000", {"host": "node-1", "gpus": "0"}),
+        ("10.1.0.2:8000", {"gpus": "GPU-node-1-1"}),
+    ):
+        batch = scrape(VLLM, name, SECOND)
+        told = [
+            msgspec.structs.replace(
+                part, workers=tuple(msgspec.structs.replace(one, labels=labels) for one in part.workers)
+            )
+            if isinstance(part, Inventory)
+            else part
+            for part in batch.parts
+        ]
+        session.feed(msgspec.structs.replace(batch, parts=tuple(told)))
+    session.feed(scrape(dcgm(), "10.0.0.9:9400", SECOND))
+    frame = session.tick(2 * SECOND)
+    assert [row.workers for row in frame.devices] == [("10.1.0.1:8000/0",), ("10.1.0.2:8000/0",)]
+    assert [row.power_watts.value for row in frame.workers if row.power_watts] == [310.5, 310.5]
