@@ -66,9 +66,10 @@ class Observed:
             lambda frame: sum(row.status is TargetStatus.UP for row in frame.targets) >= count, f"{count} targets up"
         )
 
-    async def sampled(self, more: int = 2) -> Frame:
-        """After `more` further samples of every source that is up: whatever had happened before is in them."""
-        wanted = {name: count + more for name, count in self._samples().items()}
+    async def sampled(self, more: int = 2, *, without: str = "") -> Frame:
+        """After `more` further samples of every source but `without`, which is dead: whatever had happened before is in them."""
+        wanted = {name: count + more for name, count in self._samples().items() if count and name != without}
+        assert wanted
         return await self.until(
             lambda _: all(self._samples()[name] >= count for name, count in wanted.items()), "new samples"
         )
@@ -132,8 +133,7 @@ class Observed:
         for batch in self._batches:
             counts.setdefault(batch.source, 0)
             counts[batch.source] += any(isinstance(part, Samples) for part in batch.parts)
-        up = {row.name for row in self.frame.targets if row.status is TargetStatus.UP} if self.frame else set()
-        return {name: count for name, count in counts.items() if name in up and count}
+        return counts
 
     def _stats(self, source: str) -> tuple[ScrapedStats, int]:
         stats, end_ns = ScrapedStats(horizon_ns=HOUR_NS), 0

@@ -235,6 +235,7 @@ async def test_an_engine_killed_and_the_server_started_again(vllm: Vllm, tmp_pat
         await asyncio.to_thread(vllm.start)
         await seen.up()
         after = await load(vllm.url, models.NAME, requests(5, 8, tokens=50))
+        assert [answer.error for answer in after.answers] == [""] * 8
         await seen.sampled()
         assert list(seen.workers()) == [vllm.worker(rank) for rank in range(RANKS)]
         for rank in range(RANKS):
