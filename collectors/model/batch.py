@@ -90,6 +90,8 @@ class Inventory(msgspec.Struct, frozen=True, tag="inventory"):
     clock_offset_ns: int = 0
     """Session time minus the emitter's time, as of the handshake."""
     devices: tuple[DeviceFacts, ...] = ()
+    measured: bool = False
+    """The times of deliveries are those of their arrival at an observer, not what the server says of itself."""
 
 
 class Deliveries(msgspec.Struct, frozen=True, tag="deliveries", eq=False):

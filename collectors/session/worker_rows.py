@@ -1,6 +1,7 @@
 """The fleet's figures: a worker's rates and distributions, from its deliveries where they are seen one by one, else from its page."""
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 from collectors.model.frame import Distribution, Figure, JitterRow, WorkerRow
@@ -85,7 +86,7 @@ def all_ttft(workers: list[Worker], sources: list[SourceState], tick_ns: int, wi
                 [one for one in found if one is not None],
                 counts.maximum_ns / 1e9,
                 population=population,
-                provenance=Provenance.DERIVED,
+                provenance=_by_whose_clock(placed),
                 emulated=emulated,
                 heard_ns=min((source.heard_ns for source in placed if source.heard_ns is not None), default=None),
             )
@@ -192,7 +193,7 @@ def of_row(columns: Quantiles, worker: Worker, population: str, heard_ns: int | 
         estimates,
         float(columns.longest[row]),
         population=population,
-        provenance=Provenance.DERIVED,
+        provenance=_by_whose_clock([worker.placed] if worker.placed else []),
         emulated=worker.emulated,
         heard_ns=heard_ns,
     )
@@ -218,3 +219,9 @@ def _longest_stall(worker: Worker, tick_ns: int) -> Figure:
 
 def _summary(worker: Worker) -> Summary | None:
     return None if worker.placed is None else worker.placed.summary
+
+
+def _by_whose_clock(placed: Sequence[SourceState]) -> Provenance:
+    """Of durations between deliveries: an observer's of their arrival, or the emitter's, by whose events they are worked out."""
+    measured = placed and all(source.inventory.measured for source in placed)
+    return Provenance.MEASURED if measured else Provenance.DERIVED

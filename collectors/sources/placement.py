@@ -85,7 +85,7 @@ class PlacementSource:
             complete = await self._stepped.read_until(until_ns, self._step_s, parts)
             self._backend = self._stepped.reader.producer or self._backend
             stale = self._status(TargetStatus.STALE, f"no watermark within {self._step_s:g} s")
-            status = self._status(TargetStatus.UP) if complete else stale
+            status = self._status(TargetStatus.UP, warning=self._stepped.reader.warning) if complete else stale
         except (FetchError, PlacementError) as error:
             status = self._failure(error)
         came = self._stepped.reader.merged(parts) if self._stepped else ()
@@ -118,7 +118,7 @@ class PlacementSource:
                 if any(isinstance(part, Inventory | Watermark) for part in parts):
                     self._listen(go_stale)
                     self._backend = reader.producer or self._backend
-                    news = self._news(self._status(TargetStatus.UP))
+                    news = self._news(self._status(TargetStatus.UP, warning=reader.warning))
                 self._emit(emit, now_ns, (*news, *reader.merged(parts)))
                 await asyncio.sleep(0)
             if len(chunk) < BUSY_BYTES:
@@ -140,8 +140,8 @@ class PlacementSource:
         reason = safe_text(f"placement stream: {error}", MAX_REASON)
         return self._status(TargetStatus.REJECTED, reason, error.limit)
 
-    def _status(self, status: TargetStatus, reason: str = "", limit: str = "") -> Status:
-        return Status(url=self._url, backend=self._backend, status=status, reason=reason, limit=limit)
+    def _status(self, status: TargetStatus, reason: str = "", limit: str = "", warning: str = "") -> Status:
+        return Status(self._url, self._backend, status, reason, warning, limit)
 
     def _news(self, status: Status) -> list[Part]:
         """The status, unless it was the last that was said."""

@@ -14,6 +14,7 @@ from collectors.wire.placement_format import MAX_MESSAGE, PlacementError, TooLon
 from collectors.wire.placement_merge import Merger
 from collectors.wire.safe import safe_text
 
+MAX_WARNING: Final = 200
 ENDED: Final = "the stream ended"
 
 
@@ -32,6 +33,12 @@ class Reader:
         """Who calls itself the producer, safe to show; None before the handshake."""
         hello = self._decoder.hello
         return None if hello is None else safe_text(hello.producer or "", 64)
+
+    @property
+    def warning(self) -> str:
+        """What the producer says is not as it should be with its figures, safe to show."""
+        hello = self._decoder.hello
+        return "" if hello is None else safe_text(hello.warning or "", MAX_WARNING)
 
     def read(self, chunk: bytes, now_ns: int | None) -> list[Part]:
         """The parts that the chunk completes, in order of the stream. Raises `PlacementError`.

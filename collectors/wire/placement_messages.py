@@ -61,6 +61,8 @@ class Hello(Struct, tag="hello", tag_field="type"):
     workers: Annotated[list[WorkerEntry], Meta(max_length=MAX_WORKERS)]
     pools: Annotated[list[PoolEntry], Meta(max_length=MAX_POOLS)] = []
     producer: str | None = None
+    measured: bool = False
+    warning: str | None = None
 
 
 class ReceivedRow(Struct, tag="received", tag_field="event"):

@@ -150,7 +150,7 @@ class State:
         pools = tuple(self._pool(entry) for entry in message.pools)
         clock_id = text(message.clock.id)
         self.hello = message
-        return Inventory(workers, pools, message.emulated, clock_id)
+        return Inventory(workers, pools, message.emulated, clock_id, measured=message.measured)
 
     def parts(self, message: RowMessage) -> list[Part]:
         """What the message says; nothing where it has no rows."""

@@ -15,7 +15,7 @@ def loaded_after(code: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "module", ["tui.headless", "tui.summary", "tui.doctor", "collectors.observe", "emulators.server"]
+    "module", ["tui.headless", "tui.summary", "tui.doctor", "tui.tapping", "collectors.observe", "emulators.server"]
 )
 def test_headless_modules_never_load_the_dashboard(module: str) -> None:
     assert not loaded_after(f"import {module}") & {"textual", "rich"}

@@ -136,6 +136,19 @@ async def test_live_emits_what_the_stream_says(content_type: str, encode: Callab
     assert rows == wanted[1]
 
 
+async def test_a_producers_warning_is_the_targets_made_safe_and_said_when_it_changes() -> None:
+    async def handler(write: Write, connection: int) -> None:
+        await write(frames([HELLO, watermark(5)]))
+        await write(frames([{**HELLO, "measured": True, "warning": "\x1b[31mnot all\ncounted"}, watermark(6)]))
+        await forever()
+
+    async with serving(handler) as url, running(url) as seen:
+        await seen.until(lambda seen: Watermark(6) in seen.parts)
+    assert seen.of(Status)[-1].warning == "not all counted"
+    assert set(statuses(seen)) == {TargetStatus.UP}
+    assert seen.of(Inventory)[-1].measured
+
+
 async def test_the_producers_clock_is_placed_at_the_handshake() -> None:
     async def handler(write: Write, connection: int) -> None:
         await write(frames([{**HELLO, "clock": {"id": "c", "kind": "monotonic", "now_ns": 10**15}}]))

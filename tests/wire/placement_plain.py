@@ -121,6 +121,7 @@ def _inventory(message: Message) -> dict[str, Any]:
         "clock_id": message["clock"]["id"],
         "clock_offset_ns": 0,
         "devices": [],
+        "measured": message.get("measured", False),
     }
 
 

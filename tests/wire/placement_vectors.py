@@ -198,6 +198,16 @@ OCCUPANCY: Final[dict[str, Any]] = {
 }
 
 
+OBSERVER: Final[dict[str, Any]] = {
+    **HELLO,
+    "producer": "tokenyard-tap",
+    "emulated": False,
+    "clock": {"id": "d4e5f6", "kind": "monotonic", "now_ns": MAX},
+    "measured": True,
+    "warning": "some tokens are not counted",
+}
+
+
 def _changed(message: dict[str, Any], **keys: Any) -> dict[str, Any]:
     return {**message, **keys}
 
@@ -223,6 +233,7 @@ def vectors() -> list[dict[str, Any]]:
         ("occupancy", OCCUPANCY),
         ("watermark", {"type": "watermark", "time_ns": 2000000}),
         ("watermark, extreme value", {"type": "watermark", "time_ns": MAX}),
+        ("hello of an observer", OBSERVER),
     ]
     made: list[dict[str, Any]] = [
         {"name": name, "message": message, "frame": binary(message).hex()} for name, message in named

@@ -1,0 +1,86 @@
+"""Readers of the tap's placement stream: each has a bounded queue of bytes, and one that falls too far behind is cut. Measuring waits for nobody."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from collectors.tap.book import Book
+from collectors.tap.meters import Meters
+
+BACKLOG_BYTES: Final = 8 << 20
+"""How far a reader may be behind: about a minute of a thousand deliveries a second."""
+QUIET_S: Final = 0.5
+"""After which a watermark is due though nothing happened; the format asks for one a second."""
+
+
+class Reader:
+    """`take` gives what has been written since, in one piece; nothing at the end."""
+
+    def __init__(self, on_cut: Callable[[], None]) -> None:
+        self.behind = 0
+        self.on_cut = on_cut
+        self._queue: list[bytes] = []
+        self._wake = asyncio.Event()
+        self._ended = False
+
+    def put(self, data: bytes) -> None:
+        self._queue.append(data)
+        self.behind += len(data)
+        self._wake.set()
+
+    async def take(self) -> bytes:
+        await self._wake.wait()
+        data = b"".join(self._queue)
+        self._queue.clear()
+        if not self._ended:
+            self._wake.clear()
+        return data
+
+    def sent(self, data: bytes) -> None:
+        self.behind -= len(data)
+
+    def end(self) -> None:
+        self._ended = True
+        self._wake.set()
+
+
+class Readers:
+    """All of them, told the same. What happens while there are none is told to nobody."""
+
+    def __init__(self, book: Book, meters: Meters, backlog_bytes: int = BACKLOG_BYTES) -> None:
+        self._book, self._meters = book, meters
+        self._backlog_bytes = backlog_bytes
+        self._readers: set[Reader] = set()
+        self._written_ns = 0
+
+    def join(self, reader: Reader, now_ns: int) -> None:
+        """`flush` has just been called."""
+        reader.put(self._book.opening(now_ns))
+        self._readers.add(reader)
+        self._meters.readers.set(len(self._readers))
+
+    def leave(self, reader: Reader) -> None:
+        self._readers.discard(reader)
+        self._meters.readers.set(len(self._readers))
+
+    def flush(self, now_ns: int, *, anyhow: bool = False) -> None:
+        """Tells all readers what happened before `now_ns`; nothing that is older may follow. Without news only now and then, or `anyhow`."""
+        if self._book.quiet and not anyhow and now_ns - self._written_ns < QUIET_S * 1e9:
+            return
+        self._written_ns = now_ns
+        if not self._readers:
+            self._book.forget()
+            return
+        data = self._book.take(now_ns)
+        for reader in list(self._readers):
+            reader.put(data)
+            if reader.behind > self._backlog_bytes:
+                self._meters.readers_cut.inc()
+                self.leave(reader)
+                reader.on_cut()
+                reader.end()
+
+    def end(self) -> None:
+        for reader in list(self._readers):
+            reader.end()
+            self.leave(reader)
