@@ -50,7 +50,7 @@ class Book:
         self._greet = False
         self._received: list[Row] = []
         self._finished: list[Row] = []
-        self._deliveries: dict[str, list[int]] = {name: [] for name in _COLUMNS}
+        self._deliveries: list[tuple[int, ...]] = []
 
     @property
     def live(self) -> int:
@@ -96,8 +96,7 @@ class Book:
     def deliver(self, told: Told, time_ns: int, *, tokens: int, events: int, uncounted: int, worker: int) -> None:
         """One arrival: what one read brought for one request. `uncounted` of its `events` said no number of tokens, and count as one each."""
         row = (told.stream, told.next_token, min(tokens, 0xFFFF), time_ns, worker, events, uncounted)
-        for name, value in zip(_COLUMNS, row, strict=True):
-            self._deliveries[name].append(value)
+        self._deliveries.append(row)
         told.next_token += tokens
 
     def finish(self, told: Told, time_ns: int, reason: str, output_tokens: int | None) -> None:
@@ -110,13 +109,15 @@ class Book:
     @property
     def quiet(self) -> bool:
         """Whether `take` would have nothing to tell but the time."""
-        return not (self._greet or self._received or self._finished or self._deliveries["stream"])
+        return not (self._greet or self._received or self._finished or self._deliveries)
 
     def take(self, now_ns: int) -> bytes:
         """All rows so far, complete up to `now_ns`."""
         said = [write.line(self._hello(now_ns))] if self._greet else []
         said += [write.rows("requests", self._received)]
-        said += [write.columns("deliveries", self._deliveries)]
+        if self._deliveries:
+            columns = map(list, zip(*self._deliveries, strict=True))
+            said.append(write.columns("deliveries", dict(zip(_COLUMNS, columns, strict=True))))
         said += [write.rows("requests", self._finished), write.line(write.watermark(now_ns))]
         self.forget()
         return b"".join(said)
@@ -127,8 +128,7 @@ class Book:
             del self._live[told.received["request"]]
             self._freed.append(told.stream)
         self._greet = False
-        self._received, self._finished, self._ended = [], [], []
-        self._deliveries = {name: [] for name in _COLUMNS}
+        self._received, self._finished, self._ended, self._deliveries = [], [], [], []
 
     def opening(self, now_ns: int) -> bytes:
         """For a reader that will be given every `take` from now on; right after one."""

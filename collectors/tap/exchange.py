@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from collectors.tap.book import ONE_CHOICE, UNCOUNTED, UNKNOWN, Book, Told, shown
-from collectors.tap.meters import Meters
-from collectors.wire.openai_stream import Said, StreamReader
+from collectors.tap.meters import Meters, WorkerMeters
+from collectors.wire.openai_stream import Said, StreamReader, Workers
 from collectors.wire.sse import EventSplitter
 
 _WORKER_HEADERS: Final = (
@@ -42,7 +42,10 @@ class Exchange:
         self._book, self._meters = book, meters
         self._name, self._received_ns = shown(name), time_ns
         self._worker, self._named_by = target, "target"
-        self._role = ""
+        self._role = self._model = self._said_model = ""
+        self._said_workers: Workers | None = None
+        self._placed: tuple[int, WorkerMeters] | None = None
+        """Slot and meters of the worker that is named now; None until they are asked for."""
         self._events = EventSplitter()
         self._reader = StreamReader()
         self._reads: list[tuple[int, bytes]] = []
@@ -125,10 +128,8 @@ class Exchange:
         return choice.told.next_token if choice.told and choice.counted and choice.last_ns is not None else None
 
     def _read(self, time_ns: int, data: bytes) -> None:
-        model = ""
         for event in self._events.feed(data):
             said = self._reader.read(event)
-            model = model or said.model
             self._note(said)
             if said.content:
                 choice = self._choices.get(said.choice) or self._further(said.choice)
@@ -137,7 +138,7 @@ class Exchange:
                 choice.uncounted += said.tokens is None
         for choice in self._choices.values():
             if choice.events:
-                self._deliver(choice, time_ns, shown(model))
+                self._deliver(choice, time_ns)
 
     def _note(self, said: Said) -> None:
         if not said.understood:
@@ -145,13 +146,16 @@ class Exchange:
         if said.error is not None:
             self._error = True
             self._meters.errors_inside.inc()
-        if said.workers is not None:
+        if said.model and said.model != self._said_model:
+            self._said_model, self._model, self._placed = said.model, shown(said.model), None
+        if said.workers is not None and said.workers != self._said_workers:
+            self._said_workers, self._placed = said.workers, None
             prefill, decode = said.workers.prefill, said.workers.decode
             apart = bool(prefill and decode and prefill != decode)
             if decode:
                 self._worker, self._named_by, self._role = decode, "nvext", "decode" if apart else ""
             if apart:
-                self._book.worker(prefill, "nvext", shown(said.model), "prefill")
+                self._book.worker(prefill, "nvext", self._model, "prefill")
         self._finish = said.finish or self._finish
         self._done = self._done or said.done
         if said.output_tokens is not None:
@@ -167,9 +171,11 @@ class Exchange:
         self._book.warn(ONE_CHOICE)
         return self._choices.setdefault(index, _Choice(None))
 
-    def _deliver(self, choice: _Choice, time_ns: int, model: str) -> None:
-        slot = self._book.worker(self._worker, self._named_by, model, self._role)
-        name = "" if slot == UNKNOWN else self._worker
+    def _deliver(self, choice: _Choice, time_ns: int) -> None:
+        if self._placed is None:
+            slot = self._book.worker(self._worker, self._named_by, self._model, self._role)
+            self._placed = slot, self._meters.of("" if slot == UNKNOWN else self._worker)
+        slot, meters = self._placed
         if choice.uncounted:
             self._book.warn(UNCOUNTED)
         if choice.told is not None:
@@ -181,11 +187,11 @@ class Exchange:
                 uncounted=choice.uncounted,
                 worker=slot,
             )
-        self._meters.delivered(name, choice.events, choice.tokens, choice.uncounted)
+        meters.delivered(choice.events, choice.tokens, choice.uncounted)
         if choice.last_ns is not None:
-            self._meters.gap.labels(name).observe((time_ns - choice.last_ns) / 1e9)
+            meters.gap.observe((time_ns - choice.last_ns) / 1e9)
         elif self._first:
-            self._meters.ttft.labels(name).observe((time_ns - self._received_ns) / 1e9)
+            meters.ttft.observe((time_ns - self._received_ns) / 1e9)
             self._first = False
         choice.last_ns = time_ns
         choice.counted = choice.counted and not choice.uncounted

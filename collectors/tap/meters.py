@@ -17,6 +17,7 @@ class Meters:
     def __init__(self) -> None:
         self.registry: Final = CollectorRegistry()
         registry = self.registry
+        self._workers: dict[str, WorkerMeters] = {}
         self.gap = Histogram(
             "tokenyard_tap_gap_seconds",
             "Between deliveries of a sequence",
@@ -80,13 +81,29 @@ class Meters:
         self.readers = Gauge("tokenyard_tap_stream_readers", "Readers of the placement stream", registry=registry)
         self.readers_cut = Counter("tokenyard_tap_stream_readers_cut", "Readers that were too slow", registry=registry)
 
-    def delivered(self, worker: str, events: int, tokens: int, uncounted: int) -> None:
-        self.deliveries.labels(worker).inc()
-        self.tokens.labels(worker).inc(tokens - uncounted)
-        if uncounted:
-            self.uncounted.labels(worker).inc(uncounted)
-        if events > 1:
-            self.coalesced.labels(worker).inc()
+    def of(self, worker: str) -> "WorkerMeters":
+        found = self._workers.get(worker)
+        if found is None:
+            found = self._workers[worker] = WorkerMeters(self, worker)
+        return found
 
     def page(self) -> bytes:
         return generate_latest(self.registry)
+
+
+class WorkerMeters:
+    """Those of one worker, found once."""
+
+    def __init__(self, meters: Meters, worker: str) -> None:
+        self.gap, self.ttft = meters.gap.labels(worker), meters.ttft.labels(worker)
+        self._deliveries, self._tokens = meters.deliveries.labels(worker), meters.tokens.labels(worker)
+        self._uncounted, self._coalesced = meters.uncounted.labels(worker), meters.coalesced.labels(worker)
+
+    def delivered(self, events: int, tokens: int, uncounted: int) -> None:
+        self._deliveries.inc()
+        if tokens > uncounted:
+            self._tokens.inc(tokens - uncounted)
+        if uncounted:
+            self._uncounted.inc(uncounted)
+        if events > 1:
+            self._coalesced.inc()

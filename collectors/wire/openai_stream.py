@@ -121,7 +121,7 @@ class StreamReader:
                 return Said(error=_message(data))
             self._uncounted = True
             return Said(understood=False)
-        if bytes(chunk.error) not in _NOTHING:
+        if _says(chunk.error):
             return Said(error=_message(bytes(chunk.error)))
         if event.name == b"error":
             return Said(error=_message(data))
@@ -163,13 +163,14 @@ class StreamReader:
 
 
 def _has_content(choice: _Choice) -> bool:
-    if bytes(choice.text) not in _NOTHING or choice.token_ids:
-        return True
     delta = choice.delta
+    if delta is not None and _says(delta.content):
+        return True
+    if _says(choice.text) or choice.token_ids:
+        return True
     return delta is not None and any(
-        bytes(said) not in _NOTHING
-        for said in (
-            delta.content,
+        _says(raw)
+        for raw in (
             delta.reasoning,
             delta.reasoning_content,
             delta.refusal,
@@ -178,6 +179,10 @@ def _has_content(choice: _Choice) -> bool:
             delta.audio,
         )
     )
+
+
+def _says(raw: Raw) -> bool:
+    return raw is not _ABSENT and bytes(raw) not in _NOTHING
 
 
 def _listed(choice: _Choice) -> int | None:
@@ -213,17 +218,17 @@ def _is_id(value: object) -> bool:
 
 
 def _times(chunk: _Chunk) -> Times | None:
-    usage, info, timing = chunk.usage, _object(chunk.time_info), _object(_object(chunk.nvext).get("timing"))
-    metrics = _object(chunk.metrics)
-    found = Times()
-    if usage is not None and bytes(usage.queue_time) not in _NOTHING:
+    usage = chunk.usage
+    if usage is not None and _says(usage.queue_time):
         found = Times(*(_number(_value(raw)) for raw in (usage.queue_time, usage.prompt_time, usage.completion_time)))
-    elif info:
+    elif info := _object(chunk.time_info):
         found = Times(*(_number(info.get(name)) for name in ("queue_time", "prompt_time", "completion_time")))
-    elif timing:
+    elif timing := _object(_object(chunk.nvext).get("timing")):
         found = Times(*(_number(timing.get(name), 1e3) for name in ("prefill_wait_time_ms", "prefill_time_ms")))
-    elif metrics:
+    elif metrics := _object(chunk.metrics):
         found = Times(_number(metrics.get("queue_time_ms"), 1e3), None, _number(metrics.get("generation_time_ms"), 1e3))
+    else:
+        return None
     return None if found == Times() else found
 
 
@@ -241,6 +246,8 @@ def _value(raw: Raw) -> object:
 
 def _object(value: object) -> dict[str, Any]:
     """The value, or the JSON of one, where that is an object; else an empty one."""
+    if value is _ABSENT:
+        return {}
     found = _value(value) if isinstance(value, Raw) else value
     return found if isinstance(found, dict) else {}
 

@@ -47,6 +47,9 @@ class EventSplitter:
         events: list[Event] = []
         if not chunk:
             return events
+        if self._is_one_event(chunk):  # as most are
+            self._began = True
+            return [Event(chunk[5:-2].removeprefix(b" "))]
         if self._after_cr and chunk.startswith(b"\n"):
             chunk = chunk[1:]
             self._after_cr = False
@@ -64,8 +67,20 @@ class EventSplitter:
             if self._end_line(line):
                 events.append(Event(None if self._over else b"\n".join(self._data), self._name))
                 self._clear()
-        self._keep(rest)
+        if rest:
+            self._keep(rest)
         return events
+
+    def _is_one_event(self, chunk: bytes) -> bool:
+        """Whether the chunk is one whole event of one line of data, and nothing before it is left."""
+        return (
+            chunk.startswith(b"data:")
+            and chunk.find(b"\n") == len(chunk) - 2
+            and chunk.endswith(b"\n")
+            and len(chunk) <= self._max_event
+            and not (self.torn or self._name or self._after_cr)
+            and b"\r" not in chunk
+        )
 
     def _keep(self, piece: bytes) -> None:
         """A further piece of the line that is not complete."""
