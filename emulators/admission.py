@@ -33,7 +33,7 @@ class Admission:
         ready: Callable[[], None],
     ) -> None:
         self._slot, self._loop, self._journal, self._pool = slot, loop, journal, pool
-        self._sources, self._most, self._observed, self._ready = sources, most, observed, ready
+        self._sources, self._most, self._observed, self._tell = sources, most, observed, ready
         self._waiting: deque[Request] = deque()
         self._fetching = 0
         self._fetched: deque[Request] = deque()
@@ -41,6 +41,11 @@ class Admission:
     @property
     def waiting(self) -> int:
         return len(self._waiting) + self._fetching + len(self._fetched)
+
+    @property
+    def ready(self) -> bool:
+        """Whether any request could be `next`."""
+        return bool(self._waiting or self._fetched)
 
     @property
     def fetching(self) -> bool:
@@ -138,4 +143,4 @@ class Admission:
         if not request.fetches:
             self._fetching -= 1
             self._fetched.append(request)
-            self._ready()
+            self._tell()

@@ -53,7 +53,7 @@ class Cluster:
         return self._loop.now_ns
 
     def next_event_ns(self) -> int | None:
-        """When something next happens of which the simulation knows already; tokens of an LPU may come before it."""
+        """When something next happens of which the simulation knows already; tokens and blocks of an LPU may come before it."""
         return self._loop.next_ns()
 
     def advance(self, until_ns: int) -> Events:

@@ -120,7 +120,9 @@ class GpuWorker:
 
     def _wake(self) -> None:
         if not self._stepping:
-            self._start_step()
+            # What is admitted steps at once, so one that does not step runs nothing, but for those that wait to be moved.
+            if self._admission.ready:
+                self._start_step()
         elif len(self._ends) > 1:
             self._plan_end(int(self._ends.searchsorted(self._loop.now_ns)) + 1)
 

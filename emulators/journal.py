@@ -29,8 +29,10 @@ class Journal:
         self.requests: list[Row] = []
         self.decisions: list[Row] = []
         self.phases: list[Row] = []
-        self._block_heads: list[tuple[int, int, int, int]] = []
+        self._block_heads: list[tuple[int, int, int, int, int]] = []
+        self._block_counts: list[int] = []
         self._block_names: list[Hashes] = []
+        """Blocks in order; each head is that of so many of them."""
         self._occupancy: list[tuple[int, int, int, int]] = []
         self.touched: list[int] = []
         """Pools, by slot, whose occupancy may have changed since they last reported."""
@@ -71,18 +73,39 @@ class Journal:
         self, time_ns: int, pool: int, block_bytes: int, runs: Sequence[Run], *, backwards: bool = False
     ) -> None:
         """`backwards`: of each run the last block came first."""
-        head = time_ns, pool, STORED, block_bytes
+        head = time_ns, 0, pool, STORED, block_bytes
         for blocks, lo, hi in runs:
             names = blocks.names(lo, hi)
             self._block_heads.append(head)
+            self._block_counts.append(hi - lo)
             self._block_names.append(names[::-1] if backwards else names)
 
     def removed(self, time_ns: int, pool: int, block_bytes: int, runs: Sequence[Run]) -> None:
         """Of each run the last block went first."""
-        head = time_ns, pool, REMOVED, block_bytes
+        head = time_ns, 0, pool, REMOVED, block_bytes
         for blocks, lo, hi in runs:
             self._block_heads.append(head)
+            self._block_counts.append(hi - lo)
             self._block_names.append(blocks.names(lo, hi)[::-1])
+
+    def stored_singly(self, now_ns: int, times_ns: Sequence[int], pool: int, block_bytes: int, run: Run) -> None:
+        """One block at each of these times, some of them before now."""
+        blocks, lo, hi = run
+        self._add_singly(now_ns, times_ns, pool, STORED, block_bytes)
+        self._block_names.append(blocks.names(lo, hi))
+
+    def removed_singly(
+        self, now_ns: int, times_ns: Sequence[int], pool: int, block_bytes: int, runs: Sequence[Run]
+    ) -> None:
+        """One block at each of these times, some of them before now; of each run the last went first."""
+        self._add_singly(now_ns, times_ns, pool, REMOVED, block_bytes)
+        self._block_names += [blocks.names(lo, hi)[::-1] for blocks, lo, hi in runs]
+
+    def _add_singly(self, now_ns: int, times_ns: Sequence[int], pool: int, op: int, block_bytes: int) -> None:
+        # What comes late goes behind what came in time, by pool: so it does not matter when it comes.
+        late = pool + 1
+        self._block_heads += [(time, late if time < now_ns else 0, pool, op, block_bytes) for time in times_ns]
+        self._block_counts += [1] * len(times_ns)
 
     def occupied(self, time_ns: int, pool: int, used_bytes: int, active_bytes: int) -> None:
         self._occupancy.append((time_ns, pool, used_bytes, active_bytes))
@@ -107,16 +130,33 @@ class Journal:
         rows = rows[np.lexsort((rows[:, _PLACE] & _WORKER | rows[:, _TOKEN] & _STREAM, rows[:, _TIME]))]
         events = Events(
             deliveries=rows.view(DELIVERY)[:, 0],
-            blocks=_block_rows(self._block_heads, self._block_names),
-            occupancy=_table(self._occupancy).view(OCCUPANCY)[:, 0],
+            blocks=self._block_rows(),
+            occupancy=self._occupancy_rows(),
             requests=self.requests,
             decisions=self.decisions,
             phases=self.phases,
         )
         self.requests, self.decisions, self.phases = [], [], []
-        self._block_heads, self._block_names = [], []
+        self._block_heads, self._block_counts, self._block_names = [], [], []
         self._occupancy, self._length = [], 0
         return events
+
+    def _block_rows(self) -> Rows:
+        if not self._block_heads:
+            return np.empty(0, BLOCK)
+        times, late, *columns = _table(self._block_heads).T.repeat(self._block_counts, axis=1)
+        order = np.lexsort((late, times))
+        rows = np.zeros(len(order), BLOCK)
+        for column, values in zip(("time_ns", "pool", "op", "bytes"), (times, *columns), strict=True):
+            rows[column] = values[order]
+        rows["hash"] = np.concatenate(self._block_names)[order]
+        return rows
+
+    def _occupancy_rows(self) -> Rows:
+        if not self._occupancy:
+            return np.empty(0, OCCUPANCY)
+        rows = _table(self._occupancy)
+        return rows[np.lexsort((rows[:, 1], rows[:, 0]))].view(OCCUPANCY)[:, 0]
 
     def _more(self, count: int) -> Ints:
         """The next so many rows, to be written."""
@@ -138,16 +178,7 @@ def tier_code(name: str) -> int:
     return TIERS.index(name)
 
 
-def _table(rows: list[tuple[int, int, int, int]]) -> Ints:
-    return np.fromiter(chain.from_iterable(rows), "<i8", 4 * len(rows)).reshape(-1, 4)
-
-
-def _block_rows(heads: list[tuple[int, int, int, int]], names: list[Hashes]) -> Rows:
-    if not heads:
-        return np.empty(0, BLOCK)
-    columns = _table(heads).T.repeat([len(run) for run in names], axis=1)
-    rows = np.zeros(columns.shape[1], BLOCK)
-    for column, values in zip(("time_ns", "pool", "op", "bytes"), columns, strict=True):
-        rows[column] = values
-    rows["hash"] = np.concatenate(names)
-    return rows
+def _table(rows: Sequence[tuple[int, ...]]) -> Ints:
+    """A row each, all of the same length; at least one."""
+    width = len(rows[0])
+    return np.fromiter(chain.from_iterable(rows), "<i8", width * len(rows)).reshape(-1, width)

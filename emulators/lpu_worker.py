@@ -6,7 +6,7 @@ session's next request moves only what is new. Tokens are worked out in runs, wh
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from heapq import heappop, heappush
@@ -78,7 +78,8 @@ class LpuWorker:
         self._admit()
 
     def emit(self, until_ns: int) -> None:
-        """Writes all tokens that are delivered before `until_ns`."""
+        """Writes all tokens that are delivered, and all blocks that are opened, before `until_ns`."""
+        self.pool.settle(until_ns)
         for running in self._running.values():
             self._emit(running, until_ns)
 
@@ -119,19 +120,10 @@ class LpuWorker:
         # The pass that samples token k computes the KV of token k − 1, at position prompt + k − 1.
         opens = np.arange(-request.prompt % BLOCK_TOKENS, running.passes, BLOCK_TOKENS)
         begins = running.first_ns + np.append(opens - 1, running.passes - 1) * gap
-        self._next(running, iter(self._clock.times_ns(begins).tolist()), blocks_for(request.prompt))
-
-    def _next(self, running: _Running, times: Iterator[int], block: int) -> None:
-        """Plans the beginning of a block, or after the last one the end. `times`: when they are."""
-        time = next(times)
-        if block < blocks_for(running.request.final_tokens):
-            self._loop.at(time, self._open_block, running, times, block)
-        else:
-            self._loop.at(time, self._finish, running)
-
-    def _open_block(self, running: _Running, times: Iterator[int], block: int) -> None:
-        self.pool.claim_reserved(self._loop.now_ns, running.request.context.runs(block, block + 1)[0])
-        self._next(running, times, block + 1)
+        *times, end = self._clock.times_ns(begins).tolist()
+        first = blocks_for(request.prompt)
+        self.pool.open_later(self._loop, request.context.runs(first, first + len(times)), times)
+        self._loop.at(end, self._finish, running)
 
     def _finish(self, running: _Running) -> None:
         now, request = self._loop.now_ns, running.request

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from emulators.blocks import BLOCK_TOKENS, blocks_for
 from emulators.events import Row
-from emulators.fetching import anywhere
+from emulators.fetching import Anywhere
 from emulators.kv import Pool
 from emulators.request import Request
 
@@ -84,13 +84,13 @@ class _Ingest:
 
 
 @dataclass(slots=True)
-class _Option:
-    generate: Place
-    ingest: Place
-    terms: dict[str, float]
-    score: float
-    uncached: int
-    cached: int
+class _Options:
+    """Workers that may generate, as rows of the decision card; their scores, and who would ingest for each."""
+
+    generate: list[Place] = field(default_factory=list)
+    ingest: list[_Ingest] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -105,14 +105,23 @@ class Router:
     by_rule: dict[str, int] = field(default_factory=dict)
     _uncached: dict[str, int] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """ValueError without a rule: no request could go anywhere."""
+        if not self.rules:
+            raise ValueError(
+                "a router needs at least one rule; Rule(name, frozenset(), roles) applies to every request"
+            )
+
     def decide(self, now_ns: int, request: Request) -> Row | None:
         """Sets who ingests and who generates, and gives the decision card; None if no worker could ever hold the request."""
         rule, options = self._options(request)
-        if not options:
+        scores = options.scores
+        if not scores:
             return None
-        ranked = sorted(options, key=lambda option: -option.score)
-        best = ranked[0]
-        request.ingest, request.generate = best.ingest.slot, best.generate.slot
+        score = max(scores)
+        best = scores.index(score)
+        ingest, generate = options.ingest[best], options.generate[best]
+        request.ingest, request.generate = ingest.place.slot, generate.slot
         card: Row = {
             "time_ns": now_ns,
             "request": request.id,
@@ -120,19 +129,20 @@ class Router:
             "labels": list(request.labels),
             "chosen": request.generate,
             "tie": False,
-            "candidates": [_candidate(option) for option in options],
+            "candidates": options.rows,
         }
-        if len(ranked) > 1:
-            card["margin"] = best.score - ranked[1].score
+        if len(scores) > 1:
+            del scores[best]
+            card["margin"] = score - max(scores)
             card["tie"] = card["margin"] < TIE
         if request.target_ttft_s is not None:
-            card["headroom_s"] = request.target_ttft_s - self._predicted_ttft(best)
+            card["headroom_s"] = request.target_ttft_s - _predicted_ttft(ingest)
         self.total += 1
         self.ties += card["tie"]
         self.by_rule[rule.name] = self.by_rule.get(rule.name, 0) + 1
-        best.generate.assigned += 1
-        best.ingest.pending_tokens += best.uncached
-        self._uncached[request.id] = best.uncached
+        generate.assigned += 1
+        ingest.place.pending_tokens += ingest.uncached
+        self._uncached[request.id] = ingest.uncached
         return card
 
     def first_token(self, request: Request) -> None:
@@ -142,31 +152,34 @@ class Router:
     def finished(self, request: Request) -> None:
         self.places[request.generate].assigned -= 1
 
-    def _options(self, request: Request) -> tuple[Rule, list[_Option]]:
+    def _options(self, request: Request) -> tuple[Rule, _Options]:
         """Candidates of the first rule that applies and has any, in order of slots."""
         most = request.most_blocks
         places = [place for place in self.places if most <= place.pool.capacity]
         prefills: list[_Ingest] | None = None
+        prompt = request.context.runs(0, (request.prompt - 1) // BLOCK_TOKENS)
+        found = Anywhere(prompt)
+        options = _Options()
         for rule in self.rules:
             if not rule.labels.issubset(request.labels):
                 continue
-            options: list[_Option] = []
             for place in places:
                 if place.role in rule.roles:
                     if place.role == "aggregated":
-                        options.append(self._option(request, place, [self._ingest(request, place)]))
+                        self._add(options, request, place, [self._ingest(request, place, found)])
                         continue
                     if prefills is None:
-                        prefills = [self._ingest(request, other) for other in places if other.role == "prefill"]
+                        prefills = self._best(
+                            [self._ingest(request, other, found) for other in places if other.role == "prefill"]
+                        )
                     if prefills:
-                        options.append(self._option(request, place, prefills))
-            if options:
+                        self._add(options, request, place, prefills)
+            if options.rows:
                 return rule, options
-        return self.rules[-1], []
+        return self.rules[-1], options
 
-    def _ingest(self, request: Request, place: Place) -> _Ingest:
-        runs = request.context.runs(0, (request.prompt - 1) // BLOCK_TOKENS)
-        cached = anywhere(runs, place.pools) * BLOCK_TOKENS
+    def _ingest(self, request: Request, place: Place, found: Anywhere) -> _Ingest:
+        cached = found.prefix(place.pools) * BLOCK_TOKENS
         waiting_s = place.prefill_seconds(place.pending_tokens) if place.prefill_seconds else 0.0
         return _Ingest(
             place,
@@ -175,8 +188,13 @@ class Router:
             uncached=request.prompt - cached,
         )
 
-    def _option(self, request: Request, place: Place, ingests: Sequence[_Ingest]) -> _Option:
-        """The worker with the best of those who may ingest for it, of equals the first."""
+    def _best(self, ingests: Sequence[_Ingest]) -> list[_Ingest]:
+        """Those of them who may be the best for someone: scores are sums, of which the other terms are the same for all."""
+        most = max([ingest.overlap + ingest.queue for ingest in ingests], default=0.0) - TIE
+        return [ingest for ingest in ingests if ingest.overlap + ingest.queue >= most]
+
+    def _add(self, options: _Options, request: Request, place: Place, ingests: Sequence[_Ingest]) -> None:
+        """Adds a worker, with the best of those who may ingest for it, of equals the first."""
         weights, pool = self.weights, place.pool
         load = weights.load * max(0.0, 1 - place.assigned / place.places)
         memory = weights.memory * max(0, pool.room) / pool.capacity
@@ -184,28 +202,29 @@ class Router:
         if place.role != "aggregated":
             blocks = blocks_for(request.prompt)
             resident = weights.resident * (pool.prefix(request.context.runs(0, blocks)) / blocks)
-        scores = [ingest.overlap + load + memory + ingest.queue + resident for ingest in ingests]
-        ingest = ingests[scores.index(max(scores))]
+        ingest = ingests[0]
+        score = ingest.overlap + load + memory + ingest.queue + resident
+        for other in ingests[1:]:
+            one = other.overlap + load + memory + other.queue + resident
+            if one > score:
+                ingest, score = other, one
         terms = {"overlap": ingest.overlap, "load": load, "memory": memory, "queue": ingest.queue}
+        row: Row = {
+            "worker": place.slot,
+            "score": score,
+            "terms": terms,
+            "cached_tokens": request.prompt - ingest.uncached,
+        }
         if place is not ingest.place:
             terms["resident"] = resident
-        return _Option(
-            place, ingest.place, terms, sum(terms.values()), ingest.uncached, request.prompt - ingest.uncached
-        )
-
-    def _predicted_ttft(self, option: _Option) -> float:
-        estimate = option.ingest.prefill_seconds
-        computing = estimate(option.ingest.pending_tokens + option.uncached) if estimate else 0.0
-        return option.ingest.front_end_s + computing
+            row["prefill"] = ingest.place.slot
+        options.generate.append(place)
+        options.ingest.append(ingest)
+        options.scores.append(score)
+        options.rows.append(row)
 
 
-def _candidate(option: _Option) -> Row:
-    row: Row = {
-        "worker": option.generate.slot,
-        "score": option.score,
-        "terms": option.terms,
-        "cached_tokens": option.cached,
-    }
-    if option.ingest is not option.generate:
-        row["prefill"] = option.ingest.slot
-    return row
+def _predicted_ttft(ingest: _Ingest) -> float:
+    estimate = ingest.place.prefill_seconds
+    computing = estimate(ingest.place.pending_tokens + ingest.uncached) if estimate else 0.0
+    return ingest.place.front_end_s + computing

@@ -1,13 +1,17 @@
 """What the router decides, and that its decision card says so."""
 
+from dataclasses import replace
+
 import pytest
 
 from emulators.blocks import Context
+from emulators.cluster import Cluster
 from emulators.events import Row
 from emulators.journal import Journal
 from emulators.kv import Pool
 from emulators.request import Request
 from emulators.router import Place, Router, Rule, Weights, labels
+from emulators.scenarios import DEFAULT
 
 RULES = (
     Rule("batch", frozenset({"batch"}), frozenset({"aggregated"})),
@@ -158,3 +162,10 @@ def test_what_could_never_fit_is_not_offered() -> None:
     assert [candidate["worker"] for candidate in card["candidates"]] == [1]
     assert router.decide(0, a_request(2, 200_000)) is None
     assert router.total == 1
+
+
+def test_a_router_without_rules_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one rule"):
+        Router(a_router().places, (), Weights())
+    with pytest.raises(ValueError, match="at least one rule"):
+        Cluster(replace(DEFAULT, rules=()), 1)

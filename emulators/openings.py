@@ -1,0 +1,63 @@
+"""Blocks that decoding will open at times that are known beforehand: who they are, until somebody needs to know what a pool holds.
+
+An LPU's tokens come on a fixed beat, so all that a request will write is known when it begins; an event for each block would cost more than all the rest.
+"""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from emulators.blocks import Chain, Run
+from emulators.loop import Loop
+
+_NEVER: Final = 1 << 63
+
+
+@dataclass(slots=True)
+class Opening:
+    """Consecutive blocks of a chain, from `lo` on, and when each is opened, in order."""
+
+    chain: Chain
+    lo: int
+    times_ns: list[int]
+
+
+class Openings:
+    """What is to be opened in one pool, one block a time each. `next_ns`: when the first is; `left`: how many there are."""
+
+    __slots__ = ("_planned", "left", "loop", "next_ns")
+
+    def __init__(self, loop: Loop) -> None:
+        self.loop = loop
+        self._planned: list[Opening] = []
+        self.next_ns = _NEVER
+        self.left = 0
+
+    def plan(self, chain: Chain, lo: int, times_ns: list[int]) -> None:
+        if times_ns:
+            self._planned.append(Opening(chain, lo, times_ns))
+            self.next_ns = min(self.next_ns, times_ns[0])
+            self.left += len(times_ns)
+
+    def open_any(self, runs: Sequence[Run]) -> bool:
+        """Whether any of these blocks is to be opened; True if in doubt."""
+        return any(opening.chain is chain and opening.lo < hi for chain, _, hi in runs for opening in self._planned)
+
+    def take(self, until_ns: int) -> list[Opening]:
+        """What is opened before `until_ns`, taken out of the plan; in the order in which it was planned."""
+        due: list[Opening] = []
+        left: list[Opening] = []
+        for opening in self._planned:
+            times = opening.times_ns
+            count = bisect_left(times, until_ns)
+            if count:
+                due.append(Opening(opening.chain, opening.lo, times[:count]))
+                del times[:count]
+                opening.lo += count
+                self.left -= count
+            if times:
+                left.append(opening)
+        self._planned = left
+        self.next_ns = min([opening.times_ns[0] for opening in left], default=_NEVER)
+        return due
