@@ -59,7 +59,7 @@ class Merger:
                         if isinstance(row, Finished):
                             group.close(row, self._streams.pop(row.request, None))
                         else:
-                            group.opened.append(row)
+                            group.open(row)
                 case Decisions():
                     group.decisions += part.rows
                 case Phases():
@@ -98,6 +98,10 @@ class _Group:
         self._closed_requests.add(row.request)
         if stream is not None:
             self._closed_streams.add(stream)
+
+    def open(self, row: Received | Admitted) -> None:
+        """What is said of a request after its end, against the format, stays after it."""
+        (self.closed if row.request in self._closed_requests else self.opened).append(row)
 
     def closes(self, row: Received) -> bool:
         """Does the request take the stream or the id of one that finished in this group?"""

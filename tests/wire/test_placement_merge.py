@@ -145,3 +145,11 @@ def test_the_taker_of_a_stream_is_remembered_between_batches() -> None:
 def test_an_inventory_is_not_passed() -> None:
     parts = BinaryDecoder().feed(frames([HELLO, DELIVERIES, HELLO, DELIVERIES]))
     assert kinds(Merger().merge(parts)) == ["Inventory", "Deliveries", "Inventory", "Deliveries"]
+
+
+def test_what_is_said_of_a_request_after_its_end_stays_there() -> None:
+    admitted = {"event": "admitted", "time_ns": 10, "request": "a", "worker": 0, "computed_tokens": 1}
+    parts = BinaryDecoder().feed(
+        frames([HELLO, requests(received("a", 1)), requests(finished("a")), requests(admitted)])
+    )
+    assert by_request(Merger().merge(parts)) == by_request(parts)
