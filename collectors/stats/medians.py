@@ -93,7 +93,7 @@ class GapMedians:
         seat = self._seat[chunk.stream]
         floor, until = self._floor_ns[seat], self._floor_until[seat]
         floor[chunk.fresh], until[chunk.fresh] = np.inf, ENOUGH
-        stale = np.flatnonzero(before + chunk.gaps > until)
+        stale = np.flatnonzero((chunk.gaps > 0) & (before + chunk.gaps > until))
         if not len(stale):
             return floor
         seat, old, new = seat[stale], before[stale], chunk.gaps[stale]

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from collectors.model.batch import (
@@ -121,6 +121,7 @@ def test_as_row_by_row(shape: dict[str, float]) -> None:
     spread=st.sampled_from([0.01, 0.4, 2.0]),
     flush_each=st.booleans(),
 )
+@example(seed=13910, cuts=[799], spread=0.01, flush_each=True)  # deliveries of old requests, and not one gap among them
 def test_cuts_do_not_matter(seed: int, cuts: list[int], spread: float, flush_each: bool) -> None:
     rows = traffic(seed, streams=8, deliveries=50, spread=spread, life=25)
     extras = extras_of(rows)
