@@ -36,29 +36,50 @@ _PAIRS: Final = (
 OWN_WINDOW: Final = "over a window of the back end's own"
 
 
+class _Counted(NamedTuple):
+    """Where a pool's hits are counted, and what they are a part of."""
+
+    pair: _Pair
+    hits: Key
+    of: Key
+
+
 def scraped_rate(
-    stats: ScrapedStats, tick_ns: int, window_ns: int, pool: tuple[str, Tier, str], *, emulated: bool
+    stats: ScrapedStats,
+    tick_ns: int,
+    window_ns: int,
+    pool: tuple[str, Tier, str],
+    again: bool | None,
+    *,
+    emulated: bool,
 ) -> HitRate | None:
-    """Of the pool (worker, tier, owner) as its page counts; None where it says nothing of hits there."""
-    worker, tier, owner = pool
-    flag = preempted(preemptions_of(stats, tick_ns, window_ns, worker, emulated=emulated))
-    for pair in _PAIRS:
-        hits_key = Key(worker, pair.hits, tier, owner)
-        asked = (Key(worker, pair.of, one_tier, one_owner) for one_tier in (tier, None) for one_owner in (owner, ""))
-        of_key = next((key for key in asked if key in stats.keys_of(worker, pair.of)), None)
-        if of_key is None or hits_key not in stats.keys_of(worker, pair.hits):
-            continue
-        found = stats.increase(tick_ns, window_ns, hits_key)
-        sought = stats.increase(tick_ns, window_ns, of_key)
-        hits, of = increase(found, emulated=emulated), increase(sought, emulated=emulated)
-        together = found.seconds == sought.seconds
-        rate = ratio(hits, of) if together else absent(emulated=emulated, heard_ns=found.heard_ns)
-        return HitRate(rate, hits, of, pair.unit, pair.population, (tier,), sought.seconds, flag)
-    rate_key = Key(worker, Signal.KV_HIT_RATE, tier, owner)
-    if rate_key not in stats.keys_of(worker, Signal.KV_HIT_RATE):
+    """Of the pool (worker, tier, owner) as its page counts; None where it says nothing of hits there. `again`: whether the worker preempted any."""
+    _, tier, _ = pool
+    where = stats.of_layout(_where, pool)
+    if where is None:
         return None
-    said, unknown = reading(stats.gauge(tick_ns, rate_key), emulated=emulated), absent(emulated=emulated)
-    return HitRate(said, unknown, unknown, "", OWN_WINDOW, (tier,), None, flag)
+    if isinstance(where, Key):
+        said, unknown = reading(stats.gauge(tick_ns, where), emulated=emulated), absent(emulated=emulated)
+        return HitRate(said, unknown, unknown, "", OWN_WINDOW, (tier,), None, again)
+    found = stats.increase(tick_ns, window_ns, where.hits)
+    sought = stats.increase(tick_ns, window_ns, where.of)
+    hits, of = increase(found, emulated=emulated), increase(sought, emulated=emulated)
+    together = found.seconds == sought.seconds
+    rate = ratio(hits, of) if together else absent(emulated=emulated, heard_ns=found.heard_ns)
+    return HitRate(rate, hits, of, where.pair.unit, where.pair.population, (tier,), sought.seconds, again)
+
+
+def _where(stats: ScrapedStats, pool: tuple[str, Tier, str]) -> _Counted | Key | None:
+    """The first pair that the page counts of the pool, else the gauge of its hit rate."""
+    worker, tier, owner = pool
+    for pair in _PAIRS:
+        hits = Key(worker, pair.hits, tier, owner)
+        asked = (Key(worker, pair.of, one_tier, one_owner) for one_tier in (tier, None) for one_owner in (owner, ""))
+        of = next((key for key in asked if key in stats.keys_of(worker, pair.of)), None)
+        if of is not None and hits in stats.keys_of(worker, pair.hits):
+            return _Counted(pair, hits, of)
+    rate = Key(worker, Signal.KV_HIT_RATE, tier, owner)
+    return rate if rate in stats.keys_of(worker, Signal.KV_HIT_RATE) else None
 
 
 def with_hit_rates(

@@ -3,7 +3,7 @@
 Used is what is resident; active is what running requests refer to. A page that tells only the one does not tell the other.
 """
 
-from collections.abc import Collection
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import msgspec
@@ -45,7 +45,7 @@ _SHARES: Final = {Signal.KV_USED_TOKENS: Signal.KV_USED_RATIO, Signal.KV_ACTIVE_
 
 
 def levels(
-    stats: ScrapedStats, tick_ns: int, pool: tuple[str, Tier, str], gauges: Collection[Signal], *, emulated: bool
+    stats: ScrapedStats, tick_ns: int, pool: tuple[str, Tier, str], gauges: frozenset[Signal], *, emulated: bool
 ) -> Levels:
     """Of the pool (worker, tier, owner), of which the page has `gauges`; all three in one unit, absent where not known in it."""
     unknown = absent(emulated=emulated)
@@ -60,7 +60,7 @@ def levels(
         found = reading(stats.gauge(tick_ns, Key(worker, signal, tier, owner)), emulated=emulated)
         return found if unit is msgspec.UNSET else msgspec.structs.replace(found, unit=unit)
 
-    for scale in _SCALES:
+    for scale in _scales(gauges):
         capacity = level(scale.capacity, scale.unit)
         used, active = (
             level(signal, scale.unit) if signal in gauges else _of(level(_SHARES.get(signal), RATIO), capacity)
@@ -72,6 +72,16 @@ def levels(
         if known > most:
             best, most = Levels(used, active, capacity), known
     return best
+
+
+@lru_cache(256)
+def _scales(gauges: frozenset[Signal]) -> tuple[_Scale, ...]:
+    """Those of which there is a gauge."""
+    return tuple(
+        scale
+        for scale in _SCALES
+        if gauges & {scale.used, scale.active, scale.capacity, _SHARES.get(scale.used), _SHARES.get(scale.active)}
+    )
 
 
 def _of(share: Figure, capacity: Figure) -> Figure:

@@ -7,7 +7,7 @@ import msgspec
 from collectors.model.frame import Figure, HitRate, TierRow
 from collectors.model.signals import Signal
 from collectors.model.vocabulary import Provenance, State
-from collectors.session.hit_rates import scraped_rate
+from collectors.session.hit_rates import preempted, preemptions_of, scraped_rate
 from collectors.session.kept import kept
 from collectors.session.resident_rows import with_residents
 from collectors.session.source_state import SourceState
@@ -67,7 +67,10 @@ def _paged(source: SourceState, tick_ns: int, window_ns: int) -> Iterator[TierRo
     stats, emulated = source.scraped, source.emulated
     if stats is None:
         return
+    again: dict[str, bool | None] = {}
     for (worker, tier, owner), gauges in stats.pools.items():
+        if worker not in again:
+            again[worker] = preempted(preemptions_of(stats, tick_ns, window_ns, worker, emulated=emulated))
         found = levels(stats, tick_ns, (worker, tier, owner), gauges, emulated=emulated)
         hits = stats.increase(tick_ns, window_ns, Key(worker, Signal.HIT_TOKENS, tier, owner))
         if hits.state is State.ABSENT and not worker:  # a cache that serves several engines knows only its own hits
@@ -80,7 +83,8 @@ def _paged(source: SourceState, tick_ns: int, window_ns: int) -> Iterator[TierRo
             active_bytes=found.active,
             capacity_bytes=found.capacity,
             hit_tokens=increase(hits, emulated=emulated),
-            hit_rate=scraped_rate(stats, tick_ns, window_ns, (worker, tier, owner), emulated=emulated) or msgspec.UNSET,
+            hit_rate=scraped_rate(stats, tick_ns, window_ns, (worker, tier, owner), again[worker], emulated=emulated)
+            or msgspec.UNSET,
         )
 
 

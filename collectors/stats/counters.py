@@ -52,19 +52,27 @@ def growth(before: Counts, now: Counts, groups: Groups) -> tuple[Counts, Flags]:
     return np.where(silent, 0, np.where(fell, now, now - before)), fell
 
 
-class _Window(NamedTuple):
+class Window(NamedTuple):
     """What grew between the first and the last sample of a window, by column; `since` when a column's values began, `latest` its newest one.
 
-    `earlier_ns` and `later_ns` are the times of the samples next to the window.
+    `earlier_ns` and `later_ns` are the times of the samples next to the window. Lists, as they are read one by one.
     """
 
     earlier_ns: int
     first_ns: int
     last_ns: int
     later_ns: int
-    grown: Counts
+    grown: list[int]
     since: list[int]
     latest: list[int]
+
+    def elapsed_ns(self, column: int) -> int | None:
+        """The time over which `column` grew: None unless two samples of it lie in the window with nothing unknown between them.
+
+        The columns of a group are unknown, and known again, together.
+        """
+        elapsed_ns = self.last_ns - max(self.first_ns, self.since[column])
+        return None if self.latest[column] < 0 or elapsed_ns <= 0 else elapsed_ns
 
 
 class History:
@@ -87,7 +95,7 @@ class History:
         self._latest = np.full(groups.columns, UNKNOWN, dtype=np.int64)
         self.reset_ns: int | None = None
         """When a counter was last seen to have been reset."""
-        self._asked: _Window | None = None
+        self._asked: Window | None = None
 
     @property
     def latest(self) -> Counts:
@@ -121,24 +129,8 @@ class History:
         self._append(time_ns, total)
         self._asked = None
 
-    def ends(self, begin_ns: int, end_ns: int) -> tuple[int, int] | None:
-        """Times of the first and the last sample in [begin, end)."""
-        window = self._window(begin_ns, end_ns)
-        return None if window is None else (window.first_ns, window.last_ns)
-
-    def increase(self, columns: slice, begin_ns: int, end_ns: int) -> tuple[Counts, int] | None:
-        """Increase of `columns` (of one group) between the first and the last sample in [begin, end), and the time between them.
-
-        None unless two samples of the columns lie in there with nothing unknown between them.
-        """
-        window = self._window(begin_ns, end_ns)
-        if window is None or window.latest[columns.start] < 0:
-            return None
-        elapsed_ns = window.last_ns - max(window.first_ns, window.since[columns.start])
-        return None if elapsed_ns <= 0 else (window.grown[columns], elapsed_ns)
-
-    def _window(self, begin_ns: int, end_ns: int) -> "_Window | None":
-        """All columns at once, and kept for as long as the same samples are in it: a tick asks for every one of them. The columns of a group are unknown, and known again, together."""
+    def window(self, begin_ns: int, end_ns: int) -> Window | None:
+        """What the samples in [begin, end) say of all columns; the same object for as long as the same samples are in it, None if there are none."""
         asked = self._asked
         if asked and asked.earlier_ns < begin_ns <= asked.first_ns and asked.last_ns < end_ns <= asked.later_ns:
             return asked
@@ -147,12 +139,12 @@ class History:
         stop = self._begin + int(times.searchsorted(end_ns))
         if stop <= first:
             return None
-        self._asked = _Window(
+        self._asked = Window(
             int(self._times[first - 1]) if first > self._begin else _EVER_NS[0],
             int(self._times[first]),
             int(self._times[stop - 1]),
             int(self._times[stop]) if stop < self._end else _EVER_NS[1],
-            (self._totals[stop - 1] - self._totals[first]).astype(np.int64),
+            (self._totals[stop - 1] - self._totals[first]).tolist(),
             self._since.tolist(),
             self._latest.tolist(),
         )

@@ -4,8 +4,8 @@ Knows when a sample is stale, absent, NaN or not there yet; does not know what i
 """
 
 from collections import deque
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Final, TypeVar
 
 import msgspec
 import numpy as np
@@ -14,12 +14,14 @@ from collectors.model.batch import Layout, Samples
 from collectors.model.signals import Kind, Signal
 from collectors.model.vocabulary import State, Tier
 from collectors.stats.buckets import Buckets, merge
-from collectors.stats.columns import Columns, Floats, Key
-from collectors.stats.counters import History, counts
+from collectors.stats.columns import Columns, Floats, HistogramColumns, Key
+from collectors.stats.counters import History, Window, counts
 
 STALE_NS: Final = 5_000_000_000
 STALE_INTERVALS: Final = 3
 """A sample is stale when it is older than both."""
+One = TypeVar("One", bound=Hashable)
+Found = TypeVar("Found")
 MAX_GONE: Final = 10_000
 """Counters that have gone of which that is remembered; with more of them none is taken to have come at zero."""
 
@@ -54,6 +56,25 @@ class Histogram(msgspec.Struct, frozen=True, eq=False):
     heard_ns: int | None
 
 
+_NO_INCREASE: Final = Increase(None, None, State.ABSENT, None)
+_NO_HISTOGRAM: Final = Histogram(None, None, State.ABSENT, None)
+
+
+class _Asked:
+    """What is told at a tick: many rows ask for the same."""
+
+    def __init__(self, tick_ns: int, window_ns: int, window: Window | None, *, stale: bool) -> None:
+        self.tick_ns = tick_ns
+        self.window_ns = window_ns
+        self.window = window
+        self.stale = stale
+        self.increases: dict[Key, Increase] = {}
+        self.histograms: dict[Key, Histogram] = {}
+
+    def state(self, *, zero: bool) -> State:
+        return State.STALE if self.stale else State.ZERO if zero else State.OK
+
+
 class ScrapedStats:
     """Fed with a source's layouts and samples in order of time; asked at a tick T for the window [T − w, T) with w ≤ `horizon_ns`.
 
@@ -72,6 +93,8 @@ class ScrapedStats:
         self._gone = self._columns.marks
         """Of counters that were there and were not in a later layout."""
         self._heard = 0
+        self._asked: _Asked | None = None
+        self._of_layout: dict[object, object] = {}
 
     @property
     def keys(self) -> tuple[Key, ...]:
@@ -90,6 +113,13 @@ class ScrapedStats:
     def all_of(self, signal: Signal) -> Sequence[Key]:
         """The same of all workers."""
         return self._columns.of_signal.get(signal, ())
+
+    def of_layout(self, find: "Callable[[ScrapedStats, One], Found]", of: One) -> Found:
+        """`find(self, of)`, which depends on the layout alone: found once for each."""
+        asked = find, of
+        if asked not in self._of_layout:
+            self._of_layout[asked] = find(self, of)
+        return self._of_layout[asked]  # type: ignore[return-value]  # it was put there above
 
     def metric(self, key: Key) -> str:
         """What the page calls it, or the formula by which it was made."""
@@ -115,7 +145,8 @@ class ScrapedStats:
         if gone.size < MAX_GONE:
             self._gone = np.union1d(gone, np.setdiff1d(self._columns.marks, columns.marks))
         self._history = self._history.rearranged(columns.groups, columns.origin(self._columns), zero)
-        self._series, self._columns, self._gauges = series, columns, None
+        self._series, self._columns, self._gauges, self._asked = series, columns, None, None
+        self._of_layout = {}
 
     def samples(self, samples: Samples, time_ns: int) -> None:
         """Take one scrape. Raises `LayoutError` unless it has one value for each series of the layout."""
@@ -124,6 +155,7 @@ class ScrapedStats:
                 f"{samples.values.shape} values for {self._columns.size} series: the source must send a layout when its page changes"
             )
         self._heard += 1
+        self._asked = None
         self._gauges, values = self._columns.split(samples.values)
         self._history.add(time_ns, counts(values))
         if self._time_ns is not None and time_ns > self._time_ns:
@@ -132,7 +164,8 @@ class ScrapedStats:
 
     def stamp(self, tick_ns: int, window_ns: int) -> Hashable:
         """Equal at two ticks where every answer is the same."""
-        return self._heard, self._history.ends(tick_ns - window_ns, tick_ns), self._is_stale(tick_ns)
+        window = self._history.window(tick_ns - window_ns, tick_ns)
+        return self._heard, window and (window.first_ns, window.last_ns), self._is_stale(tick_ns)
 
     def gauge(self, tick_ns: int, key: Key) -> Reading:
         column = self._columns.gauges.get(key)
@@ -148,24 +181,29 @@ class ScrapedStats:
 
     def increase(self, tick_ns: int, window_ns: int, key: Key) -> Increase:
         column = self._columns.counters.get(key)
-        heard_ns = self._time_ns
         if column is None:
-            return Increase(None, None, State.ABSENT, None)
+            return _NO_INCREASE
+        asked = self._at(tick_ns, window_ns)
+        found = asked.increases.get(key)
+        if found is None:
+            found = asked.increases[key] = self._increase(asked, column, self._columns.less.get(key))
+        return found
+
+    def _increase(self, asked: _Asked, column: int, less: int | None) -> Increase:
+        """Of a column, without what the column `less` grew by."""
+        heard_ns = self._time_ns
         if self._gauges is None:
             return Increase(None, None, State.UNSAMPLED, None)
-        less = self._columns.less.get(key)
-        columns = [column] if less is None else [column, less]
-        if any(self._history.latest[one] < 0 for one in columns):
+        if self._history.latest[column] < 0 or (less is not None and self._history.latest[less] < 0):
             return Increase(None, None, State.NAN, heard_ns)
-        window = tick_ns - window_ns, tick_ns
-        grown = self._history.increase(slice(column, column + 1), *window)
-        off = None if less is None else self._history.increase(slice(less, less + 1), *window)
-        if grown is None or (less is not None and off is None):
+        window = asked.window
+        elapsed_ns = None if window is None else window.elapsed_ns(column)
+        if window is None or elapsed_ns is None or (less is not None and window.elapsed_ns(less) is None):
             return Increase(None, None, State.ABSENT, heard_ns)
-        value = int(grown[0][0]) - (0 if off is None else int(off[0][0]))
+        value = window.grown[column] - (0 if less is None else window.grown[less])
         if value < 0:  # what is taken off was counted in the window, what it is taken off before it
             return Increase(None, None, State.ABSENT, heard_ns)
-        return Increase(value, grown[1] / 1e9, self._state(tick_ns, value == 0), heard_ns)
+        return Increase(value, elapsed_ns / 1e9, asked.state(zero=value == 0), heard_ns)
 
     def total(self, tick_ns: int, key: Key) -> Reading:
         """A counter as the page has it: since whenever it began to count."""
@@ -188,23 +226,38 @@ class ScrapedStats:
         return tuple(kind for kind, keys in found if key in keys)
 
     def histogram(self, tick_ns: int, window_ns: int, key: Key) -> Histogram:
-        found = self._columns.histograms.get(key)
-        heard_ns = self._time_ns
+        columns = self._columns.histograms.get(key)
+        if columns is None:
+            return _NO_HISTOGRAM
+        asked = self._at(tick_ns, window_ns)
+        found = asked.histograms.get(key)
         if found is None:
-            return Histogram(None, None, State.ABSENT, None)
+            found = asked.histograms[key] = self._histogram(asked, columns)
+        return found
+
+    def _histogram(self, asked: _Asked, of: HistogramColumns) -> Histogram:
+        heard_ns = self._time_ns
         if self._gauges is None:
             return Histogram(None, None, State.UNSAMPLED, None)
-        observed = self._history.latest[found.columns]
+        observed = self._history.latest[of.columns]
         if (observed < 0).any():
             return Histogram(None, None, State.NAN, heard_ns)
         if not observed.any():
             return Histogram(None, None, State.UNSAMPLED, heard_ns)
-        grown = self._history.increase(found.columns, tick_ns - window_ns, tick_ns)
-        if grown is None:
+        window, start = asked.window, of.columns.start
+        elapsed_ns = None if window is None else window.elapsed_ns(start)
+        if window is None or elapsed_ns is None:
             return Histogram(None, None, State.ABSENT, heard_ns)
         # Counts of one scrape may have been read at slightly different moments (see `buckets`).
-        window = Buckets(found.bounds, np.maximum.accumulate(grown[0][: found.bounds.size]))
-        return Histogram(window, grown[1] / 1e9, self._state(tick_ns, False), heard_ns)
+        cumulative = np.maximum.accumulate(np.array(window.grown[start : start + of.bounds.size], dtype=np.int64))
+        return Histogram(Buckets(of.bounds, cumulative), elapsed_ns / 1e9, asked.state(zero=False), heard_ns)
+
+    def _at(self, tick_ns: int, window_ns: int) -> _Asked:
+        asked = self._asked
+        if asked is None or asked.tick_ns != tick_ns or asked.window_ns != window_ns:
+            window = self._history.window(tick_ns - window_ns, tick_ns)
+            asked = self._asked = _Asked(tick_ns, window_ns, window, stale=self._is_stale(tick_ns))
+        return asked
 
     def _is_stale(self, tick_ns: int) -> bool:
         age_ns = 0 if self._time_ns is None else tick_ns - self._time_ns
