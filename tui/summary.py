@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from collectors.model.frame import Frame
 from collectors.model.vocabulary import TargetStatus
+from tui.counts import counted, observed
 from tui.format import Unit, figure, percent, quantile
 
 STALLS_SHOWN = 5
@@ -16,9 +17,10 @@ def summary(frame: Frame) -> str:
 
 def _lines(frame: Frame) -> Iterator[str]:
     mark = "EMULATED · " if frame.emulated else ""
-    yield f"tokenyard · {mark}{len(frame.targets)} targets · {len(frame.workers)} workers · window {frame.window_s:g} s at {frame.time_ns / 1e9:g} s"
+    yield f"tokenyard · {mark}{observed(frame)[0]} · window {frame.window_s:g} s at {frame.time_ns / 1e9:g} s"
     ttft, now_ns = frame.ttft, frame.time_ns
-    yield f"{figure(frame.tokens_per_s, Unit.RATE, now_ns)[0]} output tok/s · TTFT p50 {quantile(ttft.p50, Unit.SECONDS, now_ns)[0]}, p99 {quantile(ttft.p99, Unit.SECONDS, now_ns)[0]} (n {ttft.n} {ttft.population})"
+    part = f" of {of} workers" if (of := counted(frame)) else ""
+    yield f"{figure(frame.tokens_per_s, Unit.RATE, now_ns)[0]} output tok/s{part} · TTFT p50 {quantile(ttft.p50, Unit.SECONDS, now_ns)[0]}, p99 {quantile(ttft.p99, Unit.SECONDS, now_ns)[0]} (n {ttft.n} {ttft.population})"
     for target in frame.targets:
         if target.status is not TargetStatus.UP or target.reason:
             yield f"! {target.name} ({target.backend or 'unknown'}) {target.status}: {target.reason}"

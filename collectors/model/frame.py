@@ -322,6 +322,7 @@ class Frame(msgspec.Struct, frozen=True):
     stalls: tuple[StallRow, ...]
     """Newest first, at most 64 of the window."""
     tokens_per_s: Figure
+    """Of the workers of which it is known now, `n` of `tokens_per_s_workers`."""
     ttft: Distribution
     """Of all requests, merged; `workers[].ttft` has them apart."""
     river: tuple[RiverRow, ...]
@@ -336,3 +337,5 @@ class Frame(msgspec.Struct, frozen=True):
     handovers: tuple[HandoverRow, ...] = ()
     devices: tuple[DeviceRow, ...] = ()
     hosts: tuple[HostRow, ...] = ()
+    tokens_per_s_workers: int = 0
+    """Workers there are: those of targets that have gone are not, and routers count only where no worker tells."""

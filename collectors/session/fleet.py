@@ -34,6 +34,13 @@ class Worker:
         return self.info.role is not Role.ROUTER
 
     @property
+    def teller(self) -> SourceState:
+        """Who tells of its tokens."""
+        teller = self.placed or self.scraped
+        assert teller is not None
+        return teller
+
+    @property
     def emulated(self) -> bool:
         placed, scraped = self.placed, self.scraped
         return (placed is not None and placed.emulated) or (scraped is not None and scraped.emulated)

@@ -45,7 +45,8 @@ def handover_rows(workers: Iterable[Worker], tick_ns: int, window_ns: int) -> tu
     rows = []
     for worker in workers:
         if worker.placed is not None and worker.placed.summary is not None:
-            row = _taken(worker, worker.placed.summary, worker.placed.heard_ns)
+            made = _taken(worker, worker.placed.summary, worker.placed.heard_ns)
+            row = None if made is None else worker.placed.dated(made)
         else:
             row = _counted(worker, tick_ns, window_ns)
         if row is not None:
@@ -61,7 +62,7 @@ def _fetched(worker: Worker) -> Iterator[FlowRow]:
     for (row, tier), moved in sorted(summary.moved.fetched.items(), key=lambda item: item[0]):
         if row == worker.row:
             per_s = moved / summary.window_s if summary.window_s else None
-            yield FlowRow(
+            made = FlowRow(
                 owner=worker.info.id,
                 worker=worker.info.id,
                 tier=tier,
@@ -71,6 +72,7 @@ def _fetched(worker: Worker) -> Iterator[FlowRow]:
                 duration=no_distribution(population=TRANSFERS, emulated=emulated),
                 failures=absent(emulated=emulated),
             )
+            yield source.dated(made)
 
 
 @kept

@@ -13,7 +13,7 @@ from collectors.session.fleet import Worker
 from collectors.session.kept import kept
 from collectors.session.source_state import SourceState
 from collectors.stats.columns import Key
-from collectors.stats.figures import absent, figure, increase
+from collectors.stats.figures import absent, figure, increase, outdated
 from collectors.stats.sketch import Ints
 from collectors.stats.summary import Summary
 
@@ -28,7 +28,7 @@ def placement_rows(
         row
         for source in sources
         if source.summary is not None
-        for row in _placed(source, source.summary, workers, tick_ns)
+        for row in map(source.dated, _placed(source, source.summary, workers))
     ]
     paged = [worker for worker in workers.values() if worker.placed is None and worker.scraped is not None]
     for worker in paged:
@@ -67,7 +67,7 @@ def decision_summary(sources: Iterable[SourceState], tick_ns: int) -> DecisionSu
     rules: Counter[str] = Counter()
     for _, summary in routers:
         rules.update(summary.rules)
-    return DecisionSummary(
+    made = DecisionSummary(
         total=counted(sum(summary.decisions for _, summary in routers)),
         ties=counted(sum(summary.ties for _, summary in routers)),
         by_rule=tuple(
@@ -75,6 +75,7 @@ def decision_summary(sources: Iterable[SourceState], tick_ns: int) -> DecisionSu
             for rule, count in sorted(rules.items(), key=lambda item: (-item[1], item[0]))
         ),
     )
+    return made if any(source.connected for source, _ in routers) else outdated(made)
 
 
 def stall_rows(sources: Iterable[SourceState], tick_ns: int) -> tuple[StallRow, ...]:
@@ -128,7 +129,7 @@ def timeline_level(jitter_s: float | None) -> int:
     return min(max(1 + math.floor(2 * math.log10(max(jitter_s, 1e-9) / 1e-5)), 1), 14)
 
 
-def _placed(source: SourceState, summary: Summary, workers: dict[str, Worker], tick_ns: int) -> Iterator[PlacementRow]:
+def _placed(source: SourceState, summary: Summary, workers: dict[str, Worker]) -> Iterator[PlacementRow]:
     heard_ns = source.heard_ns
 
     def row(number: int, stage: Stage, tier: Tier, primary: bool, tokens: int) -> PlacementRow:

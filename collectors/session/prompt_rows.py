@@ -22,7 +22,8 @@ def prompt_rows(workers: Iterable[Worker], tick_ns: int, window_ns: int) -> tupl
     rows = []
     for worker in workers:
         if worker.placed is not None and worker.placed.summary is not None:
-            row = _placed(worker, worker.placed.summary, worker.placed.heard_ns)
+            made = _placed(worker, worker.placed.summary, worker.placed.heard_ns)
+            row = None if made is None else worker.placed.dated(made)
         else:
             row = _scraped(worker, tick_ns, window_ns)
         if row is not None:
@@ -35,7 +36,7 @@ def reuse_rows(
 ) -> tuple[ReuseRow, ...]:
     """Of the routers that tell what they believed: those with a placement stream, then those with a page."""
     rows = [
-        _told(source, source.summary)
+        source.dated(_told(source, source.summary))
         for source in sources
         if source.summary is not None and source.summary.reused.decisions
     ]

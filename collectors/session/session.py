@@ -3,9 +3,9 @@
 from typing import Final
 
 from collectors.model.batch import Batch
-from collectors.model.frame import Figure, Frame, JitterRow, SignalRow, TargetRow, WorkerRow
+from collectors.model.frame import Frame, JitterRow, SignalRow, TargetRow, WorkerRow
 from collectors.model.signals import Signal
-from collectors.model.vocabulary import Provenance, Role
+from collectors.model.vocabulary import Role
 from collectors.session.backfill import Backfill, backfill
 from collectors.session.device_rows import Devices, host_rows
 from collectors.session.fleet import Fleet, Worker
@@ -23,10 +23,10 @@ from collectors.session.prompt_rows import prompt_rows, reuse_rows
 from collectors.session.signal_rows import signal_rows
 from collectors.session.source_state import SourceState
 from collectors.session.tier_rows import tier_rows
+from collectors.session.total_rate import total_rate
 from collectors.session.worker_rows import all_ttft, jitter_row, worker_row
 from collectors.stats.columns import Key
 from collectors.stats.earlier import Earlier
-from collectors.stats.figures import absent, figure
 
 WINDOW_S: Final = 60
 TIMELINE_S: Final = 900
@@ -77,6 +77,7 @@ class Session:
         self._look_back(sources)
         fleet = self._fleet.workers(sources)
         rows = tuple(worker_row(worker, time_ns, window_ns) for worker in fleet.values())
+        tokens_per_s, tellers = total_rate(zip(fleet.values(), rows, strict=True))
         devices = self._devices.rows(fleet, sources, time_ns, window_ns)
         prompts = prompt_rows(fleet.values(), time_ns, window_ns)
         return Frame(
@@ -92,7 +93,8 @@ class Session:
             decisions=decision_summary(sources, time_ns),
             jitter=self._jitter(rows),
             stalls=stall_rows(sources, time_ns),
-            tokens_per_s=_total_rate(rows),
+            tokens_per_s=tokens_per_s,
+            tokens_per_s_workers=tellers,
             ttft=all_ttft(list(fleet.values()), sources, time_ns, window_ns),
             river=river_rows(fleet.values()),
             timeline=self._heat(sources, time_ns),
@@ -158,20 +160,6 @@ def _target(source: SourceState) -> TargetRow:
         reason = f"{reason} (limits.{status.limit})"  # the setting that would let it through
     return TargetRow(
         source.name, status.url, status.backend, status.status, reason, source.heard_ns, source.over_limits
-    )
-
-
-def _total_rate(rows: tuple[WorkerRow, ...]) -> Figure:
-    """Output tokens a second of all workers that say so; where none does, of the routers before them."""
-    told = [row for row in rows if row.tokens_per_s.value is not None]
-    known = [row.tokens_per_s for row in told if row.role is not Role.ROUTER] or [row.tokens_per_s for row in told]
-    if not known:
-        return absent(emulated=any(row.tokens_per_s.emulated for row in rows))
-    return figure(
-        sum(one.value for one in known if one.value is not None),
-        Provenance.DERIVED,
-        emulated=any(one.emulated for one in known),
-        heard_ns=min((one.heard_ns for one in known if one.heard_ns is not None), default=None),
     )
 
 

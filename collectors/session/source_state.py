@@ -25,6 +25,7 @@ from collectors.model.vocabulary import Counted, TargetStatus
 from collectors.session.kept import Kept
 from collectors.stats.deliveries import DeliveryStats
 from collectors.stats.earlier import Earlier, earlier
+from collectors.stats.figures import Row, outdated
 from collectors.stats.fleet import PoolKey
 from collectors.stats.residency import Residency, Resident
 from collectors.stats.scraped import ScrapedStats
@@ -71,6 +72,14 @@ class SourceState:
     def connected(self) -> bool:
         return self.status.status in (TargetStatus.UP, TargetStatus.STALE)
 
+    @property
+    def gone(self) -> bool:
+        return self.gone_ns is not None
+
+    def dated(self, row: Row) -> Row:
+        """What its stream told, stale where it is not heard now."""
+        return row if self.status.status is TargetStatus.UP else outdated(row)
+
     def stamp(self, tick_ns: int, window_ns: int) -> Hashable:
         """Of the statistics of its page, which are all that it has: deliveries and blocks come so often that nothing is kept."""
         if self._stamped is None or self._stamped[:2] != (tick_ns, window_ns):
@@ -105,7 +114,7 @@ class SourceState:
                 elif self.gone_ns is None:
                     self.gone_ns = time_ns
                 if was_connected and not self.connected and self.placed is not None:
-                    self.placed.lost()
+                    self.placed.lost(time_ns if self.heard_ns is None else self.heard_ns)
                 if part.limit:
                     self.over_limits = {**self.over_limits, part.limit: self.over_limits.get(part.limit, 0) + 1}
             case Inventory():

@@ -46,7 +46,7 @@ def _placed(source: SourceState, tick_ns: int) -> Iterator[TierRow]:
     for pool in source.inventory.pools:
         key = PoolKey(pool.owner, pool.tier)
         held = source.summary.occupied.get(key)
-        yield TierRow(
+        made = TierRow(
             owner=pool.owner,
             worker=None if pool.worker is None else ids.get(pool.worker),
             tier=pool.tier,
@@ -55,6 +55,7 @@ def _placed(source: SourceState, tick_ns: int) -> Iterator[TierRow]:
             capacity_bytes=reported(pool.capacity_bytes),
             hit_tokens=reported(source.summary.placed.hits.get(key, 0)),
         )
+        yield source.dated(made)
 
 
 @kept

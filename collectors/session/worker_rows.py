@@ -18,6 +18,7 @@ from collectors.stats.figures import (
     figure,
     histogram,
     no_distribution,
+    outdated,
     rate,
     reading,
     spread,
@@ -81,7 +82,7 @@ def all_ttft(workers: list[Worker], sources: list[SourceState], tick_ns: int, wi
                 counts = counts.merge(source.summary.ttft_all)
         if counts is not None:
             found = [counts.quantile(q) for q in QUANTILES] if counts.n else []
-            return distribution(
+            made = distribution(
                 counts.n,
                 [one for one in found if one is not None],
                 counts.maximum_ns / 1e9,
@@ -90,6 +91,7 @@ def all_ttft(workers: list[Worker], sources: list[SourceState], tick_ns: int, wi
                 emulated=emulated,
                 heard_ns=min((source.heard_ns for source in placed if source.heard_ns is not None), default=None),
             )
+            return made if any(source.connected for source in placed) else outdated(made)
     pages = [
         (worker.runs_tokens, page) for worker in workers if (page := _page_ttft(worker, tick_ns, window_ns)) is not None
     ]
@@ -115,33 +117,35 @@ def _merged_pages(pages: list[Histogram], population: str, emulated: bool) -> Di
 
 
 def _gauge(worker: Worker, signal: Signal, tick_ns: int) -> Figure:
-    """As the page says; where it does not (now), as many as the deliveries' source has not seen the end of."""
+    """As the page says; where it does not (now), as many as the deliveries' source has not seen the end of, which it knows only while it is connected."""
     found = absent(emulated=worker.emulated)
     if worker.scraped is not None and worker.scraped.scraped is not None:
         found = reading(worker.scraped.scraped.gauge(tick_ns, Key(worker.info.id, signal)), emulated=worker.emulated)
     summary = _summary(worker)
-    if found.state not in _ABSENT_GAUGE or summary is None or worker.placed is None:
+    if found.state not in _ABSENT_GAUGE or summary is None or worker.placed is None or not worker.placed.connected:
         return found
     counted = summary.running if signal is Signal.REQUESTS_RUNNING else summary.waiting
-    return figure(
+    made = figure(
         int(counted[worker.row]),
         Provenance.DERIVED,
         emulated=worker.emulated,
         heard_ns=worker.placed.heard_ns,
     )
+    return worker.placed.dated(made)
 
 
 def _tokens_per_s(worker: Worker, tick_ns: int, window_ns: int) -> Figure:
     summary = _summary(worker)
     if summary is not None and worker.placed is not None:
         tokens = int(summary.placed.tokens[worker.row].sum())
-        return figure(
+        made = figure(
             tokens / summary.window_s if summary.window_s else None,
             Provenance.DERIVED,
             emulated=worker.emulated,
             heard_ns=worker.placed.heard_ns,
             n=tokens,
         )
+        return worker.placed.dated(made)
     if worker.scraped is None or worker.scraped.scraped is None:
         return absent(emulated=worker.emulated)
     grown = worker.scraped.scraped.increase(tick_ns, window_ns, Key(worker.info.id, Signal.GENERATION_TOKENS))
@@ -157,7 +161,8 @@ def _tokens_per_delivery(worker: Worker, tick_ns: int) -> Figure:
     if not deliveries:
         return absent(emulated=worker.emulated, state=State.UNSAMPLED, heard_ns=heard_ns)
     tokens = int(summary.placed.tokens[worker.row].sum())
-    return figure(tokens / deliveries, Provenance.DERIVED, emulated=worker.emulated, heard_ns=heard_ns, n=deliveries)
+    made = figure(tokens / deliveries, Provenance.DERIVED, emulated=worker.emulated, heard_ns=heard_ns, n=deliveries)
+    return worker.placed.dated(made)
 
 
 def _durations(worker: Worker, signal: Signal, tick_ns: int, window_ns: int) -> Distribution:
@@ -170,7 +175,7 @@ def _durations(worker: Worker, signal: Signal, tick_ns: int, window_ns: int) -> 
             Signal.GAP: summary.gap,
             Signal.TPOT: summary.tpot,
         }[signal]
-        return of_row(columns, worker, population, worker.placed.heard_ns)
+        return worker.placed.dated(of_row(columns, worker, population, worker.placed.heard_ns))
     if worker.scraped is None or worker.scraped.scraped is None:
         return no_distribution(population=population, emulated=worker.emulated)
     window = worker.scraped.scraped.histogram(tick_ns, window_ns, Key(worker.info.id, signal))
@@ -208,13 +213,14 @@ def _longest_stall(worker: Worker, tick_ns: int) -> Figure:
     longest_s = float(summary.longest_stall_s[worker.row])
     if math.isnan(longest_s) and summary.gap.n[worker.row] <= ENOUGH:
         return absent(emulated=worker.emulated, state=State.UNSAMPLED, heard_ns=heard_ns)
-    return figure(
+    made = figure(
         0.0 if math.isnan(longest_s) else longest_s,
         Provenance.DERIVED,
         emulated=worker.emulated,
         heard_ns=heard_ns,
         n=int(summary.stalled[worker.row]),
     )
+    return worker.placed.dated(made)
 
 
 def _summary(worker: Worker) -> Summary | None:

@@ -4,6 +4,7 @@ Fed with the parts of batches in their order; asked once a tick. How rows were s
 it is shown is not decided here.
 """
 
+from collections import deque
 from typing import Final
 
 import numpy as np
@@ -36,6 +37,8 @@ from collectors.stats.stalls import Rule
 from collectors.stats.streams import MAX_STREAMS
 from collectors.stats.summary import Faults, Summary
 
+MAX_UNSEEN: Final = 256
+"""A window of a minute has no more, as attempts to connect are seldom that quick."""
 OTHER: Final = "(others)"
 """What is counted together when there are too many different names."""
 
@@ -47,6 +50,9 @@ class DeliveryStats:
         self._window_ns = window_s * SECOND_NS
         self._rule = rule or Rule()
         self._observed_ns: int | None = None
+        self._unseen: deque[tuple[int, int]] = deque(maxlen=MAX_UNSEEN)
+        """Times without a connection between two with one."""
+        self._lost_ns: int | None = None
         self._since_ns = 0
         self._told = 0
         self._first = NEVER
@@ -78,21 +84,27 @@ class DeliveryStats:
             self._fleet = Fleet()
             self._begin()
             self._observed_ns = None
+            self._unseen.clear()
         self._fleet.learn(part)
         rows = len(self._fleet.ids)
         for sized in (self._placements, self._gaps, self._tpot, self._queue, self._prompts, self._handovers):
             sized.resize(rows)
         if not self._connected:
             self._since_ns = time_ns
+        if self._lost_ns is not None:
+            self._unseen.append((self._lost_ns, time_ns))
+            self._lost_ns = None
         self._connected = True
         if self._observed_ns is None:
             self._observed_ns = time_ns
             self._told = time_ns // SECOND_NS
             self._expire(time_ns)
 
-    def lost(self) -> None:
-        """The source is not connected any more: until the next inventory nothing is observed, and what becomes of the requests will not be known."""
+    def lost(self, heard_ns: int) -> None:
+        """The source is not connected any more: from its last word to the next inventory nothing is observed, and what becomes of the requests will not be known."""
         self.flush()
+        if self._connected:
+            self._lost_ns = heard_ns
         self._connected = False
         self._fleet.disconnect()
         self._lives.forget()
@@ -164,7 +176,7 @@ class DeliveryStats:
         _, longest_ns = self._gaps.longest_stall.window()
         return Summary(
             time_ns=time_ns,
-            window_s=max(time_ns - begin_ns, 0) / SECOND_NS,
+            window_s=self._observed(begin_ns, time_ns) / SECOND_NS,
             workers=tuple(self._fleet.ids),
             gap=self._gaps.gap.quantiles(),
             ttft=self._gaps.ttft.quantiles(),
@@ -205,6 +217,12 @@ class DeliveryStats:
     def _second(self, time_ns: int, limit_ns: int) -> int:
         """Session second of an event; one that claims to be later than its batch counts at the batch's time, and all that have left the window count in one."""
         return max(min(time_ns + self._fleet.clock_offset_ns, limit_ns) // SECOND_NS, self._first - 1)
+
+    def _observed(self, begin_ns: int, end_ns: int) -> int:
+        """How much of that time the source was connected."""
+        unseen = [*self._unseen, *([] if self._lost_ns is None else [(self._lost_ns, end_ns)])]
+        gaps = sum(max(min(until, end_ns) - max(since, begin_ns), 0) for since, until in unseen)
+        return max(end_ns - begin_ns - gaps, 0)
 
     def _expire(self, time_ns: int) -> None:
         """The window is that of a tick at `time_ns` from now on."""

@@ -5,7 +5,7 @@ Not here: computing any of them.
 
 import math
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -15,6 +15,7 @@ from collectors.stats.quantiles import enough, interpolated_of, interval_of
 from collectors.stats.scraped import Histogram, Increase, Reading
 from collectors.stats.sketch import Estimate
 
+Row = TypeVar("Row", bound=msgspec.Struct)
 QUANTILES: Final = (0.5, 0.99, 0.999)
 """Those of a `Distribution`, in its order."""
 
@@ -89,6 +90,20 @@ def estimated(it: Distribution, formula: str) -> Distribution:
         return msgspec.structs.replace(one, estimate=True, formula=formula)
 
     return msgspec.structs.replace(it, p50=about(it.p50), p99=about(it.p99), p999=about(it.p999))
+
+
+def outdated(row: Row) -> Row:
+    """The same, with every value in it stale: of a source that is not heard any more."""
+    changed: dict[str, object] = {}
+    for name in row.__struct_fields__:
+        value = getattr(row, name)
+        if isinstance(value, msgspec.Struct):
+            changed[name] = outdated(value)
+        elif isinstance(value, tuple) and value and isinstance(value[0], msgspec.Struct):
+            changed[name] = tuple(map(outdated, value))
+    if isinstance(row, Figure) and row.value is not None:
+        changed["state"] = State.STALE
+    return msgspec.structs.replace(row, **changed) if changed else row
 
 
 def rate(grown: Increase, *, emulated: bool) -> Figure:

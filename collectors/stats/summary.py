@@ -30,7 +30,7 @@ class Faults:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Summary:
-    """One source at tick `time_ns` over the window [time_ns − window_s, time_ns). Arrays have a row for each of `workers`; row 0, whose id is empty, is what no known
+    """One source at tick `time_ns` over the window that ends there, of which it was connected for `window_s`. Arrays have a row for each of `workers`; row 0, whose id is empty, is what no known
     worker did. Times in seconds; NaN where there is nothing.
     """
 

@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -92,7 +93,14 @@ def test_a_stream_that_is_lost_leaves_a_gap_and_no_invented_value() -> None:
     assert (river[-8:] == NOT_OBSERVED).all()
     assert river[-9] == 7  # of the last tick before
     assert after.timeline[-2:] == b"\xff\xff"
-    assert after.placements[0].tokens.value == 40
+    (placement,), (worker,) = after.placements, after.workers
+    assert (placement.tokens.value, placement.tokens.state) == (40, State.STALE)
+    # 40 tokens in the second that was observed, not in the three since then; and nobody is known not to be running.
+    assert (worker.tokens_per_s.value, worker.tokens_per_s.state) == (pytest.approx(40), State.STALE)
+    assert worker.running.state is State.ABSENT
+    assert {worker.gap.p50.state, after.ttft.p50.state, after.jitter[0].p99_minus_p50.state} <= {State.STALE, State.TOO_FEW}
+    assert after.tiers[0].capacity_bytes.state is State.STALE
+    assert (after.tokens_per_s.state, after.window_s) == (State.STALE, pytest.approx(1))
 
 
 def test_nothing_is_invented_before_anything_is_heard() -> None:

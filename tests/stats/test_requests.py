@@ -213,7 +213,7 @@ def test_a_lost_connection_ends_what_was_known(stats: DeliveryStats) -> None:
     stats.deliveries(delivered(3, [10, 20]), LATER)
     stats.deliveries(delivered(4, [10, 20]), LATER)
     assert stats.tick(SECOND).running[DECODE] == 2
-    stats.lost()
+    stats.lost(SECOND)
     assert stats.tick(2 * SECOND).running.sum() == 0
     stats.inventory(INVENTORY, 3 * SECOND)
     feed(stats, received("r", 3))

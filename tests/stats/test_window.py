@@ -102,6 +102,17 @@ def test_too_few_gaps_in_a_second_say_nothing_of_its_jitter() -> None:
     assert stats.tick(2 * SECOND).seconds == ((0, None), (1, None))
 
 
+def test_the_window_is_the_time_in_which_anything_could_be_observed() -> None:
+    stats = DeliveryStats()
+    stats.inventory(INVENTORY, 0)
+    stats.lost(10 * SECOND)
+    assert stats.tick(30 * SECOND).window_s == 10
+    stats.inventory(INVENTORY, 40 * SECOND)
+    assert stats.tick(60 * SECOND).window_s == 30
+    assert stats.tick(80 * SECOND).window_s == 40  # it begins at 20 s
+    assert stats.tick(100 * SECOND).window_s == 60
+
+
 def test_river() -> None:
     stats = DeliveryStats()
     stats.inventory(INVENTORY, 0)
@@ -109,7 +120,7 @@ def test_river() -> None:
         if tick == 4:
             stats.deliveries(delivered(1, [760, 770, 780], tokens=60_000), tick * TICK)
         if tick == 6:
-            stats.lost()
+            stats.lost(6 * TICK)
         if tick == 8:
             stats.inventory(INVENTORY, tick * TICK - 1)
         summary = stats.tick(tick * TICK)

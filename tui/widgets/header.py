@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from collectors.model.vocabulary import LISTINGS, TargetStatus
 from tui import format as fmt
 from tui import glyphs
+from tui.counts import observed
 from tui.line import Line, Pen, cells, clip_middle
 from tui.playhead import Mode
 from tui.theme import Ink
@@ -43,18 +43,6 @@ def clock_text(view: View) -> tuple[str, int]:
     )
 
 
-def observed(frame: Frame) -> tuple[str, int]:
-    """How many targets and workers there are, how many targets answer, and how many were there and are no longer listed."""
-    listed = [one for one in frame.targets if one.status is not TargetStatus.GONE and one.backend not in LISTINGS]
-    gone = sum(one.status is TargetStatus.GONE for one in frame.targets)
-    up = sum(one.status is TargetStatus.UP for one in listed)
-    total = len(listed)
-    targets = f"{total} target{'s' * (total != 1)}" if up == total else f"{up} of {total} targets up"
-    left = f" · {gone} gone" if gone else ""
-    workers = len(frame.workers)
-    return f"{targets}{left} · {workers} worker{'s' * (workers != 1)}", Ink.TEXT if up == total else Ink.BAD
-
-
 def emulated_badge(frame: Frame) -> str:
     """Empty where nothing is emulated; in a mixed fleet it says how many workers are."""
     if not frame.emulated:
@@ -69,7 +57,8 @@ def header(view: View, width: int) -> Line:
     parts: list[Part] = [(3, BRAND, Ink.HEADING), (0, text, ink)]
     frame = view.frame
     if frame is not None:
-        parts.append((1, *observed(frame)))
+        seen, all_up = observed(frame)
+        parts.append((1, seen, Ink.TEXT if all_up else Ink.BAD))
         if badge := emulated_badge(frame):
             parts.append((0, badge, Ink.BADGE))
     if view.title:

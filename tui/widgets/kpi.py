@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from collectors.model.vocabulary import Device, State
 from tui import format as fmt
+from tui.counts import counted
 from tui.format import Forms, Unit
 from tui.glyphs import ABSENT
 from tui.inks import figure_ink
@@ -79,7 +80,7 @@ def kpis(view: View) -> list[Kpi]:
         return [Kpi(name, (ABSENT,), Ink.DIM) for name in ("output tok/s", "TTFT p99", "worst jitter", "longest stall")]
     ttft, now_ns = frame.ttft, frame.time_ns
     out = [
-        _kpi("output tok/s", frame.tokens_per_s, fmt.figure(frame.tokens_per_s, Unit.RATE, now_ns)),
+        _total_rate(frame),
         _kpi(_with_n("TTFT p99", ttft.n), ttft.p99, fmt.quantile(ttft.p99, Unit.SECONDS, now_ns)),
     ]
     worst = worst_jitter(frame.jitter)
@@ -124,6 +125,13 @@ def strip(view: View, width: int) -> list[Line]:
         left = start + size - 1 - (width - values.left)
         values.put(fmt.pick(item.forms, left), item.ink)
     return [names.line(), values.line()]
+
+
+def _total_rate(frame: Frame) -> Kpi:
+    """Its name says of how many workers it is, where it is not of all."""
+    it, part = frame.tokens_per_s, counted(frame)
+    made = _kpi(f"tok/s of {part}" if part else "output tok/s", it, fmt.figure(it, Unit.RATE, frame.time_ns))
+    return made._replace(ink=Ink.WARN) if part else made
 
 
 def _reason(figures: Iterable[Figure]) -> State:

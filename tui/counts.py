@@ -1,0 +1,27 @@
+"""How much there is of what a Frame tells of, in words: targets and workers, and of how many workers the total rate is. Nothing here knows of Textual."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from collectors.model.vocabulary import LISTINGS, TargetStatus
+
+if TYPE_CHECKING:
+    from collectors.model.frame import Frame
+
+
+def observed(frame: Frame) -> tuple[str, bool]:
+    """How many targets and workers there are, how many targets answer, how many are no longer listed; and whether all answer. What lists targets is none."""
+    listed = [one for one in frame.targets if one.status is not TargetStatus.GONE and one.backend not in LISTINGS]
+    gone = {one.name for one in frame.targets if one.status is TargetStatus.GONE}
+    up, total = sum(one.status is TargetStatus.UP for one in listed), len(listed)
+    targets = f"{total} target{'s' * (total != 1)}" if up == total else f"{up} of {total} targets up"
+    left = f" · {len(gone)} gone" if gone else ""
+    workers = sum(one.target not in gone for one in frame.workers)
+    return f"{targets}{left} · {workers} worker{'s' * (workers != 1)}", up == total
+
+
+def counted(frame: Frame) -> str:
+    """`3/5`: of how many workers the total rate is where it is not of all; else empty."""
+    n, of = frame.tokens_per_s.n, frame.tokens_per_s_workers
+    return f"{n}/{of}" if isinstance(n, int) and n < of else ""
