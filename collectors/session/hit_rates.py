@@ -94,9 +94,10 @@ def with_hit_rates(
     for source in sources:
         if source.summary is not None:
             workers |= set(source.summary.workers)
-            streamed |= {PoolKey(pool.owner, pool.tier): {} for pool in source.inventory.pools}
-            for (row, pool), tokens in source.summary.prompted.pools.items():
-                streamed.setdefault(pool, {})[source.summary.workers[row]] = tokens
+            for pool in source.inventory.pools:
+                streamed.setdefault(PoolKey(pool.owner, pool.tier), {})
+            for (row, key), tokens in source.summary.prompted.pools.items():
+                streamed.setdefault(key, {})[source.summary.workers[row]] = tokens
     if not streamed:
         return tuple(rows)
     by_worker = {row.worker: row for row in prompts if row.worker in workers}

@@ -10,12 +10,12 @@ from collectors.model.batch import Batch, Inventory, Part, Status, WorkerInfo
 from collectors.model.vocabulary import Device, Role
 from collectors.sources.settings import Assumed, TargetSettings
 from collectors.sources.source import Clock, Emit, Source
+from collectors.sources.target import is_loopback
 from collectors.wire.safe import safe_text
 
 MAX_WARNING: Final = 200
 _UNKNOWN: Final = (Role.UNKNOWN, Device.UNKNOWN, "", 0)
 _FIELDS: Final = ("role", "device", "chip", "chips")
-_LOOPBACK: Final = ("127.", "localhost", "::1")
 
 
 class AnnotatedSource:
@@ -83,6 +83,6 @@ def warnings_of(url: str, settings: TargetSettings) -> list[str]:
     warnings = []
     if settings.access.insecure_tls and parts.scheme == "https":
         warnings.append("TLS NOT VERIFIED (insecure_tls): whoever answers is believed")
-    if settings.access.token and parts.scheme == "http" and not (parts.hostname or "").startswith(_LOOPBACK):
+    if settings.access.token and parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         warnings.append("token sent without TLS: anybody on the way can read it")
     return warnings

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from collectors.model.batch import Batch, Status
 from collectors.model.vocabulary import TargetStatus
+from collectors.wire.safe import safe_text
 
 Emit = Callable[[Batch], None]
 """Takes a batch; called from the event loop, in the order in which things are to be seen."""
@@ -37,6 +38,6 @@ async def guarded(source: Source, clock: Clock, emit: Emit) -> None:
     try:
         await source.run(clock, emit)
     except Exception as error:  # noqa: BLE001  a task's boundary: it becomes the target's status
-        reason = f"internal error: {type(error).__name__}: {error}"[:200]
+        reason = safe_text(f"internal error: {type(error).__name__}: {error}", 200)
         status = Status(url="", backend="", status=TargetStatus.REJECTED, reason=reason)
         emit(Batch(source=source.name, time_ns=clock.now_ns(), parts=(status,)))

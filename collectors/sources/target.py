@@ -1,5 +1,6 @@
 """What a user may write as a target, taken apart: a URL or `host:port`, perhaps with the kind of source before it. No I/O."""
 
+import ipaddress
 import re
 from collections.abc import Sequence
 from typing import Final
@@ -16,6 +17,8 @@ PROM: Final = "prom"
 """A Prometheus-compatible server: its page is what comes before `/api/v1`."""
 
 _SCHEMES: Final = ("http", "https")
+_THIS: Final = frozenset({"127.0.0.1", "::1", "0.0.0.0", "::"})
+"""Where `localhost` is; other addresses of the loopback network may be others' (127.0.0.2)."""
 _MAX_LENGTH: Final = 2_048
 _CREDENTIALS: Final = re.compile(r"(^|://).*@", re.DOTALL)
 _URL_CHARACTERS: Final = re.compile(r"[!-~]+")
@@ -36,6 +39,12 @@ class Target(msgspec.Struct, frozen=True):
     @property
     def url(self) -> str:
         return self.page or self.stream or ""
+
+    @property
+    def places(self) -> frozenset[str]:
+        """What is read there, however it is spelt: targets that share one would count the same twice."""
+        answers = "api " if self.kind == PROM else ""
+        return frozenset(answers + _place(url) for url in (self.page, self.stream) if url)
 
 
 def kinds() -> tuple[str, ...]:
@@ -85,6 +94,33 @@ def unique_names(names: Sequence[str]) -> list[str]:
         taken.add(one)
         unique.append(one)
     return unique
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or address is this machine's own, without asking anybody."""
+    name = host.lower().rstrip(".")
+    address = _address(name)
+    return name == "localhost" or (address is not None and address.is_loopback)
+
+
+def _place(url: str) -> str:
+    parts = urlsplit(url)
+    host = (parts.hostname or "").rstrip(".")
+    address = _address(host)
+    if host == "localhost" or (address is not None and str(address) in _THIS):
+        host = "localhost"
+    elif address is not None:
+        host = address.compressed
+    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{host} {port} {parts.path.rstrip('/')}?{parts.query}"
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    return address.ipv4_mapped or address if isinstance(address, ipaddress.IPv6Address) else address
 
 
 def _scheme(text: str) -> tuple[str, str, str]:

@@ -1,20 +1,23 @@
 """All targets of a session while it runs: those that were named, and those that are listed, which come and go. Nothing else restarts when one does.
 
-A target that several list is watched once, like the first says, until none lists it. One that is listed no longer ends visibly: its row says so.
+A target that several list is watched once, like the first says, until none lists it; one that is the same page or stream in other words is refused, as it would
+count twice. One that is listed no longer ends visibly: its row says so.
 """
 
 import asyncio
 import itertools
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Final
 
 from collectors.model.batch import Batch, Status
 from collectors.model.vocabulary import Listing, TargetStatus
-from collectors.sources.children import Children
+from collectors.sources.children import GONE, Children
 from collectors.sources.source import Clock, Emit
 from collectors.targets.spec import Lister, Opener, TargetSpec
+from collectors.wire.safe import safe_text
 
 MAX_TARGETS: Final = 8_192
+MAX_REASON: Final = 200
 
 
 class Roster:
@@ -30,6 +33,8 @@ class Roster:
         self._children = Children()
         self._specs: dict[Hashable, TargetSpec] = {}
         self._names: dict[Hashable, str] = {}
+        self._refused: dict[Hashable, tuple[str, str]] = {}
+        """Name and URL of each row that only says why it is not watched."""
         self._taken = {lister.name for lister in listers}
         self._left_out = 0
         self._changing = asyncio.Lock()
@@ -37,7 +42,8 @@ class Roster:
     @property
     def expected(self) -> list[str]:
         """Rows of which a first word is to be expected, as far as it is known by now."""
-        return [*(lister.name for lister in self._listers), *self._names.values()]
+        refused = (name for name, _ in self._refused.values())
+        return [*(lister.name for lister in self._listers), *self._names.values(), *refused]
 
     async def run(self, clock: Clock, emit: Emit) -> None:
         async with self._children.running(clock, emit), asyncio.TaskGroup() as tasks:
@@ -62,7 +68,7 @@ class Roster:
                 if await self._look(index, clock.now_ns(), emit):
                     await self._update(clock.now_ns(), emit)
             except Exception as error:  # noqa: BLE001  a task's boundary: it becomes the list's status, and its targets stay
-                reason = f"internal error: {type(error).__name__}: {error}"[:200]
+                reason = safe_text(f"internal error: {type(error).__name__}: {error}", MAX_REASON)
                 emit(Batch(lister.name, clock.now_ns(), (Status("", Listing.ALL, TargetStatus.REJECTED, reason),)))
             await asyncio.sleep(lister.every_s)
 
@@ -82,6 +88,8 @@ class Roster:
                 wanted.setdefault(spec.key, spec)
             self._say_left_out(len(wanted) - MAX_TARGETS, now_ns, emit)
             wanted = dict(itertools.islice(wanted.items(), MAX_TARGETS))
+            twice = _said_twice(wanted)
+            wanted = {key: spec for key, spec in wanted.items() if key not in twice}
             for key, spec in list(self._specs.items()):
                 if wanted.get(key) == spec:
                     continue
@@ -91,11 +99,24 @@ class Roster:
                 else:
                     await self._children.end(key, now_ns, emit)
                     self._taken.discard(self._names.pop(key))
+            for key in [key for key in self._refused if key not in twice]:
+                self._say_refused(self._refused.pop(key), TargetStatus.GONE, GONE, now_ns, emit)
             for key, spec in wanted.items():
                 if key not in self._specs:
                     self._specs[key] = spec
                     name = self._names[key] = self._names.get(key) or self._free(spec.called)
                     self._children.begin(key, self._opener(spec, name))
+            for key, (spec, first) in twice.items():
+                if key not in self._refused:
+                    name = self._free(spec.called)
+                    self._refused[key] = name, spec.target.url
+                    self._say_refused(
+                        self._refused[key],
+                        TargetStatus.REJECTED,
+                        f"the same as {first}: would count twice",
+                        now_ns,
+                        emit,
+                    )
 
     def _say_left_out(self, count: int, now_ns: int, emit: Emit) -> None:
         if max(count, 0) != self._left_out:
@@ -103,6 +124,12 @@ class Roster:
             reason = f"{self._left_out:,} targets left out: more than {MAX_TARGETS:,}" if count > 0 else ""
             status = TargetStatus.REJECTED if reason else TargetStatus.GONE
             emit(Batch(self.name, now_ns, (Status("", Listing.ALL, status, reason),)))
+
+    def _say_refused(self, row: tuple[str, str], status: TargetStatus, reason: str, now_ns: int, emit: Emit) -> None:
+        name, url = row
+        if status is TargetStatus.GONE:
+            self._taken.discard(name)
+        emit(Batch(name, now_ns, (Status(safe_text(url), "", status, safe_text(reason, MAX_REASON)),)))
 
     def _free(self, name: str) -> str:
         """The name, or that with a number where another target is called so."""
@@ -112,3 +139,17 @@ class Roster:
             one = f"{name}#{count}"
         self._taken.add(one)
         return one
+
+
+def _said_twice(wanted: Mapping[Hashable, TargetSpec]) -> dict[Hashable, tuple[TargetSpec, str]]:
+    """Those that share a place with one before them, which is called so."""
+    twice: dict[Hashable, tuple[TargetSpec, str]] = {}
+    known: dict[str, str] = {}
+    for key, spec in wanted.items():
+        places = spec.target.places
+        first = next((known[place] for place in places if place in known), None)
+        if first is None:
+            known.update(dict.fromkeys(places, spec.called))
+        else:
+            twice[key] = spec, first
+    return twice

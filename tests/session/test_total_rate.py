@@ -66,7 +66,8 @@ def test_nor_is_one_of_a_target_that_does_not_answer(status: TargetStatus, worke
     frame = session.tick(3 * S + S // 2)
     assert total(frame) == (10.0, State.OK, 1, workers)
     assert counted(frame) == part
-    assert (f"{workers} worker" in observed(frame)[0]) and ("1 gone" in observed(frame)[0]) == (workers == 1)
+    assert f"{workers} worker" in observed(frame)[0]
+    assert ("1 gone" in observed(frame)[0]) == (workers == 1)
 
 
 def test_where_nothing_is_known_now_it_is_stale_as_a_whole() -> None:

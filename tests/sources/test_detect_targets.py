@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.sources.detect import TargetError, open_target, open_targets, parse_target
-from collectors.sources.target import kinds
+from collectors.sources.target import is_loopback, kinds
 from collectors.wire.http import HttpClient
 
 S = "/placement/v1/stream"
@@ -91,3 +91,44 @@ async def test_names_are_unique() -> None:
         assert open_target("h:1", client, "mine").name == "mine"
         with pytest.raises(TargetError):
             open_targets(["h:1", "nonsense"], client)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("h:80", "http://H./metrics", True),
+        ("h:8000", "http://h:8000/metrics/", True),
+        ("h:8000", "vllm+http://h:8000", True),
+        ("h:8000", "http://h:8000/placement/v1/stream", True),
+        ("localhost:8000", "[::1]:8000", True),
+        ("127.0.0.1:8000", "http://[::ffff:127.0.0.1]:8000/metrics", True),
+        ("0.0.0.0:8000", "LOCALHOST:8000", True),
+        ("https://h/metrics", "https://h:443/metrics", True),
+        ("h:8000", "https://h:8000/metrics", False),
+        ("h:8000", "h:8001", False),
+        ("http://h:8000/a", "http://h:8000/b", False),
+        ("http://h:8000/a?x=1", "http://h:8000/a?x=2", False),
+        ("127.0.0.1:8000", "127.0.0.2:8000", False),
+        ("prom+http://h:9090/metrics", "http://h:9090/metrics", False),
+    ],
+)
+def test_what_two_targets_share_however_they_are_spelt(one: str, other: str, same: bool) -> None:
+    assert bool(parse_target(one).places & parse_target(other).places) == same
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("localhost", True),
+        ("::1", True),
+        ("::1:2", False),
+        ("localhost.example.com", False),
+        ("127.example.com", False),
+        ("10.0.0.1", False),
+        ("0.0.0.0", False),
+    ],
+)
+def test_only_this_machine_is_loopback(host: str, loopback: bool) -> None:
+    assert is_loopback(host) is loopback

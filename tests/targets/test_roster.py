@@ -142,7 +142,7 @@ class Listed:
 
 async def test_step_by_step_names_are_unique_and_gone_rows_are_bounded_in_number_and_time() -> None:
     lister, session = Listed(), Session("virtual")
-    named = [msg for text in ("h:1", "http://h:1/metrics") if (msg := LIKE.of(parse_target(text), {}))]
+    named = [msg for text in ("h:1", "http://h:1/metrics?half=2") if (msg := LIKE.of(parse_target(text), {}))]
     roster = Roster(named, [lister], lambda spec, name: Silent(name))
     second = 1_000_000_000
     lister.now = [f"p{index}:1" for index in range(MAX_GONE + 10)]
@@ -207,6 +207,52 @@ async def test_more_than_can_be_watched_is_said(monkeypatch: pytest.MonkeyPatch)
         rows = states(session.tick(second))
         assert rows["targets"][1] == said
         assert sum(status is TargetStatus.UP for status, _ in rows.values()) == min(count, 3)
+
+
+async def test_the_same_page_in_other_words_is_refused_until_the_first_goes() -> None:
+    lister, session, second = Listed(), Session("virtual"), 1_000_000_000
+    opened: list[str] = []
+
+    def opener(spec: TargetSpec, name: str) -> Source:
+        opened.append(name)
+        return Silent(name)
+
+    roster = Roster([LIKE.of(parse_target("other:1"), {})], [lister], opener)
+    lister.now = ["localhost:8000", "localhost:8000", "http://127.0.0.1:8000/metrics", "vllm+http://[::1]:8000/"]
+    await roster.step(second, session.feed)
+    refused = (TargetStatus.REJECTED, "the same as localhost:8000: would count twice")
+    assert states(session.tick(second)) == {
+        "other:1": (TargetStatus.UP, ""),
+        "localhost:8000": (TargetStatus.UP, ""),
+        "127.0.0.1:8000": refused,
+        "[::1]:8000": refused,
+    }
+    assert opened == ["other:1", "localhost:8000"]
+    assert set(roster.expected) == {"list", *states(session.tick(2 * second))}
+    lister.now = ["http://127.0.0.1:8000/metrics"]
+    await roster.step(3 * second, session.feed)
+    assert states(session.tick(3 * second)) == {
+        "other:1": (TargetStatus.UP, ""),
+        "localhost:8000": (TargetStatus.GONE, "no longer listed"),
+        "127.0.0.1:8000": (TargetStatus.UP, ""),
+        "[::1]:8000": (TargetStatus.GONE, "no longer listed"),
+    }
+    assert opened[2:] == ["127.0.0.1:8000"]
+    await roster.close()
+
+
+async def test_what_a_child_dies_of_is_plain_text() -> None:
+    class Broken(Silent):
+        async def run(self, clock: Clock, emit: Emit) -> None:
+            raise ZeroDivisionError("\x1b[2J of all things")
+
+    frames = Frames()
+    roster = Roster([LIKE.of(parse_target("broken:1"), {})], [], lambda spec, name: Broken(name))
+    live = asyncio.create_task(Observation(Session("live"), [roster], LiveClock(), frames).live())
+    frame = await frames.until(lambda frame: bool(frame.targets))
+    live.cancel()
+    await asyncio.gather(live, return_exceptions=True)
+    assert states(frame)["broken:1"][1].isprintable()
 
 
 def test_what_is_assumed_is_only_of_those_that_do_not_say() -> None:
