@@ -217,6 +217,7 @@ class HttpClient:
 def _faults() -> Iterator[None]:
     """Turns what goes wrong in an exchange into a FetchError."""
     import aiohttp
+    from aiohttp.http_exceptions import BadHttpMessage, PayloadEncodingError
 
     try:
         yield
@@ -236,7 +237,11 @@ def _faults() -> Iterator[None]:
         raise FetchError("timeout reading", limit="idle_s") from None
     except TimeoutError:
         raise FetchError("timeout reading", limit="total_s") from None
-    except aiohttp.ClientPayloadError:
+    except aiohttp.ClientPayloadError as error:
+        # The same fault comes as the next error does if it is found while the headers are read.
+        why = error.__cause__
+        if isinstance(why, BadHttpMessage) and not isinstance(why, PayloadEncodingError):
+            raise FetchError("not http", TargetStatus.REJECTED) from None
         raise FetchError("truncated") from None
     except aiohttp.ClientResponseError:
         raise FetchError("not http", TargetStatus.REJECTED) from None

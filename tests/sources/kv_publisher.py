@@ -40,7 +40,8 @@ class Publisher:
         context = zmq.asyncio.Context.instance()
         # An XPUB socket says when a subscription has come.
         self._pub, self._router = context.socket(zmq.XPUB), context.socket(zmq.ROUTER)
-        for socket, text in ((self._pub, endpoint and endpoint.live), (self._router, endpoint and endpoint.replay)):
+        # Whoever can connect to the first can ask the second.
+        for socket, text in ((self._router, endpoint and endpoint.replay), (self._pub, endpoint and endpoint.live)):
             socket.linger = 0
             async with asyncio.timeout(DEADLINE_S):
                 while True:

@@ -20,7 +20,7 @@ from collectors.wire.kv_discovery import KvEndpoint
 from collectors.wire.limits import Limits
 from tests.loopback import says, serving, unused_port
 from tests.sources.kv_publisher import Publisher, publishing
-from tests.sources.seen import Seen
+from tests.sources.seen import PATIENCE_S, Seen
 from tests.wire.kv_messages import VLLM, captured, cleared, number, payload, removed, stored
 
 SECOND = 1_000_000_000
@@ -30,7 +30,7 @@ SECOND = 1_000_000_000
 async def following(endpoint: KvEndpoint, **settings: object) -> AsyncIterator[Seen]:
     """A live source of the target `t`, cancelled at the end."""
     seen = Seen()
-    settings = {"retry_s": 0.01, "replay_s": 2.0} | settings
+    settings = {"retry_s": 0.01, "replay_s": PATIENCE_S, "limits": Limits(connect_s=PATIENCE_S)} | settings
     task = asyncio.create_task(source(endpoint, **settings).run(LiveClock(), seen))
     try:
         yield seen
@@ -221,7 +221,8 @@ async def test_more_messages_than_a_router_keeps_for_us() -> None:
     async with publishing() as publisher:
         for block in range(4_000):
             await publisher.publish(stored(block, size=1))
-        async with following(publisher.endpoint) as seen:
+        # The end of an answer is dropped too: only silence tells.
+        async with following(publisher.endpoint, replay_s=2.0) as seen:
             await seen.until(lambda seen: sum(len(part.rows) for part in blocks(seen)) == 4_000)
             await seen.until(holds(4_000))
         assert (warning(seen), counted(seen)) == ("", {Tier.HBM: Counted.WHOLE})
@@ -239,7 +240,7 @@ async def test_a_restarted_publisher_begins_with_nothing(messages: int) -> None:
     async with publishing() as first:
         for block in range(3):
             await first.publish(stored(block, 100 + block))
-        async with following(first.endpoint, limits=Limits(connect_s=5.0)) as seen:
+        async with following(first.endpoint) as seen:
             await seen.until(holds(6 * 16))
             second = await restarted(first)
             try:

@@ -252,3 +252,20 @@ async def test_cancelling_is_not_a_fault() -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_no_http_is_told_from_an_end_too_soon_whenever_it_comes(late: bool) -> None:
+    heard = asyncio.Event()
+
+    async def handler(request: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(head(TEXT, "Transfer-Encoding: chunked") + b"5\r\nup 1\n\r\n0\r\n")
+        if late:
+            await heard.wait()
+        while True:
+            writer.write(b"X: y\r\n" * 1_000)
+            await writer.drain()
+
+    async with serving(handler) as server, HttpClient(QUICK) as client:
+        with pytest.raises(FetchError, match=r"^not http$"):
+            await client.get(f"{server.url}/metrics", heard=lambda _: heard.set())
