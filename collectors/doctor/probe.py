@@ -5,13 +5,13 @@ What is found is judged in `findings`. A server that calls itself TensorRT-LLM i
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import msgspec
 
-from collectors.backends import registry, trtllm_stats
+from collectors.backends import trtllm_stats
 from collectors.backends.json_page import decoded
 from collectors.backends.mapping import Backend
 from collectors.backends.reach import OFF, ON, Evidence, Fact, Facts, Reach
@@ -25,17 +25,15 @@ from collectors.doctor.stream import Greeting, greeting
 from collectors.model.signals import Series, WorkerFacts
 from collectors.model.vocabulary import Role, TargetStatus
 from collectors.sources.annotated import warnings_of
-from collectors.sources.introduction import DRAINED, page_of
+from collectors.sources.introduction import DRAINED, models_at, origin_of, owner_among, page_of
 from collectors.sources.target import PAGE_PATH, PROM, Target, unique_names
 from collectors.targets.spec import TargetSpec
 from collectors.wire.access import Clients
-from collectors.wire.http import TEXT_TYPES, FetchError, HttpClient
-from collectors.wire.models import MODELS_PATH, models_of
+from collectors.wire.http import JSON_TYPES, TEXT_TYPES, FetchError, HttpClient
 from collectors.wire.safe import safe_text
 
 AT_A_TIME: Final = 32
 """Targets that are looked at at once."""
-_JSON: Final = frozenset({"application/json"})
 _MAX_FACT: Final = 120
 """Cells of a fact."""
 
@@ -101,15 +99,11 @@ class _Visit:
     async def _introduce(self) -> None:
         """Who it says it is, before its page is read."""
         try:
-            listed = models_of(await self._get(MODELS_PATH, json=True))[:MAX_NAMES]
+            listed = await models_at(origin_of(self._url), self._client, self._dated())
         except FetchError as error:
-            if error.limit.endswith("_s"):  # too slow to say who it is: its page may be the one that is gone once read
-                raise PageError(error.reason, error.status, limit=error.limit) from None
-            listed = ()
-        except ValueError:
-            listed = ()
-        self._models = tuple(one.id for one in listed if one.id)
-        self._owner = registry.calling_itself({one.owned_by for one in listed})
+            raise PageError(error.reason, error.status, limit=error.limit) from None
+        self._models = tuple(one.id for one in listed if one.id)[:MAX_NAMES]
+        self._owner = owner_among(listed)
         if self._owner is DRAINED or self._target.kind:
             self._url = page_of(self._target, DRAINED)
             self._notes.append(f"its {PAGE_PATH} is left alone: {trtllm_stats.SIDE_EFFECT}")
@@ -159,8 +153,12 @@ class _Visit:
 
     async def _get(self, path: str, *, json: bool = False) -> bytes:
         """The body of `path` of the same server (empty: the page); its Date narrows the clock. Raises FetchError."""
-        url = self._beside(path) if path else self._url
-        accept, kinds = ("application/json", _JSON) if json else ("text/plain", TEXT_TYPES)
+        url = f"{origin_of(self._url)}{path}" if path else self._url
+        accept, kinds = ("application/json", JSON_TYPES) if json else ("text/plain", TEXT_TYPES)
+        return await self._client.get(url, accept=accept, kinds=kinds, heard=self._dated())
+
+    def _dated(self) -> Callable[[str], None]:
+        """For the Date of the answer to what is asked now."""
         sent_s = time.time()
 
         def heard(date: str) -> None:
@@ -168,11 +166,7 @@ class _Visit:
             if found is not None:
                 self._clock = found if self._clock is None else self._clock.narrowed(found)
 
-        return await self._client.get(url, accept=accept, kinds=kinds, heard=heard)
-
-    def _beside(self, path: str) -> str:
-        parts = urlsplit(self._url)
-        return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
+        return heard
 
     async def _without(self, error: PageError) -> Examined:
         """No page: perhaps a stream; else why, and what would give it one."""

@@ -16,9 +16,11 @@ from collectors.model.batch import Batch, Inventory, Status, WorkerInfo
 from collectors.model.signals import WorkerFacts
 from collectors.model.vocabulary import Listing, TargetStatus
 from collectors.sources.children import GONE, Children
+from collectors.sources.introduction import models_at
 from collectors.sources.scrape import MAX_BACKOFF_S, ScrapeSource
 from collectors.sources.settings import TargetSettings
 from collectors.sources.source import Clock, Emit
+from collectors.wire.access import Token
 from collectors.wire.http import JSON_TYPES, Backoff, FetchError, HttpClient
 from collectors.wire.safe import safe_text
 
@@ -27,17 +29,6 @@ MAX_MODELS: Final = 32
 MAX_PAGES: Final = 1_024
 MAX_WARNING: Final = 200
 _UNAVAILABLE: Final = 503
-
-
-class _Model(msgspec.Struct):
-    id: str
-
-
-class _Models(msgspec.Struct):
-    data: list[_Model]
-
-
-_models: Final = msgspec.json.Decoder(_Models).decode
 
 
 class DynamoHealth:
@@ -51,6 +42,8 @@ class DynamoHealth:
         self._origin = origin
         self._client = client
         self._ports = settings.worker_ports
+        # The token is for the front end: hosts that it names are not to have it.
+        self._own = msgspec.structs.replace(settings.access, token=Token()).client() if settings.access.token else None
         self._interval_s = settings.interval_s
         self._ask_s = ask_s
         self._due_ns = 0
@@ -75,6 +68,8 @@ class DynamoHealth:
 
     async def close(self) -> None:
         await self._pages.close()
+        if self._own is not None:
+            await self._own.close()
 
     async def _look(self, now_ns: Callable[[], int], emit: Emit) -> bool:
         """Whether it was told what there is."""
@@ -112,9 +107,9 @@ class DynamoHealth:
     async def _not_ready(self) -> str:
         """Which models cannot be used; nothing where it does not say."""
         try:
-            body = await self._client.get(f"{self._origin}/v1/models", accept="application/json", kinds=JSON_TYPES)
-            names = [model.id for model in _models(body).data[:MAX_MODELS]]
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, FetchError):
+            listed = await models_at(self._origin, self._client)
+            names = [model.id for model in listed if model.id][:MAX_MODELS]
+        except FetchError:
             return ""
         waiting = []
         for name in names:
@@ -134,7 +129,7 @@ class DynamoHealth:
         for address in wanted:
             if address not in self._pages:
                 url = f"http://{address}/metrics"
-                self._pages.begin(address, ScrapeSource(address, url, self._client, self._interval_s))
+                self._pages.begin(address, ScrapeSource(address, url, self._own or self._client, self._interval_s))
 
     def _lost(self, status: TargetStatus, reason: str, time_ns: int, emit: Emit) -> None:
         self._tell(time_ns, emit, status, reason)

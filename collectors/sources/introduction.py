@@ -3,22 +3,40 @@
 So nobody's `/metrics` is read before it is known not to be that one.
 """
 
+from collections.abc import Callable, Iterable
 from typing import Final
 from urllib.parse import urlsplit
 
 from collectors.backends import registry, trtllm
 from collectors.backends.mapping import Backend
 from collectors.sources.target import PAGE_PATH, Target
-from collectors.wire.http import FetchError, HttpClient
-from collectors.wire.models import MODELS_PATH, models_of
+from collectors.wire.http import JSON_TYPES, FetchError, HttpClient
+from collectors.wire.models import MODELS_PATH, Model, models_of
 
 DRAINED: Final = trtllm.BACKEND
-_JSON: Final = frozenset({"application/json"})
 
 
 def origin_of(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
+
+
+async def models_at(origin: str, client: HttpClient, heard: Callable[[str], None] | None = None) -> tuple[Model, ...]:
+    """The models that a server lists; none where it has no such list. Raises FetchError for one that is too slow to say."""
+    try:
+        body = await client.get(f"{origin}{MODELS_PATH}", accept="application/json", kinds=JSON_TYPES, heard=heard)
+        return models_of(body)
+    except ValueError:
+        return ()
+    except FetchError as error:
+        if error.limit.endswith("_s"):  # its page may be the one that is gone once read
+            raise
+        return ()
+
+
+def owner_among(models: Iterable[Model]) -> Backend | None:
+    """Whose server it calls itself by its models."""
+    return registry.calling_itself({one.owned_by for one in models})
 
 
 async def owner_of(target: Target, client: HttpClient) -> Backend | None:
@@ -28,15 +46,7 @@ async def owner_of(target: Target, client: HttpClient) -> Backend | None:
     assert target.page is not None
     if urlsplit(target.page).path != PAGE_PATH:
         return None
-    try:
-        body = await client.get(f"{origin_of(target.page)}{MODELS_PATH}", accept="application/json", kinds=_JSON)
-        return registry.calling_itself({one.owned_by for one in models_of(body)})
-    except ValueError:
-        return None
-    except FetchError as error:
-        if error.limit.endswith("_s"):
-            raise
-        return None
+    return owner_among(await models_at(origin_of(target.page), client))
 
 
 def page_of(target: Target, owner: Backend | None) -> str:

@@ -13,6 +13,7 @@ from collectors.session.session import Session
 from collectors.sources.detect import open_target
 from collectors.sources.dynamo_health import DynamoHealth
 from collectors.sources.settings import DEFAULTS, TargetSettings
+from collectors.wire.access import Access, Clients, Token
 from collectors.wire.http import HttpClient
 from tests.loopback import Handler, Request, page, says, serving
 from tests.sources.seen import Seen
@@ -121,6 +122,21 @@ async def test_the_hosts_that_it_lists_are_tried_for_pages_where_the_user_says_a
     of_page = seen.of(worker.name)
     assert of_page.statuses == [(UP, ""), (GONE, "no longer listed")]
     assert of_page.inventories[0].workers[0].id.startswith(DECODE)
+
+
+async def test_hosts_that_it_lists_do_not_get_its_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRONTEND_TOKEN", "secret")
+    access = Access(token=Token(env="FRONTEND_TOKEN"))
+    frontend = Frontend(health=as_json(HEALTH))
+    async with serving(says(page(WORKER))) as worker, serving(frontend) as server, Clients() as clients:
+        settings = TargetSettings(worker_ports=(worker.port,), access=access)
+        health = DynamoHealth("f", server.url, clients.of(access), settings, ask_s=1.0)
+        seen = Seen()
+        await health.step(SECOND, seen)
+        await health.close()
+    assert seen.of(worker.name).statuses == [(UP, "")]
+    assert {request.headers.get("authorization") for request in server.requests} == {"Bearer secret"}
+    assert [request.headers.get("authorization") for request in worker.requests] == [None]
 
 
 async def test_a_front_end_brings_its_list_and_a_worker_does_not() -> None:
