@@ -162,14 +162,19 @@ def _believed(worker: Worker, tick_ns: int, window_ns: int) -> ReuseRow | None:
     if not any(stats.keys_of(id_, signal) for signal in believed):
         return None
 
+    whole = stats.increase(tick_ns, window_ns, Key(id_, Signal.PROMPT_TOKENS)).seconds
+
     def counted(signal: Signal) -> Figure:
+        """Absent where it was not counted for as long as the prompts were: it stands beside them."""
         grown = [stats.increase(tick_ns, window_ns, key) for key in stats.keys_of(id_, signal)]
+        if whole is not None and any(one.seconds not in (None, whole) for one in grown):
+            return absent(emulated=emulated)
         return total([increase(one, emulated=emulated) for one in grown], emulated=emulated)
 
     predicted = stats.histogram(tick_ns, window_ns, Key(id_, Signal.PREDICTED_HIT_RATIO))
     return ReuseRow(
         router=id_,
-        window_s=stats.increase(tick_ns, window_ns, Key(id_, Signal.PROMPT_TOKENS)).seconds,
+        window_s=whole,
         prompt_tokens=counted(Signal.PROMPT_TOKENS),
         available_tokens=counted(Signal.REUSE_AVAILABLE),
         captured_tokens=counted(Signal.REUSE_CAPTURED),

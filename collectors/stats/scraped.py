@@ -198,7 +198,7 @@ class ScrapedStats:
             return Increase(None, None, State.NAN, heard_ns)
         window = asked.window
         elapsed_ns = None if window is None else window.elapsed_ns(column)
-        if window is None or elapsed_ns is None or (less is not None and window.elapsed_ns(less) is None):
+        if window is None or elapsed_ns is None or (less is not None and window.elapsed_ns(less) != elapsed_ns):
             return Increase(None, None, State.ABSENT, heard_ns)
         value = window.grown[column] - (0 if less is None else window.grown[less])
         if value < 0:  # what is taken off was counted in the window, what it is taken off before it

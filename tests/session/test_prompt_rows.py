@@ -200,6 +200,16 @@ def test_a_router_page_tells_what_it_believed_and_what_came_of_it() -> None:
     assert row.delivered_tokens.value == 34784
 
 
+def test_what_a_router_counted_for_a_shorter_time_does_not_stand_beside_its_prompts() -> None:
+    page = fixture("dynamo/frontend_after_load.metrics.txt")
+    lines = at_zero(page).splitlines(keepends=True)
+    early = "".join(line for line in lines if "cached_tokens" not in line)
+    _, frame = fed((early, "fe:8000", 1), (at_zero(page), "fe:8000", 20), (page, "fe:8000", 50))
+    (row,) = frame.reuse
+    assert row.available_tokens.value == 35232
+    assert (row.window_s, row.delivered_tokens.state) == (49.0, State.ABSENT)
+
+
 def test_nothing_of_nothing_is_no_rate() -> None:
     idle = fixture("vllm/idle.metrics.txt")
     _, frame = fed((idle, "v:8000", 1), (idle, "v:8000", 50))

@@ -373,3 +373,8 @@ def test_the_difference_of_two_counters_is_no_counter() -> None:
     assert restarted.increase(3 * SECOND, WINDOW, key).value == 96 + 96 - 80 - 80
     late = fed((computed, cached), [96, 0], [96, 80])
     assert late.increase(2 * SECOND, WINDOW, key) == Increase(None, None, State.ABSENT, SECOND)
+    # What is taken off was not seen for as long as what it is taken off: nobody knows how much it grew before.
+    stats = fed((computed,), [0], [500])
+    came(stats, (computed, cached), [1_000, 400], 2, at_zero=False)
+    came(stats, (computed, cached), [1_500, 500], 3, at_zero=False)
+    assert stats.increase(4 * SECOND, WINDOW, key) == Increase(None, None, State.ABSENT, 3 * SECOND)

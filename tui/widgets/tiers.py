@@ -155,6 +155,7 @@ def _owner(row: TierRow, view: View) -> str:
 def _is_stale(row: TierRow) -> bool:
     """Whether any figure of it says how old it is."""
     figures = [row.used_bytes, row.active_bytes, row.capacity_bytes, row.hit_tokens]
+    figures += [row.hit_rate.rate] if row.hit_rate else []
     return any(one.state is State.STALE for one in figures)
 
 
