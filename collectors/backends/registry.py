@@ -23,25 +23,31 @@ from collectors.backends import (
     vllm,
 )
 from collectors.backends.mapping import Backend
+from collectors.backends.started import dated
 
-_ALL: Final = (
-    emulator.BACKEND,
-    dynamo.BACKEND,
-    triton.BACKEND,
-    sglang.BACKEND,
-    vllm.BACKEND,
-    trtllm.BACKEND,
-    llamacpp.BACKEND,
-    tgi.BACKEND,
-    lmcache.BACKEND,
-    mooncake.BACKEND,
-    llmd.BACKEND,
-    smg.BACKEND,
-    dcgm.BACKEND,
-    neuron.BACKEND,
-    tpu.BACKEND,
-    nixl.BACKEND,
-    node.BACKEND,
+_ALL: Final = tuple(
+    map(
+        dated,
+        (
+            emulator.BACKEND,
+            dynamo.BACKEND,
+            triton.BACKEND,
+            sglang.BACKEND,
+            vllm.BACKEND,
+            trtllm.BACKEND,
+            llamacpp.BACKEND,
+            tgi.BACKEND,
+            lmcache.BACKEND,
+            mooncake.BACKEND,
+            llmd.BACKEND,
+            smg.BACKEND,
+            dcgm.BACKEND,
+            neuron.BACKEND,
+            tpu.BACKEND,
+            nixl.BACKEND,
+            node.BACKEND,
+        ),
+    )
 )
 """In the order in which they are asked: an emulated page may look like any other, and a server has its engine's families beside its own."""
 

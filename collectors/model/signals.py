@@ -179,6 +179,10 @@ class Signal(StrEnum):
     """A step's mean, with the token that the model itself adds."""
     HEALTHY = "healthy"
     """1 where it says that it is well, 0 where not."""
+    PROCESS_STARTED = "process_started_seconds"
+    """UTC, of the process that counts what is on the page."""
+    PROCESS_UPTIME = "process_uptime_seconds"
+    """The same where it only says how long ago that was."""
 
 
 NOT_ADDABLE: Final = frozenset(
@@ -195,6 +199,8 @@ NOT_ADDABLE: Final = frozenset(
         Signal.SPEC_ACCEPT_RATIO,
         Signal.SPEC_ACCEPT_LENGTH,
         Signal.HEALTHY,
+        Signal.PROCESS_STARTED,
+        Signal.PROCESS_UPTIME,
     }
 )
 """Gauges of which two, told apart by labels that nobody asks for, have no sum."""

@@ -39,7 +39,7 @@ def instead(
 ) -> Iterator[Source]:
     """What there is of a server of `owner` that has no page: a source of that name."""
     origin = origin_of(target.page or "")
-    if owner is llamacpp.BACKEND:
+    if owner.name == llamacpp.BACKEND.name:
         yield answers.slots(name, name, origin, client, settings.interval_s)
     if owner is DRAINED and settings.sole_reader:
         yield answers.iterations(name, name, origin, client, settings.interval_s)

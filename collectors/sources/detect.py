@@ -15,7 +15,7 @@ from collectors.sources.companions import companions, instead
 from collectors.sources.introduction import DRAINED, owner_of, page_of, without_page
 from collectors.sources.placement import PlacementSource
 from collectors.sources.promql import PromqlSource
-from collectors.sources.scrape import MAX_BACKOFF_S, Fault, ScrapeSource
+from collectors.sources.scrape import MAX_BACKOFF_S, Fault, ScrapeSource, fault_of
 from collectors.sources.settings import DEFAULTS, TargetSettings
 from collectors.sources.source import Clock, Emit, Source, guarded
 from collectors.sources.target import PROM, STREAM_PATH, Target, TargetError, parse_target, unique_names
@@ -65,6 +65,7 @@ class HostSource:
         self._settings = settings
         self._page = self._reading(target.page)
         self._backoff = Backoff(name, settings.interval_s, MAX_BACKOFF_S)
+        self._longest_wait_s = MAX_BACKOFF_S
         self._found: list[Source] = []
 
     async def run(self, clock: Clock, emit: Emit) -> None:
@@ -76,7 +77,7 @@ class HostSource:
 
                 tried = await self._search(clock.now_ns, emit, begin)
                 while not self._found:
-                    await asyncio.sleep(self._backoff.next_s())
+                    await asyncio.sleep(self._backoff.next_s(self._longest_wait_s))
                     tried = await self._search(clock.now_ns, emit, begin)
                 if tried is None:
                     for source in self._found:
@@ -108,7 +109,7 @@ class HostSource:
         try:
             owner = await owner_of(self._target, self._client)
         except FetchError as error:
-            self._page.tell(Fault(error.reason, error.status, limit=error.limit), now_ns(), emit)
+            self._tell(fault_of(error), now_ns(), emit)
             return None
         if owner is DRAINED:
             self._page = self._reading(page_of(self._target, owner))
@@ -130,8 +131,12 @@ class HostSource:
                 return task
             await source.close()
             fault = Fault(f"{fault.reason}; {STREAM_PATH}: {gate.reason}", fault.status, limit=gate.limit)
-        self._page.tell(fault, now_ns(), emit)
+        self._tell(fault, now_ns(), emit)
         return None
+
+    def _tell(self, fault: Fault, time_ns: int, emit: Emit) -> None:
+        self._longest_wait_s = fault.longest_s
+        self._page.tell(fault, time_ns, emit)
 
     def _reading(self, url: str) -> ScrapeSource:
         backend = registry.named(self._target.kind) if self._target.kind else None

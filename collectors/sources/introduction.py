@@ -13,7 +13,7 @@ from collectors.sources.target import PAGE_PATH, Target
 from collectors.wire.http import JSON_TYPES, FetchError, HttpClient
 from collectors.wire.models import MODELS_PATH, Model, models_of
 
-DRAINED: Final = trtllm.BACKEND
+DRAINED: Final = registry.named(trtllm.BACKEND.name)
 
 
 def origin_of(url: str) -> str:

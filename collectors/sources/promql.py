@@ -13,13 +13,14 @@ from typing import Final
 import numpy as np
 
 from collectors.backends import registry
+from collectors.backends.started import STARTED
 from collectors.model.batch import Batch, Layout, Part, Samples, Status
 from collectors.model.signals import Signal
 from collectors.model.vocabulary import TargetStatus
 from collectors.sources.promql_clock import ServerClock
 from collectors.sources.promql_instances import Instance, Instances, Scrape
 from collectors.sources.promql_plan import Plan, jobs, named, plan, ranged, scraped_at, up
-from collectors.sources.scrape import MAX_BACKOFF_S, Fault
+from collectors.sources.scrape import MAX_BACKOFF_S, Fault, fault_of
 from collectors.sources.source import Clock, Emit
 from collectors.wire.http import Backoff, FetchError, HttpClient
 from collectors.wire.prom_api import Answer, PromApi, PromApiError, labels_of
@@ -57,6 +58,8 @@ class PromqlSource:
         self._instances = Instances(client.limits)
         self._plan = Plan()
         self._jobs: frozenset[str] = frozenset()
+        self._dated = False
+        """Whether it has start times of processes, which are not only those that we know."""
         self._discovered_s: float | None = None
         self._asked_s: float | None = None
         self._newest_s: float | None = None
@@ -79,7 +82,7 @@ class PromqlSource:
                 await asyncio.sleep(self._interval_s)
             else:
                 self._tell(fault, clock.now_ns(), emit)
-                await asyncio.sleep(self._backoff.next_s())
+                await asyncio.sleep(self._backoff.next_s(fault.longest_s))
 
     async def step(self, until_ns: int, emit: Emit) -> None:
         """One round of questions, whatever the interval; the server's now is the last nanosecond before `until_ns`."""
@@ -101,7 +104,7 @@ class PromqlSource:
             window_s = self._window_s(server_s)
             whole = await self._collect(server_s, window_s)
         except FetchError as error:
-            return Fault(error.reason, error.status, limit=error.limit)
+            return fault_of(error)
         except PromApiError as error:
             return Fault(error.reason, error.status)
         if whole:
@@ -118,7 +121,8 @@ class PromqlSource:
             return
         names, warnings = await self._api.names(server_s - LONGEST_S, server_s)
         self._warnings |= dict.fromkeys(warnings)
-        self._plan = plan(names, registry.wanted)
+        self._plan = plan(set(names) - {STARTED}, registry.wanted)
+        self._dated = STARTED in names
         self._instances.names = self._plan.names
         found = [await self._ask(jobs(selector), server_s) for selector in self._plan.scalars]
         labels = [labels_of(series) for answer in found for series in answer.series]
@@ -129,12 +133,13 @@ class PromqlSource:
         """Whether every question was answered. Raises FetchError and PromApiError only if none was, or not that for `up`."""
         if self._plan.names:
             self._instances.take_up((await self._ask(ranged(up(self._jobs), window_s), server_s)).series)
-        selectors = (*self._plan.scalars, *self._plan.buckets)
+        started = (up(self._jobs, STARTED),) if self._dated and self._plan.names else ()
+        selectors = (*self._plan.scalars, *self._plan.buckets, *started)
         faults: list[FetchError | PromApiError] = []
         for selector in selectors:
             try:
                 answer = await self._ask(ranged(selector, window_s), server_s)
-                self._instances.take(answer.series)
+                self._instances.take(answer.series, known=selector in started)
             except (FetchError, PromApiError) as error:
                 faults.append(error)
         if faults and len(faults) == len(selectors):

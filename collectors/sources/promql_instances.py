@@ -196,15 +196,15 @@ class Instances:
     def series_known(self) -> int:
         return len(self._places)
 
-    def take(self, answer: Iterable[PromSeries]) -> None:
-        """Raises PromApiError."""
+    def take(self, answer: Iterable[PromSeries], *, known: bool = False) -> None:
+        """`known`: only of instances of which something else was taken before. Raises PromApiError."""
         for series in answer:
             self._seen += 1
             place = self._places.get(series.labels)
-            if place is None:
+            if place is None and (not known or _identity(labels_of(series)) in self.all):
                 place = self._placed(series)
-                if place is None:
-                    continue
+            if place is None:
+                continue
             instance, where = place
             if isinstance(where, int):
                 for time_s, value in series.samples:

@@ -46,10 +46,10 @@ def jobs(selector: str) -> str:
     return f"count by (job) ({selector})"
 
 
-def up(of_jobs: Collection[str]) -> str:
-    """The selector of the targets of these jobs."""
+def up(of_jobs: Collection[str], metric: str = "up") -> str:
+    """The selector of the targets of these jobs, by `up` or by another metric that anything may have."""
     text = "|".join(re.escape(job) for job in sorted(of_jobs))
-    return "up" if not of_jobs or len(text) > MAX_JOBS_TEXT else f"up{{job=~{_quoted(text)}}}"
+    return metric if not of_jobs or len(text) > MAX_JOBS_TEXT else f"{metric}{{job=~{_quoted(text)}}}"
 
 
 def named(names: Collection[str]) -> str:

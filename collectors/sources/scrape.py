@@ -21,6 +21,9 @@ from collectors.wire.http import Backoff, FetchError, HttpClient
 from collectors.wire.safe import safe_text
 
 MAX_BACKOFF_S: Final = 30.0
+"""After what costs something: deadlines that run out here, or work that a struggling target does for nothing."""
+REFUSED_BACKOFF_S: Final = 5.0
+"""Where nobody listens. That is one packet and its answer, the target does nothing for it, and who restarts an engine wants to see it back; its counters are also lost for as long as it is not read."""
 BIG_PAGE: Final = 1 << 20
 """Bytes. Reading a larger page takes so long that it is done beside the event loop, not in it."""
 
@@ -33,6 +36,18 @@ class Fault(msgspec.Struct, frozen=True):
     elsewhere: bool = False
     limit: str = ""
     """Which one it is over."""
+    refused: bool = False
+
+    @property
+    def longest_s(self) -> float:
+        """How long to wait at most before the next try."""
+        return REFUSED_BACKOFF_S if self.refused else MAX_BACKOFF_S
+
+
+def fault_of(error: FetchError) -> Fault:
+    return Fault(
+        error.reason, error.status, elsewhere=error.http in (404, 501), limit=error.limit, refused=error.refused
+    )
 
 
 class ScrapeSource:
@@ -89,7 +104,7 @@ class ScrapeSource:
                 wait_s = self._until_slot_s(clock)
             else:
                 self.tell(fault, clock.now_ns(), emit)
-                wait_s = self._backoff.next_s()
+                wait_s = self._backoff.next_s(fault.longest_s)
 
     async def step(self, until_ns: int, emit: Emit) -> None:
         """One scrape, whatever the interval, at the last nanosecond before `until_ns`."""
@@ -110,7 +125,7 @@ class ScrapeSource:
             big = len(body) > BIG_PAGE
             mapping = await asyncio.to_thread(self._understand, body) if big else self._understand(body)
         except FetchError as error:
-            return Fault(error.reason, error.status, elsewhere=error.http in (404, 501), limit=error.limit)
+            return fault_of(error)
         except ExpositionError as error:
             return Fault(f"not prometheus text: {error}", TargetStatus.REJECTED, limit=error.limit)
         except UnknownBackendError as error:

@@ -41,14 +41,14 @@ class Groups:
         return np.repeat(np.logical_or.reduceat(flags, self.starts, axis=-1), self.sizes, axis=-1)
 
 
-def growth(before: Counts, now: Counts, groups: Groups) -> tuple[Counts, Flags]:
-    """Increase of each column since the sample before, and which columns were reset.
+def growth(before: Counts, now: Counts, groups: Groups, restarted: bool = False) -> tuple[Counts, Flags]:
+    """Increase of each column since the sample before, and which columns were reset: all, if who counts was `restarted` in between.
 
     A group of which any column fell was reset as a whole, and what it counts now came since. UNKNOWN on either side gives no
     increase (0): the first sample says nothing about what came before it.
     """
     silent = (before < 0) | (now < 0)
-    fell = groups.whole((now < before) & ~silent) & ~silent
+    fell = ~silent if restarted else groups.whole((now < before) & ~silent) & ~silent
     return np.where(silent, 0, np.where(fell, now, now - before)), fell
 
 
@@ -107,15 +107,18 @@ class History:
         """How many are kept."""
         return self._end - self._begin
 
-    def add(self, time_ns: int, now: Counts) -> None:
-        """Take a sample. A time before the newest one's means another clock: everything older is forgotten."""
+    def add(self, time_ns: int, now: Counts, restarted: bool = False) -> None:
+        """Take a sample; `restarted`: everything was counted anew since the one before, however far it has come.
+
+        A time before the newest one's means another clock: everything older is forgotten.
+        """
         groups = self._groups
         if self._end > self._begin and time_ns < self._times[self._end - 1]:
             self._begin = self._end = 0
             self._latest = np.full(groups.columns, UNKNOWN, dtype=np.int64)
         now = np.where(groups.whole(now < 0), UNKNOWN, now)
         before = np.where(groups.whole(self._latest < 0), UNKNOWN, self._latest)
-        increase, reset = growth(before, now, groups)
+        increase, reset = growth(before, now, groups, restarted)
         total = increase if self._end == self._begin else self._total + increase
         if self._totals.dtype != np.int64 and increase.max(initial=0) >= self._most:
             self._widen()

@@ -16,12 +16,16 @@ from collectors.model.vocabulary import State, Tier
 from collectors.stats.buckets import Buckets, merge
 from collectors.stats.columns import Columns, Floats, HistogramColumns, Key
 from collectors.stats.counters import History, Window, counts
+from collectors.stats.restarts import Restarts
 
 STALE_NS: Final = 5_000_000_000
 STALE_INTERVALS: Final = 3
 """A sample is stale when it is older than both."""
 One = TypeVar("One", bound=Hashable)
 Found = TypeVar("Found")
+STARTED: Final = Key("", Signal.PROCESS_STARTED)
+UPTIME: Final = Key("", Signal.PROCESS_UPTIME)
+"""Of the page's process, whatever workers it speaks of."""
 MAX_GONE: Final = 10_000
 """Counters that have gone of which that is remembered; with more of them none is taken to have come at zero."""
 
@@ -95,6 +99,7 @@ class ScrapedStats:
         self._heard = 0
         self._asked: _Asked | None = None
         self._of_layout: dict[object, object] = {}
+        self._restarts = Restarts()
 
     @property
     def keys(self) -> tuple[Key, ...]:
@@ -157,10 +162,15 @@ class ScrapedStats:
         self._heard += 1
         self._asked = None
         self._gauges, values = self._columns.split(samples.values)
-        self._history.add(time_ns, counts(values))
+        restarted = self._restarts.seen(self._newest(STARTED), self._newest(UPTIME), time_ns)
+        self._history.add(time_ns, counts(values), restarted)
         if self._time_ns is not None and time_ns > self._time_ns:
             self._intervals.append(time_ns - self._time_ns)
         self._time_ns = time_ns
+
+    def _newest(self, key: Key) -> float | None:
+        column = self._columns.gauges.get(key)
+        return None if column is None or self._gauges is None else float(self._gauges[column])
 
     def stamp(self, tick_ns: int, window_ns: int) -> Hashable:
         """Equal at two ticks where every answer is the same."""

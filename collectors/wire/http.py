@@ -7,6 +7,7 @@ first request.
 import asyncio
 import contextlib
 import errno
+import math
 import random
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
@@ -36,16 +37,24 @@ class FetchError(Exception):
     """Why there is no body: `reason` is short and safe to show. `http` is the response's status where that was the reason.
 
     `status` is DOWN when the target does not answer or breaks off, REJECTED when it answers what we do not take. `limit`: which one it is over.
+    `refused`: nobody listens there, which costs next to nothing to learn again.
     """
 
     def __init__(
-        self, reason: str, status: TargetStatus = TargetStatus.DOWN, http: int | None = None, limit: str = ""
+        self,
+        reason: str,
+        status: TargetStatus = TargetStatus.DOWN,
+        http: int | None = None,
+        limit: str = "",
+        *,
+        refused: bool = False,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.status = status
         self.http = http
         self.limit = limit
+        self.refused = refused
 
 
 class Backoff:
@@ -60,8 +69,9 @@ class Backoff:
         self._longest_s = longest_s
         self._next_s = first_s
 
-    def next_s(self) -> float:
-        wait_s = min(self._next_s, self._longest_s)
+    def next_s(self, longest_s: float = math.inf) -> float:
+        """`longest_s`: this time, where that is shorter than ever."""
+        wait_s = min(self._next_s, self._longest_s, longest_s)
         self._next_s = 2.0 * wait_s
         return wait_s * self._random.uniform(0.5, 1.0)
 
@@ -230,7 +240,7 @@ def _faults() -> Iterator[None]:
     except (aiohttp.ClientConnectorDNSError, UnicodeError):  # the latter: too long to be a host's name
         raise FetchError("name not resolved") from None
     except aiohttp.ClientConnectorError as error:
-        raise FetchError(_connect_reason(error)) from None
+        raise FetchError(_connect_reason(error), refused=error.errno == errno.ECONNREFUSED) from None
     except aiohttp.ConnectionTimeoutError:
         raise FetchError("timeout connecting", limit="connect_s") from None
     except aiohttp.SocketTimeoutError:

@@ -13,6 +13,8 @@ from collectors.model.vocabulary import Tier
 from collectors.wire.exposition import PageReader
 from collectors.wire.limits import DEFAULT
 
+OF_THE_PROCESS = (Signal.PROCESS_STARTED, Signal.PROCESS_UPTIME)
+"""Not the back ends': see test_started."""
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 
 
@@ -43,7 +45,7 @@ def read(page: str, target: str = "target") -> Read:
         if series.kind is Kind.BUCKET:
             assert series.le is not None
             known.buckets.setdefault((series.worker, series.signal), {})[series.le] = value
-        else:
+        elif series.signal not in OF_THE_PROCESS:
             assert series.le is None
             key = (series.worker, series.signal, series.kind, series.tier, series.owner)
             if series.less:

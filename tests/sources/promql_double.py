@@ -13,7 +13,7 @@ from tests.loopback import Request, page
 Labels = dict[str, str]
 LOOK_BACK_S = 300.0
 _SELECTOR = re.compile(
-    r'(?:\{__name__=~?"(?P<names>[^"]*)"\}|up(?:\{job=~(?P<job>"[^}]*")\})?)(?:\[(?P<window>\d+)s\])?'
+    r'(?:\{__name__=~?"(?P<names>[^"]*)"\}|(?P<of_any>up|process_start_time_seconds)(?:\{job=~(?P<job>"[^}]*")\})?)(?:\[(?P<window>\d+)s\])?'
 )
 
 
@@ -90,7 +90,7 @@ class Double:
         counted = re.fullmatch(r"count by \(job\) \((.*)\)", query)
         found = _SELECTOR.fullmatch(counted[1] if counted else query)
         assert found, query
-        names = re.compile(found["names"] if found["names"] is not None else "up")
+        names = re.compile(found["names"] if found["names"] is not None else found["of_any"])
         jobs = re.compile(json.loads(found["job"]) if found["job"] else ".*")
         chosen = {
             labels: rows

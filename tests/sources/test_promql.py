@@ -269,3 +269,19 @@ async def test_a_prefix_of_the_api_is_kept() -> None:
         await open_target(f"prom+{server.url}/prometheus/", client).step(START_NS, Seen())
     assert {request.path.split("/api/v1/")[0] for request in server.requests} == {"/prometheus"}
     assert {request.line.split(" ")[0] for request in server.requests} == {"GET"}
+
+
+async def test_an_engine_that_overtook_its_old_counts_is_told_by_its_start_and_others_starts_make_no_target() -> None:
+    double = Double()
+    for ago_s, tokens, started_s in ((20, 100, 5e8), (5, 150, 6e8)):
+        double.scraped(
+            engine(1, tokens) + b"process_start_time_seconds %d\n" % started_s, double.now_s - ago_s, "gpu:8000"
+        )
+        double.scraped(b"process_start_time_seconds 7\n", double.now_s - ago_s, "node:9100")
+    seen = await seen_through(double, 100)
+    (row,) = frame_of(seen, 101).workers
+    assert row.tokens_per_s.value == 150 / 15
+    assert {batch.source for batch in seen.batches} == {"prom", "gpu:8000 via prom"}
+    replayed = Seen()
+    replayed.batches = [one for one in unpack(compress(pack(seen.batches))) if isinstance(one, Batch)]
+    assert frame_of(replayed, 101) == frame_of(seen, 101)

@@ -163,3 +163,9 @@ def test_any_bytes_are_decoded_or_refused(name: str, data: bytes) -> None:
 def test_what_comes_is_at_most_a_piece_ahead() -> None:
     pieces = decoder("gzip").feed(gzip.compress(bytes(64 << 20), 1))
     assert [len(next(pieces)) for _ in range(4)] == [PIECE] * 4
+
+
+def test_a_wait_can_be_shorter_this_time() -> None:
+    backoff = Backoff("gpu-0:8000", 1.0)
+    assert all(backoff.next_s(5.0) <= 5.0 for _ in range(20))
+    assert max(backoff.next_s() for _ in range(20)) > 5.0

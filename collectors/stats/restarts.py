@@ -1,0 +1,34 @@
+"""Whether a page's process was restarted since it was last read. A counter that has overtaken its old value by then does not show it; when it began does."""
+
+import math
+from typing import Final
+
+TOLERANCE_S: Final = 1.0
+"""By which a start time must be later: it is worked out of a boot time and ticks, and may be rounded differently."""
+
+
+class Restarts:
+    """Of one page, read in order of time."""
+
+    def __init__(self) -> None:
+        self._started_s = math.nan
+        """The latest so far: pages of several processes that take turns at an address are restarted once, not at every turn."""
+        self._uptime_s = math.nan
+        self._read_ns = 0
+
+    def seen(self, started_s: float | None, uptime_s: float | None, time_ns: int) -> bool:
+        """Whether it began later than at any time before (`started_s`, UTC), is up for less long than before, or came up after it was last read.
+
+        What is not said, is no number or goes backwards tells nothing. The first time there is nothing to compare with.
+        """
+        restarted = False
+        if started_s is not None and 0.0 < started_s < math.inf:
+            restarted = started_s > self._started_s + TOLERANCE_S
+            self._started_s = max(started_s, self._started_s) if self._started_s == self._started_s else started_s
+        if uptime_s is not None and 0.0 <= uptime_s < math.inf:
+            # It was read after it was said: a process that came up since is no older than the time between two readings.
+            since_s = (time_ns - self._read_ns) / 1e9
+            known = self._uptime_s == self._uptime_s
+            restarted |= known and uptime_s < max(self._uptime_s, since_s)
+            self._uptime_s, self._read_ns = uptime_s, time_ns
+        return restarted
