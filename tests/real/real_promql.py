@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from collectors.model.batch import Past
+from collectors.model.batch import Layout, Past, Samples
 from collectors.model.frame import Frame
-from collectors.model.signals import Signal
+from collectors.model.signals import Series, Signal
 from collectors.model.vocabulary import Provenance, TargetStatus
-from collectors.session.clock import LiveClock
-from collectors.session.session import Session
+from collectors.session.clock import TICK_NS, LiveClock
+from collectors.session.session import WINDOW_S, Session
 from collectors.sources.promql import PromqlSource
 from collectors.sources.scrape import ScrapeSource
 from collectors.wire.http import HttpClient
@@ -99,18 +99,22 @@ async def test_through_prometheus_everything_is_as_scraped_directly(tmp_path: Pa
             later = Seen()
             assert await PromqlSource("later", server, client).attempt(clock.now_ns, later) is None
             check_frames(direct, through, clock.now_ns())
-            check_past(direct, later, list(urls), clock.now_ns())
+            check_past(through, later, list(urls), clock.now_ns())
 
 
 def frame_of(seen: Seen, now_ns: int) -> Frame:
     session = Session("live")
     for batch in seen.batches:
         session.feed(batch)
-    return session.tick(now_ns - now_ns % 250_000_000 + 250_000_000)
+    return session.tick(tick_after(now_ns))
+
+
+def tick_after(now_ns: int) -> int:
+    return now_ns - now_ns % TICK_NS + TICK_NS
 
 
 def check_frames(direct: Seen, through: Seen, now_ns: int) -> None:
-    """Workers and roles, gauges, and how much was counted. Windows end at different scrapes of the same state, so that rates differ by one step at most."""
+    """Workers and roles, gauges, and how much was counted. Windows begin at different scrapes, of which some are taken in the middle of a step: rates are those of the samples of each."""
     ours, theirs = frame_of(direct, now_ns), frame_of(through, now_ns)
     assert [row.status for row in theirs.targets] == [TargetStatus.UP] * len(theirs.targets)
     assert len(ours.workers) == len(theirs.workers) > 0
@@ -120,23 +124,49 @@ def check_frames(direct: Seen, through: Seen, now_ns: int) -> None:
         assert (row.role, row.device, row.model, row.chip) == (other.role, other.device, other.model, other.chip)
         assert other.running.emulated
         assert (row.running.value, row.waiting.value) == (other.running.value, other.waiting.value)
-        if row.tokens_per_s.value:
-            assert other.tokens_per_s.value == pytest.approx(row.tokens_per_s.value, rel=0.15)
+        ours_counted, theirs_counted = counted(direct, row.id, now_ns), counted(through, row.id, now_ns)
+        assert theirs_counted[-1][1] == ours_counted[-1][1]
+        assert row.tokens_per_s.value == pytest.approx(per_s(ours_counted), rel=1e-9)
+        assert other.tokens_per_s.value == pytest.approx(per_s(theirs_counted), rel=1e-9)
         print(f"{row.id}: {row.tokens_per_s.value} tok/s directly, {other.tokens_per_s.value} through prometheus")
     assert {(row.owner, row.tier, row.used_bytes.value, row.capacity_bytes.value) for row in ours.tiers} == {
         (row.owner, row.tier, row.used_bytes.value, row.capacity_bytes.value) for row in theirs.tiers
     }
 
 
-def check_past(direct: Seen, later: Seen, names: list[str], now_ns: int) -> None:
-    """The time before is told from stored samples: each row is a state that a direct scrape saw, and rates are those of the rows."""
+def counted(seen: Seen, worker: str, now_ns: int) -> list[tuple[int, float]]:
+    """When each sample in the window of the Frame at `now_ns` was taken, and how many tokens it has of the worker."""
+    found, series = [], dict[str, tuple[Series, ...]]()
+    for batch in seen.batches:
+        for part in batch.parts:
+            if isinstance(part, Layout):
+                series[batch.source] = part.series
+            elif isinstance(part, Samples):
+                of_worker = [
+                    number
+                    for one, number in zip(series[batch.source], part.values.tolist(), strict=True)
+                    if (one.worker, one.signal) == (worker, Signal.GENERATION_TOKENS)
+                ]
+                if of_worker:
+                    found.append((batch.time_ns if part.time_ns is None else part.time_ns, sum(of_worker)))
+    end_ns = tick_after(now_ns)
+    return [one for one in found if end_ns - WINDOW_S * 1_000_000_000 <= one[0] < end_ns]
+
+
+def per_s(samples: list[tuple[int, float]]) -> float:
+    (first_ns, before), (last_ns, after) = samples[0], samples[-1]
+    return (after - before) / (last_ns - first_ns) * 1e9
+
+
+def check_past(through: Seen, later: Seen, names: list[str], now_ns: int) -> None:
+    """The time before is told from stored samples: each row is one of the samples, and rates are those of the rows."""
     for name in names:
         (past,) = later.of(f"{name} via later").parts(Past)
         tokens = [at for at, one in enumerate(past.series) if one.signal is Signal.GENERATION_TOKENS]
         told = {sum(row.values[at] for at in tokens) for row in past.rows}
         seen = {
             sum(number for one, number in sample if one.signal is Signal.GENERATION_TOKENS)
-            for sample in direct.of(name).samples
+            for sample in through.of(f"{name} via prom").samples
         }
         assert told <= seen | {0.0}
         assert len(past.rows) >= 3
