@@ -55,23 +55,23 @@ def growth(before: Counts, now: Counts, groups: Groups, restarted: bool = False)
 class Window(NamedTuple):
     """What grew between the first and the last sample of a window, by column; `since` when a column's values began, `latest` its newest one.
 
-    `earlier_ns` and `later_ns` are the times of the samples next to the window. Lists, as they are read one by one.
+    `earlier_ns` and `later_ns` are the times of the samples next to the window. Good until the next sample comes.
     """
 
     earlier_ns: int
     first_ns: int
     last_ns: int
     later_ns: int
-    grown: list[int]
-    since: list[int]
-    latest: list[int]
+    grown: Counts
+    since: Counts
+    latest: Counts
 
     def elapsed_ns(self, column: int) -> int | None:
         """The time over which `column` grew: None unless two samples of it lie in the window with nothing unknown between them.
 
         The columns of a group are unknown, and known again, together.
         """
-        elapsed_ns = self.last_ns - max(self.first_ns, self.since[column])
+        elapsed_ns = self.last_ns - max(self.first_ns, int(self.since[column]))
         return None if self.latest[column] < 0 or elapsed_ns <= 0 else elapsed_ns
 
 
@@ -147,9 +147,9 @@ class History:
             int(self._times[first]),
             int(self._times[stop - 1]),
             int(self._times[stop]) if stop < self._end else _EVER_NS[1],
-            (self._totals[stop - 1] - self._totals[first]).tolist(),
-            self._since.tolist(),
-            self._latest.tolist(),
+            (self._totals[stop - 1] - self._totals[first]).astype(np.int64),
+            self._since,
+            self._latest,
         )
         return self._asked
 

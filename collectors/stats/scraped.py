@@ -14,7 +14,7 @@ from collectors.model.batch import Layout, Samples
 from collectors.model.signals import Kind, Signal
 from collectors.model.vocabulary import State, Tier
 from collectors.stats.buckets import Buckets, merge
-from collectors.stats.columns import Columns, Floats, HistogramColumns, Key
+from collectors.stats.columns import Columns, Floats, Key
 from collectors.stats.counters import History, Window, counts
 from collectors.stats.restarts import Restarts
 
@@ -73,7 +73,6 @@ class _Asked:
         self.window = window
         self.stale = stale
         self.increases: dict[Key, Increase] = {}
-        self.histograms: dict[Key, Histogram] = {}
 
     def state(self, *, zero: bool) -> State:
         return State.STALE if self.stale else State.ZERO if zero else State.OK
@@ -210,7 +209,7 @@ class ScrapedStats:
         elapsed_ns = None if window is None else window.elapsed_ns(column)
         if window is None or elapsed_ns is None or (less is not None and window.elapsed_ns(less) != elapsed_ns):
             return Increase(None, None, State.ABSENT, heard_ns)
-        value = window.grown[column] - (0 if less is None else window.grown[less])
+        value = int(window.grown[column]) - (0 if less is None else int(window.grown[less]))
         if value < 0:  # what is taken off was counted in the window, what it is taken off before it
             return Increase(None, None, State.ABSENT, heard_ns)
         return Increase(value, elapsed_ns / 1e9, asked.state(zero=value == 0), heard_ns)
@@ -236,16 +235,10 @@ class ScrapedStats:
         return tuple(kind for kind, keys in found if key in keys)
 
     def histogram(self, tick_ns: int, window_ns: int, key: Key) -> Histogram:
-        columns = self._columns.histograms.get(key)
-        if columns is None:
+        of = self._columns.histograms.get(key)
+        if of is None:
             return _NO_HISTOGRAM
         asked = self._at(tick_ns, window_ns)
-        found = asked.histograms.get(key)
-        if found is None:
-            found = asked.histograms[key] = self._histogram(asked, columns)
-        return found
-
-    def _histogram(self, asked: _Asked, of: HistogramColumns) -> Histogram:
         heard_ns = self._time_ns
         if self._gauges is None:
             return Histogram(None, None, State.UNSAMPLED, None)
@@ -259,7 +252,7 @@ class ScrapedStats:
         if window is None or elapsed_ns is None:
             return Histogram(None, None, State.ABSENT, heard_ns)
         # Counts of one scrape may have been read at slightly different moments (see `buckets`).
-        cumulative = np.maximum.accumulate(np.array(window.grown[start : start + of.bounds.size], dtype=np.int64))
+        cumulative = np.maximum.accumulate(window.grown[start : start + of.bounds.size])
         return Histogram(Buckets(of.bounds, cumulative), elapsed_ns / 1e9, asked.state(zero=False), heard_ns)
 
     def _at(self, tick_ns: int, window_ns: int) -> _Asked:

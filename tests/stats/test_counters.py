@@ -26,7 +26,7 @@ def grown_of(found: History, columns: slice, begin_ns: int, end_ns: int) -> tupl
     """Growth of columns of one group, and the nanoseconds that it took."""
     window = found.window(begin_ns, end_ns)
     elapsed_ns = None if window is None else window.elapsed_ns(columns.start)
-    return None if window is None or elapsed_ns is None else (window.grown[columns], elapsed_ns)
+    return None if window is None or elapsed_ns is None else (window.grown[columns].tolist(), elapsed_ns)
 
 
 def test_a_counter_that_falls_was_reset() -> None:
