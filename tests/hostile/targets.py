@@ -36,6 +36,8 @@ class Hostile(NamedTuple):
     limit: str = ""
     kind: str = "page"
     tls: bool = False
+    read_at_once: str = ""
+    """How the reason begins where a busy machine takes its pieces in one read, if that is another fault."""
 
 
 def flood(*pieces: bytes, first: bytes = b"") -> Handler:
@@ -127,7 +129,10 @@ EXCHANGES: Final = {
     ),
     "a length that is too long": Hostile(says(head(TEXT, "Content-Length: 999") + GOOD), DOWN, "truncated"),
     "a length that cuts a number": Hostile(
-        says_in_pieces(head(TEXT, f"Content-Length: {len(GOOD) - 1}"), GOOD[:-1], b"1\n"), DOWN, "truncated"
+        says_in_pieces(head(TEXT, f"Content-Length: {len(GOOD) - 1}"), GOOD[:-1], b"1\n"),
+        DOWN,
+        "truncated",
+        read_at_once="not http",
     ),
     "two lengths": Hostile(says(head(TEXT, "Content-Length: 5", "Content-Length: 4") + GOOD), REJECTED, "not http"),
     "a length below zero": Hostile(says(head(TEXT, "Content-Length: -1") + GOOD), REJECTED, "not http"),

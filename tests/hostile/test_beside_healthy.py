@@ -101,6 +101,8 @@ def test_all_at_once_each_says_what_it_is(seen: dict[str, Any]) -> None:
     for name, expected in ALL.items():
         # A machine that is busy with all of them may be too slow for a deadline of a fraction of a second.
         if rows[name]["status"] != expected.status:
+            if expected.read_at_once and rows[name]["reason"].startswith(expected.read_at_once):
+                continue
             assert rows[name]["status"] in (UP, DOWN)
             assert rows[name]["reason"].partition(" (")[0] in ("", "timeout reading", "timeout connecting")
         for limit, count in rows[name]["limits"].items():
