@@ -2,7 +2,7 @@
 
 `process_start_time_seconds` (UTC) is every Prometheus client library's, as vLLM's page shows. One that gathers several processes' files leaves it out (`prometheus_client`'s multiprocess mode:
 SGLang, vLLM with several API servers), and so it does their counters' `_created`: where that is written the start time is too. Dynamo's runtime says how long it is up instead.
-llama.cpp says it in a header only. Where an operator lets files of counters outlive the processes (`PROMETHEUS_MULTIPROC_DIR` that is not wiped), what they say is wrong anyway.
+Captured pages of llama.cpp do not say it. Where an operator lets files of counters outlive the processes (`PROMETHEUS_MULTIPROC_DIR` that is not wiped), what they say is wrong anyway.
 """
 
 from collections.abc import Sequence
