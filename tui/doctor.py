@@ -9,12 +9,12 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from collectors.doctor.clock import Offset
 from collectors.doctor.lists import listed
 from collectors.doctor.probe import examine_all
 from collectors.doctor.report import Examined, Verdict
 from collectors.model.vocabulary import TargetStatus
 from collectors.sources.usual import USUAL_PORTS, usual_targets
+from collectors.stats.offsets import Offset
 from collectors.wire.access import Clients
 from tui.config.load import Loaded, default_file
 from tui.config.resolve import resolve

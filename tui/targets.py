@@ -75,6 +75,7 @@ def spec_of(target: Target, said: Said) -> TargetSpec:
         kv_events=said["kv_events"],
         kv_endpoint=KvEndpoint(live, said["kv_replay"] or None, said["kv_topic"]) if live else None,
         worker_ports=tuple(said["worker_ports"]),
+        trace_from_start=said["trace_from_start"],
     )
     assumed = Assumed(
         role=said.get("role", Role.UNKNOWN),

@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from collectors.backends import registry
 from collectors.backends.mapping import families
 from collectors.backends.reach import ON, Evidence, Fact, json_facts
-from collectors.doctor.clock import Offset, between
 from collectors.doctor.findings import findings, helps
 from collectors.doctor.report import MAX_NAMES, Examined
 from collectors.model.batch import Batch, Inventory, Layout, Status
@@ -17,6 +16,7 @@ from collectors.model.signals import WorkerFacts
 from collectors.model.vocabulary import Role, TargetStatus
 from collectors.sources.promql import PromqlSource
 from collectors.sources.target import Target
+from collectors.stats.offsets import Offset, between
 from collectors.wire.http import FetchError, HttpClient
 from collectors.wire.prom_api import PromApi, PromApiError
 from collectors.wire.safe import safe_text

@@ -15,7 +15,7 @@ from collectors.backends import trtllm_stats
 from collectors.backends.json_page import decoded
 from collectors.backends.mapping import Backend
 from collectors.backends.reach import OFF, ON, Evidence, Fact, Facts, Reach
-from collectors.doctor.clock import Offset, from_date
+from collectors.doctor.clock import from_date
 from collectors.doctor.findings import findings, helps
 from collectors.doctor.fleet import examine_fleet
 from collectors.doctor.kv import followed, unfollowed
@@ -27,6 +27,7 @@ from collectors.model.vocabulary import Role, TargetStatus
 from collectors.sources.annotated import warnings_of
 from collectors.sources.introduction import DRAINED, models_at, origin_of, owner_among, page_of
 from collectors.sources.target import PAGE_PATH, PROM, Target, unique_names
+from collectors.stats.offsets import Offset
 from collectors.targets.spec import TargetSpec
 from collectors.wire.access import Clients
 from collectors.wire.http import JSON_TYPES, TEXT_TYPES, FetchError, HttpClient

@@ -6,8 +6,8 @@ from typing import Final
 import msgspec
 
 from collectors.backends.reach import Aspect
-from collectors.doctor.clock import Offset
 from collectors.model.vocabulary import TargetStatus
+from collectors.stats.offsets import Offset
 from collectors.wire.limits import DEFAULT, Limits
 
 MAX_NAMES: Final = 16

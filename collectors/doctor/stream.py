@@ -7,10 +7,10 @@ from typing import Final
 
 import msgspec
 
-from collectors.doctor.clock import Offset, between
 from collectors.doctor.report import MAX_NAMES
 from collectors.model.vocabulary import TargetStatus
 from collectors.sources.target import STREAM_PATH
+from collectors.stats.offsets import Offset, between
 from collectors.wire.http import FetchError, HttpClient
 from collectors.wire.placement import ACCEPT, PlacementError, decoder_for
 from collectors.wire.placement_messages import Hello

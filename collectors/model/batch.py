@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from collectors.model.signals import DeviceFacts, Series
+from collectors.model.traces import Accounts
 from collectors.model.vocabulary import Counted, Device, Phase, Role, TargetStatus, Tier
 
 DELIVERY: Final = np.dtype(
@@ -66,6 +67,8 @@ class WorkerInfo(msgspec.Struct, frozen=True):
     """Which of these fields only configuration says."""
     labels: dict[str, str] = {}
     """Given by whoever configured or listed the target."""
+    named_by: str = ""
+    """What says that it is this worker, where an observer tells of it; `target`: nothing does, it is whoever answers there."""
 
 
 class PoolInfo(msgspec.Struct, frozen=True):
@@ -141,6 +144,8 @@ class Finished(msgspec.Struct, frozen=True, tag="finished", tag_field="event"):
     request: str
     reason: str
     output_tokens: int | None = None
+    names: tuple[str, ...] = ()
+    """What others call the request, where that was learnt in the meantime: its server's id."""
 
 
 class Requests(msgspec.Struct, frozen=True, tag="requests"):
@@ -256,6 +261,7 @@ Part = (
     | Samples
     | Past
     | Status
+    | Accounts
 )
 
 

@@ -48,6 +48,13 @@ class Stage(StrEnum):
 
 
 class Phase(StrEnum):
+    REQUEST = "request"
+    """All of it, as one teller sees it."""
+    FIRST_TOKEN = "first_token"
+    """From receipt to the first output: what comes before it is inside."""
+    TO_SERVER = "to_server"
+    FROM_SERVER = "from_server"
+    """On the way of the first output, and in whatever stands between."""
     QUEUE = "queue"
     PREFILL = "prefill"
     TRANSFER = "transfer"

@@ -21,6 +21,7 @@ from collectors.model.batch import (
     Status,
     Watermark,
 )
+from collectors.model.traces import Accounts
 from collectors.model.vocabulary import Counted, TargetStatus
 from collectors.session.kept import Kept
 from collectors.stats.deliveries import DeliveryStats
@@ -154,6 +155,8 @@ class SourceState:
             case Blocks():
                 if self.residency is not None:
                     self.residency.blocks(part, time_ns)
+            case Accounts():
+                pass  # of requests, which are no one source's
             case _:
                 assert_never(part)
 

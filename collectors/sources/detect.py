@@ -5,6 +5,7 @@ A host that cannot be reached, or has nothing for us, is asked again for as long
 
 import asyncio
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import msgspec
 
@@ -18,7 +19,8 @@ from collectors.sources.promql import PromqlSource
 from collectors.sources.scrape import MAX_BACKOFF_S, Fault, ScrapeSource, fault_of
 from collectors.sources.settings import DEFAULTS, TargetSettings
 from collectors.sources.source import Clock, Emit, Source, guarded
-from collectors.sources.target import PROM, STREAM_PATH, Target, TargetError, parse_target, unique_names
+from collectors.sources.target import PROM, STREAM_PATH, TRACE, Target, TargetError, file_of, parse_target, unique_names
+from collectors.sources.trace_file import TraceFileSource
 from collectors.wire.http import Backoff, FetchError, HttpClient
 
 __all__ = ["HostSource", "Target", "TargetError", "open_parsed", "open_target", "open_targets", "parse_target"]
@@ -39,6 +41,9 @@ def open_target(text: str, client: HttpClient, name: str | None = None, settings
 
 def open_parsed(target: Target, client: HttpClient, name: str, settings: TargetSettings = DEFAULTS) -> Source:
     """The source for a target that has been taken apart already; `client` is one for its `settings.access`."""
+    if target.kind == TRACE:
+        from_start, limits = settings.trace_from_start, settings.access.limits
+        return TraceFileSource(name, target.url, Path(file_of(target)), from_start=from_start, limits=limits)
     if target.page is None:
         assert target.stream is not None
         return PlacementSource(name, target.stream, client)

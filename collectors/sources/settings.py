@@ -25,6 +25,8 @@ class TargetSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where it publishes KV events, for one that cannot be asked."""
     worker_ports: tuple[int, ...] = ()
     """Ports at which the hosts that a Dynamo frontend lists are tried for pages of metrics."""
+    trace_from_start: bool = False
+    """Of a trace file: what is in it already counts too."""
 
 
 DEFAULTS: Final = TargetSettings()

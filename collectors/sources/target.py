@@ -4,7 +4,7 @@ import ipaddress
 import re
 from collections.abc import Sequence
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -15,8 +15,13 @@ PAGE_PATH: Final = "/metrics"
 PLACEMENT: Final = "placement"
 PROM: Final = "prom"
 """A Prometheus-compatible server: its page is what comes before `/api/v1`."""
+TRACE: Final = "trace"
+"""A file of this machine that traces or logs are written to: `trace+file:///var/log/dynamo.jsonl`, wildcards in its last part."""
+OTLP: Final = "otlp"
+"""Where we listen for spans: `otlp+http://127.0.0.1:4318`."""
+SPANS_PATH: Final = "/v1/traces"
 
-_SCHEMES: Final = ("http", "https")
+_SCHEMES: Final = ("http", "https", "file")
 _THIS: Final = frozenset({"127.0.0.1", "::1", "0.0.0.0", "::"})
 """Where `localhost` is; other addresses of the loopback network may be others' (127.0.0.2)."""
 _MAX_LENGTH: Final = 2_048
@@ -51,7 +56,7 @@ def kinds() -> tuple[str, ...]:
     """What may be put before a URL's scheme (`vllm+http://…`) to say what the target is, instead of finding it out."""
     from collectors.backends.registry import NAMES  # heavy, and seldom asked for
 
-    return tuple(sorted((*NAMES, PLACEMENT, PROM)))
+    return tuple(sorted((*NAMES, PLACEMENT, PROM, TRACE, OTLP)))
 
 
 def parse_target(text: str) -> Target:
@@ -59,6 +64,8 @@ def parse_target(text: str) -> Target:
     if not _URL_CHARACTERS.fullmatch(text) or len(text) > _MAX_LENGTH:
         raise _error(text, "is not a URL or host:port" if len(text) <= _MAX_LENGTH else "is too long")
     scheme, kind, rest = _scheme(text)
+    if scheme == "file" or kind == TRACE:
+        return _trace(text, scheme, kind, rest)
     try:
         parts = urlsplit(f"{scheme}://{rest}")
         host, port = parts.hostname, parts.port
@@ -70,7 +77,11 @@ def parse_target(text: str) -> Target:
         raise _error(text, "has no usable port")
     if "@" in parts.netloc:
         raise _error(text, "holds credentials, which would be shown and recorded")
+    if kind == OTLP and (scheme != "http" or parts.path not in ("", "/", SPANS_PATH)):
+        raise _error(text, f"is no address to listen on; write otlp+http://host:port (spans come to {SPANS_PATH})")
     origin = f"{scheme}://{parts.netloc}"
+    if kind == OTLP:
+        return Target(safe_text(f"otlp {parts.netloc}"), kind, None, f"{origin}{SPANS_PATH}")
     path = "" if parts.path == "/" and not parts.query else f"{parts.path}{'?' if parts.query else ''}{parts.query}"
     is_stream = kind == PLACEMENT or (not kind and parts.path.rstrip("/").endswith(STREAM_PATH))
     is_page = not is_stream and (kind or path)
@@ -80,6 +91,20 @@ def parse_target(text: str) -> Target:
         page=None if is_stream else f"{origin}{path or ('' if kind == PROM else PAGE_PATH)}",
         stream=None if is_page else f"{origin}{path or STREAM_PATH}",
     )
+
+
+def file_of(target: Target) -> str:
+    """The path of a trace file."""
+    return unquote((target.stream or "").removeprefix("file://"))
+
+
+def _trace(text: str, scheme: str, kind: str, rest: str) -> Target:
+    if scheme != "file" or kind not in ("", TRACE) or not rest.startswith("/") or rest.endswith("/"):
+        raise _error(text, "is no trace file; write trace+file:///path/to/file")
+    name = safe_text(unquote(rest).rpartition("/")[2])
+    if not name:
+        raise _error(text, "is no trace file; write trace+file:///path/to/file")
+    return Target(name, TRACE, None, f"file://{rest}")
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
@@ -104,6 +129,8 @@ def is_loopback(host: str) -> bool:
 
 
 def _place(url: str) -> str:
+    if url.startswith("file://"):
+        return url
     parts = urlsplit(url)
     host = (parts.hostname or "").rstrip(".")
     address = _address(host)

@@ -24,6 +24,7 @@ EXAMPLE: dict[str, tuple[str, Any]] = {
     "kv_replay": ("tcp://h:2", "tcp://h:2"),
     "kv_topic": ("kv", "kv"),
     "worker_ports": ("8081,9090", [8081, 9090]),
+    "trace_from_start": ("true", True),
     "ca_file": ("ca.pem", "ca.pem"),
     "insecure_tls": ("1", True),
     "token_env": ("TOKEN", "TOKEN"),

@@ -5,7 +5,8 @@ from email.utils import formatdate
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.doctor.clock import Offset, between, from_date
+from collectors.doctor.clock import from_date
+from collectors.stats.offsets import Offset, between
 
 NOW_S = 1_700_000_000.0
 seconds = st.floats(0.0, 5.0)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.sources.detect import TargetError, open_target, open_targets, parse_target
-from collectors.sources.target import is_loopback, kinds
+from collectors.sources.target import file_of, is_loopback, kinds
 from collectors.wire.http import HttpClient
 
 S = "/placement/v1/stream"
@@ -52,8 +52,8 @@ BAD = {
     "h:1 /metrics": "is not a URL or host:port",
     "h:1/\x1b[2J": "is not a URL or host:port",
     "http://h\u202e:1": "is not a URL or host:port",
-    "ftp://h:1": "is of an unknown scheme; known: http, https",
-    "vllm://h:1": "is of an unknown scheme; known: http, https",
+    "ftp://h:1": "is of an unknown scheme; known: http, https, file",
+    "vllm://h:1": "is of an unknown scheme; known: http, https, file",
     "abacus+http://h:1": f"is of an unknown kind 'abacus'; known: {', '.join(kinds())}",
     "http://user:secret@h:1": "holds credentials",
     "user:secret@h:1": "holds credentials",
@@ -132,3 +132,22 @@ def test_what_two_targets_share_however_they_are_spelt(one: str, other: str, sam
 )
 def test_only_this_machine_is_loopback(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback
+
+
+def test_a_trace_file_is_a_target() -> None:
+    for text in ("trace+file:///var/log/my%20run/t.*.jsonl.gz", "file:///var/log/my%20run/t.*.jsonl.gz"):
+        target = parse_target(text)
+        assert (target.kind, target.page) == ("trace", None)
+        assert (target.name, file_of(target)) == ("t.*.jsonl.gz", "/var/log/my run/t.*.jsonl.gz")
+    for wrong in ("trace+http://h:1", "vllm+file:///x", "file://host/x", "trace+file:///", "trace+file:///x/"):
+        with pytest.raises(TargetError):
+            parse_target(wrong)
+
+
+def test_where_spans_come_to_is_a_target() -> None:
+    target = parse_target("otlp+http://127.0.0.1:4318")
+    assert (target.kind, target.page, target.stream) == ("otlp", None, "http://127.0.0.1:4318/v1/traces")
+    assert parse_target("otlp+http://127.0.0.1:4318/v1/traces") == target
+    for wrong in ("otlp+https://h:1", "otlp+http://h:1/metrics", "otlp+file:///x"):
+        with pytest.raises(TargetError):
+            parse_target(wrong)

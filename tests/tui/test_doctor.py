@@ -14,9 +14,9 @@ import jsonschema
 import pytest
 from msgspec import to_builtins
 
-from collectors.doctor.clock import Offset
 from collectors.doctor.report import Examined
 from collectors.model.vocabulary import TargetStatus
+from collectors.stats.offsets import Offset
 from tests.doctor import looks
 from tests.e2e.commands import ROOT, tokenyard
 from tests.loopback import by_path, serving, unused_port

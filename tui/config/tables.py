@@ -38,6 +38,7 @@ class PerTarget(_Table):
     kv_replay: Text | UnsetType = UNSET
     kv_topic: Text | UnsetType = UNSET
     worker_ports: list[Port] | UnsetType = UNSET
+    trace_from_start: bool | UnsetType = UNSET
     ca_file: Text | UnsetType = UNSET
     insecure_tls: bool | UnsetType = UNSET
     token_env: Text | UnsetType = UNSET
@@ -102,6 +103,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "kv_replay": "",
     "kv_topic": "",
     "worker_ports": [],
+    "trace_from_start": False,
     "ca_file": "",
     "insecure_tls": False,
     "token_env": "",
@@ -122,6 +124,7 @@ MEANING: Final = {
     "kv_replay": "where it replays them",
     "kv_topic": "under which topic",
     "worker_ports": "ports at which the hosts that a Dynamo front end lists are tried for pages of metrics",
+    "trace_from_start": "what is already in a trace file counts too, not only what is written from now on",
     "ca_file": "authorities to trust, in place of the system's",
     "insecure_tls": "trust whoever answers; said loudly on the target's row",
     "token_env": "environment variable that holds the bearer token",

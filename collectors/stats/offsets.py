@@ -1,0 +1,68 @@
+"""How far one clock is ahead of another: never a number, an interval that holds it, however wide. Pure.
+
+What is known comes from events of the other clock that lie between two of ours: what we sent was there before it was received, what we received had been
+sent. Each such event allows some offsets; all of them together allow those that every one allows. Clocks do not run alike, so that what was learnt
+grows wider with its age.
+"""
+
+from typing import Final
+
+import msgspec
+
+DRIFT: Final = 500e-6
+"""Seconds a second by which two clocks may run apart: what the kernel's clock discipline may slew (MAXFREQ, 500 ppm; quartz alone is within 100 ppm)."""
+ROUNDING_S: Final = 1e-6
+"""Of times since 1970 as seconds in floating point (0.24 µs)."""
+
+
+class Offset(msgspec.Struct, frozen=True):
+    """Seconds by which the other clock is ahead of ours, at least and at most; `source` says from what."""
+
+    low_s: float
+    high_s: float
+    source: str
+
+    @property
+    def contradicts(self) -> bool:
+        """No one clock said all of this: several hosts behind one address, or a clock that was set meanwhile."""
+        return self.low_s > self.high_s
+
+    def narrowed(self, other: "Offset") -> "Offset":
+        """What both allow."""
+        return Offset(max(self.low_s, other.low_s), min(self.high_s, other.high_s), self.source)
+
+    def widened(self, seconds: float) -> "Offset":
+        """What it allows of a clock that has run on for so long."""
+        more = DRIFT * max(seconds, 0.0)
+        return Offset(self.low_s - more, self.high_s + more, self.source)
+
+
+def between(earliest_s: float, latest_s: float, sent_s: float, received_s: float, source: str) -> Offset:
+    """Of a clock that stood between `earliest_s` and `latest_s` at some moment between our `sent_s` and `received_s`."""
+    return Offset(earliest_s - received_s, latest_s - sent_s, source)
+
+
+class Tracked:
+    """What many events allow together, at any later moment. A contradiction beyond drift is a clock that was set: it begins anew, counted in `steps`."""
+
+    def __init__(self) -> None:
+        self.n = 0
+        self.steps = 0
+        self._known: Offset | None = None
+        self._at_s = 0.0
+
+    def learn(self, allowed: Offset, at_s: float) -> None:
+        """`at_s` is on our clock, in any order; what is older than the newest counts as if it had been learnt then."""
+        if allowed.contradicts:  # an answer before its question: one of the two is not what it says it is
+            self.steps += 1
+            return
+        known = self.at(at_s)
+        narrowed = allowed if known is None else known.narrowed(allowed)
+        if narrowed.contradicts:
+            self.n, self.steps, narrowed = 0, self.steps + 1, allowed
+        self.n += 1
+        self._known, self._at_s = narrowed, max(at_s, self._at_s)
+
+    def at(self, now_s: float) -> Offset | None:
+        """None where nothing is known."""
+        return None if self._known is None else self._known.widened(now_s - self._at_s)
