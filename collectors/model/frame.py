@@ -338,4 +338,4 @@ class Frame(msgspec.Struct, frozen=True):
     devices: tuple[DeviceRow, ...] = ()
     hosts: tuple[HostRow, ...] = ()
     tokens_per_s_workers: int = 0
-    """Workers there are: those of targets that have gone are not, and routers count only where no worker tells."""
+    """Workers there are that make output tokens: not those of targets that have gone, nor prefill engines that are known by their pages; routers only where no worker tells."""

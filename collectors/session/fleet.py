@@ -34,6 +34,12 @@ class Worker:
         return self.info.role is not Role.ROUTER
 
     @property
+    def makes_output(self) -> bool:
+        """Whether what is told of its tokens are output tokens that nobody else counts: a prefill engine's page counts one token of each request, which the
+        decode engine's counts again (vLLM's and Dynamo's prefills are requests of one token; SGLang's decode engines count all tokens of a request)."""
+        return self.runs_tokens and (self.placed is not None or self.info.role is not Role.PREFILL)
+
+    @property
     def teller(self) -> SourceState:
         """Who tells of its tokens."""
         teller = self.placed or self.scraped

@@ -162,6 +162,8 @@ def _scraped(worker: Worker, tick_ns: int, window_ns: int) -> tuple[PlacementRow
         return ()
     rows = []
     for signal, stage in ((Signal.GENERATION_TOKENS, Stage.DECODE), (Signal.PROMPT_TOKENS_COMPUTED, Stage.PREFILL)):
+        if stage is Stage.DECODE and worker.runs_tokens and not worker.makes_output:
+            continue
         grown = increase(stats.increase(tick_ns, window_ns, Key(worker.info.id, signal)), emulated=worker.emulated)
         if grown.value:
             rows.append(PlacementRow(stage, stage in PRIMARY, worker.info.id, worker.info.device, Tier.UNKNOWN, grown))

@@ -2,15 +2,18 @@
 
 import math
 from collections.abc import Sequence
+from functools import reduce
 from typing import Final
 
-from collectors.model.frame import Distribution, Figure, JitterRow, WorkerRow
+import msgspec
+
+from collectors.model.frame import Distribution, Figure, JitterRow, Quantile, WorkerRow
 from collectors.model.signals import Signal
 from collectors.model.vocabulary import Provenance, State
 from collectors.session.fleet import Worker
 from collectors.session.kept import kept
 from collectors.session.source_state import SourceState
-from collectors.stats.buckets import BucketMismatchError
+from collectors.stats.buckets import BucketMismatchError, Buckets
 from collectors.stats.columns import Key
 from collectors.stats.figures import (
     absent,
@@ -26,7 +29,7 @@ from collectors.stats.figures import (
 from collectors.stats.histograms import QUANTILES, Quantiles
 from collectors.stats.medians import ENOUGH
 from collectors.stats.scraped import Histogram, merged
-from collectors.stats.sketch import Estimate
+from collectors.stats.sketch import SUB, Counts, Estimate
 from collectors.stats.summary import Summary
 
 POPULATION: Final = {
@@ -68,35 +71,65 @@ def jitter_row(row: WorkerRow) -> JitterRow:
 
 
 def all_ttft(workers: list[Worker], sources: list[SourceState], tick_ns: int, window_ns: int) -> Distribution:
-    """TTFT of all requests: of the deliveries' sources merged; without any, of the pages, where their buckets can be added.
+    """TTFT of all requests: of the deliveries' sources merged, and of the pages of workers without deliveries, where their buckets can be added.
 
     Of the pages, the routers' if they have it: two workers may each count the same request, one its prefill and one its decode.
     """
-    population = POPULATION[Signal.TTFT]
-    placed = [source for source in sources if source.summary is not None]
     emulated = any(source.emulated for source in sources)
-    if placed:
-        counts = placed[0].summary.ttft_all if placed[0].summary is not None else None
-        for source in placed[1:]:
-            if source.summary is not None and counts is not None:
-                counts = counts.merge(source.summary.ttft_all)
-        if counts is not None:
-            found = [counts.quantile(q) for q in QUANTILES] if counts.n else []
-            made = distribution(
-                counts.n,
-                [one for one in found if one is not None],
-                counts.maximum_ns / 1e9,
-                population=population,
-                provenance=_by_whose_clock(placed),
-                emulated=emulated,
-                heard_ns=min((source.heard_ns for source in placed if source.heard_ns is not None), default=None),
-            )
-            return made if any(source.connected for source in placed) else outdated(made)
+    placed = [source for source in sources if source.summary is not None]
     pages = [
-        (worker.runs_tokens, page) for worker in workers if (page := _page_ttft(worker, tick_ns, window_ns)) is not None
+        (worker.runs_tokens, page)
+        for worker in workers
+        if worker.placed is None and (page := _page_ttft(worker, tick_ns, window_ns)) is not None
     ]
     routed = [page for runs_tokens, page in pages if not runs_tokens and page.buckets is not None]
-    return _merged_pages(routed or [page for runs_tokens, page in pages if runs_tokens], population, emulated)
+    told = routed or [page for runs_tokens, page in pages if runs_tokens]
+    return _first_tokens(placed, told, emulated) if placed else _merged_pages(told, emulated)
+
+
+def _first_tokens(placed: list[SourceState], pages: list[Histogram], emulated: bool) -> Distribution:
+    """Of deliveries, in the pages' buckets where those count any; where these cannot be added, what is left of the population is named."""
+    counts = reduce(Counts.merge, (source.summary.ttft_all for source in placed if source.summary is not None))
+    heard_ns = min((source.heard_ns for source in placed if source.heard_ns is not None), default=None)
+    connected = any(source.connected for source in placed)
+    population = POPULATION[Signal.TTFT]
+    try:
+        whole = merged(pages) if pages else None
+    except BucketMismatchError:
+        whole, population = None, f"{population}, as far as they were seen one by one"
+    if whole is not None and whole.buckets is not None and whole.buckets.n:
+        of = whole.buckets
+        state = State.OK if connected else whole.state
+        both = msgspec.structs.replace(
+            whole,
+            buckets=Buckets(of.bounds, of.cumulative + counts.up_to(of.bounds)),
+            state=state,
+            heard_ns=min((one for one in (heard_ns, whole.heard_ns) if one is not None), default=None),
+        )
+        return _loosened(histogram(both, population=population, emulated=emulated))
+    found = [counts.quantile(q) for q in QUANTILES] if counts.n else []
+    made = distribution(
+        counts.n,
+        [one for one in found if one is not None],
+        counts.maximum_ns / 1e9,
+        population=population,
+        provenance=_by_whose_clock(placed),
+        emulated=emulated,
+        heard_ns=heard_ns,
+    )
+    return made if connected else outdated(made)
+
+
+def _loosened(it: Distribution) -> Distribution:
+    """Quantiles to which a sketch was added: what was in a bin that a bound cuts may have been below it."""
+
+    def loose(one: Quantile) -> Quantile:
+        provenance = None if one.provenance is None else Provenance.DERIVED
+        return msgspec.structs.replace(
+            one, low=None if one.low is None else one.low * (1 - 1 / SUB), provenance=provenance
+        )
+
+    return msgspec.structs.replace(it, p50=loose(it.p50), p99=loose(it.p99), p999=loose(it.p999))
 
 
 @kept
@@ -106,7 +139,8 @@ def _page_ttft(worker: Worker, tick_ns: int, window_ns: int) -> Histogram | None
     return worker.scraped.scraped.histogram(tick_ns, window_ns, Key(worker.info.id, Signal.TTFT))
 
 
-def _merged_pages(pages: list[Histogram], population: str, emulated: bool) -> Distribution:
+def _merged_pages(pages: list[Histogram], emulated: bool) -> Distribution:
+    population = POPULATION[Signal.TTFT]
     try:
         whole = merged(pages) if pages else None
     except BucketMismatchError:

@@ -136,7 +136,8 @@ class DeliveryStats:
             self._rules.add(second, row.rule)
             if row.tie:
                 self._events.add(second, "tied")
-            self._prompts.decide(second, self._lives.prompt_tokens(row.request), row)
+            if self._prompts.decide(second, self._lives.prompt_tokens(row.request), row):
+                self._prompts.deliver(self._lives.weigh(row.request, second=second))
             self._lives.send(row.request, self._fleet.row(_first_worker(row)))
 
     def phases(self, part: Phases, time_ns: int) -> None:
@@ -213,6 +214,8 @@ class DeliveryStats:
                 self._placements.add_hit(second, pool, tokens)
         prompt_tokens = self._lives.prompt_tokens(row.request)
         self._prompts.admit(second, worker, prompt_tokens, row.computed_tokens, hits, row.again)
+        if not row.again:
+            self._prompts.deliver(self._lives.weigh(row.request, found=sum(tokens for _, tokens in hits)))
 
     def _second(self, time_ns: int, limit_ns: int) -> int:
         """Session second of an event; one that claims to be later than its batch counts at the batch's time, and all that have left the window count in one."""

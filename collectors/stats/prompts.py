@@ -35,7 +35,7 @@ class Prompted:
 
 @dataclass(frozen=True, slots=True)
 class Reused:
-    """Prompt tokens over the window: of requests that were sent to a worker with its candidates' cached tokens; `delivered` is of all that were admitted."""
+    """Prompt tokens of the requests that were sent to a worker in the window with its candidates' cached tokens; `delivered` is of those of them that were admitted since."""
 
     prompt: int
     available: int
@@ -59,13 +59,12 @@ class Prompts:
             amounts = {_RECOMPUTED: computed, _PREEMPTIONS: 1}
         else:
             amounts = {_PROMPT: computed + found if prompt is None else prompt, _COMPUTED: computed, _FOUND: found}
-            self._reuse.add(second, "delivered", found)
             for pool, tokens in hits:
                 self._pools.add(second, (row, pool), tokens)
         self._cells.add(second, row * _COLUMNS + np.array(list(amounts)), np.array(list(amounts.values()), np.int64))
 
-    def decide(self, second: int, prompt: int | None, decision: Decision) -> None:
-        """Counts if it is known what every candidate held of how long a prompt."""
+    def decide(self, second: int, prompt: int | None, decision: Decision) -> bool:
+        """Counts if it is known what every candidate held of how long a prompt: whether it did."""
         cached = [one.cached_tokens for one in decision.candidates]
         known = [tokens for tokens in cached if tokens is not None]
         best = max(
@@ -74,10 +73,17 @@ class Prompts:
             default=None,
         )
         if prompt is None or len(known) < len(cached) or best is None or best.cached_tokens is None:
-            return
+            return False
         amounts = {"prompt": prompt, "available": max(known), "captured": best.cached_tokens, "decisions": 1}
         for name, amount in amounts.items():
             self._reuse.add(second, name, amount)
+        return True
+
+    def deliver(self, weighed: tuple[int, int] | None) -> None:
+        """In which second a prompt counted, and how many of its tokens the engine found."""
+        if weighed is not None:
+            second, found = weighed
+            self._reuse.add(second, "delivered", found)
 
     def expire(self, first: int) -> None:
         for part in (self._cells, self._pools, self._reuse):

@@ -157,6 +157,13 @@ class Counts:
 
     __hash__ = None  # type: ignore[assignment]
 
+    def up_to(self, bounds_s: Floats) -> Ints:
+        """How many are at most each of the bounds for sure: a bin that one of them cuts is above it."""
+        below = np.concatenate(([0], np.cumsum(self.counts)))
+        highs = HIGH_NS[self.offset : self.offset + len(self.counts)]
+        sure: Ints = below[np.searchsorted(highs, bounds_s * 1e9, side="right")]
+        return sure
+
     def quantile(self, q: float) -> Estimate | None:
         """Quantile `q` in [0, 1]; None of nothing."""
         total = self.n

@@ -40,6 +40,8 @@ class StreamTable:
         "home",
         "queued",
         "prompt_tokens",
+        "weighed",
+        "found",
     )
 
     def __init__(self) -> None:
@@ -58,6 +60,10 @@ class StreamTable:
         self.queued = np.empty(0, np.int64)
         """Row of the worker that it was sent to and waits for."""
         self.prompt_tokens = np.empty(0, np.int64)
+        self.weighed = np.empty(0, np.int64)
+        """Session second in which it was chosen among workers of each of which it was known what it held of the prompt."""
+        self.found = np.empty(0, np.int64)
+        """Tokens of the prompt that were found when it was admitted for the first time."""
         self.reserve(256)
 
     def reserve(self, size: int) -> None:

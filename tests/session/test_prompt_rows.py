@@ -127,6 +127,41 @@ def test_the_reuse_waterfall_of_a_router() -> None:
     assert row.delivered_tokens.value == 60
 
 
+def test_what_was_delivered_is_of_the_prompts_that_it_stands_beside() -> None:
+    best, unsaid = Candidate(0, 0.9, cached_tokens=80), Candidate(1, 0.5)
+    frame = streamed(
+        Received(0, "a", 0, prompt_tokens=100),
+        Received(0, "b", 1, prompt_tokens=1000),
+        Received(0, "c", 2, prompt_tokens=1000),
+        admission("a", 0, 20, (HBM_0, 80)),
+        admission("a", 0, 20, (HBM_0, 80), again=True),
+        admission("b", 0, 100, (HBM_0, 900)),
+        admission("c", 0, 100, (HBM_0, 900)),
+        decisions=(
+            Decision(SECOND, "a", "overlap", 0, (best,)),
+            Decision(SECOND, "b", "overlap", 0, (best, unsaid)),  # c was never decided
+        ),
+    )
+    (row,) = frame.reuse
+    assert (row.prompt_tokens.value, row.delivered_tokens.value) == (100, 80)
+
+
+def test_what_was_delivered_leaves_the_window_with_its_prompt() -> None:
+    session = Session("virtual")
+    hello = Inventory(GPUS, POOLS)
+    session.feed(Batch("router", 0, (Status("http://router", "placement", TargetStatus.UP), hello)))
+    for number, (decided_s, admitted_s) in enumerate(((1, 30), (40, 41))):
+        best = Candidate(0, 0.9, cached_tokens=80)
+        name, at_ns = str(number), decided_s * SECOND
+        received = Received(at_ns, name, number, prompt_tokens=100)
+        decided = Decisions((Decision(at_ns, name, "overlap", 0, (best,)),))
+        session.feed(Batch("router", at_ns, (Requests((received,)), decided)))
+        admitted = Admitted(admitted_s * SECOND, name, 0, 20, ((HBM_0, 80),))
+        session.feed(Batch("router", admitted_s * SECOND, (Requests((admitted,)), Watermark(admitted_s * SECOND))))
+    (row,) = session.tick(70 * SECOND).reuse
+    assert (row.prompt_tokens.value, row.delivered_tokens.value) == (100, 80)
+
+
 def test_a_page_that_tells_all_parts_is_checked() -> None:
     _, frame = fed(
         (fixture("vllm/idle.metrics.txt"), "v:8000", 1), (fixture("vllm/under_load.metrics.txt"), "v:8000", 50)

@@ -93,3 +93,25 @@ def test_a_router_of_now_counts_before_workers_of_before() -> None:
         if second < 10:
             page(session, "a", second, 10.0 * second)
     assert total(session.tick(21 * S)) == (15.0, State.OK, 1, 1)
+
+
+def test_the_token_that_a_prefill_engine_samples_is_counted_by_the_decode_engine() -> None:
+    session = Session("virtual")
+    for second in (1, 2):
+        page(session, "p", second, 1.0 * second, Role.PREFILL)
+        page(session, "d", second, 10.0 * second, Role.DECODE)
+    frame = session.tick(3 * S)
+    assert total(frame) == (10.0, State.OK, 1, 1)
+    assert counted(frame) == ""
+    assert [(row.worker, row.tokens.value) for row in frame.placements if row.primary] == [("d/0", 10)]
+    assert frame.workers[0].tokens_per_s.value == 1.0  # what its page says of it
+
+
+def test_prefill_engines_alone_make_no_output() -> None:
+    session = Session("virtual")
+    for second in (1, 2):
+        page(session, "p", second, 1.0 * second, Role.PREFILL)
+        page(session, "router", second, 15.0 * second, Role.ROUTER)
+    frame = session.tick(3 * S)
+    assert total(frame) == (15.0, State.OK, 1, 1)
+    assert [(row.worker, row.tokens.value) for row in frame.placements if row.primary] == [(None, 15)]

@@ -153,6 +153,33 @@ def test_key_figures_go_from_the_end(width: int, last: str) -> None:
     assert "…" not in values
 
 
+@pytest.mark.parametrize(("n", "of"), [(1, 2), (120, 640), (1000, 1024), (9999, 9999)])
+def test_names_hold_their_numbers_in_the_narrowest_cell(n: int, of: int) -> None:
+    frame = frames.emulated()
+    part = msgspec.structs.replace(frame.tokens_per_s, n=n)
+    many = msgspec.structs.replace(frame.ttft, n=12_345)
+    frame = msgspec.structs.replace(frame, tokens_per_s=part, tokens_per_s_workers=of, ttft=many)
+    names = text_of(kpi_strip(view(frame), 80)).splitlines()[0]
+    assert f"{n}/{of}" in names or n == of
+    assert "n12.3k" in names
+    assert "…" not in names
+
+
+def test_stale_tokens_are_no_part_of_where_tokens_ran() -> None:
+    frame = frames.emulated()
+    lost = tuple(
+        msgspec.structs.replace(row, tokens=msgspec.structs.replace(row.tokens, state=State.STALE))
+        if row.device is Device.GPU
+        else row
+        for row in frame.placements
+    )
+    assert ran_on(frame) == "LPU 89 %  GPU 11 %"
+    assert ran_on(msgspec.structs.replace(frame, placements=lost)) == "LPU 100 %"
+    only = msgspec.structs.replace(frame, placements=tuple(row for row in lost if row.device is Device.GPU))
+    assert ran_on(only) == "~GPU 100 %"
+    assert [item.ink for item in kpis(view(only)) if item.name == "tokens ran on"] == [Ink.WARN]
+
+
 # notices
 
 

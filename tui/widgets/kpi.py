@@ -8,7 +8,7 @@ from collectors.model.vocabulary import Device, State
 from tui import format as fmt
 from tui.counts import counted
 from tui.format import Forms, Unit
-from tui.glyphs import ABSENT
+from tui.glyphs import ABSENT, STALE
 from tui.inks import figure_ink
 from tui.line import Line, Pen, clip_middle
 from tui.theme import Ink
@@ -30,6 +30,8 @@ class Kpi(NamedTuple):
     ink: int
     who: str = ""
     """The worker that it is about, written before the value."""
+    short: Forms = ()
+    """The name for narrower cells, which hold all of its numbers."""
 
 
 def worst_jitter(rows: Iterable[JitterRow]) -> JitterRow | None:
@@ -61,16 +63,18 @@ def other_kind(rows: Iterable[JitterRow], device: Device) -> JitterRow | None:
 
 
 def ran_on(frame: Frame) -> str:
-    """Share of the window's output tokens by device kind, most first; empty where it is not known."""
+    """Share of the window's output tokens by device kind, most first, of what is known now; where all of it is stale, of that, marked; empty where it is not known."""
+    told = [row for row in frame.placements if row.primary and row.tokens.value is not None]
+    now = [row for row in told if row.tokens.state is not State.STALE]
     tokens: dict[Device, float] = {}
-    for row in frame.placements:
-        if row.primary and row.tokens.value is not None:
-            tokens[row.device] = tokens.get(row.device, 0.0) + row.tokens.value
+    for row in now or told:
+        tokens[row.device] = tokens.get(row.device, 0.0) + (row.tokens.value or 0)
     total = sum(tokens.values())
-    if set(tokens) == {Device.UNKNOWN}:
+    if not total or set(tokens) == {Device.UNKNOWN}:
         return ""
     ranked = sorted(tokens.items(), key=lambda item: -item[1])
-    return "  ".join(f"{device} {fmt.percent(part, total)}" for device, part in ranked if part) if total else ""
+    shares = "  ".join(f"{device} {fmt.percent(part, total)}" for device, part in ranked if part)
+    return shares if now else f"{STALE}{shares}"
 
 
 def kpis(view: View) -> list[Kpi]:
@@ -79,10 +83,11 @@ def kpis(view: View) -> list[Kpi]:
     if frame is None:
         return [Kpi(name, (ABSENT,), Ink.DIM) for name in ("output tok/s", "TTFT p99", "worst jitter", "longest stall")]
     ttft, now_ns = frame.ttft, frame.time_ns
-    out = [
-        _total_rate(frame),
-        _kpi(_with_n("TTFT p99", ttft.n), ttft.p99, fmt.quantile(ttft.p99, Unit.SECONDS, now_ns)),
-    ]
+    first = _kpi("TTFT p99", ttft.p99, fmt.quantile(ttft.p99, Unit.SECONDS, now_ns))
+    if ttft.n:
+        n = fmt.count(ttft.n)
+        first = first._replace(name=f"TTFT p99 n {n}", short=(f"TTFT p99 n{n}", f"TTFTp99 n{n}"))
+    out = [_total_rate(frame), first]
     worst = worst_jitter(frame.jitter)
     if worst is None:
         out.append(Kpi("worst jitter", fmt.unknown(_reason(row.p99_minus_p50 for row in frame.jitter)), Ink.DIM))
@@ -102,7 +107,7 @@ def kpis(view: View) -> list[Kpi]:
         stall = longest.longest_stall_s
         out.append(_kpi("longest stall", stall, fmt.figure(stall, Unit.SECONDS, now_ns), view.name(longest.worker)))
     if share := ran_on(frame):
-        out.append(Kpi("tokens ran on", (share,), Ink.STRONG))
+        out.append(Kpi("tokens ran on", (share,), Ink.WARN if share.startswith(STALE) else Ink.STRONG))
     return out
 
 
@@ -115,7 +120,7 @@ def strip(view: View, width: int) -> list[Line]:
     names, values = Pen(width).gap(), Pen(width).gap()
     for index, item in enumerate(items):
         start = 1 + index * size
-        names.to(start).cell(item.name, size - 1, Ink.DIM)
+        names.to(start).cell(fmt.pick((item.name, *item.short), size - 1), size - 1, Ink.DIM)
         values.to(start)
         who = item.who
         if who and len(item.forms[-1]) + len(who) + 1 >= size:
@@ -130,8 +135,10 @@ def strip(view: View, width: int) -> list[Line]:
 def _total_rate(frame: Frame) -> Kpi:
     """Its name says of how many workers it is, where it is not of all."""
     it, part = frame.tokens_per_s, counted(frame)
-    made = _kpi(f"tok/s of {part}" if part else "output tok/s", it, fmt.figure(it, Unit.RATE, frame.time_ns))
-    return made._replace(ink=Ink.WARN) if part else made
+    made = _kpi("output tok/s", it, fmt.figure(it, Unit.RATE, frame.time_ns))
+    if not part:
+        return made
+    return made._replace(name=f"tok/s of {part}", short=(f"tok/s {part}", f"t/s {part}"), ink=Ink.WARN)
 
 
 def _reason(figures: Iterable[Figure]) -> State:
@@ -142,10 +149,6 @@ def _reason(figures: Iterable[Figure]) -> State:
 
 def _kpi(name: str, it: Figure, forms: Forms, who: str = "") -> Kpi:
     return Kpi(name, forms, figure_ink(it, Ink.STRONG), who)
-
-
-def _with_n(name: str, n: int) -> str:
-    return f"{name} n {fmt.count(n)}" if n else name
 
 
 class KpiStrip(Panel):
