@@ -1,13 +1,17 @@
 """NVIDIA's DCGM exporter: power, energy, memory, activity and temperature of GPUs, each told by the host's name and the GPU's number.
 
 No page of it speaks of an engine, so it makes no workers (a session joins the two). It collects every 30 s unless told otherwise, and has
-the families that its operator lists in a CSV file. Names, types and units: NVIDIA/dcgm-exporter `etc/default-counters.csv`; labels:
-its `README.md`.
+the families that its operator lists in a CSV file. Each part of a divided GPU (MIG) is a device of its own beside the whole one: with its
+memory and activity, but without power and energy, which are the GPU's and stand there once. Names, types and units: NVIDIA/dcgm-exporter
+`etc/default-counters.csv`; labels: its `README.md`; blanks: NVIDIA/DCGM `dcgmlib/dcgm_structs.h`.
 """
 
 from collections.abc import Collection, Sequence
 from collections.abc import Mapping as Table
 from typing import Final
+
+import msgspec
+import numpy as np
 
 from collectors.backends.mapping import Backend, Draft, Mapping, Rule
 from collectors.backends.reach import Reach
@@ -18,17 +22,20 @@ from collectors.wire.exposition import SampleKey
 
 _PREFIX: Final = "DCGM_FI_"
 _MIB: Final = 1024.0 * 1024.0
-_NO_DATA: Final = 2.0**63
-"""What is written for a blank (9223372036854775794 and its neighbours), as a float64."""
+_NO_COUNT: Final = 2.0**63
+"""What is written for a blank of whole numbers (9223372036854775794 and its neighbours), as a float64."""
+_NO_DATA: Final = 2.0**47
+"""The same for fractions (140737488355330 and its neighbours): no watts, degrees, shares, MiB or bytes a second come near it, but bytes and joules that are counted do."""
 _FRAMEBUFFER: Final = "DCGM_FI_DEV_FB_USED + DCGM_FI_DEV_FB_FREE + DCGM_FI_DEV_FB_RESERVED"
 _MEMORY: Final = Rule(Signal.DEVICE_MEMORY_TOTAL, Kind.GAUGE, scale=_MIB)
 _PARTS: Final = ("DCGM_FI_DEV_FB_USED", "DCGM_FI_DEV_FB_FREE", "DCGM_FI_DEV_FB_RESERVED")
+_ENERGY: Final = "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION"
 _ACTIVE: Final = "DCGM_FI_PROF_GR_ENGINE_ACTIVE"
 _UTIL: Final = "DCGM_FI_DEV_GPU_UTIL"
 
 _RULES: Final = {
     "DCGM_FI_DEV_POWER_USAGE": Rule(Signal.POWER, Kind.GAUGE),
-    "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION": Rule(Signal.ENERGY, Kind.COUNTER, scale=1e-3),
+    _ENERGY: Rule(Signal.ENERGY, Kind.COUNTER, scale=1e-3),
     "DCGM_FI_DEV_FB_USED": Rule(Signal.DEVICE_MEMORY_USED, Kind.GAUGE, scale=_MIB),
     "DCGM_FI_PROF_DRAM_ACTIVE": Rule(Signal.DEVICE_ACTIVITY, Kind.GAUGE, label="memory bandwidth"),
     "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE": Rule(Signal.DEVICE_ACTIVITY, Kind.GAUGE, label="tensor"),
@@ -65,8 +72,10 @@ def _map(keys: Sequence[SampleKey], target: str) -> Mapping:
     for index, key, facts in samples:
         labels = dict(key.labels)
         draft.device(facts)
-        part = labels.get("GPU_I_ID", "") if key.name in _OF_AN_INSTANCE else ""
-        owner = f"{facts.key}/mig-{part}" if part else facts.key
+        owner = facts.key
+        if part := _part(labels, facts):
+            draft.device(part)
+            owner = part.key if key.name in _OF_AN_INSTANCE else owner
         # A GPU that several containers share stands there once for each of them.
         if (owner, key.name) in taken or (key.name == _UTIL and (facts.key, _ACTIVE) in present):
             continue
@@ -79,7 +88,26 @@ def _map(keys: Sequence[SampleKey], target: str) -> Mapping:
             draft.take(index, key, labels, Rule(signal, kind, label=link), worker="", owner=owner)
         if key.name in _PARTS and all((facts.key, name) in present for name in _PARTS[:2]):
             draft.take(index, key, labels, _MEMORY, worker="", owner=owner, metric=_FRAMEBUFFER)
-    return draft.mapping(no_data=_NO_DATA)
+    return draft.mapping(no_data=np.array([_blank(key) for key in keys]))
+
+
+def _blank(key: SampleKey) -> float:
+    return _NO_COUNT if key.type == "counter" or key.name == _ENERGY else _NO_DATA
+
+
+def _part(labels: Table[str, str], whole: DeviceFacts) -> DeviceFacts | None:
+    """None for a sample of a whole GPU."""
+    part = labels.get("GPU_I_ID", "")
+    if not part:
+        return None
+    return msgspec.structs.replace(
+        whole,
+        key=f"{whole.key}/mig-{part}",
+        index=f"{whole.index}:{part}",
+        uuid="",
+        chip=f"{whole.chip} MIG {labels.get('GPU_I_PROFILE', '')}".strip(),
+        part_of=whole.key,
+    )
 
 
 def _device(labels: Table[str, str], target: str) -> DeviceFacts | None:

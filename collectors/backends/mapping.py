@@ -68,12 +68,12 @@ class Mapping(msgspec.Struct, frozen=True, eq=False):
     derived: tuple[Derived, ...] = ()
     devices: tuple[DeviceFacts, ...] = ()
     """Whose figures the page has beside or instead of workers'."""
-    no_data: float = math.inf
-    """What the page writes for no data: such values, and larger ones, become NaN."""
+    no_data: Floats | None = None
+    """What the page writes for no data, by place: such values, and larger ones, become NaN."""
 
     def apply(self, values: Floats) -> Floats:
         """A value for each of `series`, from the values of a page of this layout."""
-        if self.no_data < math.inf:
+        if self.no_data is not None:
             values = np.where(values >= self.no_data, math.nan, values)
         taken = values[self.take]
         with np.errstate(all="ignore"):
@@ -279,7 +279,9 @@ class Draft:
         self._constants.append(value)
         self._constant.append(series)
 
-    def mapping(self, *, emulated: bool = False, offers_placement: bool = False, no_data: float = math.inf) -> Mapping:
+    def mapping(
+        self, *, emulated: bool = False, offers_placement: bool = False, no_data: Floats | None = None
+    ) -> Mapping:
         made = [series for rows in self._derived.values() for *_, series in rows]
         scaled = any(scale != 1.0 for scale in self._scale)
         return Mapping(

@@ -93,7 +93,7 @@ def _meant(backend: Backend, reader: PageReader, families: frozenset[str], name:
         samples=len(reader.keys),
         emulated=mapping.emulated,
         offers_placement=mapping.offers_placement,
-        devices=len(mapping.devices),
+        devices=sum(not one.part_of for one in mapping.devices),
         chips=tuple(dict.fromkeys(filter(None, chips))),
         notes=tuple(notes),
     )

@@ -298,3 +298,5 @@ class DeviceFacts(msgspec.Struct, frozen=True):
     chip: str = ""
     pods: tuple[str, ...] = ()
     """`namespace/pod`, or `pod`, of whoever has the device."""
+    part_of: str = ""
+    """Of a part of a divided device: the key of the whole one, which draws the power."""

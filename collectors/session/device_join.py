@@ -34,6 +34,17 @@ def join(devices: Sequence[DeviceFacts], places: Iterable[Place]) -> Joined:
     )
 
 
+def in_parts(devices: Iterable[DeviceFacts]) -> frozenset[str]:
+    """Keys of devices whose power is no single worker's, whoever is known to run there: divided ones and their parts, and those that several pods have."""
+    found: set[str] = set()
+    for one in devices:
+        if one.part_of:
+            found |= {one.key, one.part_of}
+        elif len(one.pods) > 1:
+            found.add(one.key)
+    return frozenset(found)
+
+
 class Users:
     """Workers by the key of the device that they run on, as far as hosts tell; worked out again only when anybody came or went."""
 
@@ -98,6 +109,8 @@ def _runs_on(place: Place, device: DeviceFacts) -> bool:
         )
     if not place.host or not _same_host(place.host, device.host):
         return False
+    if device.part_of and not place.gpus:
+        return False  # some part of its host's GPUs, nobody says which
     return not place.gpus or device.index in place.gpus
 
 

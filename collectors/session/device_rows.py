@@ -10,7 +10,7 @@ import msgspec
 from collectors.model.frame import DeviceRow, Figure, HostRow, Labelled, WorkerRow
 from collectors.model.places import host_of, target_of
 from collectors.model.signals import DeviceFacts, Signal
-from collectors.session.device_join import Users
+from collectors.session.device_join import Users, in_parts
 from collectors.session.fleet import Worker
 from collectors.session.kept import kept
 from collectors.session.source_state import SourceState
@@ -26,12 +26,14 @@ class Devices:
         self._users = Users()
         self._made: dict[int, tuple[DeviceRow, tuple[str, ...], DeviceRow]] = {}
         self._powered: dict[str, tuple[WorkerRow, list[Figure], WorkerRow]] = {}
+        self._in_parts: frozenset[str] = frozenset()
 
     def rows(
         self, fleet: Mapping[str, Worker], sources: Sequence[SourceState], tick_ns: int, window_ns: int
     ) -> tuple[DeviceRow, ...]:
         """In the order of their pages."""
         users = self._users.of(fleet.values(), sources)
+        self._in_parts = in_parts(one for source in sources for one in source.inventory.devices)
         known, self._made = self._made, {}
         for place, row in enumerate(row for source in sources for row in _told(source, tick_ns, window_ns)):
             used_by = users.get(row.key, ())
@@ -44,7 +46,7 @@ class Devices:
         """Workers with what the devices draw that they alone run on, where that is known of each of them."""
         draws: dict[str, dict[str, Figure]] = {}
         for device in devices:
-            if len(device.workers) == 1:
+            if len(device.workers) == 1 and device.key not in self._in_parts:
                 of_worker = draws.setdefault(device.workers[0], {})
                 name = device.uuid or device.key
                 if name not in of_worker or of_worker[name].value is None:

@@ -112,6 +112,17 @@ def test_a_blank_is_no_figure(value: str) -> None:
         assert math.isnan(found)
 
 
+@pytest.mark.parametrize("value", ["140737488355328", "140737488355330.000000"])
+def test_a_blank_fraction_is_no_figure(value: str) -> None:
+    """DCGM has other blanks for fractions than for whole numbers; joules and bytes that are counted may come to as much."""
+    for name in ("DCGM_FI_DEV_POWER_USAGE", "DCGM_FI_PROF_DRAM_ACTIVE", "DCGM_FI_PROF_PCIE_TX_BYTES"):
+        ((found,),) = by_owner(read(gpu(name, value))).values()
+        assert math.isnan(found)
+    for name in ("DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION", "DCGM_FI_PROF_NVLINK_TX_BYTES"):
+        ((counted,),) = by_owner(read(gpu(name, value, declared="counter"))).values()
+        assert not math.isnan(counted)
+
+
 def test_the_largest_energy_that_is_one() -> None:
     ((joules,),) = by_owner(read(gpu("DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION", "9e18", declared="counter"))).values()
     assert joules == 9e15
@@ -141,6 +152,12 @@ def test_parts_of_a_divided_gpu_have_their_own_memory_and_the_whole_one_s_power(
         ("node-7/1/mig-1", Signal.DEVICE_MEMORY_USED, ""): [100 * MIB],
         ("node-7/1/mig-2", Signal.DEVICE_MEMORY_USED, ""): [100 * MIB],
     }
+    whole, *divided = known.mapping.devices
+    assert (whole.key, whole.part_of, whole.chip) == ("node-7/1", "", "NVIDIA H100 80GB HBM3")
+    chip = "NVIDIA H100 80GB HBM3 MIG 3g.40gb"
+    assert [(one.key, one.index, one.part_of, one.chip) for one in divided] == [
+        (f"node-7/1/mig-{part}", f"1:{part}", "node-7/1", chip) for part in (1, 2)
+    ]
 
 
 def test_missing_labels() -> None:

@@ -91,6 +91,83 @@ def test_rows_are_the_same_until_something_is_heard() -> None:
     assert session.tick(4 * SECOND).devices[0].power_watts.value == 100.0
 
 
+def divided(*parts: tuple[str, str]) -> str:
+    """A page of one GPU that is divided into the parts of these numbers, each with its pod."""
+    named = [
+        f'{{gpu="0",UUID="GPU-0",Hostname="node-1",GPU_I_PROFILE="3g.40gb",GPU_I_ID="{part}",pod="{pod}"}}'
+        for part, pod in parts
+    ]
+    return "".join(
+        f"{name}{labels} {value}\n"
+        for name, value in (
+            ("DCGM_FI_DEV_POWER_USAGE", 500),
+            ("DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION", 9000),
+            ("DCGM_FI_DEV_FB_USED", 1024),
+            ("DCGM_FI_PROF_DRAM_ACTIVE", 0.25),
+        )
+        for labels in named
+    )
+
+
+def in_pods(page: str, **pods: str) -> Frame:
+    """What is told of workers in these pods beside that page of devices."""
+    session = Session("virtual")
+    for name, pod in pods.items():
+        batch = scrape(VLLM, name, SECOND)
+        session.feed(
+            msgspec.structs.replace(
+                batch,
+                parts=tuple(
+                    msgspec.structs.replace(
+                        part,
+                        workers=tuple(msgspec.structs.replace(one, labels={"pod": pod}) for one in part.workers),
+                    )
+                    if isinstance(part, Inventory)
+                    else part
+                    for part in batch.parts
+                ),
+            )
+        )
+    session.feed(scrape(page, "node-1:9400", SECOND))
+    return session.tick(2 * SECOND)
+
+
+def test_a_divided_gpu_draws_once_and_for_no_single_worker() -> None:
+    frame = in_pods(divided(("1", "decode-0"), ("2", "decode-1")), a="decode-0", b="decode-1")
+    whole, *parts = frame.devices
+    assert (whole.workers, whole.power_watts.value, whole.memory_used_bytes.state) == (
+        ("a/0", "b/0"),
+        500,
+        State.ABSENT,
+    )
+    assert [part.workers for part in parts] == [("a/0",), ("b/0",)]
+    assert [part.memory_used_bytes.value for part in parts] == [2**30] * 2
+    assert [part.activity[0].figure.value for part in parts] == [0.25] * 2
+    assert {(part.power_watts.state, part.energy_joules.state) for part in parts} == {(State.ABSENT, State.ABSENT)}
+    assert all(row.power_watts is msgspec.UNSET for row in frame.workers)
+
+
+def test_power_that_others_may_draw_is_no_single_workers() -> None:
+    """Only one of a GPU's users is known to us: the others' draw is not its own."""
+    alone = in_pods(divided(("1", "decode-0"), ("2", "other")), a="decode-0")
+    assert alone.devices[0].workers == ("a/0",)
+    assert alone.workers[0].power_watts is msgspec.UNSET
+    sliced = "".join(
+        f'DCGM_FI_DEV_POWER_USAGE{{gpu="0",Hostname="node-1",pod="{pod}"}} 400\n' for pod in ("decode-0", "other")
+    )
+    shared = in_pods(sliced, a="decode-0")
+    assert (shared.devices[0].workers, shared.workers[0].power_watts) == (("a/0",), msgspec.UNSET)
+    own = in_pods(sliced.replace('pod="other"', 'pod="decode-0",container="another"'), a="decode-0")
+    assert not isinstance(own.workers[0].power_watts, msgspec.UnsetType)
+    assert own.workers[0].power_watts.value == 400
+
+
+def test_a_worker_on_a_host_of_divided_gpus_runs_on_none_of_the_parts_for_certain() -> None:
+    _, frame = fed((VLLM, "node-1:8000", 1), (divided(("1", ""), ("2", "")), "node-1:9400", 1), at_s=2)
+    assert [row.workers for row in frame.devices] == [("node-1:8000/0",), (), ()]
+    assert frame.workers[0].power_watts is msgspec.UNSET
+
+
 def test_a_hosts_memory_is_no_tier() -> None:
     _, frame = fed((fixture("node/meminfo-uname.prom"), "10.0.0.9:9100", 1), at_s=2)
     (host,) = frame.hosts
