@@ -78,6 +78,8 @@ def _meant(backend: Backend, reader: PageReader, families: frozenset[str], name:
     versions = [found for key in reader.keys if key.name == family and (found := dict(key.labels).get(label))]
     unused = idle(mapping.workers, mapping.series, values.tolist())
     notes = ["no token made yet: what comes with the first request cannot be judged"] if unused else []
+    if others := registry.beside(backend, families):
+        notes.append(f"left out: what the page has of {', '.join(others)}")
     if told := of_devices(mapping.series):
         notes.append(f"of devices and hosts: {told}")
     chips = [*(one.chip for one in mapping.workers), *(one.chip for one in mapping.devices)]

@@ -74,6 +74,7 @@ class ScrapeSource:
         self._told_series: int | None = None
         """Mark of what was told: as long as the page it is too long to be kept."""
         self._counts_itself = False
+        self._warning = ""
         self._unbroken = False
         """Whether the scrape before this one was a success."""
         self._tried = False
@@ -151,7 +152,7 @@ class ScrapeSource:
         """
         if self._mapping is None:
             # A reader that has learnt a page of which nothing is wanted would not notice when another comes.
-            self._reader = PageReader(self._client.limits, self._asked.wanted if self._asked else registry.wanted)
+            self._reader = PageReader(self._client.limits, self._asked.wanted if self._asked else registry.noticed)
         if self._reader.read(body) or self._mapping is None:
             self._mapping = None
             families = {*self._reader.families, *(key.family for key in self._reader.keys)}
@@ -160,6 +161,8 @@ class ScrapeSource:
                 raise UnknownBackendError(f"not a page of {backend.name}")
             self._mapping = bounded(backend.map(self._reader.keys, self.name), self._client.limits)
             self._backend_name, self._counts_itself = backend.name, backend.counts_itself
+            left_out = "" if self._asked else ", ".join(registry.beside(backend, families))
+            self._warning = f"left out: what the page has of {left_out}" if left_out else ""
         return self._mapping
 
     def _parts(self, mapping: Mapping, unbroken: bool) -> tuple[Part, ...]:
@@ -180,7 +183,7 @@ class ScrapeSource:
         return tuple(parts)
 
     def _status(self, status: TargetStatus, reason: str = "", limit: str = "") -> Status:
-        return Status(self._shown_url, self._backend_name, status, safe_text(reason), limit=limit)
+        return Status(self._shown_url, self._backend_name, status, safe_text(reason), self._warning, limit=limit)
 
 
 def next_slot_ns(now_ns: int, interval_ns: int, phase_ns: int) -> int:

@@ -34,7 +34,7 @@ class Read(NamedTuple):
 
 
 def read(page: str, target: str = "target") -> Read:
-    reader = PageReader(wanted=registry.wanted)
+    reader = PageReader(wanted=registry.noticed)
     reader.read(page.encode())
     backend = registry.recognise({*reader.families, *(key.family for key in reader.keys)})
     mapping = bounded(backend.map(reader.keys, target), DEFAULT)

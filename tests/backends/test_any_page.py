@@ -72,7 +72,7 @@ def samples(draw: st.DrawFn, kind: str) -> str:
 @given(data=st.data())
 def test_a_page_is_mapped_or_refused(kind: str, data: st.DataObject) -> None:
     page = "".join(data.draw(st.lists(samples(kind), min_size=1, max_size=12)))
-    reader = PageReader(wanted=registry.wanted)
+    reader = PageReader(wanted=registry.noticed)
     reason = ""
     try:
         reader.read(page.encode())
@@ -95,7 +95,7 @@ def test_a_page_is_mapped_or_refused(kind: str, data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("kind", sorted(PAGES))
 def test_the_same_page_is_mapped_the_same(kind: str) -> None:
-    reader = PageReader(wanted=registry.wanted)
+    reader = PageReader(wanted=registry.noticed)
     # twice declared families are refused; the pages here are put together of several
     page = "".join(f"{found[0]}\n" for found in SAMPLE.finditer(PAGES[kind]))
     reader.read(page.encode())

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from collectors.backends import registry
 from collectors.backends.registry import NAMES
-from collectors.model.batch import Layout
+from collectors.model.batch import Layout, Status
 from collectors.model.signals import Kind, Signal
 from collectors.model.vocabulary import Role, TargetStatus
 from collectors.session.clock import LiveClock
@@ -140,6 +140,20 @@ async def test_other_software_at_the_same_address() -> None:
     assert [one.emulated for one in seen.inventories] == [False, True]
     assert seen.statuses[-1] == (TargetStatus.REJECTED, f"not a known back end; known: {', '.join(NAMES)}")
     assert len(seen.samples) == 2
+
+
+async def test_what_a_page_has_of_a_second_back_end_is_said_to_be_left_out() -> None:
+    both = b'vllm:num_requests_running{engine="0"} 1\nDCGM_FI_DEV_POWER_USAGE{gpu="0"} 300\n'
+    only = b'vllm:num_requests_running{engine="0"} 1\n'
+    seen = Seen()
+    async with serving(says_in_turn([page(both), page(only), page(both)])) as server, HttpClient() as client:
+        source = ScrapeSource("t", f"{server.url}/metrics", client)
+        for tick in (1, 2):
+            await source.step(tick * TICK_NS, seen)
+        asked_for = ScrapeSource("d", f"{server.url}/metrics", client, backend=registry.named("vllm"))
+        await asked_for.step(3 * TICK_NS, seen)
+    warnings = [part.warning for part in seen.parts(Status)]
+    assert warnings == ["left out: what the page has of dcgm", "", ""]
 
 
 async def test_a_back_end_that_was_asked_for() -> None:
