@@ -67,6 +67,14 @@ class Admission:
         self._observed.stats.preemptions += 1
         self._waiting.appendleft(request)
 
+    def drop(self, request: Request) -> bool:
+        """Takes a request out of the queue. False if it is not there, or its KV is under way."""
+        for queue in (self._waiting, self._fetched):
+            if request in queue:
+                queue.remove(request)
+                return True
+        return False
+
     def next(self, now: int, running: int) -> Request | None:
         """The next request that can compute now: one whose fetch is over, or the head of the queue. None if there is no room beside the `running` ones."""
         if self._fetched:

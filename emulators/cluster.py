@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from emulators.asking import Asked
 from emulators.blocks import BLOCK_TOKENS
 from emulators.cost import per_hour
 from emulators.events import OCCUPANCY, Events, Row, Rows
@@ -71,6 +72,14 @@ class Cluster:
             self._count(worker)
         return self._journal.take()
 
+    def ask(self, at_ns: int, asked: Asked) -> None:
+        """Will receive a request that is not of the workload, at a time that is not in the past."""
+        self._loop.at(at_ns, self._receive_asked, asked)
+
+    def give_up(self, at_ns: int, asked: Asked) -> None:
+        """Will abort a request that was asked for, unless it has ended by then."""
+        self._loop.at(at_ns, self._abort, asked)
+
     def hello(self) -> Row:
         """The `hello` message without what the server adds (producer, clock)."""
         return {
@@ -129,9 +138,8 @@ class Cluster:
     def _receive(self, session: Session) -> None:
         now, turn, archetype = self._loop.now_ns, session.turn, session.archetype
         prompt = session.tokens + turn.added
-        self._received += 1
         request = Request(
-            id=f"r-{self._received}",
+            id=f"r-{self._received + 1}",
             stream=self._streams.take(),
             received_ns=now,
             prompt=prompt,
@@ -143,13 +151,41 @@ class Cluster:
             target_ttft_s=archetype.target_ttft_s,
             answered=partial(self._workload.answered, session),
         )
+        self._begin(request)
+
+    def _receive_asked(self, asked: Asked) -> None:
+        asked.request = Request(
+            id=asked.id,
+            stream=self._streams.take(),
+            received_ns=self._loop.now_ns,
+            prompt=asked.prompt,
+            output=asked.output,
+            limit=asked.limit,
+            context=asked.context,
+            labels=labels(asked.kind, asked.prompt, asked.limit),
+            answered=asked.end,
+        )
+        self._begin(asked.request)
+
+    def _abort(self, asked: Asked) -> None:
+        request = asked.request
+        if request is None or asked.ended:
+            return
+        request.aborted = True
+        lpu = self._lpus.get(request.generate)
+        if lpu is None or not lpu.abort(request):
+            self._gpus[request.ingest].abort(request)
+
+    def _begin(self, request: Request) -> None:
+        now = self._loop.now_ns
+        self._received += 1
         row = {
             "event": "received",
             "time_ns": now,
             "request": request.id,
             "stream": request.stream,
             "model": self.scenario.model,
-            "prompt_tokens": prompt,
+            "prompt_tokens": request.prompt,
             "labels": list(request.labels),
         }
         if request.workflow is not None:
@@ -158,7 +194,7 @@ class Cluster:
         self._live[request.id] = row
         card = self._router.decide(now, request)
         if card is None:
-            self._end(request, "error", 0)
+            self._end(request, "error")
             return
         self._journal.decisions.append(card)
         engine = self._gpus[request.ingest]
@@ -171,10 +207,12 @@ class Cluster:
         self._lpus[request.generate].submit(request, source)
 
     def _finished(self, request: Request) -> None:
+        if request.first_ns < 0:
+            self._router.first_token(request)
         self._router.finished(request)
-        self._end(request, request.reason, request.output)
+        self._end(request, request.reason)
 
-    def _end(self, request: Request, reason: str, output_tokens: int) -> None:
+    def _end(self, request: Request, reason: str) -> None:
         self._finished_count += 1
         self._journal.requests.append(
             {
@@ -182,7 +220,7 @@ class Cluster:
                 "time_ns": self._loop.now_ns,
                 "request": request.id,
                 "reason": reason,
-                "output_tokens": output_tokens,
+                "output_tokens": request.produced,
             }
         )
         self._streams.give_back(request.stream)

@@ -14,7 +14,7 @@ from emulators.events import Row
 MAX_ADVANCE_NS: Final = 3_600 * 10**9
 """One hour: a mistyped time must not keep a core busy for days."""
 MAX_BODY_BYTES: Final = 4_096
-"""Longest request body; the application that takes the routes is to be made with it as `client_max_size`."""
+"""Longest request body."""
 
 
 class Advance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,7 +30,10 @@ def routes(emulation: Emulation) -> list[web.RouteDef]:
         if emulation.clock != "stepped":
             return refusal(409, "the clock is paced by real time; start with --clock stepped to move it yourself")
         try:
-            until_ns = _checked(await request.read(), emulation.cluster.now_ns)
+            body = await request.read()
+            if len(body) > MAX_BODY_BYTES:
+                raise web.HTTPRequestEntityTooLarge(MAX_BODY_BYTES, len(body))
+            until_ns = _checked(body, emulation.cluster.now_ns)
             await emulation.advance(until_ns)
         except ClockError as error:
             return refusal(400, str(error))

@@ -4,11 +4,14 @@ No sockets and no real time here: `emulators.pacing` and `emulators.control` say
 """
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Literal, Protocol
 
+from emulators.answers import Answer, Answers
+from emulators.asking import Asked
 from emulators.energy import Account
 from emulators.events import Events, Row, Rows
 from emulators.readers import BACKLOG_BYTES, Reader, Stream
@@ -54,6 +57,8 @@ class Simulated(Protocol):
     def live_requests(self) -> list[Row]: ...
     def occupancy(self) -> Rows: ...
     def truth(self) -> Row: ...
+    def ask(self, at_ns: int, asked: Asked) -> None: ...
+    def give_up(self, at_ns: int, asked: Asked) -> None: ...
 
 
 class ClockError(ValueError):
@@ -79,7 +84,7 @@ class Tally:
 
 
 class Emulation:
-    """One cluster, its tally and the readers of its stream. `created` is the Unix time of its start."""
+    """One cluster, its tally, the readers of its stream, and those who wait for answers. `created` is the Unix time of its start."""
 
     def __init__(
         self, cluster: Simulated, *, clock: ClockKind, clock_id: str, backlog_bytes: int = BACKLOG_BYTES
@@ -90,6 +95,9 @@ class Emulation:
         self.inventory = cluster.hello()
         self.stream = Stream(clock_id, cluster.live_requests(), backlog_bytes=backlog_bytes)
         self.tally = Tally()
+        self.answers = Answers()
+        self.real_now_ns: Callable[[], int] = lambda: self.cluster.now_ns
+        """Virtual time as of this moment; of a clock that is paced it is ahead of the cluster's."""
         self._advancing = asyncio.Lock()
 
     async def advance(self, until_ns: int) -> None:
@@ -106,9 +114,31 @@ class Emulation:
                 events = self.cluster.advance(now_ns)
                 self.tally.add(events)
                 self.stream.write(events, now_ns)
+                self.answers.hear(events)
                 if now_ns == until_ns:
                     return
                 await asyncio.sleep(0)
+
+    def ask(self, asked: Asked) -> Answer:
+        """Has the cluster receive a request now."""
+        self.cluster.ask(self._arrival_ns(), asked)
+        return self.answers.wait_for(asked)
+
+    def give_up(self, asked: Asked) -> None:
+        """Has the cluster abort a request now."""
+        self.cluster.give_up(self._arrival_ns(), asked)
+
+    def _arrival_ns(self) -> int:
+        return max(self.cluster.now_ns, self.real_now_ns())
+
+    async def rest(self, seconds: float) -> None:
+        """Sleeps, but not longer than until somebody waits for an answer, if nobody does now."""
+        if self.answers:
+            await asyncio.sleep(seconds)
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.answers.hurry.wait()
 
     def join(self, reader: Reader) -> None:
         """Adds a reader to the stream, as of now."""

@@ -90,6 +90,8 @@ class GpuWorker:
         self._batch = Batch()
         self._chunks: list[tuple[Request, int]] = []
         self._chunk_reads = (0, 0)
+        self._aborted: list[Request] = []
+        """Those that are to end and have not: what is in a step stays until its end."""
         self._stepping = False
         self._decoding = False
         self._step_start_ns = 0
@@ -116,6 +118,11 @@ class GpuWorker:
         self._release(request)
         self._wake()
 
+    def abort(self, request: Request) -> None:
+        """Ends a request that nobody waits for any more, before the next step."""
+        self._aborted.append(request)
+        self._wake()
+
     # One step
 
     def _wake(self) -> None:
@@ -128,6 +135,8 @@ class GpuWorker:
 
     def _start_step(self) -> None:
         now = self._loop.now_ns
+        if self._aborted:
+            self._end_aborted(now)
         preemptions = self.observed.stats.preemptions
         prefill_first = self._limits.prefill_first
         budget = self._limits.chunk_tokens
@@ -257,7 +266,7 @@ class GpuWorker:
             self.observed.gaps.append(now - request.last_ns)
         request.produced += 1
         request.last_ns = now
-        if request.produced == request.output:
+        if request.produced == request.output or request.aborted:
             self._finish(now, request)
         elif self.role == PREFILL:
             self._running.remove(request)
@@ -266,7 +275,21 @@ class GpuWorker:
             request.decoding_ns = now
             self._batch.join(request)
 
+    def _end_aborted(self, now: int) -> None:
+        for request in list(self._aborted):
+            if self._admission.drop(request):
+                self._running.append(request)
+            elif request in self._prefilling:
+                self._prefilling.remove(request)
+            elif request in self._running:
+                self._batch.leave(request)
+            else:
+                continue  # it has not come yet, or its KV has not
+            self._finish(now, request)
+
     def _finish(self, now: int, request: Request) -> None:
+        if request.aborted:
+            self._aborted.remove(request)
         self._running.remove(request)
         self._release(request)
         if request.decoding_ns >= 0:

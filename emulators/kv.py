@@ -140,6 +140,12 @@ class Pool:
             self._openings.plan(chain, lo, list(times_ns[at : at + hi - lo]))
             at += hi - lo
 
+    def open_no_more(self, runs: Sequence[Run]) -> None:
+        """Of these blocks, those that are not open yet will not be opened; what was reserved for them stays so until `release`."""
+        self._look()
+        if self._openings is not None:
+            self._openings.forget(runs)
+
     def settle(self, until_ns: int) -> None:
         """Stores what was to be opened before `until_ns`, which nobody has looked for since."""
         openings, blocks = self._openings, self._blocks

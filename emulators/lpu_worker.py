@@ -5,6 +5,7 @@ takes the next pass of its slot through the pipeline and yields a token with eve
 session's next request moves only what is new. Tokens are worked out in runs, when somebody asks.
 """
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ class _Running:
     gap_ns: int
     first_ns: int
     passes: int
+    opens_ns: list[int]
+    """When each of its blocks is opened, beyond those of the prompt."""
     delivered: int = 0
 
 
@@ -59,7 +62,7 @@ class LpuWorker:
         self._on_finished, self._reads = on_finished, reads
         self._tier_code = tier_code(pool.tier)
         self._waiting: deque[tuple[Request, GpuWorker]] = deque()
-        self._arriving = 0
+        self._arriving: set[Request] = set()
         self._free = list(range(slots))
         self._running: dict[int, _Running] = {}
 
@@ -69,7 +72,7 @@ class LpuWorker:
 
     @property
     def waiting(self) -> int:
-        return len(self._waiting) + self._arriving
+        return len(self._waiting) + len(self._arriving)
 
     def submit(self, request: Request, source: GpuWorker) -> None:
         """Takes a request whose prompt `source` has computed."""
@@ -96,7 +99,7 @@ class LpuWorker:
             self.observed.queued(now - request.queued_ns)
             self._journal.phase(request.id, "queue", self.slot, self.pool.tier, request.queued_ns, now)
             size = missing * self.pool.block_bytes
-            self._arriving += 1
+            self._arriving.add(request)
             if not self._running:
                 self.observed.phases.enter(now, phases.TRANSFER)
             arrived = partial(self._arrived, request, source, heappop(self._free), now, size)
@@ -110,35 +113,69 @@ class LpuWorker:
         if size:
             self._journal.phase(request.id, "transfer", self.slot, self.pool.tier, start, now, bytes=size)
         source.let_go(request)
-        self._arriving -= 1
+        self._arriving.remove(request)
+        if request.aborted:
+            held = blocks_for(request.prompt)
+            self.pool.release(
+                now, request.context.runs(0, held), request.prompt // BLOCK_TOKENS, request.most_blocks - held
+            )
+            self._leave(now, request, slot)
+            return
         self.observed.phases.enter(now, phases.DECODE)
         gap = self._gap_ns(request.prompt + request.limit)
         begin = self._clock.next_in_phase(now, slot * gap // self.slots, gap)
-        running = _Running(request, slot, gap, begin + gap, request.output - 1)
+        running = _Running(request, slot, gap, begin + gap, request.output - 1, [])
         self._running[slot] = running
         request.decoding_ns = self._clock.time_ns(begin)
         # The pass that samples token k computes the KV of token k − 1, at position prompt + k − 1.
         opens = np.arange(-request.prompt % BLOCK_TOKENS, running.passes, BLOCK_TOKENS)
         begins = running.first_ns + np.append(opens - 1, running.passes - 1) * gap
         *times, end = self._clock.times_ns(begins).tolist()
+        running.opens_ns = times
         first = blocks_for(request.prompt)
         self.pool.open_later(self._loop, request.context.runs(first, first + len(times)), times)
         self._loop.at(end, self._finish, running)
 
     def _finish(self, running: _Running) -> None:
+        if not running.request.aborted:
+            self._end(running, blocks_for(running.request.final_tokens))
+
+    def _end(self, running: _Running, held: int) -> None:
+        """Ends a request that holds its first `held` blocks, of which those that are full stay."""
         now, request = self._loop.now_ns, running.request
         self._emit(running, now + 1)
         del self._running[running.slot]
-        heappush(self._free, running.slot)
-        held = blocks_for(request.final_tokens)
-        full = request.final_tokens // BLOCK_TOKENS
+        full = (request.prompt + request.produced - 1) // BLOCK_TOKENS
         self.pool.release(now, request.context.runs(0, held), full, request.most_blocks - held)
         self._journal.phase(request.id, "decode", self.slot, self.pool.tier, request.decoding_ns, now)
+        self._leave(now, request, running.slot)
+
+    def _leave(self, now: int, request: Request, slot: int) -> None:
+        heappush(self._free, slot)
         self.observed.finished(now, request)
         if not self._running:
             self.observed.phases.enter(now, phases.TRANSFER if self._arriving else phases.IDLE)
         self._on_finished(request)
         self._admit()
+
+    def abort(self, request: Request) -> bool:
+        """Ends a request that nobody waits for any more: at once, or when its KV has come. False if it is not here."""
+        now = self._loop.now_ns
+        for waiting, source in self._waiting:
+            if waiting is request:
+                self._waiting.remove((waiting, source))
+                source.let_go(request)
+                self.observed.finished(now, request)
+                self._on_finished(request)
+                self._admit()
+                return True
+        for running in self._running.values():
+            if running.request is request:
+                first = blocks_for(request.prompt)
+                self.pool.open_no_more(request.context.runs(first, first + len(running.opens_ns)))
+                self._end(running, first + bisect_right(running.opens_ns, now))
+                return True
+        return request in self._arriving
 
     def _emit(self, running: _Running, until_ns: int) -> None:
         at = running.delivered

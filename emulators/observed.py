@@ -52,6 +52,8 @@ class Observed:
 
     def finished(self, now_ns: int, request: Request) -> None:
         self.stats.finished[request.reason] += 1
+        if request.aborted:
+            return
         note = self.stats.histograms
         note[stats.E2E].add_one(now_ns - request.received_ns)
         note[stats.INFERENCE].add_one(now_ns - request.admitted_ns)

@@ -44,6 +44,13 @@ class Openings:
         """Whether any of these blocks is to be opened; True if in doubt."""
         return any(opening.chain is chain and opening.lo < hi for chain, _, hi in runs for opening in self._planned)
 
+    def forget(self, runs: Sequence[Run]) -> None:
+        """Takes these blocks out of the plan."""
+        gone = {chain for chain, _, _ in runs}
+        self._planned = [opening for opening in self._planned if opening.chain not in gone]
+        self.next_ns = min([opening.times_ns[0] for opening in self._planned], default=_NEVER)
+        self.left = sum(len(opening.times_ns) for opening in self._planned)
+
     def take(self, until_ns: int) -> list[Opening]:
         """What is opened before `until_ns`, taken out of the plan; in the order in which it was planned."""
         due: list[Opening] = []

@@ -8,23 +8,41 @@ from typing import Final
 
 PERIOD_S: Final = 0.02
 """Real time between two steps, each of which is written to the stream's readers."""
+FINE_PERIOD_S: Final = 0.001
+"""The same while somebody waits for single tokens."""
+
+
+class RealTime:
+    """Virtual time that goes `speed` times as fast as real time, from `origin_ns` now."""
+
+    def __init__(self, origin_ns: int, speed: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._origin_ns, self._speed, self._clock = origin_ns, speed, clock
+        self._start = clock()
+
+    @property
+    def elapsed_s(self) -> float:
+        """Real time since the start."""
+        return self._clock() - self._start
+
+    def now_ns(self) -> int:
+        return self._origin_ns + round(self.elapsed_s * self._speed * 1e9)
 
 
 async def pace(
     advance: Callable[[int], Awaitable[None]],
+    real: RealTime,
     *,
-    origin_ns: int,
-    speed: float,
-    clock: Callable[[], float] = time.monotonic,
+    period: Callable[[], float] = lambda: PERIOD_S,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
-    """Calls `advance(ns)` every `PERIOD_S` with `origin_ns` + `speed` × the real time since now. Runs until it is cancelled.
+    """Calls `advance(ns)` every `period()` seconds of real time with the virtual time by then. Runs until it is cancelled.
 
-    A step that takes longer than a period makes the next ones due at once; they are merged into one.
+    A step that takes longer than a period makes the next ones due at once; they are merged into one. `sleep` may end early, and the step comes early then.
     """
-    start = clock()
-    step = 0
+    last = 0.0
     while True:
-        step = max(step + 1, math.floor((clock() - start) / PERIOD_S))
-        await sleep(max(0.0, start + step * PERIOD_S - clock()))
-        await advance(origin_ns + round((clock() - start) * speed * 1e9))
+        length = period()
+        due = max(last + length, math.floor(real.elapsed_s / length) * length)
+        await sleep(max(0.0, due - real.elapsed_s))
+        last = min(due, real.elapsed_s)
+        await advance(real.now_ns())

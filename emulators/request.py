@@ -49,9 +49,13 @@ class Request:
     """Transfers under way that it waits for."""
     answered: Callable[[], None] = _nobody
     """Told when it has ended."""
+    aborted: bool = False
+    """Whoever asked has gone; it ends before its output is whole."""
 
     @property
     def reason(self) -> str:
+        if self.aborted:
+            return "abort"
         return "length" if self.output == self.limit else "stop"
 
     @property

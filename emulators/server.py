@@ -17,10 +17,10 @@ from typing import Any, Final
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from emulators import control
+from emulators import control, frontend
 from emulators.emulation import ClockKind, Emulation, SimulatedWorker
 from emulators.metrics import router_page, worker_page
-from emulators.pacing import pace
+from emulators.pacing import FINE_PERIOD_S, PERIOD_S, RealTime, pace
 from emulators.readers import QUIET_S, Reader
 from emulators.scenarios import build
 from emulators.wire import negotiate
@@ -105,7 +105,13 @@ async def run(emulation: Emulation, *, speed: float, stop: asyncio.Event) -> Non
     """Moves the clock if it is paced, and keeps the stream's heart beating, until `stop` is set or the simulation fails (raises)."""
     jobs: list[Coroutine[Any, Any, object]] = [stop.wait(), _heartbeats(emulation)]
     if emulation.clock == "paced":
-        jobs.append(pace(emulation.advance, origin_ns=emulation.cluster.now_ns, speed=speed))
+        real = RealTime(emulation.cluster.now_ns, speed)
+        emulation.real_now_ns = real.now_ns
+
+        def period() -> float:
+            return FINE_PERIOD_S if emulation.answers else PERIOD_S
+
+        jobs.append(pace(emulation.advance, real, period=period, sleep=emulation.rest))
     tasks = [asyncio.create_task(job) for job in jobs]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -125,7 +131,8 @@ async def _heartbeats(emulation: Emulation) -> None:
 
 async def _listen(stack: contextlib.AsyncExitStack, app: web.Application, port: int) -> int:
     """Serves `app` until the stack unwinds; the port that it got."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
+    # A handler is told when its client has gone: what it asked for is aborted then.
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S, handler_cancellation=True)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     try:
@@ -147,11 +154,13 @@ def _router_app(emulation: Emulation) -> web.Application:
         host, port = request.transport.get_extra_info("peername")
         reader = Reader(f"{host}:{port}", encoding, request.transport.abort)
         emulation.join(reader)
-        with contextlib.suppress(ConnectionError):  # the client went away, or was cut
-            while data := await reader.take():
-                await response.write(data)
-                reader.sent(data)
-        emulation.stream.leave(reader)
+        try:
+            with contextlib.suppress(ConnectionError):  # the client went away, or was cut
+                while data := await reader.take():
+                    await response.write(data)
+                    reader.sent(data)
+        finally:
+            emulation.stream.leave(reader)
         return response
 
     async def page(_: web.Request) -> web.Response:
@@ -161,13 +170,14 @@ def _router_app(emulation: Emulation) -> web.Application:
         web.get("/placement/v1/stream", stream, allow_head=False),
         web.get("/metrics", page),
         *control.routes(emulation),
+        *frontend.routes(emulation),
     ]
     listed = sorted(f"{route.method} {route.path}" for route in routes)
 
     async def index(_: web.Request) -> web.Response:
         return control.answer({"name": "tokenyard-emulator", "emulated": True, "endpoints": listed})
 
-    app = web.Application(client_max_size=control.MAX_BODY_BYTES)
+    app = web.Application(client_max_size=frontend.MAX_BODY_BYTES)
     app.add_routes([*routes, web.get("/", index)])
     return app
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from emulators.asking import Asked
 from emulators.energy import Account, Drawn, Movement
 from emulators.events import BLOCK, DELIVERY, OCCUPANCY, Events, Row, Rows
 from emulators.stats import GAP, WorkerStats, histograms
@@ -141,6 +142,12 @@ class FakeCluster:
     def occupancy(self) -> Rows:
         pools = [(self.now_ns, slot, (slot + 1) * 10 * BLOCK_BYTES, slot * BLOCK_BYTES) for slot in range(3)]
         return np.array(pools, OCCUPANCY)
+
+    def ask(self, at_ns: int, asked: Asked) -> None:
+        """Nothing is answered here."""
+
+    def give_up(self, at_ns: int, asked: Asked) -> None:
+        asked.end()
 
     def truth(self) -> Row:
         return {"now_ns": self.now_ns, "tokens": self._tokens}

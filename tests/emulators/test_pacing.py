@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from emulators.pacing import PERIOD_S, pace
+from emulators.pacing import FINE_PERIOD_S, PERIOD_S, RealTime, pace
 
 
 class Bench:
@@ -14,9 +14,11 @@ class Bench:
         self.now = 1_000.0
         self.costs_s = costs_s
         self.steps: list[tuple[float, int]] = []
+        self.wake_at = float("inf")
 
     async def sleep(self, seconds: float) -> None:
-        self.now += seconds
+        end = self.now + seconds
+        self.now = self.wake_at if self.now < self.wake_at < end else end
 
     async def advance(self, until_ns: int) -> None:
         self.steps.append((self.now, until_ns))
@@ -25,8 +27,12 @@ class Bench:
         self.now += self.costs_s[len(self.steps) - 1]
 
     async def run(self, *, origin_ns: int = 0, speed: float = 1.0) -> None:
+        real = RealTime(origin_ns, speed, clock=lambda: self.now)
         with pytest.raises(asyncio.CancelledError):
-            await pace(self.advance, origin_ns=origin_ns, speed=speed, clock=lambda: self.now, sleep=self.sleep)
+            await pace(self.advance, real, period=self.period, sleep=self.sleep)
+
+    def period(self) -> float:
+        return FINE_PERIOD_S if self.now >= self.wake_at else PERIOD_S
 
 
 @pytest.mark.parametrize("speed", [0.5, 1.0, 8.0])
@@ -44,3 +50,10 @@ async def test_steps_that_are_late_are_merged_and_the_schedule_is_kept() -> None
     await bench.run()
     assert [round((now - 1_000) / PERIOD_S, 3) for now, _ in bench.steps] == [1, 2, 6.65, 7, 8]
     assert [until_ns for _, until_ns in bench.steps] == sorted(until_ns for _, until_ns in bench.steps)
+
+
+async def test_who_wakes_it_is_served_at_once_and_then_finely() -> None:
+    bench = Bench([0.0] * 5)
+    bench.wake_at = 1_000.047
+    await bench.run()
+    assert [round((now - 1_000) * 1e3, 6) for now, _ in bench.steps] == [20, 40, 47, 48, 49]
