@@ -108,6 +108,17 @@ def vllm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vllm]:
         made.server.stop()
 
 
+@pytest.fixture
+def many_servers(tmp_path: Path) -> Iterator[Vllm]:
+    """Two processes that answer clients, which write one page together, before two engines."""
+    made = serve(tmp_path / "server.log", "--api-server-count", "2")
+    try:
+        made.start()
+        yield made
+    finally:
+        made.server.stop()
+
+
 def requests(seed: int, count: int, *, tokens: int, every_s: float = 0.1, prompt: int = 100) -> list[Request]:
     """To the ranks in turn, by name; every third asks a rank for what it was asked before."""
     source = random.Random(seed)
@@ -246,3 +257,18 @@ async def test_an_engine_killed_and_the_server_started_again(vllm: Vllm, tmp_pat
             prompts = by_rank(before, rank).prompt_tokens + by_rank(after, rank).prompt_tokens
             assert seen.total(target, worker, Signal.GENERATION_TOKENS) == tokens
             assert seen.total(target, worker, Signal.PROMPT_TOKENS) == prompts
+
+
+async def test_several_servers_that_answer_write_one_page(many_servers: Vllm, tmp_path: Path) -> None:
+    """Each of them counts what it answered itself; the page adds them up, whichever of them is asked for it. Nothing is counted twice, and the ranks are still told apart."""
+    vllm = many_servers
+    async with observing(tmp_path / "seen.tyard", [vllm.target]) as seen:
+        await seen.up()
+        done = await load(vllm.url, models.NAME, requests(7, 40, tokens=24))
+        await seen.sampled()
+        assert [answer.error for answer in done.answers] == [""] * 40
+        for rank in range(RANKS):
+            check_rank(seen, vllm, rank, by_rank(done, rank))
+        assert list(seen.workers()) == [vllm.worker(rank) for rank in range(RANKS)]
+        assert seen.placed("decode") == {vllm.worker(rank): by_rank(done, rank).output_tokens for rank in range(RANKS)}
+        await seen.until(lambda frame: all(row.running.value == 0 for row in frame.workers), "nothing runs")
