@@ -140,12 +140,13 @@ class Emulation:
             async with asyncio.timeout(seconds):
                 await self.answers.hurry.wait()
 
-    def join(self, reader: Reader) -> None:
-        """Adds a reader to the stream, as of now."""
+    def join(self, reader: Reader, after: str = "") -> None:
+        """Adds a reader to the stream, as of now, or `after` the message that was its last."""
         self.stream.join(
             reader,
             now_ns=self.cluster.now_ns,
             inventory=self.inventory,
             live=self.cluster.live_requests(),
             occupancy=self.cluster.occupancy(),
+            after=after,
         )

@@ -11,7 +11,8 @@ from typing import Final
 
 from emulators.events import Events, Row, Rows
 from emulators.ordering import Part, in_order
-from emulators.wire import Encoder, Encoding, encoder, hello, watermark
+from emulators.replay import Numbered
+from emulators.wire import Encoder, Encoding, hello, watermark
 
 BACKLOG_BYTES: Final = 64 << 20
 """How far a reader may be behind. An advance of a stepped clock waits for nobody, so one that writes more than this must be read meanwhile."""
@@ -73,6 +74,7 @@ class Stream:
         self._backlog_bytes = backlog_bytes
         self._streams: dict[str, int] = {row["request"]: row["stream"] for row in live}
         self._readers: list[Reader] = []
+        self._written = {encoding: Numbered(encoding) for encoding in Encoding}
         self._written_at = time.monotonic()
 
     @property
@@ -83,15 +85,29 @@ class Stream:
     def readers(self) -> int:
         return len(self._readers)
 
-    def join(self, reader: Reader, *, now_ns: int, inventory: Row, live: list[Row], occupancy: Rows) -> None:
-        """Adds a reader, which is told how things stand at `now_ns` and then everything that happens."""
-        encode = encoder(reader.encoding)
-        opening = (
-            encode.message(hello(clock_id=self._clock_id, now_ns=now_ns, inventory=inventory)),
-            encode.rows("requests", live),
-            encode.occupancy(occupancy),
-            encode.message(watermark(now_ns)),
+    def join(
+        self, reader: Reader, *, now_ns: int, inventory: Row, live: list[Row], occupancy: Rows, after: str = ""
+    ) -> None:
+        """Adds a reader, which is told how things stand at `now_ns`, or, where that is kept, what it missed `after` its last message; then everything that
+        happens."""
+        written = self._written[reader.encoding]
+        encode, missed = written.encode, written.after(after)
+        greeting = hello(
+            clock_id=self._clock_id,
+            now_ns=now_ns,
+            inventory=inventory,
+            epoch=written.epoch,
+            resumed_after=None if missed is None else missed[0],
         )
+        if missed is not None:
+            opening = [encode.message(greeting), missed[1]]
+        else:
+            opening = [
+                encode.message(greeting),
+                encode.rows("requests", live),
+                encode.occupancy(occupancy),
+                encode.message(watermark(now_ns, written.seq)),
+            ]
         if reader.put(b"".join(opening), self._backlog_bytes):
             self._readers.append(reader)
 
@@ -102,23 +118,27 @@ class Stream:
     def write(self, events: Events, until_ns: int) -> None:
         """Everything before `until_ns`, and the watermark that says so."""
         parts = in_order(events, self._streams)
-        self._send(
-            lambda encode: b"".join([*(_part(encode, part) for part in parts), encode.message(watermark(until_ns))])
-        )
+        self._send(lambda encode: b"".join([_part(encode, part) for part in parts]), until_ns)
 
     def heartbeat(self, now_ns: int) -> None:
         """Repeats the watermark if nothing has been written for a while."""
         if time.monotonic() - self._written_at >= QUIET_S:
-            self._send(lambda encode: encode.message(watermark(now_ns)))
+            self._send(lambda encode: b"", now_ns)
 
     def close(self) -> None:
         for reader in self._readers:
             reader.end()
         self._readers.clear()
 
-    def _send(self, make: Callable[[Encoder], bytes]) -> None:
-        self._written_at = time.monotonic()
-        data = {encoding: make(encoder(encoding)) for encoding in {reader.encoding for reader in self._readers}}
+    def _send(self, make: Callable[[Encoder], bytes], until_ns: int) -> None:
+        now_s = self._written_at = time.monotonic()
+        read = {reader.encoding for reader in self._readers}
+        data: dict[Encoding, bytes] = {}
+        for encoding, written in self._written.items():
+            if written.wanted(encoding in read, now_s):
+                data[encoding] = written.write(make(written.encode), until_ns, now_s)
+            else:
+                written.skip()
         self._readers = [reader for reader in self._readers if reader.put(data[reader.encoding], self._backlog_bytes)]
 
 

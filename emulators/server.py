@@ -153,7 +153,7 @@ def _router_app(emulation: Emulation) -> web.Application:
             return response
         host, port = request.transport.get_extra_info("peername")
         reader = Reader(f"{host}:{port}", encoding, request.transport.abort)
-        emulation.join(reader)
+        emulation.join(reader, request.headers.get("Last-Event-ID", ""))
         try:
             with contextlib.suppress(ConnectionError):  # the client went away, or was cut
                 while data := await reader.take():

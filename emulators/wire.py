@@ -4,6 +4,7 @@ Deliveries and blocks go out as the bytes of their arrays in the binary encoding
 returns whole messages, each within `MAX_MESSAGE_BYTES`; what does not fit in one is written as several.
 """
 
+import re
 import struct
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -31,6 +32,7 @@ _ROWS_AT_ONCE: Final = 8_192
 _TIER_NAMES: Final = np.array(TIERS, dtype=object)
 _STAGE_NAMES: Final = np.array(STAGES, dtype=object)
 _OP_NAMES: Final = np.array(("stored", "removed"), dtype=object)
+_LINE_END: Final = re.compile(rb"\n")
 _json: Final = msgspec.json.Encoder().encode
 
 
@@ -55,6 +57,10 @@ class Encoder(ABC):
     @abstractmethod
     def blocks(self, rows: Rows) -> bytes:
         """Rows of `events.BLOCK`."""
+
+    @abstractmethod
+    def ends(self, data: bytes) -> list[int]:
+        """Where each of some whole messages ends."""
 
     def rows(self, kind: str, rows: list[Row]) -> bytes:
         """Messages of type `requests`, `decisions` or `phases`."""
@@ -87,15 +93,16 @@ def encoder(encoding: Encoding) -> Encoder:
     return _BINARY if encoding is Encoding.BINARY else _NDJSON
 
 
-def hello(*, clock_id: str, now_ns: int, inventory: Row) -> Row:
+def hello(*, clock_id: str, now_ns: int, inventory: Row, epoch: str, resumed_after: int | None = None) -> Row:
     """The handshake of an emulator: always `emulated`, always a virtual clock. `inventory`: workers, pools, block_tokens."""
     clock = {"id": clock_id, "kind": "virtual", "now_ns": now_ns}
     head = {"type": "hello", "version": _VERSION, "producer": "tokenyard-emulator", "emulated": True, "clock": clock}
+    head |= {"epoch": epoch} | ({} if resumed_after is None else {"resumed_after": resumed_after})
     return {**head, **{name: value for name, value in inventory.items() if name not in head}}
 
 
-def watermark(time_ns: int) -> Row:
-    return {"type": "watermark", "time_ns": time_ns}
+def watermark(time_ns: int, seq: int) -> Row:
+    return {"type": "watermark", "time_ns": time_ns, "seq": seq}
 
 
 class _Ndjson(Encoder):
@@ -108,6 +115,9 @@ class _Ndjson(Encoder):
 
     def blocks(self, rows: Rows) -> bytes:
         return _messages(len(rows), lambda i, j: self.message(_block_columns(rows[i:j])))
+
+    def ends(self, data: bytes) -> list[int]:
+        return [end.end() for end in _LINE_END.finditer(data)]
 
 
 class _Binary(Encoder):
@@ -125,6 +135,13 @@ class _Binary(Encoder):
 
     def blocks(self, rows: Rows) -> bytes:
         return _messages(len(rows), lambda i, j: _frame(_BLOCKS_FRAME, rows[i:j].tobytes(), j - i))
+
+    def ends(self, data: bytes) -> list[int]:
+        ends, at = [], 0
+        while at < len(data):
+            at += _HEADER.size + _HEADER.unpack_from(data, at)[0]
+            ends.append(at)
+        return ends
 
 
 _NDJSON: Final = _Ndjson()

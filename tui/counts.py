@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from collectors.model.vocabulary import LISTINGS, TargetStatus
+from tui.format import seconds
 
 if TYPE_CHECKING:
-    from collectors.model.frame import Frame
+    from collectors.model.frame import Frame, TargetRow
 
 
 def observed(frame: Frame) -> tuple[str, bool]:
@@ -19,6 +22,15 @@ def observed(frame: Frame) -> tuple[str, bool]:
     left = f" · {len(gone)} gone" if gone else ""
     workers = sum(one.target not in gone for one in frame.workers)
     return f"{targets}{left} · {workers} worker{'s' * (workers != 1)}", up == total
+
+
+def missed(target: TargetRow) -> str:
+    """What was missed of its stream so far, in words; empty where nothing was."""
+    gaps = target.gaps
+    if isinstance(gaps, msgspec.UnsetType) or not gaps.count:
+        return ""
+    how_much = "nobody knows how many messages" if gaps.messages is None else f"{gaps.messages} messages"
+    return f"{target.name}: {gaps.count} gap{'s' * (gaps.count != 1)} in its stream, {seconds(gaps.seconds)}, {how_much} missed"
 
 
 def counted(frame: Frame) -> str:

@@ -95,6 +95,8 @@ class Inventory(msgspec.Struct, frozen=True, tag="inventory"):
     devices: tuple[DeviceFacts, ...] = ()
     measured: bool = False
     """The times of deliveries are those of their arrival at an observer, not what the server says of itself."""
+    resumed: bool = False
+    """The source was disconnected, and goes on with what it would have said next: nothing was missed, what lives, lives on."""
 
 
 class Deliveries(msgspec.Struct, frozen=True, tag="deliveries", eq=False):
@@ -200,6 +202,8 @@ class Watermark(msgspec.Struct, frozen=True, tag="watermark"):
     """No event of this source with an earlier time (the emitter's) will follow."""
 
     time_ns: int
+    missed: int = 0
+    """Messages of the source that are known to be missing before it."""
 
 
 class Layout(msgspec.Struct, frozen=True, tag="layout"):

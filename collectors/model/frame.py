@@ -49,6 +49,19 @@ class Distribution(msgspec.Struct, frozen=True):
     max: Figure
 
 
+class Gaps(msgspec.Struct, frozen=True):
+    """What was missed of a source's stream so far: `count` times, in `seconds` of session time without a connection, `messages` of it (None: not known of all).
+
+    `newest_at` is the session second in which the newest gap ended; `resumed`, how many connections ended and were taken up again with nothing missed.
+    """
+
+    count: int
+    seconds: float
+    messages: int | None
+    newest_at: float | None
+    resumed: int
+
+
 class TargetRow(msgspec.Struct, frozen=True):
     name: str
     url: str
@@ -58,6 +71,8 @@ class TargetRow(msgspec.Struct, frozen=True):
     heard_ns: int | None
     limits: dict[str, int] = {}
     """How often the target was over each of its limits so far, by the limit's name."""
+    gaps: Gaps | msgspec.UnsetType = msgspec.UNSET
+    """Of a stream, where it is one."""
 
 
 class WorkerRow(msgspec.Struct, frozen=True):

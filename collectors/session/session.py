@@ -2,6 +2,8 @@
 
 from typing import Final
 
+import msgspec
+
 from collectors.model.batch import Batch
 from collectors.model.frame import Frame, JitterRow, SignalRow, TargetRow, WorkerRow
 from collectors.model.signals import Signal
@@ -141,7 +143,9 @@ class Session:
         for source in placed:
             for second, jitter_s in source.summary.seconds if source.summary is not None else ():
                 level = _GAP if lost else timeline_level(jitter_s)
-                self._timeline[second] = max(self._timeline.get(second, 0), level)
+                known = self._timeline.get(second, 0)
+                # What was missed then may be told later.
+                self._timeline[second] = level if known == _GAP else max(known, level)
         end = time_ns // _SECOND_NS
         for second in [one for one in self._timeline if one < end - TIMELINE_S]:
             del self._timeline[second]
@@ -159,7 +163,14 @@ def _target(source: SourceState) -> TargetRow:
     if status.limit:
         reason = f"{reason} (limits.{status.limit})"  # the setting that would let it through
     return TargetRow(
-        source.name, status.url, status.backend, status.status, reason, source.heard_ns, source.over_limits
+        source.name,
+        status.url,
+        status.backend,
+        status.status,
+        reason,
+        source.heard_ns,
+        source.over_limits,
+        msgspec.UNSET if source.summary is None else source.summary.missed,
     )
 
 

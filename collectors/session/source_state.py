@@ -151,7 +151,7 @@ class SourceState:
                 self._deliveries().occupancy(part)
             case Watermark():
                 self.answers += 1
-                self._deliveries()
+                self._deliveries().watermark(part, time_ns)
             case Blocks():
                 if self.residency is not None:
                     self.residency.blocks(part, time_ns)

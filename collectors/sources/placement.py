@@ -9,10 +9,10 @@ from typing import Final
 
 from collectors.model.batch import Batch, Inventory, Part, Status, Watermark
 from collectors.model.vocabulary import TargetStatus
-from collectors.sources.placement_reader import ENDED, Reader, SteppedStream
+from collectors.sources.placement_reader import ENDED, Reader, SteppedStream, connected
 from collectors.sources.source import Clock, Emit
 from collectors.wire.http import Backoff, FetchError, HttpClient, Stream
-from collectors.wire.placement import ACCEPT, PlacementError
+from collectors.wire.placement import PlacementError
 from collectors.wire.safe import safe_text
 
 GATHER_S: Final = 0.025
@@ -32,7 +32,8 @@ MAX_REASON: Final = 200
 
 
 class PlacementSource:
-    """Follows the stream at `url`. What fails is emitted as a `Status` part and tried again with a new connection.
+    """Follows the stream at `url`. What fails is emitted as a `Status` part and tried again with a new connection, which goes on where the last
+    one ended if the producer still has what came since.
 
     `stale_s`, `step_s`: see `STALE_S`, `STEP_S`; `retry_s`: seconds before the second attempt, then doubling.
     """
@@ -57,6 +58,8 @@ class PlacementSource:
         self._said: Status | None = None
         self._silence: asyncio.TimerHandle | None = None
         self._stepped: SteppedStream | None = None
+        self._reader: Reader | None = None
+        """Of the last connection: the next may go on where that ended."""
 
     async def run(self, clock: Clock, emit: Emit) -> None:
         """Live: follows the stream, connecting anew whenever it ends, until cancelled."""
@@ -64,8 +67,8 @@ class PlacementSource:
         while True:
             began = loop.time()
             try:
-                async with self._client.stream(self._url, accept=ACCEPT) as stream:
-                    await self._follow(stream, clock, emit)
+                async with connected(self._client, self._url, self._reader) as (stream, self._reader):
+                    await self._follow(stream, self._reader, clock, emit)
                 raise FetchError(ENDED)
             except (FetchError, PlacementError) as error:
                 failure = self._failure(error)
@@ -81,7 +84,8 @@ class PlacementSource:
         parts: list[Part] = []
         try:
             if self._stepped is None:
-                self._stepped = await SteppedStream.open(self._client, self._url)
+                self._stepped = await SteppedStream.open(self._client, self._url, self._reader)
+                self._reader = self._stepped.reader
             complete = await self._stepped.read_until(until_ns, self._step_s, parts)
             self._backend = self._stepped.reader.producer or self._backend
             stale = self._status(TargetStatus.STALE, f"no watermark within {self._step_s:g} s")
@@ -101,9 +105,8 @@ class PlacementSource:
         if stepped is not None:
             await stepped.close()
 
-    async def _follow(self, stream: Stream, clock: Clock, emit: Emit) -> None:
+    async def _follow(self, stream: Stream, reader: Reader, clock: Clock, emit: Emit) -> None:
         """Emits what comes until the stream ends. Raises `FetchError`, `PlacementError`."""
-        reader = Reader(stream.content_type)
 
         def go_stale() -> None:
             stale = self._status(TargetStatus.STALE, f"no watermark for {self._stale_s:g} s")
@@ -137,6 +140,7 @@ class PlacementSource:
     def _failure(self, error: FetchError | PlacementError) -> Status:
         if isinstance(error, FetchError):
             return self._status(error.status, error.reason, error.limit)
+        self._reader = None  # it has lost its place
         reason = safe_text(f"placement stream: {error}", MAX_REASON)
         return self._status(TargetStatus.REJECTED, reason, error.limit)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Final
 
 import msgspec
@@ -10,8 +10,9 @@ import msgspec
 from collectors.model.batch import Inventory, Part, Watermark
 from collectors.wire.http import FetchError, HttpClient, Stream
 from collectors.wire.placement import ACCEPT, decoder_for
-from collectors.wire.placement_format import MAX_MESSAGE, PlacementError, TooLongError
+from collectors.wire.placement_format import MAX_MESSAGE, RESUME, PlacementError, TooLongError
 from collectors.wire.placement_merge import Merger
+from collectors.wire.placement_numbers import Position
 from collectors.wire.safe import safe_text
 
 MAX_WARNING: Final = 200
@@ -19,14 +20,33 @@ ENDED: Final = "the stream ended"
 
 
 class Reader:
-    """Chunks in, parts out. `watermark_ns` is up to where the stream is complete, −1 before the first watermark."""
+    """Chunks in, parts out. `watermark_ns` is up to where the stream is complete, −1 before the first watermark.
+
+    After a connection has ended it may be asked to go on with the next one; what was not ended in the first is then forgotten or taken up, as that one says.
+    """
 
     def __init__(self, content_type: str) -> None:
         """Raises `PlacementError` for a content type that is not the stream's."""
         self._decoder = decoder_for(content_type)
         self._merger = Merger()
         self._ungreeted = 0
+        self._again = False
         self.watermark_ns = -1
+
+    @property
+    def position(self) -> Position | None:
+        """To be asked for what follows it; None where the stream has no numbers."""
+        return self._decoder.position
+
+    def next(self, content_type: str) -> "Reader":
+        """The reader of the next connection: this one if that is of the same encoding. Raises `PlacementError`."""
+        following = Reader(content_type)
+        if type(following._decoder) is not type(self._decoder):
+            return following
+        self._decoder.disconnect()
+        self._ungreeted = 0
+        self._again = True
+        return self
 
     @property
     def producer(self) -> str | None:
@@ -54,13 +74,26 @@ class Reader:
         for index, part in enumerate(parts):
             if isinstance(part, Watermark):
                 self.watermark_ns = max(self.watermark_ns, part.time_ns)
-            elif isinstance(part, Inventory) and hello is not None and now_ns is not None:
-                parts[index] = msgspec.structs.replace(part, clock_offset_ns=now_ns - hello.clock.now_ns)
+            elif isinstance(part, Inventory):
+                if self._again and not part.resumed:
+                    self._merger, self.watermark_ns = Merger(), -1
+                self._again = False
+                if hello is not None and now_ns is not None:
+                    parts[index] = msgspec.structs.replace(part, clock_offset_ns=now_ns - hello.clock.now_ns)
         return parts
 
     def merged(self, parts: Iterable[Part]) -> tuple[Part, ...]:
         """The parts of one batch, as few as say the same."""
         return self._merger.merge(parts)
+
+
+@asynccontextmanager
+async def connected(client: HttpClient, url: str, last: Reader | None) -> AsyncIterator[tuple[Stream, Reader]]:
+    """A connection and its reader: `last`, where the stream can go on after it. Raises `FetchError`, `PlacementError`."""
+    after = None if last is None else last.position
+    more = {} if after is None else {RESUME: str(after)}
+    async with client.stream(url, accept=ACCEPT, more=more) as stream:
+        yield stream, Reader(stream.content_type) if last is None else last.next(stream.content_type)
 
 
 class SteppedStream:
@@ -73,12 +106,11 @@ class SteppedStream:
         self._next: asyncio.Task[bytes] | None = None
 
     @classmethod
-    async def open(cls, client: HttpClient, url: str) -> "SteppedStream":
-        """Raises `FetchError`, `PlacementError`."""
+    async def open(cls, client: HttpClient, url: str, reader: Reader | None) -> "SteppedStream":
+        """`reader`: of the last connection. Raises `FetchError`, `PlacementError`."""
         async with AsyncExitStack() as stack:
-            stream = await stack.enter_async_context(client.stream(url, accept=ACCEPT))
-            reader = Reader(stream.content_type)
-            return cls(stack.pop_all(), stream, reader)
+            stream, following = await stack.enter_async_context(connected(client, url, reader))
+            return cls(stack.pop_all(), stream, following)
 
     async def read_until(self, until_ns: int, within_s: float, parts: list[Part]) -> bool:
         """Appends what comes to `parts` until the stream is complete up to `until_ns`. False if it was not `within_s` seconds later.

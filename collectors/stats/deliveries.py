@@ -4,7 +4,6 @@ Fed with the parts of batches in their order; asked once a tick. How rows were s
 it is shown is not decided here.
 """
 
-from collections import deque
 from typing import Final
 
 import numpy as np
@@ -20,12 +19,14 @@ from collectors.model.batch import (
     Received,
     Requests,
     Rows,
+    Watermark,
 )
 from collectors.model.vocabulary import Phase
 from collectors.stats.fleet import Fleet
 from collectors.stats.gaps import CHUNK, GapStats
 from collectors.stats.handovers import MOVES, Handovers
 from collectors.stats.histograms import Histograms
+from collectors.stats.outages import Outages
 from collectors.stats.pending import Pending
 from collectors.stats.placements import Placements
 from collectors.stats.prompts import Prompts
@@ -37,8 +38,6 @@ from collectors.stats.stalls import Rule
 from collectors.stats.streams import MAX_STREAMS
 from collectors.stats.summary import Faults, Summary
 
-MAX_UNSEEN: Final = 256
-"""A window of a minute has no more, as attempts to connect are seldom that quick."""
 OTHER: Final = "(others)"
 """What is counted together when there are too many different names."""
 
@@ -50,9 +49,9 @@ class DeliveryStats:
         self._window_ns = window_s * SECOND_NS
         self._rule = rule or Rule()
         self._observed_ns: int | None = None
-        self._unseen: deque[tuple[int, int]] = deque(maxlen=MAX_UNSEEN)
-        """Times without a connection between two with one."""
-        self._lost_ns: int | None = None
+        self._outages = Outages()
+        self._replayed_until_ns: int | None = None
+        """The emitter's time up to which the stream tells of a time without a connection."""
         self._since_ns = 0
         self._told = 0
         self._first = NEVER
@@ -84,16 +83,22 @@ class DeliveryStats:
             self._fleet = Fleet()
             self._begin()
             self._observed_ns = None
-            self._unseen.clear()
+            self._outages.forget()
+        lost_ns = self._outages.back(time_ns, part.resumed)
+        if lost_ns is not None and part.resumed:
+            self._connected = True
+            self._told = min(self._told, lost_ns // SECOND_NS)
+            self._gaps.river.heal(lost_ns // TICK_NS)
+            self._replayed_until_ns = time_ns - part.clock_offset_ns
+        elif lost_ns is not None:
+            self._fleet.disconnect()
+            self._lives.forget()
         self._fleet.learn(part)
         rows = len(self._fleet.ids)
         for sized in (self._placements, self._gaps, self._tpot, self._queue, self._prompts, self._handovers):
             sized.resize(rows)
         if not self._connected:
             self._since_ns = time_ns
-        if self._lost_ns is not None:
-            self._unseen.append((self._lost_ns, time_ns))
-            self._lost_ns = None
         self._connected = True
         if self._observed_ns is None:
             self._observed_ns = time_ns
@@ -101,13 +106,20 @@ class DeliveryStats:
             self._expire(time_ns)
 
     def lost(self, heard_ns: int) -> None:
-        """The source is not connected any more: from its last word to the next inventory nothing is observed, and what becomes of the requests will not be known."""
+        """The source is not connected any more: unless the next inventory says that it goes on from there, nothing was observed from its last word until then, and what
+        became of the requests will not be known."""
         self.flush()
         if self._connected:
-            self._lost_ns = heard_ns
+            self._outages.lost(heard_ns)
         self._connected = False
-        self._fleet.disconnect()
-        self._lives.forget()
+
+    def watermark(self, part: Watermark, time_ns: int) -> None:
+        if part.missed:
+            self._outages.missed(part.missed, time_ns)
+        else:
+            self._outages.marked()
+        if self._replayed_until_ns is not None and part.time_ns >= self._replayed_until_ns:
+            self._replayed_until_ns = None
 
     def deliveries(self, part: Deliveries, time_ns: int) -> None:
         self._pending.add(part, time_ns)
@@ -177,7 +189,7 @@ class DeliveryStats:
         _, longest_ns = self._gaps.longest_stall.window()
         return Summary(
             time_ns=time_ns,
-            window_s=self._observed(begin_ns, time_ns) / SECOND_NS,
+            window_s=self._outages.observed(begin_ns, time_ns) / SECOND_NS,
             workers=tuple(self._fleet.ids),
             gap=self._gaps.gap.quantiles(),
             ttft=self._gaps.ttft.quantiles(),
@@ -198,10 +210,11 @@ class DeliveryStats:
             rules=self._rules.sums(),
             received=events.get("received", 0),
             finished=self._finished.sums(),
-            occupied=dict(self._fleet.occupied),
+            occupied=dict(self._fleet.occupied) if self._connected else {},
             river_tokens=river_tokens,
             river_late=river_late,
             seconds=self._tell(time_ns // SECOND_NS),
+            missed=self._outages.told(),
             faults=Faults(self._gaps.holes, self._gaps.disorder + self._backwards, self._gaps.gap.late, self._rejected),
         )
 
@@ -220,12 +233,6 @@ class DeliveryStats:
     def _second(self, time_ns: int, limit_ns: int) -> int:
         """Session second of an event; one that claims to be later than its batch counts at the batch's time, and all that have left the window count in one."""
         return max(min(time_ns + self._fleet.clock_offset_ns, limit_ns) // SECOND_NS, self._first - 1)
-
-    def _observed(self, begin_ns: int, end_ns: int) -> int:
-        """How much of that time the source was connected."""
-        unseen = [*self._unseen, *([] if self._lost_ns is None else [(self._lost_ns, end_ns)])]
-        gaps = sum(max(min(until, end_ns) - max(since, begin_ns), 0) for since, until in unseen)
-        return max(end_ns - begin_ns - gaps, 0)
 
     def _expire(self, time_ns: int) -> None:
         """The window is that of a tick at `time_ns` from now on."""
@@ -255,7 +262,8 @@ class DeliveryStats:
                 p99 - p50 for count, (p50, p99) in zip(n.tolist(), values.tolist(), strict=True) if enough(count, 0.99)
             ]
             told.append((one, max(jitter, default=None)))
-        self._told = second
+        if self._replayed_until_ns is None:
+            self._told = second
         return tuple(told)
 
 

@@ -64,6 +64,10 @@ class River:
         late = np.where(seen, self._late[shown], np.uint8(0))
         return np.ascontiguousarray(tokens.T.astype(np.uint16)), np.ascontiguousarray(late.T)
 
+    def heal(self, since: int) -> None:
+        """The ticks from `since` on that were drawn as not observed will have been: what happened then is told now."""
+        self._observed[np.arange(max(since, self._drawn - _SIZE), max(self._drawn, since)) % _SIZE] = True
+
     def resize(self, rows: int) -> None:
         more = rows - self._rows
         self._rows = rows

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from collectors.model.frame import Gaps
 from collectors.stats.fleet import Occupied, PoolKey
 from collectors.stats.handovers import Moved
 from collectors.stats.histograms import Quantiles
@@ -67,4 +68,5 @@ class Summary:
     river_late: npt.NDArray[np.uint8]
     seconds: tuple[tuple[int, float | None], ...]
     """Seconds that ended since the last tick, each with its worst worker's p99 − p50 of the gaps; None if no worker had enough of them."""
+    missed: Gaps
     faults: Faults

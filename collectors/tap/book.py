@@ -3,6 +3,7 @@
 Rows come in any order of requests; a row's time is when the tap had read its bytes.
 """
 
+import uuid
 from collections import deque
 from typing import Final
 
@@ -42,6 +43,9 @@ class Book:
     def __init__(self, clock_id: str) -> None:
         self._warnings: list[str] = []
         self._clock_id = clock_id
+        self.epoch = uuid.uuid4().hex[:16]
+        self.seq = 0
+        """Of the last message that was taken."""
         self._live: dict[str, Told] = {}
         self._ended: list[Told] = []
         self._unused = 0
@@ -118,12 +122,19 @@ class Book:
         if self._deliveries:
             columns = map(list, zip(*self._deliveries, strict=True))
             said.append(write.columns("deliveries", dict(zip(_COLUMNS, columns, strict=True))))
-        said += [write.rows("requests", self._finished), write.line(write.watermark(now_ns))]
+        said.append(write.rows("requests", self._finished))
         self.forget()
-        return b"".join(said)
+        data = b"".join(said)
+        self.seq += data.count(b"\n") + 1
+        return data + write.line(write.watermark(now_ns, self.seq))
+
+    def skip(self) -> None:
+        """What happened so far is told to nobody, and no reader can go on from before it."""
+        self.forget()
+        self.seq += 1
 
     def forget(self) -> None:
-        """What happened so far, which has been told, or there is nobody to tell. Numbers of what has finished are free from now on."""
+        """What happened so far, which has been told. Numbers of what has finished are free from now on."""
         for told in self._ended:
             del self._live[told.received["request"]]
             self._freed.append(told.stream)
@@ -136,11 +147,17 @@ class Book:
         return (
             write.line(self._hello(now_ns))
             + write.rows("requests", alive)
-            + write.line(write.watermark(now_ns))
+            + write.line(write.watermark(now_ns, self.seq))
         )  # fmt: skip
 
+    def resumption(self, now_ns: int, seq: int) -> bytes:
+        """For a reader that has everything up to message `seq` of this book, and will be given all that follows it."""
+        return write.line({**self._hello(now_ns), "resumed_after": seq})
+
     def _hello(self, now_ns: int) -> Row:
-        more = {"measured": True, **({"warning": "; ".join(self._warnings)} if self._warnings else {})}
+        more: Row = {"measured": True, "epoch": self.epoch}
+        if self._warnings:
+            more["warning"] = "; ".join(self._warnings)
         return write.hello(
             producer="tokenyard-tap",
             clock_id=self._clock_id,

@@ -6,6 +6,7 @@ from typing import Final
 
 from collectors.tap.book import Book
 from collectors.tap.meters import Meters
+from collectors.tap.replay import KEPT_S, Replay, position
 
 BACKLOG_BYTES: Final = 8 << 20
 """How far a reader may be behind: about a minute of a thousand deliveries a second."""
@@ -45,17 +46,25 @@ class Reader:
 
 
 class Readers:
-    """All of them, told the same. What happens while there are none is told to nobody."""
+    """All of them, told the same. What happens while there are none, and was none for `KEPT_S`, is told to nobody."""
 
     def __init__(self, book: Book, meters: Meters, backlog_bytes: int = BACKLOG_BYTES) -> None:
         self._book, self._meters = book, meters
         self._backlog_bytes = backlog_bytes
         self._readers: set[Reader] = set()
         self._written_ns = 0
+        self._replay = Replay()
+        self._keep_until_ns: int | None = None
+        """Until when what happens is kept for readers that may come back, though there are none."""
 
-    def join(self, reader: Reader, now_ns: int) -> None:
-        """`flush` has just been called."""
-        reader.put(self._book.opening(now_ns))
+    def join(self, reader: Reader, now_ns: int, after: str = "") -> None:
+        """`flush` has just been called. `after`: what the reader's last connection brought, as it says itself."""
+        at = position(after)
+        missed = self._replay.after(at[1]) if at is not None and at[0] == self._book.epoch else None
+        if at is None or missed is None:
+            reader.put(self._book.opening(now_ns))
+        else:
+            reader.put(self._book.resumption(now_ns, at[1]) + missed)
         self._readers.add(reader)
         self._meters.readers.set(len(self._readers))
 
@@ -68,10 +77,14 @@ class Readers:
         if self._book.quiet and not anyhow and now_ns - self._written_ns < QUIET_S * 1e9:
             return
         self._written_ns = now_ns
-        if not self._readers:
-            self._book.forget()
+        if self._readers:
+            self._keep_until_ns = now_ns + int(KEPT_S * 1e9)
+        elif self._keep_until_ns is None or now_ns > self._keep_until_ns:
+            self._book.skip()
+            self._replay.clear(self._book.seq)
             return
         data = self._book.take(now_ns)
+        self._replay.add(self._book.seq, now_ns, data)
         for reader in list(self._readers):
             reader.put(data)
             if reader.behind > self._backlog_bytes:

@@ -19,7 +19,7 @@ from collectors.tap.book import Book
 from collectors.tap.meters import Meters
 from collectors.tap.proxy import MAX_HEADER_BYTES, Proxy
 from collectors.tap.readers import Reader, Readers
-from collectors.wire.placement_format import NDJSON
+from collectors.wire.placement_format import NDJSON, RESUME
 
 STREAM_PATH: Final = "/placement/v1/stream"
 FLUSH_S: Final = 0.05
@@ -67,7 +67,7 @@ class Tap:
             return response
         reader = Reader(request.transport.abort)
         self.flush(anyhow=True)
-        self.readers.join(reader, self._clock())
+        self.readers.join(reader, self._clock(), request.headers.get(RESUME, ""))
         try:
             while data := await reader.take():
                 await response.write(data)

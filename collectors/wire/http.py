@@ -123,19 +123,19 @@ class HttpClient:
         raise rejected("too many redirects")
 
     @contextlib.asynccontextmanager
-    async def stream(self, url: str, *, accept: str) -> AsyncIterator[Stream]:
-        """A response to be followed, once its status is 200. No byte for `idle_s` ends it with a FetchError."""
+    async def stream(self, url: str, *, accept: str, more: dict[str, str] | None = None) -> AsyncIterator[Stream]:
+        """A response to be followed, once its status is 200. No byte for `idle_s` ends it with a FetchError. `more`: further headers of the request."""
         async with contextlib.AsyncExitStack() as stack:
             with faults():
                 async with asyncio.timeout(self.limits.total_s):
-                    response = await stack.enter_async_context(self._response(url, accept))
+                    response = await stack.enter_async_context(self._response(url, accept, more or {}))
             yield Stream(response)
 
     @contextlib.asynccontextmanager
-    async def _response(self, url: str, accept: str) -> AsyncIterator["ClientResponse"]:
+    async def _response(self, url: str, accept: str, more: dict[str, str]) -> AsyncIterator["ClientResponse"]:
         """Follows redirects within the origin, and gives a response of status 200."""
         session = self._opened()
-        headers = {"Accept": accept, "Accept-Encoding": "identity"}
+        headers = {"Accept": accept, "Accept-Encoding": "identity", **more}
         if self._token is not None:
             headers["Authorization"] = f"Bearer {self._token()}"
         for _ in range(MAX_REDIRECTS + 1):

@@ -7,6 +7,7 @@ from collectors.wire.placement_binary import BinaryDecoder
 from collectors.wire.placement_format import BINARY, NDJSON, PlacementError
 from collectors.wire.placement_json import JsonDecoder
 from collectors.wire.placement_messages import Hello
+from collectors.wire.placement_numbers import Position
 from collectors.wire.safe import safe_text
 
 __all__ = ["ACCEPT", "BinaryDecoder", "Decoder", "JsonDecoder", "PlacementError", "decoder_for"]
@@ -16,7 +17,7 @@ ACCEPT: Final = f"{BINARY}, {NDJSON};q=0.5"
 
 
 class Decoder(Protocol):
-    """One connection's. After a `PlacementError` it reads no further."""
+    """One connection's, and of those that go on with it. After a `PlacementError` it reads no further."""
 
     skipped: int
     """Frames, messages and rows of unknown kind that were passed over."""
@@ -24,6 +25,13 @@ class Decoder(Protocol):
     @property
     def hello(self) -> Hello | None:
         """The last handshake, as it came: its strings are not safe yet."""
+
+    @property
+    def position(self) -> Position | None:
+        """Where in the stream it is; None where that is not numbered."""
+
+    def disconnect(self) -> None:
+        """The connection ended: what is fed next is of another, which goes on after `position` or begins anew."""
 
     def feed(self, chunk: bytes) -> list[Part]:
         """The parts that this chunk completes, in order of the stream. Raises `PlacementError`."""

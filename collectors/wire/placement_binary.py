@@ -26,6 +26,7 @@ from collectors.wire.placement_messages import (
     OccupancyMessage,
     parse,
 )
+from collectors.wire.placement_numbers import Position
 from collectors.wire.placement_rows import Named, Place, RowError, Walk, blocks
 from collectors.wire.placement_state import State
 
@@ -107,6 +108,16 @@ class BinaryDecoder:
         """The last handshake, as it came."""
         return self._state.hello
 
+    @property
+    def position(self) -> Position | None:
+        return self._state.numbers.position
+
+    def disconnect(self) -> None:
+        """The frame that was begun will not be ended: the next connection goes on with whole ones, or begins anew."""
+        self._tail.clear()
+        self._need = _HEADER.size
+        self._state.disconnect()
+
     def feed(self, chunk: bytes) -> list[Part]:
         """The parts of all frames that this chunk completes, in order of the stream; neighbouring deliveries as one part.
 
@@ -147,7 +158,9 @@ class BinaryDecoder:
                         raise MessageError(f"a body of {length} bytes for {rows} deliveries and {extras} extra stages")
                     taken, at = found.take(view, at, place)
                     self._frames += taken
+                    self._state.numbers.message(taken)
                     continue
+                self._state.numbers.message()
                 body = view[at + _HEADER.size : after]
                 if kind == _BLOCKS:
                     found.walk.parts += self._blocks(body, rows, extras)

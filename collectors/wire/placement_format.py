@@ -6,6 +6,9 @@ VERSION: Final = 1
 BINARY: Final = "application/vnd.tokenyard.placement.v1"
 NDJSON: Final = "application/x-ndjson"
 
+RESUME: Final = "Last-Event-ID"
+"""The header in which a reader says after which message the stream may go on, as readers of server-sent events do."""
+
 MAX_MESSAGE: Final = 1 << 20
 """Bytes in a line or in the body of a frame."""
 MAX_WORKERS: Final = 4096

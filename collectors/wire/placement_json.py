@@ -14,6 +14,7 @@ from collectors.wire.placement_messages import (
     RowMessage,
     parse,
 )
+from collectors.wire.placement_numbers import Position
 from collectors.wire.placement_rows import Named, Place, RowError, Walk, blocks
 from collectors.wire.placement_state import State
 
@@ -65,6 +66,15 @@ class JsonDecoder:
         """The last handshake, as it came."""
         return self._state.hello
 
+    @property
+    def position(self) -> Position | None:
+        return self._state.numbers.position
+
+    def disconnect(self) -> None:
+        """The line that was begun will not be ended: the next connection goes on with whole ones, or begins anew."""
+        self._tail.clear()
+        self._state.disconnect()
+
     def feed(self, chunk: bytes) -> list[Part]:
         """The parts of all lines that this chunk ends, in order of the stream; neighbouring deliveries as one part.
 
@@ -101,6 +111,7 @@ class JsonDecoder:
         if line in _BLANK:
             return
         message, skipped = parse(line)
+        self._state.numbers.message()
         if isinstance(message, DeliveriesMessage):
             self._state.greeted()
             if message.stream is None or message.request is not None:

@@ -69,7 +69,8 @@ class Merger:
                 case Occupancy():
                     group.occupancy.append(part.rows)
                 case Watermark():
-                    watermark = part
+                    missed = part.missed + (watermark.missed if watermark else 0)
+                    watermark = Watermark(part.time_ns, missed) if missed else part
                 case _:
                     whole += group.parts()
                     whole.append(part)

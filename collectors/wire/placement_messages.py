@@ -63,6 +63,8 @@ class Hello(Struct, tag="hello", tag_field="type"):
     producer: str | None = None
     measured: bool = False
     warning: str | None = None
+    epoch: str | None = None
+    resumed_after: Count | None = None
 
 
 class ReceivedRow(Struct, tag="received", tag_field="event"):
@@ -175,6 +177,7 @@ class OccupancyMessage(Struct, tag="occupancy", tag_field="type"):
 
 class WatermarkMessage(Struct, tag="watermark", tag_field="type"):
     time_ns: Count
+    seq: Count | None = None
 
 
 RowMessage = RequestsMessage | DecisionsMessage | PhasesMessage | WatermarkMessage

@@ -40,6 +40,7 @@ from collectors.wire.placement_messages import (
     WatermarkMessage,
     WorkerEntry,
 )
+from collectors.wire.placement_numbers import Numbers
 from collectors.wire.safe import safe_text
 
 _ROLES = {role.value: role for role in Role}
@@ -123,10 +124,14 @@ class Streams:
 
 
 class State:
-    """One connection's. `hello` is the last handshake, None before the first."""
+    """One connection's, or that of several of which each went on where the last one ended. `hello` is the last handshake, None before a connection's first."""
 
     def __init__(self) -> None:
         self.hello: Hello | None = None
+        self.numbers = Numbers()
+        self._forget()
+
+    def _forget(self) -> None:
         self.streams = Streams()
         self.workers = np.zeros(MAX_SLOT + 1, np.bool_)
         """By slot: has a `hello` named it? The slot that means "not known" counts as named."""
@@ -134,6 +139,11 @@ class State:
         self.pools = np.zeros(MAX_SLOT + 1, np.bool_)
         self._worker_ids: dict[int, str] = {}
         self._pool_keys: dict[int, tuple[Tier, str]] = {}
+
+    def disconnect(self) -> None:
+        """The next `hello` says whether the stream goes on, or begins anew."""
+        self.hello = None
+        self.numbers.disconnect()
 
     def greeted(self) -> None:
         if self.hello is None:
@@ -143,6 +153,11 @@ class State:
         """The clock offset is left 0: it is for whoever knows the session's time."""
         if message.version != VERSION:
             raise MessageError(unsupported(message.version))
+        resumed = False
+        if self.hello is not None:
+            self.numbers.go_on(message.epoch)
+        elif not (resumed := self.numbers.begin(message.epoch, message.resumed_after)):
+            self._forget()
         workers = tuple(self._worker(entry) for entry in message.workers)
         _distinct("worker slot", [worker.slot for worker in workers])
         _distinct("worker id", [worker.id for worker in workers])
@@ -150,12 +165,12 @@ class State:
         pools = tuple(self._pool(entry) for entry in message.pools)
         clock_id = text(message.clock.id)
         self.hello = message
-        return Inventory(workers, pools, message.emulated, clock_id, measured=message.measured)
+        return Inventory(workers, pools, message.emulated, clock_id, measured=message.measured, resumed=resumed)
 
     def parts(self, message: RowMessage) -> list[Part]:
         """What the message says; nothing where it has no rows."""
         if isinstance(message, WatermarkMessage):
-            return [Watermark(message.time_ns)]
+            return [Watermark(message.time_ns, self.numbers.mark(message.seq))]
         if not message.rows:
             return []
         if isinstance(message, RequestsMessage):

@@ -24,8 +24,9 @@ def hello(*, producer: str, clock_id: str, now_ns: int, workers: list[Row], more
     return {**head, "workers": workers, **more}
 
 
-def watermark(time_ns: int) -> Row:
-    return {"type": "watermark", "time_ns": time_ns}
+def watermark(time_ns: int, seq: int) -> Row:
+    """`seq`: its own number, or, where a reader joins, that of the last message that it is not sent."""
+    return {"type": "watermark", "time_ns": time_ns, "seq": seq}
 
 
 def line(message: Row) -> bytes:

@@ -9,6 +9,7 @@ import pytest
 from emulators.emulation import SLICE_NS, ClockError, Emulation
 from emulators.events import Row
 from emulators.readers import Reader
+from emulators.replay import Numbered
 from emulators.wire import Encoding
 from tests.emulators.fake import MS, FakeCluster
 
@@ -38,7 +39,7 @@ async def test_a_late_reader_is_told_how_things_stand_and_then_what_happens() ->
     assert {row["request"] for row in live["rows"]} == {"r-2", "r-3", "r-4"}
     assert {row["event"] for row in live["rows"]} == {"received"}
     assert occupancy["pool"] == [0, 1, 2]
-    assert watermark == {"type": "watermark", "time_ns": 42 * MS}
+    assert watermark["time_ns"] == 42 * MS
     await watched.advance(60 * MS)
     after = await messages(late)
     times = [time for message in after if message["type"] == "deliveries" for time in message["time_ns"]]
@@ -134,6 +135,53 @@ async def test_what_is_taken_but_not_yet_sent_is_still_behind() -> None:
     assert watched.stream.readers == 0
 
 
+@pytest.mark.parametrize("encoding", Encoding)
+async def test_a_reader_that_comes_back_goes_on_after_its_last_message(encoding: Encoding) -> None:
+    watched = emulation(FakeCluster())
+    stays, leaves = reader(encoding), reader(encoding)
+    watched.join(stays)
+    watched.join(leaves)
+    await watched.advance(3 * SLICE_NS)
+    encode, opening = watched.stream._written[encoding].encode, await leaves.take()
+    watched.stream.leave(leaves)
+    await watched.advance(6 * SLICE_NS)
+    whole, written = await stays.take(), watched.stream._written[encoding]
+    assert whole.startswith(opening)
+    # 3 messages open: hello, occupancy and a watermark, whose number is 0
+    ends = encode.ends(whole)
+    for seq in (0, 1, 5, len(ends) - 4, len(ends) - 3):
+        again = reader(encoding)
+        watched.join(again, f"{written.epoch}/{seq}")
+        got = await again.take()
+        rest = got[encode.ends(got)[0] :]
+        assert rest == whole[ends[2 + seq] :]
+        assert b'"resumed_after":%d' % seq in got
+        watched.stream.leave(again)
+    for unknown in (f"{written.epoch}/{len(ends)}", "other/1", f"{written.epoch}/x", ""):
+        again = reader(encoding)
+        watched.join(again, unknown)
+        assert b"resumed_after" not in await again.take()
+        watched.stream.leave(again)
+
+
+def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("emulators.replay.KEPT_BYTES", 500)
+    one = Numbered(Encoding.NDJSON)
+    for number in range(1, 20):
+        one.write(b"x" * 40 + b"\n", number, float(number))
+    assert one.seq == 38
+    assert one.after(f"{one.epoch}/37") is not None
+    assert one.after(f"{one.epoch}/2") is None
+    one.write(b"", 99, 1_000.0)
+    assert one.after(f"{one.epoch}/37") is None  # too old
+    assert one.after(f"{one.epoch}/38") is not None
+    assert one.wanted(True, 1_000.0)
+    assert one.wanted(False, 1_030.0)
+    assert not one.wanted(False, 1_061.0)
+    one.skip()
+    assert one.after(f"{one.epoch}/39") is None
+
+
 async def test_the_clock_does_not_go_back() -> None:
     watched = emulation(FakeCluster())
     await watched.advance(50 * MS)
@@ -168,4 +216,5 @@ async def test_silence_is_broken_by_a_heartbeat(monkeypatch: pytest.MonkeyPatch)
     watched.stream.heartbeat(SLICE_NS)  # too early
     monkeypatch.setattr("emulators.readers.QUIET_S", 0.0)
     watched.stream.heartbeat(SLICE_NS)
-    assert await messages(one) == [{"type": "watermark", "time_ns": SLICE_NS}]
+    (beat,) = await messages(one)
+    assert (beat["type"], beat["time_ns"]) == ("watermark", SLICE_NS)

@@ -155,12 +155,15 @@ def test_a_row_that_fits_in_no_message_is_an_error() -> None:
 
 
 def test_hello_says_that_it_is_emulated() -> None:
-    message = hello(clock_id="default/7", now_ns=5, inventory={"block_tokens": 16, "workers": [], "pools": []})
+    message = hello(
+        clock_id="default/7", now_ns=5, inventory={"block_tokens": 16, "workers": [], "pools": []}, epoch="e"
+    )
     assert next(iter(message)) == "type"
     assert message["emulated"] is True
     assert message["clock"] == {"id": "default/7", "kind": "virtual", "now_ns": 5}
     assert (message["version"], message["workers"]) == (1, [])
-    assert watermark(9) == {"type": "watermark", "time_ns": 9}
+    assert "resumed_after" not in message
+    assert watermark(9, 3) == {"type": "watermark", "time_ns": 9, "seq": 3}
 
 
 @pytest.mark.parametrize(

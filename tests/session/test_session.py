@@ -108,6 +108,49 @@ def test_a_stream_that_is_lost_leaves_a_gap_and_no_invented_value() -> None:
     assert after.window_s == pytest.approx(1)
 
 
+def test_a_stream_that_goes_on_where_it_was_lost_leaves_no_gap_and_nothing_twice() -> None:
+    """As if it had never been lost, once all is told."""
+
+    def played(lost: bool) -> Frame:
+        session = Session("virtual")
+        made = rows(200)
+        stream(session, made[:40])
+        session.tick(S)
+        if lost:
+            session.feed(Batch("router", S, (Status("http://router", "any", TargetStatus.DOWN, "refused"),)))
+        for tick in range(1, 10):
+            if not lost:
+                now = S + tick * TICK_NS
+                due = made[(made["time_ns"] >= now - TICK_NS) & (made["time_ns"] < now)]
+                session.feed(Batch("router", now - 1, (deliveries(due), Watermark(now))))
+            session.tick(S + tick * TICK_NS)
+        until = S + 10 * TICK_NS
+        if lost:
+            hello = Inventory(WORKERS, POOLS, emulated=True, resumed=True)
+            session.feed(Batch("router", until - 2, (up("router"), hello)))
+            session.tick(until)
+            due = made[(made["time_ns"] >= S) & (made["time_ns"] < until)]
+            session.feed(Batch("router", until, (deliveries(due), Watermark(until))))
+        else:
+            due = made[(made["time_ns"] >= until - TICK_NS) & (made["time_ns"] < until)]
+            session.feed(Batch("router", until - 1, (deliveries(due), Watermark(until))))
+            session.tick(until)
+        session.feed(Batch("router", until + 5, (Watermark(until + 5),)))
+        return session.tick(until + TICK_NS)
+
+    one, other = played(lost=False), played(lost=True)
+    assert other.targets[0].gaps.resumed == 1  # type: ignore[union-attr]
+    assert (one.placements, one.ttft, one.river, one.window_s) == (
+        other.placements,
+        other.ttft,
+        other.river,
+        other.window_s,
+    )
+    assert one.workers == other.workers
+    assert one.timeline == other.timeline
+    assert b"\xff" not in other.timeline
+
+
 def test_nothing_is_invented_before_anything_is_heard() -> None:
     frame = Session("live").tick(TICK_NS)
     assert (frame.workers, frame.placements, frame.stalls, frame.timeline) == ((), (), (), b"")

@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.model.frame import RIVER_COLUMNS, Frame, JitterRow, RiverRow, TargetRow, TierRow
+from collectors.model.frame import RIVER_COLUMNS, Frame, Gaps, JitterRow, RiverRow, TargetRow, TierRow
 from collectors.model.vocabulary import Device, Listing, Role, State, TargetStatus, Tier
 from tests.tui import frames
 from tests.tui.frames import known, no_quantile, over, sketched, unknown
 from tui.driver import Clock
 from tui.line import text_of
 from tui.playhead import Mode
+from tui.summary import summary
 from tui.theme import Ink, device_ink
 from tui.view import View, worker_names
 from tui.widgets.fleet import fleet
@@ -196,6 +197,22 @@ def test_what_was_tried_in_vain_is_read_to_its_end() -> None:
     assert " ".join(text.replace("✗", " ").split()) == TRIED
     up = msgspec.structs.replace(down, status=TargetStatus.UP)
     assert notices(view(targets(up)), 80) == []
+
+
+def test_a_gap_in_a_stream_is_said_for_as_long_as_it_is_in_the_window() -> None:
+    gaps = Gaps(count=2, seconds=3.25, messages=118, newest_at=10.0, resumed=1)
+    tap = TargetRow("tap:9000", "", "tokenyard-tap", TargetStatus.UP, "", None, gaps=gaps)
+    for at, messages, text in (
+        (69, 118, "tap:9000: 2 gaps in its stream, 3.25 s, 118 messages missed"),
+        (69, None, "tap:9000: 2 gaps in its stream, 3.25 s, nobody knows how many messages missed"),
+        (71, 118, ""),
+    ):
+        row = msgspec.structs.replace(tap, gaps=msgspec.structs.replace(gaps, messages=messages))
+        frame = msgspec.structs.replace(targets(row), time_ns=at * 10**9)
+        assert text_of(notices(view(frame), 120)).removeprefix(" ✗ ").strip() == text
+        assert ("in its stream" in summary(frame)) is True
+    clean = msgspec.structs.replace(tap, gaps=Gaps(count=0, seconds=0, messages=0, newest_at=None, resumed=3))
+    assert notices(view(targets(clean)), 120) == []
 
 
 def test_what_is_gone_and_what_only_lists_are_no_targets() -> None:

@@ -54,7 +54,7 @@ def expected(messages: Iterable[Message]) -> Plain:
             states = list(zip(*(message[name] for name in names), strict=True))
             out += [("occupancy", states)] if states else []
         elif kind == "watermark":
-            out.append({"type": "watermark", "time_ns": message["time_ns"]})
+            out.append({"type": "watermark", "time_ns": message["time_ns"], "missed": 0})
         elif kind == "hello":
             out.append(_inventory(message))
         elif message["rows"]:
@@ -102,7 +102,7 @@ def _extras(message: Message) -> list[tuple[int, ...]]:
 def _inventory(message: Message) -> dict[str, Any]:
     roles = {"prefill", "decode", "aggregated", "attention", "ffn", "draft", "verify"}
     devices = {"GPU", "LPU", "TPU", "Trainium", "WSE", "CPU"}
-    worker = {"chip": "", "chips": 0, "model": "", "assumed": [], "labels": {}}
+    worker = {"chip": "", "chips": 0, "model": "", "assumed": [], "labels": {}, "named_by": ""}
     workers = [
         {
             **worker,
@@ -118,6 +118,7 @@ def _inventory(message: Message) -> dict[str, Any]:
         "workers": workers,
         "pools": pools,
         "emulated": message["emulated"],
+        "resumed": False,
         "clock_id": message["clock"]["id"],
         "clock_offset_ns": 0,
         "devices": [],
@@ -133,7 +134,7 @@ def _request(row: Message) -> dict[str, Any]:
     absent: dict[str, dict[str, Any]] = {
         "received": {"model": "", "prompt_tokens": None, "labels": [], "workflow": ""},
         "admitted": {"hits": [], "again": False},
-        "finished": {"output_tokens": None},
+        "finished": {"output_tokens": None, "names": []},
     }
     whole = {**absent[row["event"]], **row}
     if "worker" in whole:

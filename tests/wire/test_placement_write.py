@@ -39,7 +39,7 @@ def test_a_hello_and_a_watermark_are_read_as_they_were_meant() -> None:
     )
     assert decoder.hello is not None
     assert (decoder.hello.clock.kind, decoder.hello.clock.now_ns, decoder.hello.measured) == ("monotonic", 7, True)
-    assert write.watermark(9) == {"type": "watermark", "time_ns": 9}
+    assert write.watermark(9, 3) == {"type": "watermark", "time_ns": 9, "seq": 3}
 
 
 def test_what_does_not_fit_is_written_as_several() -> None:

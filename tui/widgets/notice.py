@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from collectors.model.vocabulary import Listing, TargetStatus
+from tui.counts import missed
 from tui.glyphs import DOWN, VERDICT
 from tui.line import Line, Pen, printable, wrap
 from tui.theme import Ink
 from tui.widgets.panel import Panel
 
 if TYPE_CHECKING:
+    from collectors.model.frame import TargetRow
     from tui.view import View
 
 LINES = 2
 """At most so many lines for each."""
+SHOWN_S = 60.0
+"""How long a gap in a stream is said: the length of a window."""
 
 
 def notices(view: View, width: int) -> list[Line]:
@@ -27,7 +33,16 @@ def notices(view: View, width: int) -> list[Line]:
     for target in view.frame.targets if view.frame is not None else ():
         if target.backend == Listing.LOCAL and target.status is TargetStatus.DOWN:
             lines += _sentence(DOWN, target.reason, Ink.WARN, width)
+        if _gap_is_new(target, view):
+            lines += _sentence(DOWN, missed(target), Ink.WARN, width)
     return lines
+
+
+def _gap_is_new(target: TargetRow, view: View) -> bool:
+    """Whether figures of the window are without what was missed."""
+    if view.frame is None or isinstance(target.gaps, msgspec.UnsetType) or target.gaps.newest_at is None:
+        return False
+    return view.frame.time_ns / 1e9 - target.gaps.newest_at <= SHOWN_S
 
 
 def _sentence(mark: str, text: str, ink: int, width: int) -> list[Line]:
