@@ -123,6 +123,10 @@ class Cluster:
         ]
         return np.array(rows, OCCUPANCY)
 
+    def residents(self) -> dict[int, list[int]]:
+        """The names of all blocks that each pool holds now, by slot."""
+        return {pool.slot: list(pool.residents()) for pool in self._pools}
+
     def truth(self) -> Row:
         """What has really happened before `now_ns`, ready for JSON; see `emulators.truth`."""
         return truth(

@@ -1,4 +1,4 @@
-"""The emulators' only write path: `POST /clock/advance`; and what only a simulation can tell: `GET /clock`, `GET /truth`.
+"""The emulators' only write path: `POST /clock/advance`; and what only a simulation can tell: `GET /clock`, `GET /truth`, `GET /truth/blocks`.
 
 POST /clock/advance {"until_ns": N}   runs to N, answers {"now_ns": N}; by then all before N is on its way to each reader
 """
@@ -47,7 +47,26 @@ def routes(emulation: Emulation) -> list[web.RouteDef]:
     async def truth(_: web.Request) -> web.Response:
         return answer(emulation.cluster.truth())
 
-    return [web.post("/clock/advance", advance), web.get("/clock", clock), web.get("/truth", truth)]
+    async def blocks(_: web.Request) -> web.Response:
+        """All blocks that are resident now, by pool; their names as on the placement stream."""
+        held = emulation.cluster.residents()
+        pools = [
+            {
+                "slot": pool["slot"],
+                "owner": pool["owner"],
+                "tier": pool["tier"],
+                "blocks": [f"{name:016x}" for name in held[pool["slot"]]],
+            }
+            for pool in emulation.inventory["pools"]
+        ]
+        return answer({"now_ns": emulation.cluster.now_ns, "pools": pools})
+
+    return [
+        web.post("/clock/advance", advance),
+        web.get("/clock", clock),
+        web.get("/truth", truth),
+        web.get("/truth/blocks", blocks),
+    ]
 
 
 def answer(body: Row, status: int = 200) -> web.Response:

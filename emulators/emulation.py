@@ -57,6 +57,7 @@ class Simulated(Protocol):
     def live_requests(self) -> list[Row]: ...
     def occupancy(self) -> Rows: ...
     def truth(self) -> Row: ...
+    def residents(self) -> dict[int, list[int]]: ...
     def ask(self, at_ns: int, asked: Asked) -> None: ...
     def give_up(self, at_ns: int, asked: Asked) -> None: ...
 
@@ -96,6 +97,8 @@ class Emulation:
         self.stream = Stream(clock_id, cluster.live_requests(), backlog_bytes=backlog_bytes)
         self.tally = Tally()
         self.answers = Answers()
+        self.hearers: list[Callable[[Events], None]] = [self.answers.hear]
+        """Told of all that happens, advance by advance."""
         self.real_now_ns: Callable[[], int] = lambda: self.cluster.now_ns
         """Virtual time as of this moment; of a clock that is paced it is ahead of the cluster's."""
         self._advancing = asyncio.Lock()
@@ -114,7 +117,8 @@ class Emulation:
                 events = self.cluster.advance(now_ns)
                 self.tally.add(events)
                 self.stream.write(events, now_ns)
-                self.answers.hear(events)
+                for hear in self.hearers:
+                    hear(events)
                 if now_ns == until_ns:
                     return
                 await asyncio.sleep(0)

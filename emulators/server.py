@@ -11,13 +11,14 @@ import json
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any, Final
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from emulators import control, frontend
+from emulators import kv_events as kv
 from emulators.emulation import ClockKind, Emulation, SimulatedWorker
 from emulators.metrics import router_page, worker_page
 from emulators.pacing import FINE_PERIOD_S, PERIOD_S, RealTime, pace
@@ -43,24 +44,28 @@ async def serve(
     port_base: int = 0,
     clock: ClockKind = "paced",
     speed: float = 1.0,
+    kv_events: bool = False,
     ready: Callable[[Addresses], None],
     stop: asyncio.Event,
 ) -> None:
     """Emulates `scenario` until `stop` is set.
 
     The router listens on `port_base` and worker i on `port_base` + 1 + i; 0 takes free ports. A `paced` clock runs at `speed`
-    times real time, a `stepped` one moves by `POST /clock/advance` only. `ready` is called once all listen, with `router` (base
-    URL), `workers` (`id`, `url` of its page), `scenario`, `seed`, `clock`. ServeError if a port cannot be had.
+    times real time, a `stepped` one moves by `POST /clock/advance` only. With `kv_events`, which needs pyzmq, blocks are published over ZeroMQ on free
+    ports. `ready` is called once all listen, with `router` (base URL), `workers` (`id`, `url` of its page), `scenario`, `seed`, `clock`. ServeError if a
+    port cannot be had.
     """
     # Every gap is kept only where someone may ask for exact quantiles: a paced run has no end, and no such tests.
     cluster = build(scenario, seed, keep_gaps=clock == "stepped")
     emulation = Emulation(cluster, clock=clock, clock_id=f"{scenario}/{seed}")
-    async with listening(emulation, port_base) as addresses:
+    async with listening(emulation, port_base, kv_events=kv_events) as addresses:
         ready({**addresses, "scenario": scenario, "seed": seed, "clock": clock})
         await run(emulation, speed=speed, stop=stop)
 
 
-def main(scenario: str, seed: int, *, port_base: int, clock: ClockKind, speed: float, exit_with_stdin: bool) -> None:
+def main(
+    scenario: str, seed: int, *, port_base: int, clock: ClockKind, speed: float, kv_events: bool, exit_with_stdin: bool
+) -> None:
     """`serve` as a process: the addresses as one JSON line on stdout; ends on SIGTERM, SIGINT, or, if asked, when stdin is closed."""
 
     def ready(addresses: Addresses) -> None:
@@ -75,7 +80,9 @@ def main(scenario: str, seed: int, *, port_base: int, clock: ClockKind, speed: f
             loop.add_signal_handler(number, stop.set)
         if exit_with_stdin:
             threading.Thread(target=_at_end_of_stdin, args=(loop, stop.set), daemon=True).start()
-        await serve(scenario, seed, port_base=port_base, clock=clock, speed=speed, ready=ready, stop=stop)
+        await serve(
+            scenario, seed, port_base=port_base, clock=clock, speed=speed, kv_events=kv_events, ready=ready, stop=stop
+        )
 
     try:
         asyncio.run(until_stopped())
@@ -84,16 +91,23 @@ def main(scenario: str, seed: int, *, port_base: int, clock: ClockKind, speed: f
 
 
 @contextlib.asynccontextmanager
-async def listening(emulation: Emulation, port_base: int) -> AsyncIterator[Addresses]:
+async def listening(emulation: Emulation, port_base: int, *, kv_events: bool = False) -> AsyncIterator[Addresses]:
     """All servers of one emulation, while the context lasts; gives `router` and `workers` as `serve` does."""
     workers = emulation.cluster.workers
-    pages = [_worker_app(emulation, worker) for worker in workers]
-    apps = [_router_app(emulation), *pages]
-    if port_base + len(apps) - 1 > 65_535:
-        raise ServeError(
-            f"{len(apps)} ports from {port_base} on are needed, the last port is 65535; choose a lower --port-base"
-        )
     async with contextlib.AsyncExitStack() as stack:
+        publishers = {}
+        if kv_events:
+            from emulators.kv_publisher import publishing
+
+            found = await stack.enter_async_context(publishing(emulation))
+            publishers = {one.owner: kv.sources(one.endpoint, one.replay_endpoint) for one in found}
+        silent = kv.sources(None, None)
+        pages = [_worker_app(emulation, worker, publishers.get(worker.id, silent)) for worker in workers]
+        apps = [_router_app(emulation, publishers.get(None, silent)), *pages]
+        if port_base + len(apps) - 1 > 65_535:
+            raise ServeError(
+                f"{len(apps)} ports from {port_base} on are needed, the last port is 65535; choose a lower --port-base"
+            )
         ports = [await _listen(stack, app, port_base and port_base + i) for i, app in enumerate(apps)]
         stack.callback(emulation.stream.close)  # first of all: a stream that goes on would hold up the others
         urls = [f"http://{HOST}:{port}" for port in ports]
@@ -144,7 +158,7 @@ async def _listen(stack: contextlib.AsyncExitStack, app: web.Application, port: 
     return bound
 
 
-def _router_app(emulation: Emulation) -> web.Application:
+def _router_app(emulation: Emulation, kv_sources: bytes) -> web.Application:
     async def stream(request: web.Request) -> web.StreamResponse:
         encoding = negotiate(",".join(request.headers.getall("Accept", [])))
         response = web.StreamResponse(headers={"Content-Type": encoding.value, "Cache-Control": "no-store"})
@@ -169,6 +183,7 @@ def _router_app(emulation: Emulation) -> web.Application:
     routes = [
         web.get("/placement/v1/stream", stream, allow_head=False),
         web.get("/metrics", page),
+        web.get("/kv_event_sources", _says(kv_sources)),
         *control.routes(emulation),
         *frontend.routes(emulation),
     ]
@@ -182,13 +197,22 @@ def _router_app(emulation: Emulation) -> web.Application:
     return app
 
 
-def _worker_app(emulation: Emulation, worker: SimulatedWorker) -> web.Application:
+def _worker_app(emulation: Emulation, worker: SimulatedWorker, kv_sources: bytes) -> web.Application:
     async def page(_: web.Request) -> web.Response:
         return _text(worker_page(emulation, worker))
 
     app = web.Application()
-    app.add_routes([web.get("/metrics", page)])
+    app.add_routes([web.get("/metrics", page), web.get("/kv_event_sources", _says(kv_sources))])
     return app
+
+
+def _says(body: bytes) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """A handler that always says the same."""
+
+    async def handle(_: web.Request) -> web.Response:
+        return web.Response(body=body, content_type="application/json")
+
+    return handle
 
 
 def _text(page: bytes) -> web.Response:

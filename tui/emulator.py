@@ -34,7 +34,17 @@ class Emulator:
     """`async with Emulator("default", seed=7, clock="stepped") as emulator`: its addresses, and its clock when stepped."""
 
     def __init__(self, scenario: str, *, seed: int, clock: str) -> None:
-        self._arguments = (scenario, "--seed", str(seed), "--clock", clock, "--port-base", "0", "--exit-with-stdin")
+        self._arguments = (
+            scenario,
+            "--seed",
+            str(seed),
+            "--clock",
+            clock,
+            "--port-base",
+            "0",
+            "--no-kv-events",
+            "--exit-with-stdin",
+        )
         self._process: asyncio.subprocess.Process | None = None
         self._http: aiohttp.ClientSession | None = None
         self.addresses = Addresses("", ())

@@ -143,6 +143,9 @@ class FakeCluster:
         pools = [(self.now_ns, slot, (slot + 1) * 10 * BLOCK_BYTES, slot * BLOCK_BYTES) for slot in range(3)]
         return np.array(pools, OCCUPANCY)
 
+    def residents(self) -> dict[int, list[int]]:
+        return {slot: [] for slot in range(3)}
+
     def ask(self, at_ns: int, asked: Asked) -> None:
         """Nothing is answered here."""
 

@@ -42,6 +42,8 @@ def test_it_prints_where_it_listens_as_one_line_of_json() -> None:
         for url in [f"{addresses['router']}/metrics", *(worker["url"] for worker in addresses["workers"])]:
             with urllib.request.urlopen(url, timeout=DEADLINE_S) as response:
                 assert b"tokenyard_emulated 1.0\n" in response.read()
+        with urllib.request.urlopen(f"{addresses['router']}/kv_event_sources", timeout=DEADLINE_S) as response:
+            assert json.loads(response.read())["0"]["enable_kv_cache_events"] is True
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=DEADLINE_S)
         assert (out, err, process.returncode) == (b"", b"", 0)
@@ -88,6 +90,6 @@ def test_a_port_in_use_is_said_on_stderr() -> None:
 
 
 def test_it_loads_no_user_interface() -> None:
-    code = "import emulators.server, sys; print(*sorted(m for m in sys.modules if m.partition('.')[0] in {'textual', 'rich', 'tui', 'collectors'}))"
+    code = "import emulators.server, sys; print(*sorted(m for m in sys.modules if m.partition('.')[0] in {'textual', 'rich', 'tui', 'collectors', 'zmq'}))"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=DEADLINE_S, check=True)
     assert ended.stdout.strip() == b""

@@ -1,6 +1,7 @@
 """`demo` and `emulate`: what runs the emulators."""
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -46,15 +47,38 @@ def demo(scenario: str, seed: int, record: Path | None, headless: bool, duration
 @click.option("--port-base", type=click.IntRange(0, 65_000), default=9100, show_default=True, help="0: any free ports.")
 @click.option("--clock", type=click.Choice(["paced", "stepped"]), default="paced", show_default=True)
 @click.option("--speed", type=click.FloatRange(0.01, 100.0), default=1.0, show_default=True, help="Of a paced clock.")
+@click.option(
+    "--kv-events/--no-kv-events",
+    default=None,
+    help="Publish KV events over ZeroMQ. By default where pyzmq is installed.",
+)
 @click.option("--exit-with-stdin", is_flag=True, hidden=True)
 def emulate(
-    scenario: str, seed: int, port_base: int, clock: Literal["paced", "stepped"], speed: float, exit_with_stdin: bool
+    scenario: str,
+    seed: int,
+    port_base: int,
+    clock: Literal["paced", "stepped"],
+    speed: float,
+    kv_events: bool | None,
+    exit_with_stdin: bool,
 ) -> None:
     """The emulators alone, for other tools. Prints one JSON line with its addresses when it listens."""
     _known_scenario(scenario)
     from emulators.server import main as serve
 
-    serve(scenario, seed, port_base=port_base, clock=clock, speed=speed, exit_with_stdin=exit_with_stdin)
+    can_publish = find_spec("zmq") is not None
+    if kv_events and not can_publish:
+        raise click.UsageError("--kv-events needs pyzmq: pip install 'tokenyard[kv-events]'")
+    publish = can_publish if kv_events is None else kv_events
+    serve(
+        scenario,
+        seed,
+        port_base=port_base,
+        clock=clock,
+        speed=speed,
+        kv_events=publish,
+        exit_with_stdin=exit_with_stdin,
+    )
 
 
 def _known_scenario(name: str) -> None:
