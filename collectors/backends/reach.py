@@ -32,6 +32,8 @@ class Fact(StrEnum):
     VERSION = "version"
     MODEL = "model"
     CHIP = "chip"
+    CHIPS = "chips"
+    """How many of them the whole server has."""
     KV_EVENTS = "kv_events"
     """OFF, ON (published, who knows where), or the endpoints."""
     SOLE_READER = "sole_reader"
@@ -155,12 +157,17 @@ class Reach(msgspec.Struct, frozen=True):
 
 
 def json_facts(**fields: str) -> Callable[[bytes, str], Facts]:
-    """Reads these facts out of a JSON object, by the name of their field: texts only, and nothing else of it is kept."""
+    """Reads these facts out of a JSON object, by the name of their field: texts and whole numbers, and nothing else of it is kept."""
 
     def read(body: bytes, host: str) -> Facts:
         answer = decoded(body)
         if not isinstance(answer, dict):
             raise ValueError("not a JSON object")
-        return {fact: found for fact, name in fields.items() if isinstance(found := answer.get(name), str) and found}
+        told = {fact: answer.get(name) for fact, name in fields.items()}
+        return {
+            fact: str(found)
+            for fact, found in told.items()
+            if isinstance(found, str | int) and not isinstance(found, bool) and found
+        }
 
     return read

@@ -281,7 +281,11 @@ _REACH: Final = Reach(
     owned_by="sglang",
     no_page="--enable-metrics",
     asks=(
-        Ask("/v1/loads?include=core", Fact.CHIP, json_facts(chip="accelerator", version="version")),
+        Ask(
+            "/v1/loads?include=core",
+            Fact.CHIP,
+            json_facts(chip="accelerator", chips="num_accelerators", version="version"),
+        ),
         Ask("/server_info", Fact.KV_EVENTS, _told),
         Ask("/get_server_info", Fact.KV_EVENTS, _told),
     ),

@@ -1,4 +1,4 @@
-"""What belongs to a page of metrics beside it, by what the page turned out to be: a placement stream, KV events, a front end's list of its workers."""
+"""What belongs to a page of metrics beside it, by what the page turned out to be: a placement stream, KV events, a front end's list of its workers, what the server says of itself."""
 
 from collections.abc import Iterator
 
@@ -6,6 +6,7 @@ from collectors.backends import llamacpp
 from collectors.backends.mapping import Backend
 from collectors.sources import answers
 from collectors.sources.dynamo_health import DynamoHealth
+from collectors.sources.identity import Identity, may_tell
 from collectors.sources.introduction import DRAINED, origin_of
 from collectors.sources.kv_events import KvEventsSource
 from collectors.sources.kv_sources import KvSources
@@ -28,6 +29,8 @@ def companions(page: ScrapeSource, target: Target, client: HttpClient, settings:
         yield KvSources(page.name, origin, client)
     if page.backend == "dynamo" and page.is_router:
         yield DynamoHealth(page.name, origin, client, settings)
+    if may_tell(page.backend, page.workers):
+        yield Identity(page, origin, client)
     if page.backend == llamacpp.BACKEND.name:
         yield answers.slots(f"{page.name} slots", page.name, origin, client, settings.interval_s)
     if page.backend == DRAINED.name and settings.sole_reader:

@@ -14,6 +14,7 @@ from collectors.backends import registry
 from collectors.backends.mapping import Backend, Mapping, MappingError, bounded
 from collectors.backends.registry import UnknownBackendError
 from collectors.model.batch import Batch, Inventory, Layout, Part, Samples, Status, WorkerInfo
+from collectors.model.signals import WorkerFacts
 from collectors.model.vocabulary import Role, TargetStatus
 from collectors.sources.source import Clock, Emit
 from collectors.wire.exposition import ExpositionError, PageReader
@@ -75,6 +76,9 @@ class ScrapeSource:
         """Mark of what was told: as long as the page it is too long to be kept."""
         self._counts_itself = False
         self._warning = ""
+        self.life = 0
+        """How often the page came: the first time, and after each time that it was away."""
+        self.answering = False
         self._unbroken = False
         """Whether the scrape before this one was a success."""
         self._tried = False
@@ -88,6 +92,11 @@ class ScrapeSource:
     def backend(self) -> str:
         """Whose page it is; empty as long as that is not known."""
         return self._backend_name
+
+    @property
+    def workers(self) -> tuple[WorkerFacts, ...]:
+        """Those that the page last read speaks of."""
+        return () if self._mapping is None else self._mapping.workers
 
     @property
     def is_router(self) -> bool:
@@ -133,12 +142,14 @@ class ScrapeSource:
             return Fault(str(error), TargetStatus.REJECTED, elsewhere=True)
         except MappingError as error:
             return Fault(str(error), TargetStatus.REJECTED, limit=error.limit)
-        self._unbroken = True
+        self._unbroken = self.answering = True
+        self.life += not unbroken
         emit(Batch(source=self.name, time_ns=time_ns, parts=self._parts(mapping, unbroken)))
         return None
 
     def tell(self, fault: Fault, time_ns: int, emit: Emit) -> None:
         """Emits the fault as the target's status."""
+        self.answering = False
         emit(Batch(source=self.name, time_ns=time_ns, parts=(self._status(fault.status, fault.reason, fault.limit),)))
 
     def _until_slot_s(self, clock: Clock) -> float:

@@ -128,10 +128,10 @@ async def test_another_path_is_nobody_s_queue() -> None:
 
 async def test_slots_beside_llama_cpp_s_page() -> None:
     seen, name, asked = await looked({MODELS: listing("llamacpp"), "/metrics": says(page(LLAMA)), "/slots": SLOTS})
-    assert asked == [MODELS, "/metrics", "/slots", "/metrics", "/slots"]
+    assert asked == [MODELS, "/metrics", MODELS, "/slots", "/metrics", "/slots"]
     assert value(seen.of(f"{name} slots").samples[0], Signal.KV_USED_TOKENS, Kind.GAUGE) == 1009
     seen, name, _ = await looked({MODELS: listing("llamacpp"), "/metrics": says(page(LLAMA)), "/slots": NOT_HERE})
-    assert {batch.source for batch in seen.batches} == {name}
+    assert {batch.source for batch in seen.batches} == {name, f"{name} identity"}
 
 
 async def test_slots_instead_of_a_page_that_is_switched_off() -> None:
