@@ -1,7 +1,8 @@
 """NVIDIA Dynamo's pages, as of 1.6.1: frontend and router (`dynamo_frontend`), workers, and the block manager KVBM.
 
 A worker's page has the engine's own families beside Dynamo's: they are one worker, and where both say the same the engine's word counts.
-What Dynamo says of the process as a whole is said of no rank where the page has several. Names: `dynamo/prometheus_names.py` in the wheel
+What Dynamo says of the process as a whole is said of no rank where the page has several. Left out: forward pass metrics, events of each step that workers
+publish when asked to (ZMQ, NATS). Responses (`nvext`) are read where they pass (`collectors.tap`). Names: `dynamo/prometheus_names.py` in the wheel
 ai-dynamo-runtime; KVBM's, the planner's and the engine statistics' pages were never seen, only their names.
 """
 

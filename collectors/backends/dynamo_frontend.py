@@ -76,6 +76,7 @@ _TWICE: Final = frozenset({*_ALONE, *_HIT_RATIOS} - {_ROUTED_TOKENS, _REUSED})
 """Counted again for the decode of a request that another worker prefilled, without a label that tells."""
 _QUERIES: Final = Rule(Signal.KV_QUERY_TOKENS, Kind.COUNTER)
 _LABELS: Final = {
+    "requests_total": ("status", "error_type"),
     "stage_requests": ("phase", "stage"),
     "router_admission_rejected_total": ("reason",),
     "router_queue_backpressure_total": ("reason",),

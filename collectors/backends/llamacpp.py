@@ -3,7 +3,8 @@
 Counters, and gauges of this moment, are taken. Its averages (`prompt_tokens_seconds`, `predicted_tokens_seconds`,
 `n_busy_slots_per_decode`) are not: newer builds average over the time since whoever read the page last. `prompt_tokens_total` counts the
 tokens that were computed; only builds that count the cached ones too tell all tokens of the prompts. `tokens_predicted_total` counts a
-request's tokens when it ends, so a rate of it comes in jumps. Values have six digits. Names:
+request's tokens when it ends, so a rate of it comes in jumps. Values have six digits. Left out: means made of two counters (time by token, or by
+step), which are of all requests together and tell of none; both counters are there. Names:
 ggml-org/llama.cpp `tools/server/server-context.cpp`; slots: `llamacpp_slots`.
 """
 

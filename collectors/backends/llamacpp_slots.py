@@ -2,7 +2,8 @@
 
 Reading it changes nothing. Older builds answer with prompts too: nothing but the numbers is looked at. A slot keeps what it holds after its
 request has ended. Fields: ggml-org/llama.cpp `tools/server/README.md`; `n_prompt_tokens`, prompt and output so far, is of newer builds, in which
-a slot that never had a task (`id_task`) does not tell, for it holds nothing.
+a slot that never had a task (`id_task`) does not tell, for it holds nothing. Whether slots share one cache, of which each may have all, it does
+not say: their sums are estimates.
 """
 
 from typing import Any, Final
@@ -14,6 +15,7 @@ from collectors.model.signals import Kind, Series, Signal, WorkerFacts
 from collectors.model.vocabulary import Tier
 
 MAX_SLOTS: Final = 4_096
+_ESTIMATE: Final = "the sum over slots, which may share one cache (--kv-unified): then it is smaller"
 
 
 class _Slot(msgspec.Struct):
@@ -44,5 +46,8 @@ def slots(body: object, target: str) -> JsonPage:
             (Signal.KV_USED_TOKENS, "/slots[].n_prompt_tokens", Tier.UNKNOWN, sum(filter(None, held))),
             (Signal.KV_ACTIVE_TOKENS, "/slots[is_processing].n_prompt_tokens", Tier.UNKNOWN, active),
         ]
-    series = tuple(Series(signal, Kind.GAUGE, worker, metric, tier) for signal, metric, tier, _ in figures)
+    series = tuple(
+        Series(signal, Kind.GAUGE, worker, metric, tier, estimate=_ESTIMATE if tier else "")
+        for signal, metric, tier, _ in figures
+    )
     return JsonPage((WorkerFacts(worker),), series, tuple(float(value) for *_, value in figures))

@@ -130,6 +130,7 @@ class Rule(NamedTuple):
     scale: float = 1.0
     to: Tier | None = None
     label: str = ""
+    estimate: str = ""
 
 
 def rules(scalars: Table[str, Rule], histograms: Table[str, Signal], scale: float = 1.0) -> dict[str, Rule]:
@@ -255,6 +256,7 @@ class Draft:
                 owner=owner,
                 to=rule.to,
                 label=label or rule.label,
+                estimate=rule.estimate,
             )
         )
 

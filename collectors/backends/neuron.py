@@ -1,6 +1,7 @@
 """AWS Neuron's `neuron-monitor-prometheus.py`: activity and memory of NeuronCores, runs of programs, faults. It knows no tokens.
 
-Makes no workers. Ratios are 0–1 here, though percent in the monitor's JSON. Names: open-telemetry/opentelemetry-collector-contrib
+Makes no workers. Ratios are 0–1 here, though percent in the monitor's JSON, which is a process's output and not read. `runtime_tag` tells a
+process, which no engine's page names. Names: open-telemetry/opentelemetry-collector-contrib
 `receiver/awscontainerinsightreceiver/internal/neuron/` (a page, and `metric_name.go`); meanings: the Neuron Monitor User Guide.
 """
 

@@ -4,7 +4,8 @@ A scheduler says what it knows with its ranks as labels, and every tensor-parall
 tokens, durations) is taken of the first of them, bytes add up over those that report. The server's front counts prompts, tokens and
 latencies without a rank: they are of the only rank, or, where the page has several, of the worker `…/server`. Totals of queues stand
 beside their parts by priority, which are passed over. Names and units: sgl-project/sglang `srt/observability/metrics_collector.py`; its
-GB and MB are 2^30 and 2^20 (`srt/disaggregation`). Left out: `utilization` (load against an objective), `gen_throughput`.
+GB and MB are 2^30 and 2^20 (`srt/disaggregation`). Left out: `utilization` (load against an objective), `gen_throughput`, and the figures of
+`/v1/loads`, which are the page's but for sizes of weights and graphs.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -44,6 +45,8 @@ _MS: Final = 1e-3
 _NS: Final = 1e9
 _GAUGE: Final = Kind.GAUGE
 _COUNTER: Final = Kind.COUNTER
+
+_RETRY: Final = "prefills begun again, at whichever worker"
 
 _QUEUES: Final = {
     f"{_P}num_{stage}_queue_reqs": stage
@@ -90,7 +93,7 @@ _SCALARS: Final = {
     f"{_P}num_retracted_requests_total": Rule(Signal.PREEMPTIONS, _COUNTER),
     f"{_P}num_transfer_failed_reqs_total": Rule(Signal.PD_TRANSFER_FAILURES, _COUNTER, label="transfer"),
     f"{_P}num_bootstrap_failed_reqs_total": Rule(Signal.PD_TRANSFER_FAILURES, _COUNTER, label="bootstrap"),
-    f"{_P}num_prefill_retries_total": Rule(Signal.MIGRATIONS, _COUNTER, label="prefill retry"),
+    f"{_P}num_prefill_retries_total": Rule(Signal.MIGRATIONS, _COUNTER, label="prefill retry", estimate=_RETRY),
     f"{_P}evicted_tokens_total": Rule(Signal.KV_EVICTED_TOKENS, _COUNTER, Tier.HBM),
     f"{_P}hicache_backup_bytes_total": Rule(Signal.KV_TRANSFER_BYTES, _COUNTER, Tier.HBM, to=Tier.DRAM),
     f"{_P}load_back_bytes_total": Rule(Signal.KV_TRANSFER_BYTES, _COUNTER, Tier.DRAM, to=Tier.HBM),

@@ -16,6 +16,7 @@ from collectors.model.vocabulary import Role
 from collectors.wire.exposition import SampleKey
 
 _P: Final = "smg_"
+_RETRY: Final = "requests sent again, perhaps to the same worker"
 _TOKENS: Final = f"{_P}router_tokens_total"
 _REQUESTS: Final = f"{_P}router_request_duration_seconds"
 _GENERATION: Final = f"{_P}router_generation_duration_seconds"
@@ -32,7 +33,7 @@ _RULES: Final = {
             f"{_P}router_requests_total": Rule(Signal.REQUESTS_FINISHED, Kind.COUNTER),
             f"{_P}router_request_errors_total": Rule(Signal.REQUEST_ERRORS, Kind.COUNTER),
             f"{_P}worker_selection_total": Rule(Signal.SELECTIONS, Kind.COUNTER),
-            f"{_P}worker_retries_total": Rule(Signal.MIGRATIONS, Kind.COUNTER, label="retry"),
+            f"{_P}worker_retries_total": Rule(Signal.MIGRATIONS, Kind.COUNTER, label="retry", estimate=_RETRY),
             f"{_P}worker_health": Rule(Signal.HEALTHY, Kind.GAUGE),
         },
         {

@@ -2,7 +2,8 @@
 
 Token counts are sums of histograms that are recorded when a request begins (prompt) or ends (output). A batch's steps are not a request's
 phases: they are told apart as `batch`, and no gap or TTFT is made of them. `tgi_batch_current_max_tokens` is what the running batch may
-come to need, 0 when idle, and no capacity; `tgi_batch_max_total_tokens` is. Names: huggingface/text-generation-inference
+come to need, 0 when idle, and no capacity; `tgi_batch_max_total_tokens` is. Left out: what it computes on, which only headers of responses tell
+(`x-compute-type`). Names: huggingface/text-generation-inference
 `router/src/server.rs`, `backends/v3/src/backend.rs` and `lib.rs`. The exporter adds no `_total`; without buckets of its own a histogram is
 a summary there.
 """

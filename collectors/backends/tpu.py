@@ -1,6 +1,6 @@
 """Google TPUs: memory and activity of chips, from GKE's TPU device plugin (port 2112) or from libtpu's metrics as a collector writes them.
 
-Makes no workers: vLLM on a TPU has a page of its own. Never seen by us. Names and units of the plugin: llm-d's documentation
+Makes no workers: vLLM on a TPU has a page of its own. Never seen by us. Left out: libtpu's own service (gRPC, port 8431). Names and units of the plugin: llm-d's documentation
 `operations/observability/tpu`, and the tests of Google's plugin; libtpu's: `tpu_info/metrics.py` in the package tpu-info 0.14.2, where dots
 become underscores on a page.
 """

@@ -3,7 +3,8 @@
 Its path `/metrics` is something else: JSON that is gone once read (`trtllm_stats`). "Used" blocks are those that requests hold; a block
 that is only kept for reuse counts as free (NVIDIA/TensorRT-LLM `batch_manager/evictionPolicy`: a cached block without a user is on the free
 list), so the utilisation gauges are active shares and not occupancy. Of the two sets of speculation counters, which are not to be added,
-those per request are taken. Names: `tensorrt_llm/metrics/collector.py`; older releases wrote `trtllm:` or no prefix, the latter not told
+those per request are taken. Left out: `/kv_cache_events` and `/perf_metrics`, gone once read; `/energy_metrics` and the role in `/server_info`, of which
+no answer is known; paused requests as preemptions (they are a gauge, and a stage here). Names: `tensorrt_llm/metrics/collector.py`; older releases wrote `trtllm:` or no prefix, the latter not told
 from others.
 """
 
@@ -28,7 +29,10 @@ _REUSED: Final = f"{_P}kv_cache_reused_blocks_total"
 _MISSED: Final = f"{_P}kv_cache_missed_blocks_total"
 _BLOCKS: Final = f"{_P}kv_cache_max_blocks"
 _BLOCK_TOKENS: Final = f"{_P}kv_cache_tokens_per_block"
+_FINISHED: Final = f"{_P}request_success_total"
 _ERRORS: Final = f"{_P}request_error_total"
+_LABELS: Final = {_FINISHED: "finished_reason", _ERRORS: "http_code"}
+"""The label by which samples of a name are told apart."""
 _MODEL: Final = f"{_P}model_config_info"
 _PARALLEL: Final = f"{_P}parallel_config_info"
 
@@ -42,7 +46,7 @@ _RULES: Final = rules(
         f"{_P}num_requests_running": Rule(Signal.REQUESTS_RUNNING, _GAUGE),
         f"{_P}num_requests_waiting": Rule(Signal.REQUESTS_WAITING, _GAUGE),
         f"{_P}num_paused_requests": Rule(Signal.REQUESTS_IN_STAGE, _GAUGE, label="paused"),
-        f"{_P}request_success_total": Rule(Signal.REQUESTS_FINISHED, _COUNTER),
+        _FINISHED: Rule(Signal.REQUESTS_FINISHED, _COUNTER),
         _ERRORS: Rule(Signal.REQUEST_ERRORS, _COUNTER),
         _PROMPT: Rule(Signal.PROMPT_TOKENS, _COUNTER),
         f"{_P}generation_tokens_total": Rule(Signal.GENERATION_TOKENS, _COUNTER),
@@ -115,7 +119,7 @@ def add(draft: Draft, keys: Sequence[SampleKey], worker: str) -> None:
         if name in old or name not in _RULES:
             continue
         tier = _tier(labels) if name == _CACHED_BY_TIER else None
-        label = labels.get("http_code", "") if name == _ERRORS else ""
+        label = labels.get(_LABELS.get(name, ""), "")
         draft.take(index, key, labels, _RULES[name], worker=worker, tier=tier, label=label)
     if plain.issuperset((_PROMPT, _CACHED)):
         series = Series(Signal.PROMPT_TOKENS_COMPUTED, _COUNTER, worker, f"{_PROMPT} - {_CACHED}")

@@ -1,7 +1,10 @@
 """vLLM's `/metrics`, as of 0.33, with the older names where a page has no newer one. Each `engine` on the page is a worker.
 
 Names and meanings: vllm-project/vllm `vllm/v1/metrics/loggers.py` and `stats.py`; connectors: `vllm_kv`. What a page does not say is left
-unknown: role, device, what is cached but idle (its usage gauge counts such blocks as free: `vllm/v1/core/block_pool.py`, `get_usage`).
+unknown: role (that a worker takes KV in does not tell what else it does), device, what is cached but idle (its usage gauge counts such blocks
+as free: `vllm/v1/core/block_pool.py`, `get_usage`). Left out: lifetimes of blocks, which are a sample of them (KV events tell all evictions);
+estimated operations and bytes read, of which no page says how many a second there could be; a step's mean duration, for its inverse is
+`engine_steps_total` a second; `http_requests_total`, for at a Prometheus server that name is every web server's.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -47,14 +50,14 @@ _TIERS: Final = {"device": Tier.HBM, "host": Tier.DRAM, "disk": Tier.FLASH, "p2p
 
 _STAGES: Final = {"vllm:num_requests_waiting_by_reason": "reason", "vllm:num_requests_kv_fetch_by_stage": "stage"}
 _REJECTED: Final = "vllm:admission_rejections_total"
-_LABELS: Final = {**_STAGES, _REJECTED: "reason"}
+_LABELS: Final = {**_STAGES, _REJECTED: "reason", _FINISHED: "finished_reason"}
 """The label by which samples of a name are told apart."""
 
 _SCALARS: Final = {
     "vllm:num_requests_running": Rule(Signal.REQUESTS_RUNNING, Kind.GAUGE),
     "vllm:num_requests_waiting": Rule(Signal.REQUESTS_WAITING, Kind.GAUGE),
     **dict.fromkeys(_STAGES, Rule(Signal.REQUESTS_IN_STAGE, Kind.GAUGE)),
-    _FINISHED: Rule(Signal.REQUESTS_FINISHED, Kind.COUNTER),  # one a `finished_reason`, errors included
+    _FINISHED: Rule(Signal.REQUESTS_FINISHED, Kind.COUNTER),  # errors included
     _REJECTED: Rule(Signal.REQUESTS_REJECTED, Kind.COUNTER),
     "vllm:num_preemptions_total": Rule(Signal.PREEMPTIONS, Kind.COUNTER),
     "vllm:prompt_tokens_total": Rule(Signal.PROMPT_TOKENS, Kind.COUNTER),

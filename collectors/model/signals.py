@@ -224,6 +224,8 @@ class Series(msgspec.Struct, frozen=True):
     less: bool = False
     """A counter to be taken off the other one of the same signal and metric. A server may count the two at different moments of a request: their
     difference itself is no counter, for it may fall."""
+    estimate: str = ""
+    """Of a value that is only about right, or a proxy: why."""
 
 
 def is_formula(metric: str) -> bool:

@@ -9,7 +9,7 @@ from collectors.model.signals import CAVEATS, Kind, Signal, is_formula, unit_of
 from collectors.model.vocabulary import Provenance
 from collectors.session.source_state import SourceState
 from collectors.stats.columns import Key
-from collectors.stats.figures import estimated, histogram, increase, rate, reading
+from collectors.stats.figures import about, estimated, histogram, increase, rate, reading
 from collectors.stats.scraped import ScrapedStats
 
 _NAMES = {Kind.BUCKET: "histogram"}
@@ -63,7 +63,16 @@ def _rows(source: SourceState, stats: ScrapedStats, key: Key, tick_ns: int, wind
             )
             bound = key.signal is Signal.PD_TRANSFER_BOUND
             made = msgspec.structs.replace(row, distribution=estimated(found, CAVEATS[key.signal]) if bound else found)
-        yield _worked_out(made) if derived else made
+        made = _worked_out(made) if derived else made
+        why = stats.estimate(key)
+        yield _about(made, why) if why else made
+
+
+def _about(row: SignalRow, why: str) -> SignalRow:
+    """The same, told to be only about right."""
+    figures = {"value": row.value, "per_s": row.per_s, "total": row.total}
+    changed = {name: about(one, why) for name, one in figures.items() if not isinstance(one, msgspec.UnsetType)}
+    return msgspec.structs.replace(row, caveat=why, **changed)
 
 
 def _worked_out(row: SignalRow) -> SignalRow:

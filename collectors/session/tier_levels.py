@@ -12,7 +12,7 @@ from collectors.model.frame import Figure
 from collectors.model.signals import Signal
 from collectors.model.vocabulary import Provenance, State, Tier
 from collectors.stats.columns import Key
-from collectors.stats.figures import absent, figure, reading
+from collectors.stats.figures import about, absent, figure, reading
 from collectors.stats.scraped import ScrapedStats
 
 TOKENS: Final = "tokens"
@@ -57,7 +57,10 @@ def levels(
     def level(signal: Signal | None, unit: str | msgspec.UnsetType) -> Figure:
         if signal not in gauges or signal is None:
             return unknown
-        found = reading(stats.gauge(tick_ns, Key(worker, signal, tier, owner)), emulated=emulated)
+        key = Key(worker, signal, tier, owner)
+        found = reading(stats.gauge(tick_ns, key), emulated=emulated)
+        if why := stats.estimate(key):
+            found = about(found, why)
         return found if unit is msgspec.UNSET else msgspec.structs.replace(found, unit=unit)
 
     for scale in _scales(gauges):
@@ -97,6 +100,9 @@ def _of(share: Figure, capacity: Figure) -> Figure:
         heard_ns=share.heard_ns,
         unit=capacity.unit,
     )
+    for part in (share, capacity):
+        if isinstance(part.formula, str):
+            made = about(made, part.formula)
     return msgspec.structs.replace(made, state=State.STALE) if share.state is State.STALE else made
 
 

@@ -99,6 +99,8 @@ class Columns:
         self.metrics = {key: name for key, name, *_ in reversed(groups)}
         self.metrics |= {column.key: column.metric for column in reversed(gauges)}
         """What the page calls each, or the formula by which it was made."""
+        self.estimates = {_column(one, keys).key: one.estimate for one in series if one.estimate}
+        """Why what is told of each is only about right, where it is."""
         of_signal: dict[Signal, list[Key]] = {}
         for key in self.keys:
             of_signal.setdefault(key.signal, []).append(key)

@@ -83,13 +83,15 @@ def total(parts: Sequence[Figure], *, emulated: bool) -> Figure:
     return msgspec.structs.replace(made, state=State.STALE) if any(one.state is State.STALE for one in parts) else made
 
 
+def about(one: Row, formula: str) -> Row:
+    """The same figure or quantile, told to be only about right."""
+    return msgspec.structs.replace(one, estimate=True, formula=formula)
+
+
 def estimated(it: Distribution, formula: str) -> Distribution:
     """The same, told to be only about right."""
-
-    def about(one: Quantile) -> Quantile:
-        return msgspec.structs.replace(one, estimate=True, formula=formula)
-
-    return msgspec.structs.replace(it, p50=about(it.p50), p99=about(it.p99), p999=about(it.p999))
+    p50, p99, p999 = (about(one, formula) for one in (it.p50, it.p99, it.p999))
+    return msgspec.structs.replace(it, p50=p50, p99=p99, p999=p999)
 
 
 def outdated(row: Row) -> Row:

@@ -129,6 +129,10 @@ class ScrapedStats:
         """What the page calls it, or the formula by which it was made."""
         return self._columns.metrics.get(key, "")
 
+    def estimate(self, key: Key) -> str:
+        """Why it is only about right; empty where it is not an estimate."""
+        return self._columns.estimates.get(key, "")
+
     @property
     def reset_ns(self) -> int | None:
         """When a counter was last seen to have been reset."""

@@ -9,6 +9,7 @@ from collectors.backends.mapping import MappingError
 from collectors.model.signals import Kind, Signal, WorkerFacts
 from collectors.model.vocabulary import Device, Role, Tier
 from collectors.wire.limits import DEFAULT
+from tests.backends.flows import flows
 from tests.backends.pages import FIXTURES, Read, read
 
 GAUGE, COUNTER, SUM, COUNT = Kind.GAUGE, Kind.COUNTER, Kind.SUM, Kind.COUNT
@@ -232,3 +233,16 @@ def test_a_page_has_its_limits() -> None:
     assert len(read(buckets(DEFAULT.max_buckets)).mapping.series) == DEFAULT.max_buckets
     with pytest.raises(MappingError, match=f"more than {DEFAULT.max_buckets} buckets"):
         read(buckets(DEFAULT.max_buckets + 1))
+
+
+def test_why_requests_ended() -> None:
+    page = "# TYPE vllm:request_success counter\n" + "".join(
+        f'vllm:request_success_total{{engine="0",finished_reason="{reason}"}} {count}\n'
+        for reason, count in (("stop", 3), ("length", 1), ("error", 2))
+    )
+    assert flows(page) == {
+        (Signal.REQUESTS_FINISHED, None, None, "stop"): [3],
+        (Signal.REQUESTS_FINISHED, None, None, "length"): [1],
+        (Signal.REQUESTS_FINISHED, None, None, "error"): [2],
+        (Signal.REQUEST_ERRORS, None, None, "error"): [2],
+    }

@@ -138,7 +138,7 @@ def test_speculation_errors_and_older_names() -> None:
     assert flows(page) == {
         (Signal.SPEC_DRAFT_TOKENS, None, None, ""): [90],
         (Signal.SPEC_ACCEPTED_TOKENS, None, None, ""): [63],
-        (Signal.REQUESTS_FINISHED, None, None, ""): [2],
+        (Signal.REQUESTS_FINISHED, None, None, "error"): [2],
         (Signal.REQUEST_ERRORS, None, None, "error"): [2],
         (Signal.KV_QUERY_TOKENS, HBM, None, ""): [80],
         (Signal.KV_HITS, HBM, None, ""): [16],

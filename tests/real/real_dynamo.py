@@ -191,7 +191,7 @@ def check_totals(seen: Observed, cluster: Cluster, done: Load) -> None:
     assert seen.total(name, worker, Signal.GENERATION_TOKENS) == done.output_tokens
     assert seen.total(name, worker, Signal.PROMPT_TOKENS) == done.prompt_tokens
     assert seen.total(name, worker, Signal.HIT_TOKENS, Tier.UNKNOWN) == done.cached_tokens
-    assert seen.total(name, worker, Signal.REQUESTS_FINISHED) == len(done.answers)
+    assert sum(seen.totals(name, worker, Signal.REQUESTS_FINISHED).values()) == len(done.answers)
     assert sum(seen.placed("decode").values()) == done.output_tokens
     assert sum(seen.placed("prefill").values()) == done.prompt_tokens - done.cached_tokens
     for signal, values, whole in (
@@ -315,5 +315,5 @@ async def test_an_aborted_request(cluster: Make, tmp_path: Path) -> None:
         assert tokens is not None
         assert 10 + 200 <= tokens < 400
         frontend = f"{made.frontend}/frontend"
-        assert seen.total(made.frontend, frontend, Signal.REQUESTS_FINISHED) == 2
+        assert sum(seen.totals(made.frontend, frontend, Signal.REQUESTS_FINISHED).values()) == 2
         assert seen.totals(made.frontend, frontend, Signal.REQUEST_ERRORS) == {"cancelled": 1}

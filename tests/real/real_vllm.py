@@ -144,7 +144,7 @@ def check_rank(seen: Observed, vllm: Vllm, rank: int, done: Load, source: str = 
     assert seen.total(target, worker, Signal.PROMPT_TOKENS) == done.prompt_tokens
     assert seen.total(target, worker, Signal.PROMPT_TOKENS_COMPUTED) == done.prompt_tokens - done.cached_tokens
     assert seen.total(target, worker, Signal.HIT_TOKENS, Tier.HBM) == done.cached_tokens
-    assert seen.total(target, worker, Signal.REQUESTS_FINISHED) == len(done.answers)
+    assert sum(seen.totals(target, worker, Signal.REQUESTS_FINISHED).values()) == len(done.answers)
     assert seen.total(target, worker, Signal.REQUESTS_REJECTED) in (None, 0)
     if source:
         return  # of the same page, whose quantiles are held to the client's where it is read directly
@@ -233,7 +233,7 @@ async def test_an_aborted_request(vllm: Vllm, tmp_path: Path) -> None:
         assert made is not None
         assert 20 <= made < 600
         check_rank(seen, vllm, 1, by_rank(done, 1))
-        assert seen.total(vllm.target, vllm.worker(0), Signal.REQUESTS_FINISHED) == 0
+        assert sum(seen.totals(vllm.target, vllm.worker(0), Signal.REQUESTS_FINISHED).values()) == 0
 
 
 async def test_an_engine_killed_and_the_server_started_again(vllm: Vllm, tmp_path: Path) -> None:

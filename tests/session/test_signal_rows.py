@@ -105,3 +105,18 @@ def test_what_was_worked_out_of_several_values_is_not_reported() -> None:
 )
 def test_units(signal: Signal, unit: str) -> None:
     assert unit_of(signal) == unit
+
+
+def test_a_proxy_is_told_to_be_one() -> None:
+    """Requests that are sent again may go to the same worker: they are no migrations for certain."""
+    page = (
+        '# TYPE smg_worker_retries_total counter\nsmg_worker_retries_total{route="r"} 4\n'
+        '# TYPE smg_router_requests_total counter\nsmg_router_requests_total{route="r"} 9\n'
+    )
+    session, _ = fed((at_zero(page), "gw:29000", 1), (page, "gw:29000", 2), at_s=3)
+    rows = {row.signal: row for row in session.signals(3 * 10**9)}
+    retries, requests = rows[Signal.MIGRATIONS], rows[Signal.REQUESTS_FINISHED]
+    figures = [known(one) for one in (retries.value, retries.per_s, retries.total)]
+    assert [(one.value, one.estimate, one.formula == retries.caveat) for one in figures] == [(4, True, True)] * 3
+    assert "perhaps to the same worker" in str(retries.caveat)
+    assert known(requests.value).estimate is msgspec.UNSET

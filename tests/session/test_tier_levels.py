@@ -1,8 +1,11 @@
 """How full the tiers are, from the pages of real systems to the rows of a Frame: what is resident, what is only active, and in which unit."""
 
+import msgspec
+import numpy as np
 import pytest
 
 from collectors.backends import registry
+from collectors.backends.llamacpp_slots import slots
 from collectors.model.batch import Batch, Inventory, Layout, Samples, Status, WorkerInfo
 from collectors.model.frame import TierRow
 from collectors.model.vocabulary import Provenance, State, TargetStatus, Tier
@@ -132,3 +135,18 @@ def test_shares_at_the_ends(share: str) -> None:
     (row,) = rows(f"vllm:gpu_cache_usage_perc {share}\n").values()
     assert row.active_bytes.value == float(share)
     assert row.active_bytes.unit == "ratio"
+
+
+def test_slots_that_may_share_one_cache_are_an_estimate() -> None:
+    found = slots([{"n_ctx": 8192, "is_processing": True, "n_prompt_tokens": 300}] * 4, "t")
+    session = Session("virtual")
+    workers = tuple(WorkerInfo(slot, one.id) for slot, one in enumerate(found.workers))
+    up = Status("http://t/slots", "llamacpp", TargetStatus.UP)
+    parts = (up, Inventory(workers), Layout(found.series), Samples(np.array(found.values)))
+    session.feed(Batch("t slots", S, parts))
+    frame = session.tick(2 * S)
+    (row,) = frame.tiers
+    levels = (row.used_bytes, row.active_bytes, row.capacity_bytes)
+    assert [(one.value, one.estimate) for one in levels] == [(1200, True), (1200, True), (4 * 8192, True)]
+    assert all("share one cache" in str(one.formula) for one in levels)
+    assert frame.workers[0].running.estimate is msgspec.UNSET
