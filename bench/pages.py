@@ -1,6 +1,6 @@
 """Pages of metrics on loopback, served by a process of their own: `python -m bench.pages LINES PORTS`.
 
-They are a captured one of vLLM: cut, or with what a server with several engines would add; half of the values change from scrape to scrape.
+They are a captured one of vLLM: cut, or with what a server with several engines would add; half of the values rise from scrape to scrape.
 """
 
 import asyncio
@@ -9,13 +9,14 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import accumulate
 from urllib.request import urlopen
 
 from bench.parse import CAPTURED, later, several_engines
 
 CAPTURED_LINES = 696
-BODIES = 4
-"""Different pages, served in turn."""
+BODIES = 40
+"""Different pages, served in turn: more than a measurement asks for, as beginning again looks like a restart."""
 
 
 def page(lines: int) -> bytes:
@@ -29,10 +30,10 @@ def page(lines: int) -> bytes:
 
 async def produce(lines: int, ports: int) -> None:
     """Answers every request with the next of a few pages; prints its ports."""
-    base = page(lines)
+    bodies = accumulate(range(BODIES - 1), lambda body, seed: later(body, 0.5, seed), initial=page(lines))
     answers = [
         b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n" % len(body) + body
-        for body in (later(base, 0.5, seed) for seed in range(BODIES))
+        for body in bodies
     ]
 
     served = 0

@@ -76,6 +76,8 @@ class Mapping(msgspec.Struct, frozen=True, eq=False):
         if self.no_data is not None:
             values = np.where(values >= self.no_data, math.nan, values)
         taken = values[self.take]
+        if self.scale is None and not self.derived:
+            return np.concatenate((taken, self.constants)) if self.constants.size else taken
         with np.errstate(all="ignore"):
             if self.scale is not None:
                 taken *= self.scale

@@ -65,7 +65,6 @@ class Columns:
                 groups.setdefault((column.key, one.metric, False, one.less), {}).setdefault(column, []).append(position)
             elif one.kind is Kind.COUNT or (one.kind is Kind.BUCKET and one.le is not None and one.le == one.le):
                 groups.setdefault((column.key, _family(one), True, False), {}).setdefault(column, []).append(position)
-        self._gauge_positions, self._gauge_columns = _gather(list(gauges.values()))
         self.gauges: dict[Key, int] = {}
         for number, (column, positions) in enumerate(gauges.items()):
             if len(positions) == 1 or column.key.signal not in NOT_ADDABLE:
@@ -89,7 +88,10 @@ class Columns:
                 (self.less if less else self.counters).setdefault(key, start)
             ordered.extend(rows)
             sizes.append(len(rows))
-        self._count_positions, self._count_columns = _gather([positions for _, positions in ordered])
+        of_columns = [*gauges.values(), *(positions for _, positions in ordered)]
+        self._first = np.array([positions[0] for positions in of_columns], dtype=np.intp)
+        more = [(position, column) for column, positions in enumerate(of_columns) for position in positions[1:]]
+        self._more, self._more_columns = np.array(more, dtype=np.intp).reshape(-1, 2).T
         self.groups = Groups(sizes)
         self.gauge_count = len(gauges)
         self.marks = np.array([hash(column) for column, _ in ordered], dtype=np.int64)
@@ -131,12 +133,11 @@ class Columns:
 
     def split(self, values: Floats) -> tuple[Floats, Floats]:
         """The values of the gauge columns and those of the counter columns."""
-        gauges = np.zeros(self.gauge_count)
-        counted = np.zeros(self.groups.columns)
-        with np.errstate(all="ignore"):  # ∞ − ∞ is no number, as everything made of it
-            np.add.at(gauges, self._gauge_columns, values[self._gauge_positions])
-            np.add.at(counted, self._count_columns, values[self._count_positions])
-        return gauges, counted
+        columns: Floats = values[self._first] + 0.0  # no zero is negative
+        if self._more.size:
+            with np.errstate(all="ignore"):  # ∞ − ∞ is no number, as everything made of it
+                np.add.at(columns, self._more_columns, values[self._more])
+        return columns[: self.gauge_count], columns[self.gauge_count :]
 
 
 def _column(one: Series, keys: dict[Key, Key]) -> _Column:
@@ -149,9 +150,3 @@ def _family(one: Series) -> str:
     """The metric's name without what a histogram's parts add to it."""
     suffix = {Kind.BUCKET: "_bucket", Kind.COUNT: "_count"}.get(one.kind, "")
     return one.metric.removesuffix(suffix)
-
-
-def _gather(positions: list[list[int]]) -> tuple[Indexes, Indexes]:
-    flat = [one for some in positions for one in some]
-    owner = [number for number, some in enumerate(positions) for _ in some]
-    return np.array(flat, dtype=np.intp), np.array(owner, dtype=np.intp)

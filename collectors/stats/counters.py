@@ -22,6 +22,8 @@ _EVER_NS: Final = (-(2**62), 2**62)
 
 def counts(values: npt.NDArray[np.float64]) -> Counts:
     """Sampled values as integers; UNKNOWN where a value is no count (NaN, infinite, negative, or beyond exact integers)."""
+    if values.size and values.min() >= 0.0 and values.max() <= LARGEST:  # a NaN is neither
+        return np.rint(values).astype(np.int64)
     known = (values >= 0.0) & (values <= LARGEST)
     return np.where(known, np.rint(np.where(known, values, 0.0)), UNKNOWN).astype(np.int64)
 
@@ -93,6 +95,8 @@ class History:
         """What a counter may grow by between two samples, of which there are two a cell of the grid at most."""
         self._since = np.zeros(groups.columns, dtype=np.int64)
         self._latest = np.full(groups.columns, UNKNOWN, dtype=np.int64)
+        self._all_known = False
+        """Whether every column had a value at the newest sample: then, as long as none falls, its growth is a difference."""
         self.reset_ns: int | None = None
         """When a counter was last seen to have been reset."""
         self._asked: Window | None = None
@@ -116,18 +120,23 @@ class History:
         if self._end > self._begin and time_ns < self._times[self._end - 1]:
             self._begin = self._end = 0
             self._latest = np.full(groups.columns, UNKNOWN, dtype=np.int64)
-        now = np.where(groups.whole(now < 0), UNKNOWN, now)
-        before = np.where(groups.whole(self._latest < 0), UNKNOWN, self._latest)
-        increase, reset = growth(before, now, groups, restarted)
+            self._all_known = False
+        fresh = None
+        increase = now - self._latest
+        if restarted or not self._all_known or np.minimum.reduce(increase, initial=0) < 0:
+            now = np.where(groups.whole(now < 0), UNKNOWN, now)
+            before = np.where(groups.whole(self._latest < 0), UNKNOWN, self._latest)
+            increase, reset = growth(before, now, groups, restarted)
+            fresh = (before < 0) & (now >= 0)
+            self._all_known = bool((now >= 0).all())
+            if reset.any():
+                self.reset_ns = time_ns
         total = increase if self._end == self._begin else self._total + increase
-        if self._totals.dtype != np.int64 and increase.max(initial=0) >= self._most:
+        if self._totals.dtype != np.int64 and np.maximum.reduce(increase, initial=0) >= self._most:
             self._widen()
-        fresh = (before < 0) & (now >= 0)
-        if fresh.any():
+        if fresh is not None and fresh.any():
             self._since[fresh] = time_ns
             self._totals[self._begin : self._end, fresh] = total[fresh].astype(self._totals.dtype)
-        if reset.any():
-            self.reset_ns = time_ns
         self._latest, self._total = now, total
         self._append(time_ns, total)
         self._asked = None
@@ -183,7 +192,7 @@ class History:
         elif self._end == len(times):
             self._make_room()
         self._times[self._end] = time_ns
-        self._totals[self._end] = total.astype(self._totals.dtype)
+        self._totals[self._end] = total  # of the totals' own type, which may be a narrower one that goes round
         self._end += 1
         held = self._times[self._begin : self._end]
         self._begin += int(held.searchsorted(time_ns - self._horizon_ns))
