@@ -21,7 +21,7 @@ DELIVERY: Final = np.dtype(
         ("tier", "u1"),
         ("stage", "u1"),
         ("extra", "u1"),
-        ("reserved", "u1"),
+        ("flags", "u1"),
     ]
 )
 EXTRA: Final = np.dtype(

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from collectors.model.vocabulary import State
-from tui.glyphs import ABSENT, ELLIPSIS, ESTIMATE, NAN, STALE, TOO_FEW, UNSAMPLED
+from tui.glyphs import ABSENT, AT_LEAST, ELLIPSIS, ESTIMATE, NAN, STALE, TOO_FEW, UNSAMPLED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -197,7 +197,9 @@ def _known(it: Quantile, unit: Unit) -> Forms:
 
 
 def _about(it: Figure, forms: Forms) -> Forms:
-    """The same, marked where they are an estimate."""
+    """The same, marked where they are an estimate or a lower bound."""
+    if it.at_least is True:
+        return tuple(AT_LEAST + form for form in forms)
     return tuple(ESTIMATE + form for form in forms) if it.estimate is True else forms
 
 

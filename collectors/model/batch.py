@@ -25,10 +25,14 @@ DELIVERY: Final = np.dtype(
         ("tier", "u1"),
         ("stage", "u1"),
         ("extra", "u1"),
-        ("reserved", "u1"),
+        ("flags", "u1"),
     ]
 )
-"""One arrival of tokens of one request with its primary stage (40 bytes). Times are the emitter's."""
+"""One arrival of tokens of one request with its primary stage (40 bytes). Times are the emitter's. `flags`: of UNCOUNTED and WHOLE; others mean nothing."""
+UNCOUNTED: Final = 1
+"""How many tokens it brought is not known: `tokens` counts something else (events)."""
+WHOLE: Final = 2
+"""It is a whole response that came at once: its time is no first token's, and there will be no gap."""
 EXTRA: Final = np.dtype(
     [
         ("start_ns", "<i8"),

@@ -28,6 +28,8 @@ class Figure(msgspec.Struct, frozen=True):
     estimate: bool | msgspec.UnsetType = msgspec.UNSET
     """True: about `value` (≈), as something that it is counted from was missed, or as it is a bound or a proxy: `formula` tells."""
     formula: str | msgspec.UnsetType = msgspec.UNSET
+    at_least: bool | msgspec.UnsetType = msgspec.UNSET
+    """True: a lower bound (≥): what was not counted is not in it."""
 
 
 class Quantile(Figure, frozen=True, kw_only=True):
@@ -295,7 +297,7 @@ class StallRow(msgspec.Struct, frozen=True):
 class RiverRow(msgspec.Struct, frozen=True):
     """The last minute of one worker, a byte or two for each 250 ms tick, oldest first, RIVER_COLUMNS of them.
 
-    `tokens`: u16 little endian, output tokens that the worker made in the tick (saturated); 65,535 = not observed.
+    `tokens`: u16 little endian, output tokens that the worker made in the tick (saturated), events where nobody counts those; 65,535 = not observed.
     `late`: u8, worst lateness in the tick (gap ÷ its request's median): 0 nothing to judge, 1 below 1.5, 2 below 3, 3 below 5, 4 a stall.
     """
 

@@ -13,7 +13,7 @@ from collectors.session.fleet import Worker
 from collectors.session.kept import kept
 from collectors.session.source_state import SourceState
 from collectors.stats.columns import Key
-from collectors.stats.figures import absent, figure, increase, outdated
+from collectors.stats.figures import absent, counted, figure, increase, outdated
 from collectors.stats.sketch import Ints
 from collectors.stats.summary import Summary
 
@@ -61,17 +61,17 @@ def decision_summary(sources: Iterable[SourceState], tick_ns: int) -> DecisionSu
     emulated = any(source.emulated for source, _ in routers)
     heard_ns = min((source.heard_ns for source, _ in routers if source.heard_ns is not None), default=None)
 
-    def counted(value: int) -> Figure:
+    def of_routers(value: int) -> Figure:
         return figure(value, Provenance.REPORTED, emulated=emulated, heard_ns=heard_ns)
 
     rules: Counter[str] = Counter()
     for _, summary in routers:
         rules.update(summary.rules)
     made = DecisionSummary(
-        total=counted(sum(summary.decisions for _, summary in routers)),
-        ties=counted(sum(summary.ties for _, summary in routers)),
+        total=of_routers(sum(summary.decisions for _, summary in routers)),
+        ties=of_routers(sum(summary.ties for _, summary in routers)),
         by_rule=tuple(
-            RuleCount(rule, counted(count))
+            RuleCount(rule, of_routers(count))
             for rule, count in sorted(rules.items(), key=lambda item: (-item[1], item[0]))
         ),
     )
@@ -132,7 +132,7 @@ def timeline_level(jitter_s: float | None) -> int:
 def _placed(source: SourceState, summary: Summary, workers: dict[str, Worker]) -> Iterator[PlacementRow]:
     heard_ns = source.heard_ns
 
-    def row(number: int, stage: Stage, tier: Tier, primary: bool, tokens: int) -> PlacementRow:
+    def row(number: int, stage: Stage, tier: Tier, primary: bool, tokens: int, uncounted: int = 0) -> PlacementRow:
         name = summary.workers[number]
         worker = workers.get(name)
         return PlacementRow(
@@ -141,12 +141,13 @@ def _placed(source: SourceState, summary: Summary, workers: dict[str, Worker]) -
             worker=name or None,
             device=Device.UNKNOWN if worker is None else worker.info.device,
             tier=tier,
-            tokens=figure(tokens, Provenance.REPORTED, emulated=source.emulated, heard_ns=heard_ns),
+            tokens=counted(figure(tokens, Provenance.REPORTED, emulated=source.emulated, heard_ns=heard_ns), uncounted),
         )
 
     placed = summary.placed
-    for number, tier, stage in _occupied(placed.tokens):
-        yield row(number, STAGES[stage], TIERS[tier], True, int(placed.tokens[number, tier, stage]))
+    for number, tier, stage in _occupied(placed.tokens + placed.uncounted):
+        tokens, uncounted = int(placed.tokens[number, tier, stage]), int(placed.uncounted[number, tier, stage])
+        yield row(number, STAGES[stage], TIERS[tier], True, tokens, uncounted)
     for number, tier, stage in _occupied(placed.beside):
         yield row(number, STAGES[stage], TIERS[tier], False, int(placed.beside[number, tier, stage]))
     for number, tier in _occupied(placed.prompt):

@@ -30,10 +30,11 @@ def total_rate(workers: Iterable[tuple[Worker, WorkerRow]]) -> tuple[Figure, int
 
 
 def _sum(rates: list[Figure]) -> Figure:
-    return figure(
+    made = figure(
         sum(one.value for one in rates if one.value is not None),
         Provenance.DERIVED,
         emulated=any(one.emulated for one in rates),
         heard_ns=min((one.heard_ns for one in rates if one.heard_ns is not None), default=None),
         n=len(rates),
     )
+    return msgspec.structs.replace(made, at_least=True) if any(one.at_least is True for one in rates) else made

@@ -17,6 +17,7 @@ from collectors.stats.buckets import BucketMismatchError, Buckets
 from collectors.stats.columns import Key
 from collectors.stats.figures import (
     absent,
+    counted,
     distribution,
     figure,
     histogram,
@@ -179,7 +180,7 @@ def _tokens_per_s(worker: Worker, tick_ns: int, window_ns: int) -> Figure:
             heard_ns=worker.placed.heard_ns,
             n=tokens,
         )
-        return worker.placed.dated(made)
+        return worker.placed.dated(counted(made, int(summary.placed.uncounted[worker.row].sum())))
     if worker.scraped is None or worker.scraped.scraped is None:
         return absent(emulated=worker.emulated)
     grown = worker.scraped.scraped.increase(tick_ns, window_ns, Key(worker.info.id, Signal.GENERATION_TOKENS))
@@ -194,7 +195,7 @@ def _tokens_per_delivery(worker: Worker, tick_ns: int) -> Figure:
     deliveries = int(summary.placed.deliveries[worker.row])
     if not deliveries:
         return absent(emulated=worker.emulated, state=State.UNSAMPLED, heard_ns=heard_ns)
-    tokens = int(summary.placed.tokens[worker.row].sum())
+    tokens = int(summary.placed.delivered[worker.row])
     made = figure(tokens / deliveries, Provenance.DERIVED, emulated=worker.emulated, heard_ns=heard_ns, n=deliveries)
     return worker.placed.dated(made)
 

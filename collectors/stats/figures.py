@@ -42,6 +42,15 @@ def figure(
     return Figure(value, State.ZERO if value == 0 else State.OK, provenance, emulated, heard_ns, n, unit)
 
 
+def counted(made: Figure, uncounted: int) -> Figure:
+    """A figure of tokens beside which there were `uncounted` deliveries of nobody knows how many: a lower bound, or, with nothing counted, not known."""
+    if not uncounted or made.value is None:
+        return made
+    if not made.value:
+        return absent(emulated=made.emulated, heard_ns=made.heard_ns)
+    return msgspec.structs.replace(made, at_least=True)
+
+
 def reading(gauge: Reading, *, emulated: bool) -> Figure:
     """A gauge as the back end reported it."""
     provenance = None if gauge.state is State.ABSENT else Provenance.REPORTED

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from collectors.model.batch import Rows
+from collectors.model.batch import WHOLE, Rows
 from collectors.stats.histograms import Histograms
 from collectors.stats.lives import Lives
 from collectors.stats.medians import GapMedians, coarse_bins
@@ -101,6 +101,8 @@ class GapStats:
         stream, begin = chunk.stream[fresh], chunk.begin[fresh]
         ttft = chunk.time_ns[begin] - self.table.received_ns[stream]
         first = (self.table.received_ns[stream] != UNSEEN) & (self.table.first_ns[stream] == UNSEEN)
+        if chunk.flags is not None:
+            first &= chunk.flags[begin] & WHOLE == 0
         first[1:] &= stream[1:] != stream[:-1]
         self.disorder += int(np.count_nonzero(first & (ttft < 0)))
         good = first & (ttft >= 0)

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from collectors.model.batch import UNCOUNTED, WHOLE
 from collectors.stats.fleet import UNKNOWN_ROW
 from collectors.stats.medians import GapMedians
 from collectors.stats.sketch import Ints
@@ -111,7 +112,12 @@ class Lives:
         tokens = delivered if end.output_tokens is None else end.output_tokens
         # A back end may count an end-of-sequence token that it does not deliver; where more is missing the last delivery was not seen.
         taken_ns = int(table.last_ns[stream]) - first_ns
-        if end.reason not in COMPLETED or first_ns == UNSEEN or taken_ns < 0 or tokens < 2 or delivered < tokens - 1:
+        if end.reason not in COMPLETED or first_ns == UNSEEN or taken_ns < 0 or tokens < 2:
+            return None
+        flags = max(int(table.flags[stream]), 0)
+        if flags & WHOLE or (flags & UNCOUNTED and end.output_tokens is None):
+            return None
+        if not flags & UNCOUNTED and delivered < tokens - 1:
             return None
         return round(taken_ns / (tokens - 1))
 

@@ -1,4 +1,4 @@
-"""Pieces of a chunk: consecutive deliveries of one request that one worker made in the same tier, stage and tick. They are summed first and placed once."""
+"""Pieces of a chunk: consecutive deliveries of one request that one worker made in the same tier, stage and tick, with the same flags. They are summed first and placed once."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -27,6 +27,8 @@ class Pieces:
     first_gap: Index
     gaps: Ints
     last: Index
+    flags: Ints | None
+    """Of all deliveries of each; None where none has any."""
 
     def of(self, gaps: Index) -> Index:
         """The piece of each of some gaps."""
@@ -40,6 +42,8 @@ def cut(chunk: Chunk, tick: Ints | int, first_second: int, row_of_worker: Index)
     edge[chunk.begin] = True
     if not isinstance(tick, int):
         edge[1:] |= tick[1:] != tick[:-1]
+    if chunk.flags is not None:
+        edge[1:] |= chunk.flags[1:] != chunk.flags[:-1]
     begin = edge.nonzero()[0]
     place = chunk.place[begin]
     ticks = np.full(len(begin), tick) if isinstance(tick, int) else tick[begin]
@@ -56,4 +60,5 @@ def cut(chunk: Chunk, tick: Ints | int, first_second: int, row_of_worker: Index)
         first_gap=first_gap,
         gaps=ends(first_gap, len(chunk.gap_ns)) - first_gap,
         last=begin.searchsorted(chunk.end) - 1,
+        flags=None if chunk.flags is None else chunk.flags[begin],
     )

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from collectors.model.batch import Rows
+from collectors.model.batch import UNCOUNTED, WHOLE, Rows
 from collectors.model.vocabulary import STAGES, TIERS, Tier
 from collectors.stats.fleet import NO_POOL, PoolKey
 from collectors.stats.pieces import Pieces
@@ -19,7 +19,7 @@ _TIER_CODE: Final = {tier: code for code, tier in enumerate(TIERS)}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Placed:
-    """Over the window. Shapes: (rows, tier code, stage code), prompt (rows, tier code), deliveries (rows,)."""
+    """Over the window. Shapes: (rows, tier code, stage code), prompt (rows, tier code), deliveries and delivered (rows,)."""
 
     tokens: Ints
     """Output tokens, once each, by the stage that made them."""
@@ -28,6 +28,11 @@ class Placed:
     prompt: Ints
     """Prompt tokens that a prefill computed."""
     deliveries: Ints
+    """Those that tokens per delivery are a mean over: with counted tokens, and no whole responses."""
+    delivered: Ints
+    """Tokens of those."""
+    uncounted: Ints
+    """Deliveries of output tokens of which nobody knows how many they are; none of these is in `tokens`. Shape as `tokens`."""
     hits: dict[PoolKey, int]
     """Prompt tokens found in a pool."""
 
@@ -39,13 +44,31 @@ class Placements:
         self._beside = Slots(rows * _CODES * _CODES)
         self._prompt = Slots(rows * _CODES)
         self._deliveries = Slots(rows)
+        self._delivered = Slots(rows)
+        self._uncounted = Slots(rows * _CODES * _CODES)
         self._hits: Tally[PoolKey] = Tally(NO_POOL, 16_384)
 
     def add(self, pieces: Pieces) -> None:
         keys = _cell(pieces.row, pieces.tier, pieces.stage)
         for second, mine in each_second(pieces.second):
-            self._tokens.add(second, keys[mine], pieces.tokens[mine])
-            self._deliveries.add(second, pieces.row[mine], pieces.deliveries[mine])
+            if pieces.flags is None:
+                self._add(second, keys[mine], pieces.row[mine], pieces.tokens[mine], pieces.deliveries[mine])
+            else:
+                self._add_flagged(second, keys, pieces, mine)
+
+    def _add(self, second: int, keys: Index, rows: Index, tokens: Ints, deliveries: Ints) -> None:
+        self._tokens.add(second, keys, tokens)
+        self._deliveries.add(second, rows, deliveries)
+        self._delivered.add(second, rows, tokens)
+
+    def _add_flagged(self, second: int, keys: Index, pieces: Pieces, mine: Index | slice) -> None:
+        assert pieces.flags is not None
+        at = np.arange(len(keys))[mine]
+        flags = pieces.flags[at]
+        plain, unknown, whole = at[flags == 0], at[(flags & UNCOUNTED) != 0], at[flags == WHOLE]
+        self._add(second, keys[plain], pieces.row[plain], pieces.tokens[plain], pieces.deliveries[plain])
+        self._tokens.add(second, keys[whole], pieces.tokens[whole])
+        self._uncounted.add(second, keys[unknown], pieces.deliveries[unknown])
 
     def add_extras(self, seconds: Ints, deliveries: Rows, extras: Rows, row_of_worker: Index) -> None:
         """The further stages of `deliveries`, of which `seconds` are the session seconds."""
@@ -65,8 +88,9 @@ class Placements:
         self._hits.add(second, pool, tokens)
 
     def expire(self, first: int) -> None:
-        for part in (self._tokens, self._beside, self._prompt, self._deliveries, self._hits):
+        for part in self._slots:
             part.expire(first)
+        self._hits.expire(first)
 
     def resize(self, rows: int) -> None:
         self._rows = rows
@@ -74,6 +98,12 @@ class Placements:
         self._beside.resize(rows * _CODES * _CODES)
         self._prompt.resize(rows * _CODES)
         self._deliveries.resize(rows)
+        self._delivered.resize(rows)
+        self._uncounted.resize(rows * _CODES * _CODES)
+
+    @property
+    def _slots(self) -> tuple[Slots, ...]:
+        return self._tokens, self._beside, self._prompt, self._deliveries, self._delivered, self._uncounted
 
     def placed(self) -> Placed:
         return Placed(
@@ -81,6 +111,8 @@ class Placements:
             beside=self._by_stage(self._beside),
             prompt=self._prompt.sums().reshape(self._rows, _CODES)[:, : len(TIERS)],
             deliveries=self._deliveries.sums(),
+            delivered=self._delivered.sums(),
+            uncounted=self._by_stage(self._uncounted),
             hits=self._hits.sums(),
         )
 

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from collectors.model.batch import Rows
+from collectors.model.batch import UNCOUNTED, WHOLE, Rows
 from collectors.stats.sketch import Bools, Index, Ints
 
 MAX_STREAMS: Final = 65_536
@@ -25,7 +25,9 @@ _WORDS: Final = np.dtype(
         ("rest", "<u8"),
     ]
 )
-"""A DELIVERY whose last eight bytes are one word: tokens in its lowest 16 bits, then worker (16), tier (8), stage (8), extra."""
+"""A DELIVERY whose last eight bytes are one word: tokens in its lowest 16 bits, then worker (16), tier (8), stage (8), extra (8), flags (8)."""
+_FLAGS: Final = 56
+"""Bits below them."""
 
 
 class StreamTable:
@@ -42,6 +44,7 @@ class StreamTable:
         "prompt_tokens",
         "weighed",
         "found",
+        "flags",
     )
 
     def __init__(self) -> None:
@@ -64,6 +67,8 @@ class StreamTable:
         """Session second in which it was chosen among workers of each of which it was known what it held of the prompt."""
         self.found = np.empty(0, np.int64)
         """Tokens of the prompt that were found when it was admitted for the first time."""
+        self.flags = np.empty(0, np.int64)
+        """Of any delivery so far; UNSEEN where none had any."""
         self.reserve(256)
 
     def reserve(self, size: int) -> None:
@@ -107,6 +112,8 @@ class Chunk:
     first_gap: Ints
     holes: int
     disorder: int
+    flags: Ints | None
+    """Of each row; None where no row has any."""
 
     def run_of(self, gaps: Index) -> Index:
         """The run of each of some gaps."""
@@ -175,7 +182,15 @@ def arrange(rows: Rows, table: StreamTable) -> Chunk:
         first_gap=first_gap,
         holes=holes,
         disorder=disorder,
+        flags=_flags(rest),
     )
+
+
+def _flags(rest: npt.NDArray[np.uint64]) -> Ints | None:
+    """Those that mean something."""
+    if not int(rest.max()) >> _FLAGS:
+        return None
+    return (rest >> np.uint64(_FLAGS)).astype(np.int64) & (UNCOUNTED | WHOLE)
 
 
 def ends(begins: Index, end: int) -> Index:
@@ -193,6 +208,11 @@ def remember(chunk: Chunk, last_row: Index, table: StreamTable) -> None:
     table.last_ns[stream] = chunk.time_ns[chunk.end[last] - 1]
     table.next_token[stream] = chunk.next_token[last]
     table.last_row[stream] = last_row[last]
+    if chunk.flags is not None:
+        seen = np.bitwise_or.reduceat(chunk.flags, chunk.begin)
+        for one, bits in zip(chunk.stream.tolist(), seen.tolist(), strict=True):
+            if bits:
+                table.flags[one] = max(int(table.flags[one]), 0) | bits
     # Of a stream that begins twice the later one stays: assignment goes in order.
     table.first_ns[chunk.stream[chunk.fresh]] = chunk.time_ns[chunk.begin[chunk.fresh]]
 

@@ -15,9 +15,7 @@ from collectors.wire.safe import safe_text
 MAX_WORKERS: Final = 256
 """That are told apart; tokens of any further ones are of no worker that is known."""
 UNKNOWN: Final = -1
-UNCOUNTED: Final = (
-    "events without a count of tokens count as one token (stream_options.continuous_usage_stats gives it)"
-)
+UNCOUNTED: Final = "not all events say how many tokens they bring (stream_options.continuous_usage_stats makes them): rates of tokens are lower bounds, or not known"
 ONE_CHOICE: Final = "of requests with several choices only the first is shown"
 
 
@@ -97,9 +95,12 @@ class Book:
         slot: int = row["slot"]
         return slot
 
-    def deliver(self, told: Told, time_ns: int, *, tokens: int, events: int, uncounted: int, worker: int) -> None:
-        """One arrival: what one read brought for one request. `uncounted` of its `events` said no number of tokens, and count as one each."""
-        row = (told.stream, told.next_token, min(tokens, 0xFFFF), time_ns, worker, events, uncounted)
+    def deliver(
+        self, told: Told, time_ns: int, *, tokens: int, events: int, uncounted: int, worker: int, whole: bool = False
+    ) -> None:
+        """One arrival: what one read brought for one request. `uncounted` of its `events` said no number of tokens, and count as one each; or it is
+        the `whole` response at once."""
+        row = (told.stream, told.next_token, min(tokens, 0xFFFF), time_ns, worker, events, uncounted, int(whole))
         self._deliveries.append(row)
         told.next_token += tokens
 
@@ -174,4 +175,4 @@ class Book:
         return self._freed.popleft() if self._freed else None
 
 
-_COLUMNS: Final = ("stream", "first_token", "tokens", "time_ns", "worker", "events", "uncounted")
+_COLUMNS: Final = ("stream", "first_token", "tokens", "time_ns", "worker", "events", "uncounted", "whole")

@@ -8,7 +8,7 @@ from typing import Final
 
 from collectors.tap.book import ONE_CHOICE, UNCOUNTED, UNKNOWN, Book, Told, shown
 from collectors.tap.meters import Meters, WorkerMeters
-from collectors.wire.openai_stream import Said, StreamReader, Workers
+from collectors.wire.openai_stream import Said, StreamReader, Workers, whole
 from collectors.wire.sse import EventSplitter
 
 _WORKER_HEADERS: Final = (
@@ -17,6 +17,8 @@ _WORKER_HEADERS: Final = (
     "x-gateway-destination-endpoint",
 )
 """llm-d's gateway and simulator, the most telling first."""
+MAX_WHOLE: Final = 1 << 20
+"""Bytes of a response that is not streamed, which is held until it is whole, looked at for what it counts, and dropped. What is larger is not looked at."""
 _EVENT_STARTS: Final = (b"data:", b"event:", b":")
 
 
@@ -51,6 +53,8 @@ class Exchange:
         self._reads: list[tuple[int, bytes]] = []
         self._measured = False
         self._sniff = False
+        self._whole: bytearray | None = None
+        """A response that is not streamed, as far as it has come; None if it is, or is none that can be understood."""
         self._first = True
         self._ended = False
         self._error = self._done = False
@@ -89,8 +93,11 @@ class Exchange:
         for time_ns, data in reads:
             if self._sniff:
                 self._sniff = False
-                self._measured = data.lstrip().startswith(_EVENT_STARTS)
-            if self._measured:
+                self._whole = bytearray() if data.lstrip().startswith(b"{") else None
+                self._measured = self._whole is not None or data.lstrip().startswith(_EVENT_STARTS)
+            if self._whole is not None:
+                self._gather(data)
+            elif self._measured:
                 self._read(time_ns, data)
 
     def end(self, time_ns: int, outcome: str) -> None:
@@ -100,6 +107,7 @@ class Exchange:
             return
         self._ended = True
         if outcome == "whole":
+            self._read_whole(time_ns)
             torn = self._events.torn or (not self._finish and not self._done and self._spoke)
             outcome = "error" if self._error or torn else "length" if self._finish == "length" else "stop"
         self._meters.in_flight.dec()
@@ -140,6 +148,45 @@ class Exchange:
             if choice.events:
                 self._deliver(choice, time_ns)
 
+    def _gather(self, data: bytes) -> None:
+        assert self._whole is not None
+        self._whole += data
+        if len(self._whole) > MAX_WHOLE:
+            self._whole, self._measured = None, False
+            self._meters.unmeasured.labels("too large").inc()
+
+    def _read_whole(self, time_ns: int) -> None:
+        """A response that was not streamed is one delivery, of the tokens that it counts, and its end no first token's time."""
+        if self._whole is None:
+            return
+        said = whole(bytes(self._whole))
+        self._whole = None
+        self._note(said)
+        if said.content and said.error is None and said.understood:
+            choice = self._choices[0]
+            slot, meters = self._place()
+            uncounted = said.tokens is None
+            if uncounted:
+                self._book.warn(UNCOUNTED)
+            if choice.told is not None:
+                self._book.deliver(
+                    choice.told,
+                    time_ns,
+                    tokens=said.tokens or 1,
+                    events=1,
+                    uncounted=int(uncounted),
+                    worker=slot,
+                    whole=True,
+                )
+            meters.delivered(1, said.tokens or 1, int(uncounted))
+
+    def _place(self) -> tuple[int, WorkerMeters]:
+        """Slot and meters of the worker that is named now."""
+        if self._placed is None:
+            slot = self._book.worker(self._worker, self._named_by, self._model, self._role)
+            self._placed = slot, self._meters.of("" if slot == UNKNOWN else self._worker)
+        return self._placed
+
     def _note(self, said: Said) -> None:
         if not said.understood:
             self._meters.not_understood.inc()
@@ -172,10 +219,7 @@ class Exchange:
         return self._choices.setdefault(index, _Choice(None))
 
     def _deliver(self, choice: _Choice, time_ns: int) -> None:
-        if self._placed is None:
-            slot = self._book.worker(self._worker, self._named_by, self._model, self._role)
-            self._placed = slot, self._meters.of("" if slot == UNKNOWN else self._worker)
-        slot, meters = self._placed
+        slot, meters = self._place()
         if choice.uncounted:
             self._book.warn(UNCOUNTED)
         if choice.told is not None:

@@ -93,7 +93,17 @@ class _Chunk(Struct):
     metrics: Raw = _ABSENT
 
 
+class _WholeUsage(_Usage):
+    output_tokens: _Count | None = None
+    """As the Responses API calls it."""
+
+
+class _Whole(_Chunk):
+    usage: _WholeUsage | None = None
+
+
 _CHUNK: Final = msgspec.json.Decoder(_Chunk)
+_WHOLE: Final = msgspec.json.Decoder(_Whole)
 _MALFORMED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -160,6 +170,29 @@ class StreamReader:
             return grown
         listed = [_listed(choice) for choice in spoken]
         return None if None in listed else sum(count for count in listed if count)
+
+
+def whole(data: bytes) -> Said:
+    """What a response says that is not streamed: `tokens`, of all its choices, are None where it does not count them. Never raises."""
+    try:
+        found = _WHOLE.decode(data)
+    except _MALFORMED:
+        return Said(understood=False)
+    if _says(found.error):
+        return Said(error=_message(bytes(found.error)))
+    usage = found.usage
+    tokens = None if usage is None else usage.completion_tokens or usage.output_tokens or 0
+    return Said(
+        content=tokens != 0,
+        tokens=tokens,
+        finish=next((choice.finish_reason for choice in found.choices or () if choice.finish_reason), ""),
+        model=found.model or "",
+        workers=_workers(found.nvext),
+        times=_times(found),
+        prompt_tokens=usage.prompt_tokens if usage else None,
+        cached_tokens=_cached(usage) if usage else None,
+        output_tokens=tokens,
+    )
 
 
 def _has_content(choice: _Choice) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from collectors.model.batch import BLOCK, DELIVERY, EXTRA, OCCUPANCY, Occupancy, Part, Rows
+from collectors.model.batch import BLOCK, DELIVERY, EXTRA, OCCUPANCY, UNCOUNTED, WHOLE, Occupancy, Part, Rows
 from collectors.model.vocabulary import STAGES, TIERS, UNKNOWN_WORKER
 from collectors.wire.placement_format import MessageError
 from collectors.wire.placement_messages import BlocksMessage, DeliveriesMessage, OccupancyMessage
@@ -104,6 +104,7 @@ _DELIVERY: Final = (
     _Column("start_ns", "start_ns", _I64, 0),
     _Column("duration_ns", "duration_ns", _I64, 0),
     _Column("extra", "extra", _U8, 0),
+    _Column("uncounted", "flags", _U8, 0),
 )
 _EXTRA: Final = (
     _Column("x_start_ns", "start_ns", _I64),
@@ -190,6 +191,7 @@ class DeliveryColumns:
         """A further message, its column `stream` filled in. Raises `MessageError`."""
         if message.extra is None:  # in most messages
             message.extra = [0] * len(message.time_ns)
+        message.uncounted = _flags(message)
         self._rows.add(message)
         self._extras.add(message)
 
@@ -201,6 +203,17 @@ class DeliveryColumns:
     def arrays(self) -> tuple[Rows, Rows]:
         """All rows and extra stages. Raises `RowError`."""
         return self._rows.rows(), self._extras.rows()
+
+
+def _flags(message: DeliveriesMessage) -> list[int]:
+    """What the columns of observers say, which most messages do not have. Raises `MessageError`."""
+    count = len(message.time_ns)
+    if message.uncounted is None and message.whole is None:
+        return [0] * count
+    columns = [message.uncounted or [0] * count, message.whole or [0] * count]
+    if any(len(column) != count for column in columns):
+        raise MessageError(f"columns `uncounted` and `whole` have not the {count} values of `time_ns`")
+    return [UNCOUNTED * (events > 0) | WHOLE * (whole > 0) for events, whole in zip(*columns, strict=True)]
 
 
 def block_columns(message: BlocksMessage) -> Rows:

@@ -153,6 +153,8 @@ class DeliveriesMessage(Struct, tag="deliveries", tag_field="type", gc=False):
     start_ns: list[int] | None = None
     duration_ns: list[int] | None = None
     extra: list[int] | None = None
+    uncounted: list[int] | None = None
+    whole: list[int] | None = None
     x_start_ns: list[int] | None = None
     x_duration_ns: list[int] | None = None
     x_worker: list[int] | None = None

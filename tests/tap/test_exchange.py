@@ -3,11 +3,12 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from collectors.model.batch import Batch, Deliveries, Finished, Inventory, Part, Requests, Status
 from collectors.model.frame import Frame
-from collectors.model.vocabulary import Provenance, TargetStatus
+from collectors.model.vocabulary import Provenance, State, TargetStatus
 from collectors.session.session import Session
 from collectors.tap.book import ONE_CHOICE, UNCOUNTED, Book
 from collectors.tap.exchange import Exchange
@@ -143,11 +144,8 @@ def test_how_it_ended(reads: list[bytes], outcome: str, reason: str) -> None:
     assert rig.value("requests_in_flight") == 0
 
 
-def test_an_error_status_is_an_error_and_a_whole_answer_has_no_deliveries() -> None:
+def test_an_error_status_is_an_error() -> None:
     assert Rig(status=500).end().reason == "error"
-    whole = Rig({"content-type": "application/json"})
-    whole.read(MS, b'{"choices":[{"message":{"content":"all"}}]}')
-    assert (whole.end().reason, whole.rows) == ("stop", [])
 
 
 def test_a_wrong_content_type_does_not_hide_events() -> None:
@@ -201,3 +199,87 @@ def test_jitter_at_an_lpus_pace_is_seen_to_the_last_stall() -> None:
     assert worker.gap.p50.value == pytest.approx(0.001, abs=0.00005)
     assert [stall.gap_s.value for stall in frame.stalls] == pytest.approx([0.008] * 6)
     assert [stall.median_s.value for stall in frame.stalls] == pytest.approx([0.001] * 6, abs=0.00005)
+
+
+def told_to_a_dashboard(rig: Rig, time_ns: int) -> Frame:
+    session = Session("virtual")
+    session.feed(Batch("tap", time_ns, (Status("u", "tokenyard-tap", TargetStatus.UP), *rig.parts)))
+    return session.tick(-(-time_ns // (S // 4)) * (S // 4))
+
+
+def test_tokens_that_nobody_counts_are_no_rate_but_their_gaps_are_known() -> None:
+    rig = Rig()
+    for ms in range(10, 60):
+        rig.read(ms * MS, TOKEN)
+    rig.read(60 * MS, END)
+    rig.end(61 * MS)
+    frame = told_to_a_dashboard(rig, 62 * MS)
+    (worker,), (placement,) = frame.workers, frame.placements
+    assert worker.gap.n == 49
+    assert worker.gap.p50.value == pytest.approx(0.001, rel=0.01)
+    assert frame.ttft.n == 1
+    for figure in (worker.tokens_per_s, worker.tokens_per_delivery, frame.tokens_per_s, placement.tokens):
+        assert (figure.value, figure.provenance) == (None, None)
+    assert worker.tpot.n == 0
+
+
+def test_beside_counted_ones_they_make_a_lower_bound_and_usage_at_the_end_is_a_tpot() -> None:
+    rig = Rig()
+    for ms in range(10, 40):
+        rig.read(ms * MS, counted(ms - 9))
+    for ms in range(40, 60):
+        rig.read(ms * MS, TOKEN)
+    usage = b'data: {"choices":[],"usage":{"completion_tokens":99}}\n\n'
+    rig.read(60 * MS, END.partition(b"data: [")[0] + usage + b"data: [DONE]\n\n")
+    rig.end(61 * MS)
+    frame = told_to_a_dashboard(rig, 62 * MS)
+    (worker,), (placement,) = frame.workers, frame.placements
+    assert (placement.tokens.value, placement.tokens.at_least) == (30, True)
+    assert (worker.tokens_per_s.n, worker.tokens_per_s.at_least, frame.tokens_per_s.at_least) == (30, True, True)
+    assert worker.tokens_per_delivery.value == 1
+    assert worker.tpot.n == 1
+    assert worker.tpot.p50.state is not State.ABSENT
+    assert worker.tpot.max.value == pytest.approx(0.049 / 98, rel=0.01)
+
+
+@pytest.mark.parametrize("cut", [1, 30, 100])
+def test_a_whole_answer_is_one_delivery_of_the_tokens_that_it_counts_and_no_first_token(cut: int) -> None:
+    body = json.dumps(
+        {
+            "model": "m",
+            "choices": [{"message": {"content": "all"}, "finish_reason": "length"}],
+            "usage": {"completion_tokens": 64},
+        }
+    )
+    rig = Rig({"content-type": "application/json"})
+    rig.read(20 * MS, body[:cut].encode())
+    rig.read(30 * MS, body[cut:].encode())
+    assert rig.end(31 * MS) == Finished(31 * MS, "r", "length", 64)
+    assert rig.rows == [(0, 64, 31, 0)]
+    frame = told_to_a_dashboard(rig, 32 * MS)
+    (worker,), (placement,) = frame.workers, frame.placements
+    assert (worker.model, placement.tokens.value, placement.tokens.at_least) == ("m", 64, msgspec.UNSET)
+    assert (frame.ttft.n, worker.gap.n, worker.tpot.n) == (0, 0, 0)
+    assert worker.tokens_per_delivery.value is None
+    assert rig.value("tokens_total", worker="h:1") == 64
+    assert rig.value("ttft_seconds_count", worker="h:1") == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "reason", "rows"),
+    [
+        (b'{"choices":[{"message":{"content":"all"}}]}', "stop", [(0, 1, 3, 0)]),
+        (b'{"output":[],"usage":{"input_tokens":5,"output_tokens":7}}', "stop", [(0, 7, 3, 0)]),
+        (b'{"choices":[],"usage":{"completion_tokens":0}}', "stop", []),
+        (b'{"error":{"message":"no"}}', "error", []),
+        (b'{"cut', "stop", []),
+        (b'{"choices":[],"usage":{"completion_tokens":7},"x":"' + b"x" * (1 << 20) + b'"}', "stop", []),
+    ],
+)
+def test_whole_answers_that_say_less(body: bytes, reason: str, rows: list[tuple[int, ...]]) -> None:
+    rig = Rig({"content-type": "application/json"})
+    rig.read(2 * MS, body)
+    assert rig.end(3 * MS).reason == reason
+    assert rig.rows == rows
+    uncounted = b"usage" not in body and b"choices" in body
+    assert rig.warning == (UNCOUNTED if uncounted else None)

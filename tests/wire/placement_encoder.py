@@ -56,6 +56,7 @@ def _deliveries(message: Message) -> bytes:
     stage = message.get("stage", ["unknown"] * count)
     start = message.get("start_ns", [0] * count)
     duration = message.get("duration_ns", [0] * count)
+    uncounted, whole = (message.get(name, [0] * count) for name in ("uncounted", "whole"))
     body = bytearray()
     for i in range(count):
         body += struct.pack(
@@ -70,7 +71,7 @@ def _deliveries(message: Message) -> bytes:
             _code(TIERS, tier[i]),
             _code(STAGES, stage[i]),
             extra[i],
-            0,
+            (uncounted[i] > 0) | 2 * (whole[i] > 0),
         )
     extras = len(message.get("x_start_ns", ()))
     for i in range(extras):

@@ -9,6 +9,7 @@ from collectors.model.batch import Blocks, Deliveries, Occupancy, Part, Rows
 from tests.wire.placement_encoder import OPS, STAGES, TIERS, Message
 
 Plain = list[Any]
+KNOWN_FLAGS = 3
 
 
 def plain(parts: Iterable[Part]) -> Plain:
@@ -31,7 +32,8 @@ def plain(parts: Iterable[Part]) -> Plain:
 def _tuples(rows: Rows) -> list[tuple[int, ...]]:
     """The rows without their reserved field, which says nothing."""
     names = [name for name in rows.dtype.names or () if name != "reserved"]
-    return list(zip(*(rows[name].tolist() for name in names), strict=True))
+    columns = [rows[name] & KNOWN_FLAGS if name == "flags" else rows[name] for name in names]
+    return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
 def expected(messages: Iterable[Message]) -> Plain:
@@ -83,6 +85,12 @@ def _rows(message: Message) -> list[tuple[int, ...]]:
         [_known(TIERS, tier) for tier in _column(message, "tier", count, "unknown")],
         [_known(STAGES, stage) for stage in _column(message, "stage", count, "unknown")],
         _column(message, "extra", count, 0),
+        [
+            (uncounted > 0) | 2 * (whole > 0)
+            for uncounted, whole in zip(
+                _column(message, "uncounted", count, 0), _column(message, "whole", count, 0), strict=True
+            )
+        ],
     )
     return list(zip(*columns, strict=True))
 

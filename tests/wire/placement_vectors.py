@@ -243,14 +243,16 @@ def vectors() -> list[dict[str, Any]]:
     only_json: dict[str, Any] = {"type": "deliveries", **bare}
     strange: dict[str, Any] = {"type": "deliveries", **one, "tier": ["L2"], "stage": ["rerank"], "colour": ["red"]}
     codes = bytearray(binary({"type": "deliveries", **one}))
-    codes[16 + 36 : 16 + 40] = bytes([8, 7, 0, 255])
+    codes[16 + 36 : 16 + 40] = bytes([8, 7, 0, 252])
+    seen: dict[str, Any] = {"type": "deliveries", **DELIVERIES, "uncounted": [3, 0], "whole": [0, 1]}
     critic = {"slot": 7, "id": "x/0", "role": "critic"}
     later = _changed(HELLO, later={"a": [1, None]}, workers=[*HELLO["workers"], critic])
     made += [
         {"name": name, "decode_only": True, "message": message, "frame": data.hex()}
         for name, message, data in [
+            ("deliveries of an observer: of tokens that nobody counted, and of a whole response", seen, binary(seen)),
             ("deliveries of a stage that is not known", only_json, binary(only_json)),
-            ("tier, stage and key of a later version; a reserved byte in use", strange, bytes(codes)),
+            ("tier, stage and key of a later version; flags of one", strange, bytes(codes)),
             ("hello with a role and a key of a later version", later, frame(1, json.dumps(later).encode())),
         ]
     ]
