@@ -25,7 +25,9 @@ ELLIPSIS: Final = "…"
 
 HEIGHTS: Final = " ▁▂▃▄▅▆▇█"
 """Nothing, then eighths of a cell."""
-PAST_HEIGHTS: Final = " ⡀⣀⣄⣤⣦⣶⣷⣿"
+BUCKET_HEIGHTS: Final = " ⡀⣀⣄⣤⣦⣶⣷⣿"
+"""The same, of what is known to lie between two bounds."""
+PAST_HEIGHTS: Final = " ⡀⡀⡄⡄⡆⡆⡇⡇"
 """The same, of what was not watched but had been stored."""
 STALL: Final = "!"
 UNOBSERVED: Final = "╌"
@@ -35,6 +37,7 @@ EVICTABLE: Final = "▒"
 FREE: Final = "·"
 
 BREAK: Final = "┊"
+RESTART: Final = "↻"
 NO_DATA: Final = "·"
 CURSOR: Final = "┃"
 
@@ -58,7 +61,9 @@ LEGEND: Final[tuple[tuple[str, str], ...]] = (
     ("P D A", "river: prefill, decode, aggregated; T attention, F ffn, S draft, V verify"),
     (f"{STALL} {UNOBSERVED}", "river: a stall (gap > 5 × its request's median), not observed"),
     ("▁▄█", "timeline: worst worker's p99 − p50, 10 µs to 30 s, logarithmic"),
-    ("⣀⣤⣿", "timeline: the same, backfilled from a server's stored samples"),
+    ("⣀⣤⣿", "timeline: the same from a page's buckets: the middle of what it may be"),
+    ("⡀⡄⡇", "timeline: the same, backfilled from a server's stored samples"),
     (f"{NO_DATA} {BREAK} {CURSOR}", "timeline: no data, a gap in observation, the moment shown"),
+    (RESTART, "timeline: counters began anew: a restart; how bad it was only by colour"),
     (f"{DOWN} {STALE} e", "fleet: target down or rejected, stale; e: emulated, in a mixed fleet"),
 )

@@ -75,6 +75,10 @@ class TargetRow(msgspec.Struct, frozen=True):
     """How often the target was over each of its limits so far, by the limit's name."""
     gaps: Gaps | msgspec.UnsetType = msgspec.UNSET
     """Of a stream, where it is one."""
+    resets: int = 0
+    """How often its counters were seen to have begun anew so far, or its process to have been restarted."""
+    reset_at: float | None = None
+    """Session time in seconds at which that was seen last."""
 
 
 class WorkerRow(msgspec.Struct, frozen=True):
@@ -345,7 +349,8 @@ class Frame(msgspec.Struct, frozen=True):
     river: tuple[RiverRow, ...]
     timeline: bytes
     """One byte a second, oldest first, at most 900: worst worker's p99 − p50 of that second, `1 + floor(2·log10(s / 10 µs))` clipped to 1 … 14; 0 no data; 255 a gap.
-    From 33 to 46: 32 + a level that was backfilled (see `backfill`)."""
+    + 16: the middle of an interval, of a page's buckets over the shortest time that tells it. + 32: backfilled (see `backfill`). + 64: counters of a page began
+    anew; 254 where that is a gap. See `model.timeline`."""
     verdict: str | None = None
     backfill: tuple[BackfillRow, ...] = ()
     prompts: tuple[PromptRow, ...] = ()

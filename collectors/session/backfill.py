@@ -1,29 +1,31 @@
 """The time before a session as far as servers have stored it: rows of half a minute, and levels of the timeline. Never part of a window's figures."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
 import numpy as np
 
 from collectors.model.frame import BackfillRow, Quantile
+from collectors.model.timeline import BACKFILLED, marked
 from collectors.model.vocabulary import Provenance, State
-from collectors.session.placement_rows import timeline_level
+from collectors.session.fleet import Worker
+from collectors.session.timeline import level_between
 from collectors.stats.earlier import Earlier
 from collectors.stats.figures import figure
+from collectors.stats.spans import spread
 
 CELL_S: Final = 30
 MAX_CELLS: Final = 64
 """The newest ones: a recording may come from anywhere, and tell of any time."""
-BACKFILLED: Final = 32
-"""Added to a level of the timeline (`Frame.timeline`)."""
 _SECOND_NS: Final = 1_000_000_000
 
 
 class Backfill(msgspec.Struct, frozen=True):
     rows: tuple[BackfillRow, ...] = ()
     levels: dict[int, int] = {}
-    """By session second."""
+    """Bytes of the timeline, by session second."""
 
 
 class _Cell:
@@ -31,17 +33,24 @@ class _Cell:
 
     def __init__(self) -> None:
         self.rates: dict[str, float] = {}
+        self.routed: dict[str, float] = {}
+        """Of the routers."""
         self.workers: set[str] = set()
         self.worst: tuple[float, float, str, int] | None = None
         self.emulated = False
 
 
-def backfill(told: Iterable[tuple[list[Earlier], bool]]) -> Backfill:
-    """Of what each source told, and whether it is emulated. Two sources that tell of one worker are not added: the first one counts."""
+def backfill(told: Sequence[tuple[list[Earlier], bool]], fleet: Mapping[str, Worker]) -> Backfill:
+    """Of what each source told, and whether it is emulated. Two sources that tell of one worker are not added: the first one counts.
+
+    What the workers of `fleet` count is taken as in a Frame: routers count for the rate only where no worker does, and have no jitter of their own.
+    """
     cells: dict[int, _Cell] = {}
+    resets: set[int] = set()
     for workers, emulated in told:
         for one in workers:
-            _add(cells, one, emulated)
+            _add(cells, one, emulated, fleet.get(one.worker))
+            resets.update((one.resets_ns // _SECOND_NS).tolist())
     rows = tuple(_row(at, cell) for at, cell in sorted(cells.items())[-MAX_CELLS:])
     levels = {
         second: BACKFILLED + level
@@ -49,10 +58,12 @@ def backfill(told: Iterable[tuple[list[Earlier], bool]]) -> Backfill:
         if (level := _level(row.p99_minus_p50))
         for second in range(round(row.at) - CELL_S, round(row.at))
     }
+    first = round(rows[0].at) - CELL_S if rows else 0
+    levels |= {second: marked(levels.get(second, 0)) for second in resets if rows and first <= second < rows[-1].at}
     return Backfill(rows, levels)
 
 
-def _add(cells: dict[int, _Cell], one: Earlier, emulated: bool) -> None:
+def _add(cells: dict[int, _Cell], one: Earlier, emulated: bool, worker: Worker | None) -> None:
     if not len(one.ends_ns):
         return
     cell_ns = CELL_S * _SECOND_NS
@@ -67,35 +78,37 @@ def _add(cells: dict[int, _Cell], one: Earlier, emulated: bool) -> None:
             continue
         cell.workers.add(one.worker)
         cell.emulated |= emulated
-        if one.tokens[row] >= 0:
-            cell.rates[one.worker] = int(one.tokens[row]) / (int(one.ends_ns[row] - one.begins_ns[row]) / 1e9)
+        routes = worker is not None and not worker.runs_tokens
+        if one.tokens[row] >= 0 and (routes or worker is None or worker.makes_output):
+            rates = cell.routed if routes else cell.rates
+            rates[one.worker] = int(one.tokens[row]) / (int(one.ends_ns[row] - one.begins_ns[row]) / 1e9)
         (low50, high50), (low99, high99) = one.p50[row].tolist(), one.p99[row].tolist()
-        if low99 == low99:
-            least, most = max(low99 - high50, 0.0), high99 - low50
+        if low99 == low99 and not routes:
+            least, most = spread((low50, high50), (low99, high99))
             if cell.worst is None or (most, least) > (cell.worst[1], cell.worst[0]):
                 cell.worst = least, most, one.worker, int(one.n[row])
 
 
 def _row(number: int, cell: _Cell) -> BackfillRow:
     end_ns = (number + 1) * CELL_S * _SECOND_NS
+    rates = cell.rates or cell.routed
     rate = figure(
-        sum(cell.rates.values()) if cell.rates else None,
+        sum(rates.values()) if rates else None,
         Provenance.DERIVED,
         emulated=cell.emulated,
         heard_ns=end_ns,
-        n=len(cell.rates),
+        n=len(rates),
     )
-    worst, spread = None, Quantile(None, State.ABSENT, None, cell.emulated, end_ns)
+    worst, apart = None, Quantile(None, State.ABSENT, None, cell.emulated, end_ns)
     if cell.worst is not None:
         least, most, worst, n = cell.worst
         state = State.OVER_RANGE if most == float("inf") else State.OK if most else State.ZERO
         value = (least + most) / 2 if state is not State.OVER_RANGE else None
         high = most if value is not None else None
-        spread = Quantile(value, state, Provenance.DERIVED, cell.emulated, end_ns, n, low=least, high=high)
-    return BackfillRow(end_ns / 1e9, CELL_S, len(cell.workers), rate, worst, spread)
+        apart = Quantile(value, state, Provenance.DERIVED, cell.emulated, end_ns, n, low=least, high=high)
+    return BackfillRow(end_ns / 1e9, CELL_S, len(cell.workers), rate, worst, apart)
 
 
-def _level(spread: Quantile) -> int:
-    """Of what the spread is at least where it is above every bound; 0 where it is not known."""
-    known = spread.value if spread.value is not None else spread.low
-    return 0 if known is None else timeline_level(known)
+def _level(apart: Quantile) -> int:
+    """0 where it is not known."""
+    return 0 if apart.low is None else level_between(apart.low, math.inf if apart.high is None else apart.high)

@@ -1,6 +1,5 @@
 """Where the window's tokens ran, and what decided it: placements, decisions, stalls and the river."""
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
@@ -120,13 +119,6 @@ def river_rows(workers: Iterable[Worker]) -> tuple[RiverRow, ...]:
         for worker in workers
         if worker.placed is not None and worker.placed.summary is not None
     )
-
-
-def timeline_level(jitter_s: float | None) -> int:
-    """A second's worst p99 − p50 as a level (frame.Frame.timeline)."""
-    if jitter_s is None:
-        return 0
-    return min(max(1 + math.floor(2 * math.log10(max(jitter_s, 1e-9) / 1e-5)), 1), 14)
 
 
 def _placed(source: SourceState, summary: Summary, workers: dict[str, Worker]) -> Iterator[PlacementRow]:

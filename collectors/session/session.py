@@ -19,23 +19,20 @@ from collectors.session.placement_rows import (
     placement_rows,
     river_rows,
     stall_rows,
-    timeline_level,
 )
 from collectors.session.prompt_rows import prompt_rows, reuse_rows
 from collectors.session.signal_rows import signal_rows
 from collectors.session.source_state import SourceState
 from collectors.session.tier_rows import tier_rows
+from collectors.session.timeline import Timeline
 from collectors.session.total_rate import total_rate
 from collectors.session.worker_rows import all_ttft, jitter_row, worker_row
 from collectors.stats.columns import Key
-from collectors.stats.earlier import Earlier
 
 WINDOW_S: Final = 60
-TIMELINE_S: Final = 900
 GONE_S: Final = 600
 """How long a target that is no longer listed, and its workers, are shown as gone."""
 MAX_GONE: Final = 64
-_GAP: Final = 255
 _SECOND_NS: Final = 1_000_000_000
 
 
@@ -46,8 +43,9 @@ class Session:
         self._clock = clock
         self._window_s = window_s
         self._sources: dict[str, SourceState] = {}
-        self._timeline: dict[int, int] = {}
-        self._earlier: list[list[Earlier]] = []
+        self._timeline = Timeline()
+        self._told: list[object] = []
+        """What the backfill was made of."""
         self._backfill = Backfill()
         self._fleet = Fleet()
         self._spreads: dict[str, tuple[WorkerRow, JitterRow]] = {}
@@ -76,8 +74,8 @@ class Session:
         sources = list(self._sources.values())
         for source in sources:
             source.tick(time_ns)
-        self._look_back(sources)
         fleet = self._fleet.workers(sources)
+        self._look_back(sources, fleet)
         rows = tuple(worker_row(worker, time_ns, window_ns) for worker in fleet.values())
         tokens_per_s, tellers = total_rate(zip(fleet.values(), rows, strict=True))
         devices = self._devices.rows(fleet, sources, time_ns, window_ns)
@@ -99,7 +97,7 @@ class Session:
             tokens_per_s_workers=tellers,
             ttft=all_ttft(list(fleet.values()), sources, time_ns, window_ns),
             river=river_rows(fleet.values()),
-            timeline=self._heat(sources, time_ns),
+            timeline=self._timeline.tick(sources, fleet, self._backfill.levels, time_ns),
             backfill=self._backfill.rows,
             prompts=prompts,
             reuse=reuse_rows(fleet.values(), sources, time_ns, window_ns),
@@ -123,11 +121,12 @@ class Session:
         }
         return tuple(spread for _, spread in self._spreads.values())
 
-    def _look_back(self, sources: list[SourceState]) -> None:
-        told = [source.earlier for source in sources if source.earlier]
-        if len(told) != len(self._earlier) or any(one is not two for one, two in zip(told, self._earlier, strict=True)):
-            self._earlier = told
-            self._backfill = backfill((source.earlier, source.emulated) for source in sources if source.earlier)
+    def _look_back(self, sources: list[SourceState], fleet: dict[str, Worker]) -> None:
+        told: list[object] = [source.earlier for source in sources if source.earlier]
+        told += [fleet] if told else []
+        if len(told) != len(self._told) or any(one is not two for one, two in zip(told, self._told, strict=True)):
+            self._told = told
+            self._backfill = backfill([(source.earlier, source.emulated) for source in sources], fleet)
 
     def _forget(self, time_ns: int) -> None:
         """Targets come and go: those that went are shown for a while, the newest of them."""
@@ -135,26 +134,6 @@ class Session:
         for index, (gone_ns, name) in enumerate(gone):
             if time_ns - gone_ns > GONE_S * _SECOND_NS or index < len(gone) - MAX_GONE:
                 del self._sources[name]
-
-    def _heat(self, sources: list[SourceState], time_ns: int) -> bytes:
-        """The last seconds' levels, oldest first."""
-        placed = [source for source in sources if source.summary is not None]
-        lost = bool(placed) and not any(source.connected for source in placed)
-        for source in placed:
-            for second, jitter_s in source.summary.seconds if source.summary is not None else ():
-                level = _GAP if lost else timeline_level(jitter_s)
-                known = self._timeline.get(second, 0)
-                # What was missed then may be told later.
-                self._timeline[second] = level if known == _GAP else max(known, level)
-        end = time_ns // _SECOND_NS
-        for second in [one for one in self._timeline if one < end - TIMELINE_S]:
-            del self._timeline[second]
-        before = self._backfill.levels
-        first = min(self._timeline, default=end)
-        begin = max(min(first, *before), end - TIMELINE_S) if before else first
-        # Before anything was watched there is no gap in watching it.
-        past = (before.get(second, 0) for second in range(begin, first))
-        return bytes([*past, *(self._timeline.get(second, before.get(second, _GAP)) for second in range(first, end))])
 
 
 def _target(source: SourceState) -> TargetRow:
@@ -171,6 +150,8 @@ def _target(source: SourceState) -> TargetRow:
         source.heard_ns,
         source.over_limits,
         msgspec.UNSET if source.summary is None else source.summary.missed,
+        source.resets,
+        None if source.reset_ns is None else source.reset_ns / 1e9,
     )
 
 

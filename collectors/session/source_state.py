@@ -1,8 +1,8 @@
 """What a session remembers of one source: its status, its inventory, and the statistics that its parts call for."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Hashable
-from typing import assert_never
+from typing import Final, assert_never
 
 from collectors.diagnose.stalls import Evidence
 from collectors.model.batch import (
@@ -32,6 +32,9 @@ from collectors.stats.residency import Residency, Resident
 from collectors.stats.scraped import ScrapedStats
 from collectors.stats.summary import Summary
 
+MAX_RESETS: Final = 1_024
+"""That wait for a tick; a recording may have any number of samples between two."""
+
 
 class SourceState:
     """Statistics exist only where a part asked for them: `placed` for a source of deliveries, `scraped` for one of samples, `residency` for pools whose blocks
@@ -58,11 +61,16 @@ class SourceState:
         self.over_limits: dict[str, int] = {}
         """How often it was over each limit. Frames hold it: a new one is made for every change."""
         self.kept: Kept = {}
+        self.resets = 0
+        """How often counters of its page were seen to have begun anew, or its process to have been restarted."""
+        self.reset_ns: int | None = None
+        """Session time of the sample that showed it last."""
         self.gone_ns: int | None = None
         """Since when it is no longer listed."""
         self._window_s = window_s
         self._inventory_ns = 0
         self._inventories = 0
+        self._new_resets: deque[int] = deque(maxlen=MAX_RESETS)
         self._stamped: tuple[int, int, Hashable] | None = None
 
     @property
@@ -116,6 +124,8 @@ class SourceState:
                     self.gone_ns = time_ns
                 if was_connected and not self.connected and self.placed is not None:
                     self.placed.lost(time_ns if self.heard_ns is None else self.heard_ns)
+                if not self.connected and self.scraped is not None:
+                    self.scraped.interrupted()
                 if part.limit:
                     self.over_limits = {**self.over_limits, part.limit: self.over_limits.get(part.limit, 0) + 1}
             case Inventory():
@@ -138,6 +148,7 @@ class SourceState:
                 self.answers += 1
                 if self.scraped is not None:
                     self.scraped.samples(part, time_ns if part.time_ns is None else part.time_ns)
+                    self._see_reset(self.scraped.reset_ns)
             case Deliveries():
                 self._deliveries().deliveries(part, time_ns)
             case Requests():
@@ -159,6 +170,18 @@ class SourceState:
                 pass  # of requests, which are no one source's
             case _:
                 assert_never(part)
+
+    def new_resets(self) -> list[int]:
+        """When resets were seen since this was last asked."""
+        new = list(self._new_resets)
+        self._new_resets.clear()
+        return new
+
+    def _see_reset(self, reset_ns: int | None) -> None:
+        if reset_ns is not None and reset_ns != self.reset_ns:
+            self.resets += 1
+            self.reset_ns = reset_ns
+            self._new_resets.append(reset_ns)
 
     def _deliveries(self) -> DeliveryStats:
         if self.placed is None:

@@ -98,13 +98,22 @@ class History:
         self._all_known = False
         """Whether every column had a value at the newest sample: then, as long as none falls, its growth is a difference."""
         self.reset_ns: int | None = None
-        """When a counter was last seen to have been reset."""
+        """When a counter was last seen to have been reset, or who counts to have been restarted."""
         self._asked: Window | None = None
 
     @property
     def latest(self) -> Counts:
         """Values of the newest sample, UNKNOWN before the first and where it had none."""
         return self._latest
+
+    @property
+    def total(self) -> Counts:
+        """What each column has grown by at the newest sample, since some time before."""
+        return self._total
+
+    def known_since(self, column: int) -> int | None:
+        """Since when a value of it has come with every sample; None if none came with the newest."""
+        return None if self._latest[column] < 0 else int(self._since[column])
 
     @property
     def samples(self) -> int:
@@ -129,7 +138,7 @@ class History:
             increase, reset = growth(before, now, groups, restarted)
             fresh = (before < 0) & (now >= 0)
             self._all_known = bool((now >= 0).all())
-            if reset.any():
+            if restarted or reset.any():
                 self.reset_ns = time_ns
         total = increase if self._end == self._begin else self._total + increase
         if self._totals.dtype != np.int64 and np.maximum.reduce(increase, initial=0) >= self._most:

@@ -33,6 +33,8 @@ class Earlier(NamedTuple):
     p50: Floats
     p99: Floats
     """(low, high) of each interval in two columns; +Inf as `high` above every bound."""
+    resets_ns: Counts
+    """Times of the samples that show that a counter of its began anew."""
 
 
 def earlier(past: Past) -> list[Earlier]:
@@ -45,7 +47,7 @@ def earlier(past: Past) -> list[Earlier]:
     times = np.array([row.time_ns for row in past.rows], np.int64)
     counted = counts(np.array([columns.split(np.array(row.values))[1] for row in past.rows]))
     counted = np.where(columns.groups.whole(counted < 0), UNKNOWN, counted)
-    grown, _ = growth(counted[:-1], counted[1:], columns.groups)
+    grown, fell = growth(counted[:-1], counted[1:], columns.groups)
     grown = np.where((counted[:-1] < 0) | (counted[1:] < 0), UNKNOWN, grown)
     apart = np.diff(times)
     kept = (apart > 0) & (apart <= LONGEST * np.median(apart))
@@ -59,9 +61,12 @@ def earlier(past: Past) -> list[Earlier]:
             bounds = gaps.bounds
             cumulative = np.maximum.accumulate(grown[:, gaps.columns][:, : bounds.size], axis=1)
         some = nothing if tokens is None else grown[:, tokens]
+        mine = [] if tokens is None else [tokens]
+        mine += [] if gaps is None else [gaps.columns.start]  # a histogram falls as a whole
+        resets_ns = times[1:][fell[:, mine].any(axis=1)]
         p50, p99 = (_interval(q, bounds, cumulative)[kept] for q in (0.5, 0.99))
         n = np.maximum(cumulative[:, -1], 0)[kept]
-        found.append(Earlier(worker, times[:-1][kept], times[1:][kept], some[kept], n, p50, p99))
+        found.append(Earlier(worker, times[:-1][kept], times[1:][kept], some[kept], n, p50, p99, resets_ns))
     return found
 
 

@@ -14,9 +14,10 @@ from collectors.model.batch import Layout, Samples
 from collectors.model.signals import Kind, Signal
 from collectors.model.vocabulary import State, Tier
 from collectors.stats.buckets import Buckets, merge
-from collectors.stats.columns import Columns, Floats, Key
+from collectors.stats.columns import Columns, Floats, HistogramColumns, Key
 from collectors.stats.counters import History, Window, counts
 from collectors.stats.restarts import Restarts
+from collectors.stats.spans import Span, Spans
 
 STALE_NS: Final = 5_000_000_000
 STALE_INTERVALS: Final = 3
@@ -99,6 +100,11 @@ class ScrapedStats:
         self._asked: _Asked | None = None
         self._of_layout: dict[object, object] = {}
         self._restarts = Restarts()
+        self._gaps: list[tuple[str, HistogramColumns]] = []
+        """Of each worker."""
+        self._spans = Spans()
+        self._unbroken = False
+        """Whether the page was there whenever it was asked for since the last sample."""
 
     @property
     def keys(self) -> tuple[Key, ...]:
@@ -135,7 +141,7 @@ class ScrapedStats:
 
     @property
     def reset_ns(self) -> int | None:
-        """When a counter was last seen to have been reset."""
+        """When a counter was last seen to have been reset, or the page's process to have been restarted."""
         return self._history.reset_ns
 
     def layout(self, layout: Layout) -> None:
@@ -155,6 +161,7 @@ class ScrapedStats:
         self._history = self._history.rearranged(columns.groups, columns.origin(self._columns), zero)
         self._series, self._columns, self._gauges, self._asked = series, columns, None, None
         self._of_layout = {}
+        self._gaps = [(key.worker, of) for key, of in columns.histograms.items() if key == Key(key.worker, Signal.GAP)]
 
     def samples(self, samples: Samples, time_ns: int) -> None:
         """Take one scrape. Raises `LayoutError` unless it has one value for each series of the layout."""
@@ -166,14 +173,26 @@ class ScrapedStats:
         self._asked = None
         self._gauges, values = self._columns.split(samples.values)
         restarted = self._restarts.seen(self._newest(STARTED), self._newest(UPTIME), time_ns)
+        unbroken = self._unbroken and not self._is_stale(time_ns)
         self._history.add(time_ns, counts(values), restarted)
+        # Since a reset it is not known when what is counted began.
+        self._spans.sample(time_ns, self._gaps, self._history, unbroken=unbroken and self.reset_ns != time_ns)
+        self._unbroken = True
         if self._time_ns is not None and time_ns > self._time_ns:
             self._intervals.append(time_ns - self._time_ns)
         self._time_ns = time_ns
 
+    def interrupted(self) -> None:
+        """The page could not be had."""
+        self._unbroken = False
+
     def _newest(self, key: Key) -> float | None:
         column = self._columns.gauges.get(key)
         return None if column is None or self._gauges is None else float(self._gauges[column])
+
+    def spans(self) -> list[Span]:
+        """How far apart p99 and p50 of its workers' gaps were, as far as it can be told since this was last asked."""
+        return self._spans.take()
 
     def stamp(self, tick_ns: int, window_ns: int) -> Hashable:
         """Equal at two ticks where every answer is the same."""

@@ -10,6 +10,7 @@ import pytest
 from collectors.model.batch import Past
 from collectors.model.frame import BackfillRow, Frame
 from collectors.model.snapshot import snapshot
+from collectors.model.timeline import unmarked
 from collectors.model.vocabulary import State
 from collectors.recording.codec import compress, pack, unpack
 from collectors.session.session import Session
@@ -88,16 +89,37 @@ async def test_it_is_marked_on_the_timeline_and_in_the_snapshot_and_in_no_other_
         if not any(isinstance(part, Past) for part in batch.parts):
             without.feed(batch)
     other = without.tick(START_S * SECOND_NS)
-    assert other.timeline == b""
     assert other.backfill == ()
-    assert set(frame.timeline) - {0} <= set(range(33, 47))
-    assert len(set(frame.timeline)) >= 3
+    watched = other.timeline.rstrip(b"\0")  # by the samples of the first answer
+    assert set(watched) <= set(range(17, 31))
+    assert 40 <= len(watched) <= 60
+    stored = frame.timeline.removesuffix(other.timeline)
+    assert len(stored) > 700
+    assert set(stored) - {0} <= set(range(33, 47))
+    assert len(set(stored) - {0}) == 2
     assert {level_text(level)[0] for level in set(frame.timeline) - {0}}.isdisjoint("▁▂▃▄▅▆▇█")
     told, plain = snapshot(frame), snapshot(other)
     assert len(told["backfill"]) == len(frame.backfill)
     for name in plain:
         if name != "backfill":
             assert told[name] == plain[name], name
+
+
+@pytest.mark.parametrize("ago", [20, 2])
+async def test_a_restart_is_marked_whether_it_was_stored_or_watched(ago: int) -> None:
+    double = Double()
+    times = [double.now_s - 1 - 15 * (39 - number) for number in range(40)]
+    for number, time_s in enumerate(times):
+        tokens = 150 * (number if number < 40 - ago else number - (40 - ago))
+        double.scraped(page(tokens, (0, tokens, tokens, tokens, tokens)), time_s, "a:1")
+    _, frame = await backfilled(double)
+    began = START_S - len(frame.timeline)
+    marks = [began + second for second, byte in enumerate(frame.timeline) if unmarked(byte)[1]]
+    seen = START_S - 1 - 15 * (ago - 1)
+    assert len(marks) == 1
+    assert seen - 1 <= marks[0] <= seen + 30  # stored samples are looked at every 30 s
+    (target,) = (row for row in frame.targets if row.name.startswith("a:1"))
+    assert target.resets == (1 if ago == 2 else 0)  # of the session
 
 
 async def test_a_restart_in_the_range_and_one_that_appears_are_no_bursts() -> None:

@@ -363,7 +363,7 @@ def vllm(tick: int = 240) -> Frame:
         tokens_per_s=known(31.25, emulated=False),
         ttft=distribution(3, bucketed(0.25, 0.5), no_quantile(State.TOO_FEW, emulated=False), population="requests with a first token"),
         river=(RiverRow(row.id, row.device, row.role, struct.pack("<240H", *([0xFFFF] * 72 + [8, 7, 9, 8] * 42)), bytes(240)),),
-        timeline=bytes([0] * 20 + [10] * 40),
+        timeline=bytes([0] * 20 + [26] * 20 + [255] * 3 + [64] + [26] * 16),  # from buckets; down for 3 s, and restarted
     )  # fmt: skip
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from collectors.model.timeline import BACKFILLED, BUCKETS, GAP, LEVELS, level_of, marked, unmarked
 from tui import format as fmt
-from tui.glyphs import BREAK, CURSOR, HEIGHTS, NO_DATA, PAST_HEIGHTS
+from tui.glyphs import BREAK, BUCKET_HEIGHTS, CURSOR, HEIGHTS, NO_DATA, PAST_HEIGHTS, RESTART
 from tui.line import Line, Pen
 from tui.theme import HEAT_STEPS, Ink
 from tui.widgets.panel import Panel
@@ -14,10 +15,6 @@ if TYPE_CHECKING:
     from collectors.model.frame import Frame
     from tui.view import View
 
-LEVELS: Final = 14
-BACKFILLED: Final = 32
-"""Added to a level that a server had stored."""
-GAP: Final = 255
 CELL_SECONDS: Final = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 20, 24, 30)
 """What a cell may stand for: the smallest that shows all there is, so that the strip grows into its room."""
 HEAT_FROM: Final = (0, 6, 8, 10, 11)
@@ -25,7 +22,7 @@ HEAT_FROM: Final = (0, 6, 8, 10, 11)
 
 
 class Strip(NamedTuple):
-    """Cells of the strip, oldest first (a level, 0 no data, GAP), and which part of the session they are."""
+    """Cells of the strip, oldest first (each as a byte of the timeline), and which part of the session they are."""
 
     cells: bytes
     seconds: int
@@ -34,20 +31,30 @@ class Strip(NamedTuple):
 
 
 def strip(timeline: bytes, now_s: float, width: int) -> Strip:
-    """Cells of at most `width` columns. They start on multiples of their own length, so that a cell's content does not move about."""
+    """Cells of at most `width` columns. They start on multiples of their own length, so that a cell's content does not move about.
+
+    A cell has the worst of its seconds, and the mark of any of them.
+    """
     end = int(now_s)
     seconds = next((s for s in CELL_SECONDS if len(timeline) <= s * (width - 1)), CELL_SECONDS[-1])
     first = (end - len(timeline)) // seconds
     cells = bytearray(-(-end // seconds) - first)
-    for index, level in enumerate(timeline):
+    resets = set()
+    for index, byte in enumerate(timeline):
         cell = (end - len(timeline) + index) // seconds - first
+        level, reset = unmarked(byte)
         cells[cell] = max(cells[cell], level, key=_rank)
+        if reset:
+            resets.add(cell)
+    for cell in resets:
+        cells[cell] = marked(cells[cell])
     return Strip(bytes(cells[-width:]), seconds, -(-end // seconds) * seconds)
 
 
-def _rank(level: int) -> tuple[bool, bool, int]:
-    """Which of a cell's levels is shown: a gap before all, what was watched before what was only stored."""
-    return level == GAP, 0 < level <= LEVELS, level
+def _rank(byte: int) -> tuple[bool, bool, int, bool]:
+    """Which of a cell's bytes is shown: a gap before all, what was watched before what was only stored, the exact before what is about as bad."""
+    level = level_of(byte)
+    return byte == GAP, bool(level) and not byte & BACKFILLED, level, not byte & BUCKETS
 
 
 def column_at(it: Strip, width: int, session_s: float) -> int | None:
@@ -61,21 +68,21 @@ def moment_at(it: Strip, width: int, column: int) -> float:
     return float(it.last_s - (width - 1 - column) * it.seconds)
 
 
-def level_text(level: int) -> tuple[str, int]:
-    if level == GAP:
-        return BREAK, Ink.WARN
-    if level == 0:
-        return NO_DATA, Ink.FAINT
-    heights = HEIGHTS
-    if level >= BACKFILLED:
-        level, heights = level - BACKFILLED, PAST_HEIGHTS
+def level_text(byte: int) -> tuple[str, int]:
+    byte, reset = unmarked(byte)
+    level = level_of(byte)
+    if not level:
+        glyph, ink = (BREAK, Ink.WARN) if byte == GAP else (NO_DATA, Ink.FAINT)
+        return (RESTART, Ink.WARN) if reset else (glyph, ink)
+    heights = PAST_HEIGHTS if byte & BACKFILLED else BUCKET_HEIGHTS if byte & BUCKETS else HEIGHTS
     heat = sum(level >= start for start in HEAT_FROM) - 1
-    return heights[1 + (min(level, LEVELS) - 1) * 7 // (LEVELS - 1)], Ink.HEAT + min(heat, HEAT_STEPS - 1)
+    glyph = RESTART if reset else heights[1 + (min(level, LEVELS) - 1) * 7 // (LEVELS - 1)]
+    return glyph, Ink.HEAT + min(heat, HEAT_STEPS - 1)
 
 
 def ends(width: int) -> tuple[int, int]:
     """First column and width of the strip inside a line of `width`."""
-    return 23, width - 23 - 7
+    return 24, width - 24 - 6
 
 
 def timeline(view: View, width: int) -> Line:
@@ -86,8 +93,10 @@ def timeline(view: View, width: int) -> Line:
         return pen.to(start).put(NO_DATA * size, Ink.FAINT, size).line()
     it = strip(newest.timeline, newest.time_ns / 1e9, size)
     pen.put(f"◀ {fmt.age(len(newest.timeline))}", Ink.DIM)
-    stored = any(BACKFILLED < level < GAP for level in it.cells)
-    pen.put(f" {PAST_HEIGHTS[-1]} past" if stored else f" by {it.seconds} s", Ink.DIM).to(start)
+    known = [byte for byte in it.cells if level_of(byte)]
+    stored = any(byte & BACKFILLED for byte in known)
+    how = f" {PAST_HEIGHTS[-1]} past" if stored else f" by {it.seconds} s" if known or not it.cells else " unknown"
+    pen.put(how, Ink.DIM).to(start)
     cursor = column_at(it, size, frame.time_ns / 1e9) if view.behind_s > 0 else None
     missing = size - len(it.cells)
     pen.put(NO_DATA * missing, Ink.FAINT, missing)
