@@ -19,7 +19,7 @@ from collectors.sources.target import Target
 from collectors.stats.offsets import Offset, between
 from collectors.wire.http import FetchError, HttpClient
 from collectors.wire.prom_api import PromApi, PromApiError
-from collectors.wire.safe import safe_text
+from collectors.wire.safe import safe_text, shown_url
 
 _JSON: Final = frozenset({"application/json"})
 
@@ -31,7 +31,7 @@ class _Built(msgspec.Struct):
 async def examine_fleet(target: Target, client: HttpClient) -> Examined:
     assert target.page is not None
     server = Examined(
-        name=target.name, url=safe_text(target.page), status=TargetStatus.UP, backend="prometheus", title="Prometheus"
+        name=target.name, url=shown_url(target.page), status=TargetStatus.UP, backend="prometheus", title="Prometheus"
     )
     try:
         clock = await _clock(target.page, client)

@@ -31,7 +31,7 @@ from collectors.stats.offsets import Offset
 from collectors.targets.spec import TargetSpec
 from collectors.wire.access import Clients
 from collectors.wire.http import JSON_TYPES, TEXT_TYPES, FetchError, HttpClient
-from collectors.wire.safe import safe_text
+from collectors.wire.safe import safe_text, shown_url
 
 AT_A_TIME: Final = 32
 """Targets that are looked at at once."""
@@ -185,7 +185,7 @@ class _Visit:
             help_ = _page_of(reach)
         return Examined(
             name=self._target.name,
-            url=safe_text(self._url),
+            url=shown_url(self._url),
             status=error.status,
             reason=safe_text(reason),
             limit=error.limit,
@@ -210,7 +210,7 @@ class _Visit:
         models = [*(one.model for one in seen.workers), facts.get(Fact.MODEL, ""), *self._models]
         return Examined(
             name=self._target.name,
-            url=safe_text(self._url),
+            url=shown_url(self._url),
             status=TargetStatus.UP,
             backend=backend.name,
             title=reach.title,
@@ -238,7 +238,7 @@ def _streamed(target: Target, url: str, found: Greeting) -> Examined:
     """A target that is a placement stream and nothing else."""
     return Examined(
         name=target.name,
-        url=safe_text(url),
+        url=shown_url(url),
         status=found.status,
         reason=found.reason,
         backend="placement",

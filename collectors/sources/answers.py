@@ -16,7 +16,7 @@ from collectors.model.signals import Series
 from collectors.model.vocabulary import TargetStatus
 from collectors.sources.source import Clock, Emit
 from collectors.wire.http import Backoff, FetchError, HttpClient
-from collectors.wire.safe import safe_text
+from collectors.wire.safe import safe_text, shown_url
 
 MAX_BACKOFF_S: Final = 30.0
 _JSON: Final = frozenset({"application/json"})
@@ -96,7 +96,7 @@ class AnswerSource:
         return tuple(parts)
 
     def _status(self, status: TargetStatus, reason: str = "", limit: str = "") -> Status:
-        return Status(safe_text(self._url), self._backend, status, safe_text(reason), limit=limit)
+        return Status(shown_url(self._url), self._backend, status, safe_text(reason), limit=limit)
 
 
 def slots(name: str, target: str, origin: str, client: HttpClient, interval_s: float) -> AnswerSource:

@@ -13,7 +13,7 @@ from collectors.sources.placement_reader import ENDED, Reader, SteppedStream, co
 from collectors.sources.source import Clock, Emit
 from collectors.wire.http import Backoff, FetchError, HttpClient, Stream
 from collectors.wire.placement import PlacementError
-from collectors.wire.safe import safe_text
+from collectors.wire.safe import safe_text, shown_url
 
 GATHER_S: Final = 0.025
 """How long what comes is left to gather before it is read, so that many small writes make one batch."""
@@ -50,6 +50,7 @@ class PlacementSource:
     ) -> None:
         self.name = name
         self._url = url
+        self._shown_url = shown_url(url)
         self._client = client
         self._stale_s = stale_s
         self._step_s = step_s
@@ -145,7 +146,7 @@ class PlacementSource:
         return self._status(TargetStatus.REJECTED, reason, error.limit)
 
     def _status(self, status: TargetStatus, reason: str = "", limit: str = "", warning: str = "") -> Status:
-        return Status(self._url, self._backend, status, reason, warning, limit)
+        return Status(self._shown_url, self._backend, status, reason, warning, limit)
 
     def _news(self, status: Status) -> list[Part]:
         """The status, unless it was the last that was said."""

@@ -24,7 +24,7 @@ from collectors.sources.scrape import MAX_BACKOFF_S, Fault, fault_of
 from collectors.sources.source import Clock, Emit
 from collectors.wire.http import Backoff, FetchError, HttpClient
 from collectors.wire.prom_api import Answer, PromApi, PromApiError, labels_of
-from collectors.wire.safe import safe_text
+from collectors.wire.safe import safe_text, shown_url
 
 POLL_S: Final = 5.0
 """Targets are seldom scraped more often than every 10 to 15 s."""
@@ -51,7 +51,7 @@ class PromqlSource:
     def __init__(self, name: str, url: str, client: HttpClient, interval_s: float = POLL_S) -> None:
         self.name = name
         self._api = PromApi(url, client)
-        self._shown_url = safe_text(url)
+        self._shown_url = shown_url(url)
         self._interval_s = max(interval_s, POLL_S)
         self._backoff = Backoff(name, self._interval_s, MAX_BACKOFF_S)
         self._clock = ServerClock()

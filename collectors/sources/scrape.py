@@ -19,7 +19,7 @@ from collectors.model.vocabulary import Role, TargetStatus
 from collectors.sources.source import Clock, Emit
 from collectors.wire.exposition import ExpositionError, PageReader
 from collectors.wire.http import Backoff, FetchError, HttpClient
-from collectors.wire.safe import safe_text
+from collectors.wire.safe import safe_text, shown_url
 
 MAX_BACKOFF_S: Final = 30.0
 """After what costs something: deadlines that run out here, or work that a struggling target does for nothing."""
@@ -62,7 +62,7 @@ class ScrapeSource:
     ) -> None:
         self.name = name
         self._url = url
-        self._shown_url = safe_text(url)
+        self._shown_url = shown_url(url)
         self._client = client
         self._interval_ns = round(interval_s * 1e9)
         self._phase_ns = crc32(name.encode()) % self._interval_ns

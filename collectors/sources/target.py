@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from collectors.wire.safe import safe_text
+from collectors.wire.safe import safe_text, shown_url
 
 STREAM_PATH: Final = "/placement/v1/stream"
 PAGE_PATH: Final = "/metrics"
@@ -164,5 +164,5 @@ def _scheme(text: str) -> tuple[str, str, str]:
 
 
 def _error(text: str, why: str) -> TargetError:
-    shown = safe_text(_CREDENTIALS.sub(r"\1…@", text), 80)
+    shown = safe_text(_CREDENTIALS.sub(r"\1…@", shown_url(text)), 80)
     return TargetError(f"target {shown!r} {why}")

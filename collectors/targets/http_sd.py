@@ -10,7 +10,7 @@ from collectors.targets import documents, sd
 from collectors.targets.documents import DocumentError
 from collectors.targets.spec import TargetSpec
 from collectors.wire.http import JSON_TYPES, FetchError, HttpClient
-from collectors.wire.safe import safe_text
+from collectors.wire.safe import safe_text, shown_url
 
 ASK_S: Final = 30.0
 MAX_REASON: Final = 200
@@ -44,7 +44,7 @@ class HttpSd:
         if reason:
             reason = f"{reason}; its targets are as before"
         said = Status(
-            safe_text(self._url.partition("?")[0]),
+            shown_url(self._url),
             Listing.HTTP_SD,
             status,
             safe_text(reason, MAX_REASON),

@@ -14,7 +14,7 @@ from collectors.model.vocabulary import Listing, TargetStatus
 from collectors.sources.children import GONE, Children
 from collectors.sources.source import Clock, Emit
 from collectors.targets.spec import Lister, Opener, TargetSpec
-from collectors.wire.safe import safe_text
+from collectors.wire.safe import safe_text, shown_url
 
 MAX_TARGETS: Final = 8_192
 MAX_REASON: Final = 200
@@ -129,7 +129,7 @@ class Roster:
         name, url = row
         if status is TargetStatus.GONE:
             self._taken.discard(name)
-        emit(Batch(name, now_ns, (Status(safe_text(url), "", status, safe_text(reason, MAX_REASON)),)))
+        emit(Batch(name, now_ns, (Status(shown_url(url), "", status, safe_text(reason, MAX_REASON)),)))
 
     def _free(self, name: str) -> str:
         """The name, or that with a number where another target is called so."""

@@ -22,6 +22,14 @@ _BLANK_LETTERS: Final = frozenset("\u115f\u1160\u3164\uffa0")
 """Hangul fillers: letters by category, invisible by design."""
 
 
+_QUERY: Final = re.compile(r"\?.*", re.DOTALL)
+
+
+def shown_url(url: str) -> str:
+    """A URL as it may be shown and recorded: its query, which may hold a secret, is for the request only."""
+    return safe_text(_QUERY.sub("?…", url))
+
+
 def safe_text(text: str, max_len: int = MAX_CELLS) -> str:
     """`text` on one line without control, escape, bidi, zero-width and private characters, at most `max_len` terminal cells wide.
 
