@@ -9,7 +9,7 @@ from collectors.sources.annotated import annotated, warnings_of
 from collectors.sources.detect import open_parsed
 from collectors.sources.settings import Assumed, TargetSettings
 from collectors.sources.source import Source
-from collectors.sources.target import Target, parse_target
+from collectors.sources.target import Places, Target, parse_target
 from collectors.targets.file_sd import FileSd
 from collectors.targets.http_sd import HttpSd
 from collectors.targets.local import LocalPorts
@@ -27,13 +27,15 @@ _ANY: Target = Target("", "", None, None)
 def opened(plan: Plan, clients: Clients) -> Roster | LocalPorts:
     """The one source that runs all others; without anything to watch, a look round this machine."""
 
+    places = Places()
+
     def opener(spec: TargetSpec, name: str) -> Source:
         client = clients.of(spec.settings.access)
-        source = open_parsed(spec.target, client, name, spec.settings)
+        source = open_parsed(spec.target, client, name, spec.settings, places)
         return annotated(source, spec.target.url, spec.settings, spec.assumed)
 
     if plan.named or plan.lists:
-        return Roster(named(plan), listers(plan, clients), opener)
+        return Roster(named(plan), listers(plan, clients), opener, places)
     return LocalPorts(lambda address: opener(local(plan, address), address))
 
 

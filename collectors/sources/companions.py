@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from collectors.backends import llamacpp
 from collectors.backends.mapping import Backend
 from collectors.sources import answers
-from collectors.sources.dynamo_health import DynamoHealth
+from collectors.sources.dynamo_health import Begin, DynamoHealth
 from collectors.sources.identity import Identity, may_tell
 from collectors.sources.introduction import DRAINED, origin_of
 from collectors.sources.kv_events import KvEventsSource
@@ -14,12 +14,14 @@ from collectors.sources.placement import PlacementSource
 from collectors.sources.scrape import ScrapeSource
 from collectors.sources.settings import TargetSettings
 from collectors.sources.source import Source
-from collectors.sources.target import Target
+from collectors.sources.target import Places, Target
 from collectors.wire.http import HttpClient
 
 
-def companions(page: ScrapeSource, target: Target, client: HttpClient, settings: TargetSettings) -> Iterator[Source]:
-    """`page` has been read. Each is a source of its own, named after the page's."""
+def companions(
+    page: ScrapeSource, target: Target, client: HttpClient, settings: TargetSettings, begin: Begin, named: Places
+) -> Iterator[Source]:
+    """`page` has been read. Each is a source of its own, named after the page's. `begin` makes the source of a host that is found, unless it is `named`."""
     origin = origin_of(target.page or "")
     if page.offers_placement and target.stream:
         yield PlacementSource(f"{page.name} placement", target.stream, client)
@@ -28,7 +30,7 @@ def companions(page: ScrapeSource, target: Target, client: HttpClient, settings:
     elif settings.kv_events and page.backend == "vllm":
         yield KvSources(page.name, origin, client)
     if page.backend == "dynamo" and page.is_router:
-        yield DynamoHealth(page.name, origin, client, settings)
+        yield DynamoHealth(page.name, origin, client, settings, begin, named)
     if may_tell(page.backend, page.workers):
         yield Identity(page, origin, client)
     if page.backend == llamacpp.BACKEND.name:

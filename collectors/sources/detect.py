@@ -6,6 +6,7 @@ A host that cannot be reached, or has nothing for us, is asked again for as long
 import asyncio
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -19,10 +20,21 @@ from collectors.sources.promql import PromqlSource
 from collectors.sources.scrape import MAX_BACKOFF_S, Fault, ScrapeSource, fault_of
 from collectors.sources.settings import DEFAULTS, TargetSettings
 from collectors.sources.source import Clock, Emit, Source, guarded
-from collectors.sources.target import PROM, STREAM_PATH, TRACE, Target, TargetError, file_of, parse_target, unique_names
+from collectors.sources.target import (
+    PROM,
+    STREAM_PATH,
+    TRACE,
+    Places,
+    Target,
+    TargetError,
+    file_of,
+    parse_target,
+    unique_names,
+)
 from collectors.sources.trace_file import TraceFileSource
 from collectors.wire.http import Backoff, FetchError, HttpClient
 
+NOWHERE: Final = Places()
 __all__ = ["HostSource", "Target", "TargetError", "open_parsed", "open_target", "open_targets", "parse_target"]
 
 
@@ -39,8 +51,10 @@ def open_target(text: str, client: HttpClient, name: str | None = None, settings
     return open_parsed(target, client, name or target.name, settings)
 
 
-def open_parsed(target: Target, client: HttpClient, name: str, settings: TargetSettings = DEFAULTS) -> Source:
-    """The source for a target that has been taken apart already; `client` is one for its `settings.access`."""
+def open_parsed(
+    target: Target, client: HttpClient, name: str, settings: TargetSettings = DEFAULTS, named: Places = NOWHERE
+) -> Source:
+    """The source for a target that has been taken apart already; `client` is one for its `settings.access`, `named` all that are watched by name."""
     if target.kind == TRACE:
         from_start, limits = settings.trace_from_start, settings.access.limits
         return TraceFileSource(name, target.url, Path(file_of(target)), from_start=from_start, limits=limits)
@@ -49,7 +63,7 @@ def open_parsed(target: Target, client: HttpClient, name: str, settings: TargetS
         return PlacementSource(name, target.stream, client)
     if target.kind == PROM:
         return PromqlSource(name, target.page, client, settings.interval_s)
-    return HostSource(name, target, client, settings)
+    return HostSource(name, target, client, settings, named)
 
 
 _Begin = Callable[[Source, Emit], asyncio.Task[None]]
@@ -62,12 +76,15 @@ class HostSource:
     What it has become it stays.
     """
 
-    def __init__(self, name: str, target: Target, client: HttpClient, settings: TargetSettings) -> None:
+    def __init__(
+        self, name: str, target: Target, client: HttpClient, settings: TargetSettings, named: Places = NOWHERE
+    ) -> None:
         assert target.page is not None
         self.name = name
         self._target = target
         self._client = client
         self._settings = settings
+        self._named = named
         self._page = self._reading(target.page)
         self._backoff = Backoff(name, settings.interval_s, MAX_BACKOFF_S)
         self._longest_wait_s = MAX_BACKOFF_S
@@ -120,7 +137,8 @@ class HostSource:
             self._page = self._reading(page_of(self._target, owner))
         fault = await self._page.attempt(now_ns, emit)
         if fault is None:
-            self._found = [self._page, *companions(self._page, self._target, self._client, self._settings)]
+            beside = companions(self._page, self._target, self._client, self._settings, HostSource, self._named)
+            self._found = [self._page, *beside]
             return None
         if fault.elsewhere and owner is not None:
             self._found = list(instead(self.name, owner, self._target, self._client, self._settings))

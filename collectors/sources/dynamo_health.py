@@ -17,9 +17,10 @@ from collectors.model.signals import WorkerFacts
 from collectors.model.vocabulary import Listing, TargetStatus
 from collectors.sources.children import GONE, Children
 from collectors.sources.introduction import models_at
-from collectors.sources.scrape import MAX_BACKOFF_S, ScrapeSource
+from collectors.sources.scrape import MAX_BACKOFF_S
 from collectors.sources.settings import TargetSettings
-from collectors.sources.source import Clock, Emit
+from collectors.sources.source import Clock, Emit, Source
+from collectors.sources.target import PAGE_PATH, Places, Target, parse_target
 from collectors.wire.access import Token
 from collectors.wire.http import JSON_TYPES, Backoff, FetchError, HttpClient
 from collectors.wire.safe import safe_text
@@ -28,14 +29,25 @@ ASK_S: Final = 5.0
 MAX_MODELS: Final = 32
 MAX_PAGES: Final = 1_024
 MAX_WARNING: Final = 200
+WATCHED: Final = "watched as a target of its own"
 _UNAVAILABLE: Final = 503
+
+Begin = Callable[[str, Target, HttpClient, TargetSettings], Source]
+"""Makes the source, of that name, of a host of which only the address is known."""
 
 
 class DynamoHealth:
     """Of the front end `name` at `origin`."""
 
     def __init__(
-        self, name: str, origin: str, client: HttpClient, settings: TargetSettings, ask_s: float = ASK_S
+        self,
+        name: str,
+        origin: str,
+        client: HttpClient,
+        settings: TargetSettings,
+        begin: Begin,
+        named: Places,
+        ask_s: float = ASK_S,
     ) -> None:
         self.name = f"{name} health"
         self._frontend = name
@@ -44,7 +56,12 @@ class DynamoHealth:
         self._ports = settings.worker_ports
         # The token is for the front end: hosts that it names are not to have it.
         self._own = msgspec.structs.replace(settings.access, token=Token()).client() if settings.access.token else None
-        self._interval_s = settings.interval_s
+        # What the user says of the front end is not said of them.
+        self._listed_settings = msgspec.structs.replace(
+            settings, sole_reader=False, kv_endpoint=None, worker_ports=(), trace_from_start=False
+        )
+        self._begin = begin
+        self._named = named
         self._ask_s = ask_s
         self._due_ns = 0
         self._backoff = Backoff(self.name, ask_s, MAX_BACKOFF_S)
@@ -122,14 +139,18 @@ class DynamoHealth:
         return safe_text(f"not ready: {', '.join(waiting)}", MAX_WARNING) if waiting else ""
 
     async def _follow_pages(self, found: tuple[str, ...], now_ns: Callable[[], int], emit: Emit) -> None:
-        wanted = [f"{host}:{port}" for host in found for port in self._ports][:MAX_PAGES]
+        addresses = [f"{host}:{port}" for host in found for port in self._ports][:MAX_PAGES]
+        pages = {address: parse_target(f"http://{address}{PAGE_PATH}") for address in addresses}
+        # One host may be listed in several words.
+        first = {page.places: address for address, page in reversed(pages.items())}
+        wanted = {address: pages[address] for address in first.values() if pages[address] not in self._named}
         for key in self._pages.keys:
             if key not in wanted:
-                await self._pages.end(key, now_ns(), emit)
-        for address in wanted:
+                await self._pages.end(key, now_ns(), emit, WATCHED if key in pages else GONE)
+        for address, page in reversed(wanted.items()):
             if address not in self._pages:
-                url = f"http://{address}/metrics"
-                self._pages.begin(address, ScrapeSource(address, url, self._own or self._client, self._interval_s))
+                client = self._own or self._client
+                self._pages.begin(address, self._begin(address, page, client, self._listed_settings))
 
     def _lost(self, status: TargetStatus, reason: str, time_ns: int, emit: Emit) -> None:
         self._tell(time_ns, emit, status, reason)

@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -50,6 +50,20 @@ class Target(msgspec.Struct, frozen=True):
         """What is read there, however it is spelt: targets that share one would count the same twice."""
         answers = "api " if self.kind == PROM else ""
         return frozenset(answers + _place(url) for url in (self.page, self.stream) if url)
+
+
+class Places:
+    """What is watched because somebody listed it as a target, for sources that find more by themselves: the same page in other words would count twice."""
+
+    def __init__(self) -> None:
+        self._taken: frozenset[str] = frozenset()
+
+    def __contains__(self, target: Target) -> bool:
+        return not self._taken.isdisjoint(target.places)
+
+    def are_of(self, targets: Iterable[Target]) -> None:
+        """From now on."""
+        self._taken = frozenset(place for target in targets for place in target.places)
 
 
 def kinds() -> tuple[str, ...]:

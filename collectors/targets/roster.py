@@ -13,6 +13,7 @@ from collectors.model.batch import Batch, Status
 from collectors.model.vocabulary import Listing, TargetStatus
 from collectors.sources.children import GONE, Children
 from collectors.sources.source import Clock, Emit
+from collectors.sources.target import Places
 from collectors.targets.spec import Lister, Opener, TargetSpec
 from collectors.wire.safe import safe_text, shown_url
 
@@ -25,11 +26,15 @@ class Roster:
 
     name = "targets"
 
-    def __init__(self, named: Sequence[TargetSpec], listers: Sequence[Lister], opener: Opener) -> None:
+    def __init__(
+        self, named: Sequence[TargetSpec], listers: Sequence[Lister], opener: Opener, places: Places | None = None
+    ) -> None:
         self._listers = tuple(listers)
         self._lists: list[Sequence[TargetSpec]] = [named, *([] for _ in listers)]
         self._looked = 0
         self._opener = opener
+        self._places = Places() if places is None else places
+        """Kept up to date for whoever shares it."""
         self._children = Children()
         self._specs: dict[Hashable, TargetSpec] = {}
         self._names: dict[Hashable, str] = {}
@@ -90,6 +95,7 @@ class Roster:
             wanted = dict(itertools.islice(wanted.items(), MAX_TARGETS))
             twice = _said_twice(wanted)
             wanted = {key: spec for key, spec in wanted.items() if key not in twice}
+            self._places.are_of(spec.target for spec in wanted.values())
             for key, spec in list(self._specs.items()):
                 if wanted.get(key) == spec:
                     continue

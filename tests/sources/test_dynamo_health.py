@@ -10,9 +10,10 @@ from collectors.backends.dynamo_workers import InventoryError, hosts
 from collectors.model.batch import Status
 from collectors.model.vocabulary import Device, Listing, Role, TargetStatus
 from collectors.session.session import Session
-from collectors.sources.detect import open_target
+from collectors.sources.detect import HostSource, open_target
 from collectors.sources.dynamo_health import DynamoHealth
 from collectors.sources.settings import DEFAULTS, TargetSettings
+from collectors.sources.target import Places, parse_target
 from collectors.wire.access import Access, Clients, Token
 from collectors.wire.http import HttpClient
 from tests.loopback import Handler, Request, page, says, serving
@@ -46,12 +47,14 @@ class Frontend:
         writer.write(self.answers.get(request.path, NOTHING))
 
 
-async def rounds(frontend: Frontend, *changes: dict[str, bytes], settings: TargetSettings = DEFAULTS) -> Seen:
+async def rounds(
+    frontend: Frontend, *changes: dict[str, bytes], settings: TargetSettings = DEFAULTS, named: Places | None = None
+) -> Seen:
     """One look, and one more after each change."""
     seen = Seen()
     handler: Handler = frontend
     async with serving(handler) as server, HttpClient() as client:
-        health = DynamoHealth("f", server.url, client, settings, ask_s=1.0)
+        health = DynamoHealth("f", server.url, client, settings, HostSource, named or Places(), ask_s=1.0)
         for index, change in enumerate(({}, *changes), 1):
             frontend.answers |= change
             await health.step(index * SECOND, seen)
@@ -124,19 +127,70 @@ async def test_the_hosts_that_it_lists_are_tried_for_pages_where_the_user_says_a
     assert of_page.inventories[0].workers[0].id.startswith(DECODE)
 
 
+@pytest.mark.parametrize("spelt", ["http://localhost:{}/metrics", "127.0.0.1:{}", "http://[::1]:{}/metrics/"])
+async def test_a_page_that_is_watched_as_a_target_is_not_read_again(spelt: str) -> None:
+    async with serving(says(page(WORKER))) as worker:
+        named = Places()
+        named.are_of([parse_target(spelt.format(worker.port))])
+        seen = await rounds(
+            Frontend(health=as_json(HEALTH)), settings=TargetSettings(worker_ports=(worker.port,)), named=named
+        )
+        assert worker.requests == []
+    assert seen.of(worker.name).batches == []
+
+
+async def test_one_that_becomes_a_target_ends_here() -> None:
+    frontend, seen, named = Frontend(health=as_json(HEALTH)), Seen(), Places()
+    async with serving(says(page(WORKER))) as worker, serving(frontend) as server, HttpClient() as client:
+        settings = TargetSettings(worker_ports=(worker.port,))
+        health = DynamoHealth("f", server.url, client, settings, HostSource, named, ask_s=1.0)
+        await health.step(SECOND, seen)
+        named.are_of([parse_target(f"localhost:{worker.port}")])
+        await health.step(2 * SECOND, seen)
+        await health.close()
+    assert seen.of(worker.name).statuses == [(UP, ""), (GONE, "watched as a target of its own")]
+
+
+async def test_a_host_in_two_spellings_is_read_once() -> None:
+    row = HEALTH["instances"][0]
+    both = [row | {"transport": {"tcp": f"{host}:1/x"}} for host in ("127.0.0.1", "localhost")]
+    async with serving(says(page(WORKER))) as worker:
+        seen = await rounds(
+            Frontend(health=as_json(HEALTH | {"instances": both})), settings=TargetSettings(worker_ports=(worker.port,))
+        )
+        asked = [request.path for request in worker.requests]
+    assert asked.count("/metrics") == 1
+    assert seen.of(worker.name).statuses == [(UP, "")]
+
+
+async def test_a_queue_that_is_gone_once_read_is_left_alone() -> None:
+    """A host that is listed says who it is before its page is asked for, whatever is allowed at the front end."""
+    models = as_json({"object": "list", "data": [{"id": "m", "owned_by": "tensorrt_llm"}]})
+    host = Frontend(metrics=page(WORKER))
+    host.answers["/v1/models"] = models
+    host.answers["/prometheus/metrics"] = page(b"trtllm_request_success_total 3\n")
+    async with serving(host) as worker:
+        settings = TargetSettings(worker_ports=(worker.port,), sole_reader=True)
+        seen = await rounds(Frontend(health=as_json(HEALTH)), settings=settings)
+        asked = [request.path for request in worker.requests]
+    assert "/prometheus/metrics" in asked
+    assert "/metrics" not in asked
+    assert seen.of(worker.name).statuses[0][0] is UP
+
+
 async def test_hosts_that_it_lists_do_not_get_its_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FRONTEND_TOKEN", "secret")
     access = Access(token=Token(env="FRONTEND_TOKEN"))
     frontend = Frontend(health=as_json(HEALTH))
     async with serving(says(page(WORKER))) as worker, serving(frontend) as server, Clients() as clients:
         settings = TargetSettings(worker_ports=(worker.port,), access=access)
-        health = DynamoHealth("f", server.url, clients.of(access), settings, ask_s=1.0)
+        health = DynamoHealth("f", server.url, clients.of(access), settings, HostSource, Places(), ask_s=1.0)
         seen = Seen()
         await health.step(SECOND, seen)
         await health.close()
     assert seen.of(worker.name).statuses == [(UP, "")]
     assert {request.headers.get("authorization") for request in server.requests} == {"Bearer secret"}
-    assert [request.headers.get("authorization") for request in worker.requests] == [None]
+    assert {request.headers.get("authorization") for request in worker.requests} == {None}
 
 
 async def test_a_front_end_brings_its_list_and_a_worker_does_not() -> None:

@@ -17,12 +17,13 @@ from collectors.sources.annotated import annotated
 from collectors.sources.detect import open_parsed
 from collectors.sources.settings import Assumed, TargetSettings
 from collectors.sources.source import Clock, Emit, Source
-from collectors.sources.target import Target, parse_target
+from collectors.sources.target import Places, Target, parse_target
 from collectors.targets import roster as roster_module
 from collectors.targets.file_sd import FileSd
 from collectors.targets.roster import Roster
 from collectors.targets.spec import Lister, TargetSpec
 from collectors.wire.access import Clients
+from collectors.wire.http import HttpClient
 from tests.loopback import by_path, page, says, serving
 from tests.session.test_observe import up
 
@@ -258,3 +259,26 @@ async def test_what_a_child_dies_of_is_plain_text() -> None:
 def test_what_is_assumed_is_only_of_those_that_do_not_say() -> None:
     spec = TargetSpec(parse_target("h:1"), assumed=Assumed(labels={"group": "g", "rack": "a"}))
     assert spec.of(parse_target("h:2"), {"rack": "b"}).assumed.labels == {"group": "g", "rack": "b"}
+
+
+async def test_who_shares_its_places_knows_what_is_watched(tmp_path: Path) -> None:
+    file = tmp_path / "t.json"
+    file.write_text(json.dumps([{"targets": ["b:2"]}]))
+    named = [LIKE.of(parse_target("a:1"), {}), LIKE.of(parse_target("http://a:1/metrics/"), {})]
+    places = Places()
+
+    def opener(spec: TargetSpec, name: str) -> Source:
+        return open_parsed(spec.target, client, name, spec.settings, places)
+
+    async with HttpClient() as client:
+        roster = Roster(named, [FileSd(str(file), LIKE)], opener, places)
+        await roster._look(0, 0, lambda _: None)
+        await roster._update(0, lambda _: None)
+        assert parse_target("http://a:1/metrics") in places
+        assert parse_target("http://b:2/metrics") in places
+        assert parse_target("http://b:3/metrics") not in places
+        file.write_text("[]")
+        await roster._look(0, 0, lambda _: None)
+        await roster._update(0, lambda _: None)
+        assert parse_target("http://b:2/metrics") not in places
+        await roster.close()
