@@ -43,6 +43,7 @@ class Book:
         self._clock_id = clock_id
         self.epoch = uuid.uuid4().hex[:16]
         self.seq = 0
+        self._until_ns = 0
         """Of the last message that was taken."""
         self._live: dict[str, Told] = {}
         self._ended: list[Told] = []
@@ -116,8 +117,9 @@ class Book:
         """Whether `take` would have nothing to tell but the time."""
         return not (self._greet or self._received or self._finished or self._deliveries)
 
-    def take(self, now_ns: int) -> bytes:
-        """All rows so far, complete up to `now_ns`."""
+    def take(self, now_ns: int, until_ns: int | None = None) -> bytes:
+        """All rows so far, complete up to `until_ns` (None: now)."""
+        self._until_ns = now_ns if until_ns is None else min(until_ns, now_ns)
         said = [write.line(self._hello(now_ns))] if self._greet else []
         said += [write.rows("requests", self._received)]
         if self._deliveries:
@@ -127,10 +129,11 @@ class Book:
         self.forget()
         data = b"".join(said)
         self.seq += data.count(b"\n") + 1
-        return data + write.line(write.watermark(now_ns, self.seq))
+        return data + write.line(write.watermark(self._until_ns, self.seq))
 
-    def skip(self) -> None:
+    def skip(self, until_ns: int) -> None:
         """What happened so far is told to nobody, and no reader can go on from before it."""
+        self._until_ns = until_ns
         self.forget()
         self.seq += 1
 
@@ -148,7 +151,7 @@ class Book:
         return (
             write.line(self._hello(now_ns))
             + write.rows("requests", alive)
-            + write.line(write.watermark(now_ns, self.seq))
+            + write.line(write.watermark(self._until_ns, self.seq))
         )  # fmt: skip
 
     def resumption(self, now_ns: int, seq: int) -> bytes:

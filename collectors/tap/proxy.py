@@ -14,6 +14,7 @@ import msgspec
 from aiohttp import web
 from yarl import URL
 
+from collectors.tap.arrivals import Arrivals, StampedConnector
 from collectors.tap.book import Book
 from collectors.tap.exchange import Exchange
 from collectors.tap.headers import end_to_end
@@ -45,6 +46,7 @@ class Proxy:
         self._tls = tls
         self._session: aiohttp.ClientSession | None = None
         self._exchanges: set[Exchange] = set()
+        self._arriving: set[Arrivals] = set()
         self._handling: set[asyncio.Task[object]] = set()
 
     async def close(self) -> None:
@@ -56,10 +58,12 @@ class Proxy:
         while self._handling:
             await asyncio.wait(self._handling)
 
-    def look(self) -> None:
-        """At everything that has been passed on, even what a slow client has not taken yet: afterwards no row is older than now."""
+    def look(self) -> int:
+        """At everything that has been passed on, even what a slow client has not taken yet. Afterwards no row is older than the time that is returned."""
         for exchange in list(self._exchanges):
             self._measure(exchange, exchange.look)
+        waiting = (arrivals.oldest_ns for arrivals in self._arriving)
+        return min((time_ns for time_ns in waiting if time_ns is not None), default=self._clock())
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         task = asyncio.current_task()
@@ -133,6 +137,21 @@ class Proxy:
         self, upstream: aiohttp.ClientResponse, response: web.StreamResponse, exchange: Exchange | None
     ) -> bool:
         """Whether all of it came."""
+        arrivals = Arrivals(upstream)
+        if exchange is not None:
+            self._arriving.add(arrivals)
+        try:
+            return await self._pieces(upstream, response, exchange, arrivals)
+        finally:
+            self._arriving.discard(arrivals)
+
+    async def _pieces(
+        self,
+        upstream: aiohttp.ClientResponse,
+        response: web.StreamResponse,
+        exchange: Exchange | None,
+        arrivals: Arrivals,
+    ) -> bool:
         while True:
             try:
                 data = await upstream.content.readany()
@@ -143,7 +162,8 @@ class Proxy:
             if exchange is None:
                 await response.write(data)
                 continue
-            exchange.came(self._clock(), data)
+            for time_ns, piece in arrivals.taken(data, self._clock()):
+                exchange.came(time_ns, piece)
             await response.write(data)
             self._measure(exchange, exchange.look)
 
@@ -158,8 +178,8 @@ class Proxy:
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=0, keepalive_timeout=KEEP_ALIVE_S, ssl=True if self._tls is None else self._tls
+                connector=StampedConnector(
+                    self._clock, limit=0, keepalive_timeout=KEEP_ALIVE_S, ssl=True if self._tls is None else self._tls
                 ),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
                 cookie_jar=aiohttp.DummyCookieJar(),

@@ -72,18 +72,18 @@ class Readers:
         self._readers.discard(reader)
         self._meters.readers.set(len(self._readers))
 
-    def flush(self, now_ns: int, *, anyhow: bool = False) -> None:
-        """Tells all readers what happened before `now_ns`; nothing that is older may follow. Without news only now and then, or `anyhow`."""
+    def flush(self, now_ns: int, until_ns: int, *, anyhow: bool = False) -> None:
+        """Tells all readers what happened; nothing that is older than `until_ns` may follow. Without news only now and then, or `anyhow`."""
         if self._book.quiet and not anyhow and now_ns - self._written_ns < QUIET_S * 1e9:
             return
         self._written_ns = now_ns
         if self._readers:
             self._keep_until_ns = now_ns + int(KEPT_S * 1e9)
         elif self._keep_until_ns is None or now_ns > self._keep_until_ns:
-            self._book.skip()
+            self._book.skip(until_ns)
             self._replay.clear(self._book.seq)
             return
-        data = self._book.take(now_ns)
+        data = self._book.take(now_ns, until_ns)
         self._replay.add(self._book.seq, now_ns, data)
         for reader in list(self._readers):
             reader.put(data)

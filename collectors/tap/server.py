@@ -52,8 +52,8 @@ class Tap:
 
     def flush(self, *, anyhow: bool = False) -> None:
         """Tells the readers what has happened until now."""
-        self.proxy.look()
-        self.readers.flush(self._clock(), anyhow=anyhow)
+        until_ns = self.proxy.look()
+        self.readers.flush(self._clock(), until_ns, anyhow=anyhow)
 
     async def run(self) -> None:
         while True:

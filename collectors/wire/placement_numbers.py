@@ -31,11 +31,16 @@ class Numbers:
         self._seq: int | None = None
         """None until the first numbered watermark of a connection."""
         self._before: Position | None = None
-        """Where the last connection ended."""
+        """Where the last connection ended that had a position."""
+        self._greeted = False
+        self._whole = False
+        """Before a connection's `hello`: whether what is known is that of `_before`."""
 
     @property
     def position(self) -> Position | None:
-        return None if self._seq is None else Position(self._epoch, self._seq)
+        if self._greeted:
+            return None if self._seq is None else Position(self._epoch, self._seq)
+        return self._before if self._whole else None
 
     def message(self, count: int = 1) -> None:
         """That so many were read, before what they say is looked at."""
@@ -43,14 +48,18 @@ class Numbers:
             self._seq += count
 
     def disconnect(self) -> None:
-        self._before, self._seq = self.position or self._before, None
+        if self._greeted:  # else the connection brought nothing
+            at = self.position
+            self._before, self._whole = at or self._before, at is not None
+        self._greeted, self._seq = False, None
 
     def begin(self, epoch: str | None, resumed_after: int | None) -> bool:
         """The first `hello` of a connection; whether the next message is the one after the last that was read. Raises `MessageError`."""
+        self._greeted = True
         self._epoch = epoch if epoch and _EPOCH.fullmatch(epoch) else ""
         if resumed_after is None:
             return False
-        before = self._before
+        before = self._before if self._whole else None
         if before is None or before != (self._epoch, resumed_after):
             raise MessageError(f"resumed after {self._epoch}/{resumed_after}; asked was to go on after {before}")
         self._seq = resumed_after

@@ -21,6 +21,9 @@ from tests.sources.seen import Seen
 from tests.tap.test_proxy import CHAT, END, TOKEN, around, in_pieces, until
 
 
+SECOND = TOKEN.replace(b'"completion_tokens":1', b'"completion_tokens":2')
+
+
 class Watching:
     """A dashboard without a screen, whose connection can be held off."""
 
@@ -66,7 +69,7 @@ def cut(tap: Tap, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_what_was_told_while_it_was_away_is_told_again_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with around(in_pieces([TOKEN, TOKEN, END])) as (_, tap, url), Watching(tap, url).running() as one:
+    async with around(in_pieces([TOKEN, SECOND, END])) as (_, tap, url), Watching(tap, url).running() as one:
         await ask(url)
         await one.seen.until(lambda _: one.ended() == 1)
         cut(tap, monkeypatch)
@@ -87,7 +90,7 @@ async def test_what_was_told_while_it_was_away_is_told_again_and_once(monkeypatc
 
 
 async def test_what_is_not_kept_any_more_is_a_gap_of_so_many_messages(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with around(in_pieces([TOKEN, TOKEN, END])) as (_, tap, url), Watching(tap, url).running() as one:
+    async with around(in_pieces([TOKEN, SECOND, END])) as (_, tap, url), Watching(tap, url).running() as one:
         await ask(url)
         await one.seen.until(lambda _: one.ended() == 1)
         cut(tap, monkeypatch)

@@ -39,8 +39,9 @@ def test_cut_at_any_byte_it_goes_on_with_the_next_message(kind: type[Decoder], e
         parts = decoder.feed(opening) + decoder.feed(body[:cut])
         at = decoder.position
         assert at is not None
-        decoder.disconnect()
-        assert decoder.position is None
+        for _ in range(2):  # one that brings nothing changes nothing
+            decoder.disconnect()
+            assert decoder.position == at
         resumed = encode([{**GREETING, "resumed_after": at.seq}])
         found = decoder.feed(resumed + encode(NEXT[at.seq - 7 :]))
         (inventory, *_) = (part for part in found if isinstance(part, Inventory))
@@ -73,6 +74,18 @@ def test_what_was_not_kept_is_counted_where_the_numbers_are_the_same(
     assert [part.missed for part in parts if isinstance(part, Watermark)] == [missed, 0]
     assert not any(part.resumed for part in parts if isinstance(part, Inventory))
     assert str(decoder.position) == f"{epoch}/21"
+
+
+@both
+def test_an_opening_that_was_cut_off_is_no_place_to_go_on_from(kind: type[Decoder], encode: Encode) -> None:
+    decoder = kind()
+    decoder.feed(encode(OPENING))
+    decoder.disconnect()
+    decoder.feed(encode([GREETING, REQUESTS]))
+    decoder.disconnect()
+    assert decoder.position is None
+    parts = decoder.feed(encode([GREETING, REQUESTS, mark(5, 20)]))
+    assert [part.missed for part in parts if isinstance(part, Watermark)] == [20 - 7]
 
 
 @both
