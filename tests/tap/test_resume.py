@@ -20,7 +20,6 @@ from collectors.wire.http import HttpClient
 from tests.sources.seen import Seen
 from tests.tap.test_proxy import CHAT, END, TOKEN, around, in_pieces, until
 
-
 SECOND = TOKEN.replace(b'"completion_tokens":1', b'"completion_tokens":2')
 
 
