@@ -1,17 +1,20 @@
 import os
-import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from collectors.model.batch import Batch
+from collectors.recording import writer as writing
+from collectors.recording.codec import Item
 from collectors.recording.reader import Reader
 from collectors.recording.writer import COMMIT_S
 
 ROOT = Path(__file__).parents[2]
-SLACK_S = 3.0
-"""What a busy machine may take to run a thread that is due."""
 
 
 def start(path: Path, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
@@ -34,23 +37,51 @@ def recorded(path: Path) -> list[Batch]:
     return batches
 
 
-def test_a_killed_writer_loses_a_second_at_most(tmp_path: Path) -> None:
-    """One by one each has lost no more than the machine was late; a writer that commits too seldom loses more in all of them."""
-    children = [(tmp_path / f"{i}.tyard", start(tmp_path / f"{i}.tyard"), 1.2 + 0.55 * i) for i in range(4)]
-    lost_s = []
-    for path, child, seconds in children:
-        with child:
-            assert child.stdout is not None
-            for line in child.stdout:
-                if int(line.split()[1]) >= seconds * 1e9 and path.exists() and recorded(path):
-                    break
-            child.send_signal(signal.SIGKILL)
-            offered = [line, *child.stdout.read().splitlines()]
-        offered_ns = int([one for one in offered if len(one.split()) == 2][-1].split()[1])
-        batches = recorded(path)
-        assert batches
-        lost_s.append((offered_ns - batches[-1].time_ns) / 1e9)
-    assert min(lost_s) < COMMIT_S + SLACK_S
+class Slow:
+    """A clock that stands still but for `LATE_S` with each item that the writer's thread takes, and a database that says at which item it was committed to."""
+
+    LATE_S = 0.25
+
+    def __init__(self, create: Callable[..., sqlite3.Connection]) -> None:
+        self.taken = 0
+        self.commits: list[int] = []
+        self._create = create
+
+    def monotonic(self) -> float:
+        return self.taken * self.LATE_S
+
+    def __call__(self, *arguments: object) -> "Slow":
+        self._database = self._create(*arguments)
+        return self
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._database, name)
+
+    def commit(self) -> None:
+        self._database.commit()
+        self.commits.append(self.taken)
+
+
+def test_what_is_taken_is_committed_within_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the clock of the writer's thread, exactly. With the next test this is what a killed writer loses: how late a busy machine runs that thread comes on top."""
+    slow = Slow(writing._create)
+    add = writing.Writer._add
+
+    def late(self: writing.Writer, item: Item, size: int) -> None:
+        slow.taken += 1
+        add(self, item, size)
+
+    monkeypatch.setattr(writing, "time", slow)
+    monkeypatch.setattr(writing, "_create", slow)
+    monkeypatch.setattr(writing.Writer, "_add", late)
+    writer = writing.Writer(tmp_path / "a.tyard", clock="live", version="test 1")
+    for i in range(23):
+        writer.tick(i)
+    writer.close()
+    assert writer.error is None
+    # The first item is there at 0.25 s, so what is there at 1.25 s goes with it; then the same again from the next item on.
+    each = round(COMMIT_S / slow.LATE_S) + 1
+    assert slow.commits == [*range(each, 23, each), 23]
 
 
 def test_what_a_reader_has_seen_outlives_the_writer(tmp_path: Path) -> None:

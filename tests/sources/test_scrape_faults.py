@@ -11,7 +11,9 @@ from collectors.backends.registry import NAMES
 from collectors.model.signals import Kind, Signal
 from collectors.model.vocabulary import TargetStatus
 from collectors.session.clock import LiveClock
+from collectors.sources.detect import open_target
 from collectors.sources.scrape import ScrapeSource
+from collectors.sources.settings import TargetSettings
 from collectors.wire.http import HttpClient
 from collectors.wire.limits import Limits
 from tests.loopback import Handler, drips, head, page, says, says_in_turn, serving, unused_port
@@ -185,3 +187,36 @@ async def test_text_of_a_target_is_made_safe() -> None:
         assert text.isprintable()
         assert "owned" not in text
         assert len(text) <= 600
+
+
+class Waits:
+    """Time that passes at once: what would be slept is written down."""
+
+    def __init__(self, enough: int) -> None:
+        self.all: list[float] = []
+        self._enough = enough
+        self._sleep = asyncio.sleep
+
+    async def __call__(self, delay_s: float) -> None:
+        self.all.append(delay_s)
+        await self._sleep(0 if len(self.all) < self._enough else 3600)
+
+
+@pytest.mark.parametrize("found", [False, True], ids=["while it is not known what it is", "that had answered before"])
+async def test_where_nobody_listens_it_is_tried_every_five_seconds(
+    monkeypatch: pytest.MonkeyPatch, found: bool
+) -> None:
+    port, seen = await unused_port(), Seen()
+    async with HttpClient(QUICK) as client:
+        source = open_target(f"127.0.0.1:{port}", client, settings=TargetSettings(kv_events=False))
+        if found:
+            async with serving(says(page(GOOD)), port):
+                await source.step(TICK_NS, seen)
+        waits = Waits(12)
+        monkeypatch.setattr(asyncio, "sleep", waits)
+        running = asyncio.create_task(source.run(LiveClock(), seen))
+        await seen.until(lambda seen: seen.statuses[-1:] == [(DOWN, "refused")] and len(waits.all) >= 12)
+        running.cancel()
+        await asyncio.wait({running})
+    assert max(waits.all) <= 5.0
+    assert min(waits.all[-6:]) >= 2.5  # 1, 2, 4, then 5 s, each cut by up to a half
