@@ -183,6 +183,8 @@ class Signal(StrEnum):
     """UTC, of the process that counts what is on the page."""
     PROCESS_UPTIME = "process_uptime_seconds"
     """The same where it only says how long ago that was."""
+    COUNTER_CREATED = "counter_created_seconds"
+    """UTC, of the counter `label`, where it only says that."""
 
 
 NOT_ADDABLE: Final = frozenset(
@@ -201,6 +203,7 @@ NOT_ADDABLE: Final = frozenset(
         Signal.HEALTHY,
         Signal.PROCESS_STARTED,
         Signal.PROCESS_UPTIME,
+        Signal.COUNTER_CREATED,
     }
 )
 """Gauges of which two, told apart by labels that nobody asks for, have no sum."""

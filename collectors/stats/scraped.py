@@ -173,6 +173,8 @@ class ScrapedStats:
         self._asked = None
         self._gauges, values = self._columns.split(samples.values)
         restarted = self._restarts.seen(self._newest(STARTED), self._newest(UPTIME), time_ns)
+        if created := self.all_of(Signal.COUNTER_CREATED):
+            restarted |= self._restarts.recreated({key.label: self._newest(key) or 0.0 for key in created})
         unbroken = self._unbroken and not self._is_stale(time_ns)
         self._history.add(time_ns, counts(values), restarted)
         # Since a reset it is not known when what is counted began.

@@ -13,7 +13,7 @@ from collectors.model.vocabulary import Tier
 from collectors.wire.exposition import PageReader
 from collectors.wire.limits import DEFAULT
 
-OF_THE_PROCESS = (Signal.PROCESS_STARTED, Signal.PROCESS_UPTIME)
+OF_THE_PROCESS = (Signal.PROCESS_STARTED, Signal.PROCESS_UPTIME, Signal.COUNTER_CREATED)
 """Not the back ends': see test_started."""
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 

@@ -50,3 +50,35 @@ def test_counters_that_outlive_the_process_that_tells_them_are_not_reset_with_it
     known = read(energy + "process_start_time_seconds 5\n")
     assert (known.backend, said(known)) == ("dcgm", {})
     assert registry.wanted("process_start_time_seconds")
+
+
+def created(page: str) -> dict[str, float]:
+    known = read(page)
+    found = zip(known.mapping.series, known.found.tolist(), strict=True)
+    return {one.label: value for one, value in found if one.signal is Signal.COUNTER_CREATED}
+
+
+TEXT = """# TYPE vllm:generation_tokens_total counter
+vllm:generation_tokens_total{engine="0"} 7
+vllm:generation_tokens_total{engine="1"} 8
+# TYPE vllm:generation_tokens_created gauge
+vllm:generation_tokens_created{engine="0"} 1.7e+09
+vllm:generation_tokens_created{engine="1"} 1.8e+09
+"""
+OPEN_METRICS = """# TYPE vllm:generation_tokens counter
+vllm:generation_tokens_total{engine="0"} 7
+vllm:generation_tokens_created{engine="0"} 1.7e+09
+# EOF
+"""
+
+
+def test_when_counters_were_created_is_read_where_nothing_else_tells() -> None:
+    assert created(TEXT) == {
+        "vllm:generation_tokens_created engine=0": 1.7e9,
+        "vllm:generation_tokens_created engine=1": 1.8e9,
+    }
+    assert created(OPEN_METRICS) == {"vllm:generation_tokens_created engine=0": 1.7e9}
+    assert read(OPEN_METRICS).total(Signal.GENERATION_TOKENS) == 7
+    assert created(TEXT + "process_start_time_seconds 5\n") == {}
+    many = "".join(f'vllm:generation_tokens_created{{engine="{number}"}} 1.7e+09\n' for number in range(2, 40))
+    assert len(created(TEXT + many)) == 16

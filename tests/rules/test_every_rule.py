@@ -35,6 +35,7 @@ TESTS: Final = {
     "R6 a counter that falls was reset": (
         "stats.test_counters:test_a_counter_that_falls_was_reset",
         "stats.test_restarts:test_what_was_overtaken_is_the_new_value_and_not_the_difference",
+        "stats.test_restarts:test_counters_that_were_all_created_anew_are_reset_though_they_have_overtaken",
         "session.test_timeline:test_nobody_heard_is_a_gap_and_the_restart_after_it_is_marked",
         "session.test_timeline:test_a_restart_that_overtook_its_counters_is_marked_too",
         "session.test_timeline:test_a_recording_replays_to_the_same_line",

@@ -62,3 +62,40 @@ def test_histograms_are_reset_with_it_and_a_changed_page_is_no_way_out() -> None
     assert found.buckets.cumulative.tolist() == [8, 9, 10]
     assert stats.reset_ns == 10 * SECOND
     assert stats.gauge(11 * SECOND, Key("", Signal.PROCESS_STARTED)).value == 2e9
+
+
+CREATED = tuple(Series(Signal.COUNTER_CREATED, Kind.GAUGE, "", "x_created", label=f"x {number}") for number in range(2))
+
+
+def counted(*rows: tuple[float, float, float], every_s: float = 10.0) -> int | None:
+    """Of a counter in pages that have (when two counters were created, the count)."""
+    stats = ScrapedStats()
+    stats.layout(Layout((*CREATED, counter())))
+    for number, row in enumerate(rows):
+        stats.samples(Samples(np.array(row)), round(number * every_s * SECOND))
+    return stats.increase(round(len(rows) * every_s * SECOND), 1_000 * SECOND, TOKENS).value
+
+
+def test_counters_that_were_all_created_anew_are_reset_though_they_have_overtaken() -> None:
+    assert counted((1e9, 1e9, 100), (1e9, 1e9, 110), (1e9 + 20, 1e9 + 21, 150)) == 10 + 150
+    assert counted((1e9, 1e9, 100), (1e9, 1e9, 110), (NAN, NAN, 120), (1e9 + 20, 1e9 + 21, 150)) == 20 + 150
+
+
+def test_one_that_was_created_anew_alone_is_no_restart() -> None:
+    assert counted((1e9, 1e9, 100), (1e9, 1e9, 110), (1e9, 1e9 + 21, 150)) == 50
+    assert counted((1e9, NAN, 100), (1e9, NAN, 110), (1e9, 1e9 + 21, 150)) == 50
+
+
+@pytest.mark.parametrize("wrong", [0.0, -1.0, NAN, float("inf"), 1e9 - 500])
+def test_what_cannot_be_a_time_of_creation_tells_nothing(wrong: float) -> None:
+    assert counted((1e9, 1e9, 100), (1e9, 1e9, 110), (wrong, wrong, 150), (1e9, 1e9, 160)) == 60
+
+
+def test_a_time_that_is_another_whenever_it_is_read_is_not_one_of_creation() -> None:
+    assert counted(*((1e9 + 10 * number, 1e9 + 10 * number, 100 + number) for number in range(6))) == 5
+
+
+def test_processes_that_take_turns_are_restarted_once() -> None:
+    a, b = 1e9, 1e9 + 500
+    rows = [(a, a, 100.0), (a, a, 101.0), (b, b, 150.0), (a, a, 151.0), (b, b, 152.0), (b, b, 153.0), (a, a, 154.0)]
+    assert counted(*rows) == 1 + 150 + 4
