@@ -15,6 +15,7 @@ from emulators.kv import Pool
 from emulators.loop import Loop
 from emulators.observed import Observed
 from emulators.request import Request
+from emulators.stats import PEER
 
 
 class Admission:
@@ -48,9 +49,9 @@ class Admission:
         return bool(self._waiting or self._fetched)
 
     @property
-    def fetching(self) -> bool:
-        """Whether KV is under way for a request that cannot begin without."""
-        return self._fetching > 0
+    def fetching(self) -> int:
+        """Requests that cannot begin without KV that is under way."""
+        return self._fetching
 
     def submit(self, request: Request) -> None:
         """Takes a new request into the queue."""
@@ -145,7 +146,9 @@ class Admission:
     def _arrived(self, request: Request, source: Source, runs: list[Run], start: int) -> None:
         now, pool = self._loop.now_ns, source.pool
         blocks = length(runs)
-        self._journal.phase(request.id, "fetch", self._slot, pool.tier, start, now, bytes=blocks * pool.block_bytes)
+        size = blocks * pool.block_bytes
+        self._journal.phase(request.id, "fetch", self._slot, pool.tier, start, now, bytes=size)
+        self._observed.stats.moved.fetched(pool.tier if pool.worker is None else PEER, size, now - start)
         pool.release(now, runs, blocks)
         request.fetches -= 1
         if not request.fetches:

@@ -243,5 +243,9 @@ class Cluster:
     def _count(self, worker: Worker) -> None:
         engine, stats = worker.engine, worker.stats
         engine.observed.flush()
-        stats.running, stats.waiting = engine.running, engine.waiting
+        stats.running, stats.waiting, stats.deferred = engine.running, engine.waiting, engine.deferred
+        spill = engine.pool.spill
+        if spill is not None:
+            stats.moved.stored_bytes = spill.channel.bytes_sent
+            stats.moved.stored_s = spill.channel.bytes_sent / spill.channel.bytes_per_s
         stats.kv_used_blocks, stats.kv_active_blocks = engine.pool.used, engine.pool.active

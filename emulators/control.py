@@ -1,8 +1,9 @@
-"""The emulators' only write path: `POST /clock/advance`; and what only a simulation can tell: `GET /clock`, `GET /truth`, `GET /truth/blocks`.
+"""The emulators' only write path: `POST /clock/advance`; and what only a simulation can tell: `GET /clock`, `GET /truth`, `/truth/blocks`, `/truth/tokens`.
 
 POST /clock/advance {"until_ns": N}   runs to N, answers {"now_ns": N}; by then all before N is on its way to each reader
 """
 
+import re
 from typing import Final
 
 import msgspec
@@ -61,11 +62,21 @@ def routes(emulation: Emulation) -> list[web.RouteDef]:
         ]
         return answer({"now_ns": emulation.cluster.now_ns, "pools": pools})
 
+    async def tokens(request: web.Request) -> web.Response:
+        """The last deliveries, as columns: of all, or of one `request`, after a time in ns."""
+        after = request.query.get("after_ns", "-1")
+        if not re.fullmatch(r"-?[0-9]{1,18}", after):
+            return refusal(400, "after_ns must be a whole number of nanoseconds")
+        log, workers = emulation.token_log, [worker.id for worker in emulation.cluster.workers]
+        found = log.tokens(workers, request.query.get("request"), int(after))
+        return answer({"now_ns": emulation.cluster.now_ns, "from_ns": log.from_ns, "tokens": found})
+
     return [
         web.post("/clock/advance", advance),
         web.get("/clock", clock),
         web.get("/truth", truth),
         web.get("/truth/blocks", blocks),
+        web.get("/truth/tokens", tokens),
     ]
 
 

@@ -16,6 +16,7 @@ from emulators.energy import Account
 from emulators.events import Events, Row, Rows
 from emulators.readers import BACKLOG_BYTES, Reader, Stream
 from emulators.stats import WorkerStats
+from emulators.token_log import TokenLog
 
 SLICE_NS: Final = 50_000_000
 """Virtual time simulated in one go. Slices end on multiples of it, so that what is written does not depend on the machine's speed."""
@@ -42,6 +43,8 @@ class SimulatedWorker(Protocol):
     def model(self) -> str: ...
     @property
     def stats(self) -> WorkerStats: ...
+    @property
+    def memory_bytes(self) -> tuple[int, int]: ...
     def account(self, now_ns: int) -> Account: ...
 
 
@@ -97,7 +100,8 @@ class Emulation:
         self.stream = Stream(clock_id, cluster.live_requests(), backlog_bytes=backlog_bytes)
         self.tally = Tally()
         self.answers = Answers()
-        self.hearers: list[Callable[[Events], None]] = [self.answers.hear]
+        self.token_log = TokenLog(cluster.live_requests())
+        self.hearers: list[Callable[[Events], None]] = [self.answers.hear, self.token_log.hear]
         """Told of all that happens, advance by advance."""
         self.real_now_ns: Callable[[], int] = lambda: self.cluster.now_ns
         """Virtual time as of this moment; of a clock that is paced it is ahead of the cluster's."""

@@ -43,6 +43,8 @@ class Account:
     tier: str
     read: dict[str, int]
     movement: dict[str, Movement | None]
+    watts: float | None
+    """What its chips draw now."""
 
 
 def account(chip: Chip, chips: int, tier: str, observed: Observed, now_ns: int) -> Account:
@@ -55,6 +57,7 @@ def account(chip: Chip, chips: int, tier: str, observed: Observed, now_ns: int) 
         tier,
         read,
         {what: moved(size, tier) for what, size in read.items()},
+        watts(chip, chips, observed.phases.current),
     )
 
 

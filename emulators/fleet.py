@@ -110,6 +110,13 @@ class Worker:
     chips: int
     model: str
     engine: GpuWorker | LpuWorker
+    weight_bytes: int
+
+    @property
+    def memory_bytes(self) -> tuple[int, int]:
+        """All memory of its chips, and what weights and the KV pool take of it, which an engine takes when it starts."""
+        chip, pool = catalogue.chips()[self.chip], self.engine.pool
+        return round(chip.peak.memory_bytes.value) * self.chips, self.weight_bytes + pool.capacity * pool.block_bytes
 
     @property
     def stats(self) -> WorkerStats:
@@ -262,8 +269,9 @@ class Fleet:
 
     def _add(self, slot: int, spec: GpuSpec | LpuSpec, device: str, engine: GpuWorker | LpuWorker) -> None:
         engine.observed.stats.kv_total_blocks = engine.pool.capacity
+        weights = math.ceil(self.model.parameters * spec.bytes_per_weight)
         self.workers.append(
-            Worker(slot, spec.id, spec.role, device, spec.chip, spec.chips, self._scenario.model, engine)
+            Worker(slot, spec.id, spec.role, device, spec.chip, spec.chips, self._scenario.model, engine, weights)
         )
 
 

@@ -108,6 +108,11 @@ class GpuWorker:
     def waiting(self) -> int:
         return self._admission.waiting
 
+    @property
+    def deferred(self) -> int:
+        """Of those that wait, whose KV is under way."""
+        return self._admission.fetching
+
     def submit(self, request: Request) -> None:
         """Takes a request into the queue."""
         self._admission.submit(request)

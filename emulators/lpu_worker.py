@@ -74,6 +74,11 @@ class LpuWorker:
     def waiting(self) -> int:
         return len(self._waiting) + len(self._arriving)
 
+    @property
+    def deferred(self) -> int:
+        """Of those that wait, whose KV is under way."""
+        return len(self._arriving)
+
     def submit(self, request: Request, source: GpuWorker) -> None:
         """Takes a request whose prompt `source` has computed."""
         request.queued_ns = self._loop.now_ns

@@ -15,6 +15,7 @@ from emulators import stats, vllm
 from emulators.emulation import Emulation, SimulatedWorker
 from emulators.energy import Account
 from emulators.events import Row
+from emulators.histogram import histogram
 
 _POOL_LABELS: Final = ("tier", "owner")
 
@@ -81,7 +82,7 @@ def _own_families(emulation: Emulation, worker: SimulatedWorker) -> Iterator[Met
         finished.add_metric((reason,), count)
     yield finished
     text = "Time between consecutive deliveries of a request."
-    yield vllm.histogram("tokenyard_gap_seconds", text, {}, counted.histograms[stats.GAP], emulation.created)
+    yield histogram("tokenyard_gap_seconds", text, {}, counted.histograms[stats.GAP], emulation.created)
     yield from _pools(emulation, worker.slot)
 
 

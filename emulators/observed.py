@@ -36,7 +36,7 @@ class Observed:
         counts.computed_tokens += request.computed_prompt
         for pool, tokens in hits:
             pool.hit_tokens += tokens
-            tier = pool.tier if pool.worker in (None, request.ingest) else "peer"
+            tier = pool.tier if pool.worker in (None, request.ingest) else stats.PEER
             counts.hit_tokens[tier] = counts.hit_tokens.get(tier, 0) + tokens
         self.queued(now_ns - request.queued_ns)
 

@@ -36,6 +36,10 @@ class Phases:
             self._ns[self._phase] += now_ns - self._since_ns
             self._phase, self._since_ns = phase, now_ns
 
+    @property
+    def current(self) -> str:
+        return self._phase
+
     def seconds(self, now_ns: int) -> dict[str, float]:
         """By phase, as of now; they sum to the time since the start."""
         ns = dict(self._ns)

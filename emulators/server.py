@@ -17,7 +17,7 @@ from typing import Any, Final
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from emulators import control, frontend
+from emulators import control, dcgm, frontend
 from emulators import kv_events as kv
 from emulators.emulation import ClockKind, Emulation, SimulatedWorker
 from emulators.metrics import router_page, worker_page
@@ -180,9 +180,13 @@ def _router_app(emulation: Emulation, kv_sources: bytes) -> web.Application:
     async def page(_: web.Request) -> web.Response:
         return _text(router_page(emulation))
 
+    async def devices(_: web.Request) -> web.Response:
+        return _text(dcgm.page(emulation))
+
     routes = [
         web.get("/placement/v1/stream", stream, allow_head=False),
         web.get("/metrics", page),
+        web.get("/dcgm/metrics", devices),
         web.get("/kv_event_sources", _says(kv_sources)),
         *control.routes(emulation),
         *frontend.routes(emulation),

@@ -9,6 +9,7 @@ generation tokens and the finish. So each request is finished, and each token co
 """
 
 from bisect import bisect_left
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -35,10 +36,13 @@ _TOKENS: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
 _ITERATION: Final = (
     1.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0, 8192.0, 16384.0,
 )  # fmt: skip
+_LOAD_BYTES: Final = (1e6, 5e6, 10e6, 20e6, 40e6, 60e6, 80e6, 100e6, 150e6, 200e6)
+_PEER_TIME: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 5.0)
+_PEER_BYTES: Final = tuple(float(2 ** (10 + power)) for power in range(1, 25, 2))
 _PREEMPTIONS: Final = (1.0, 2.0, 3.0, 4.0, 5.0, 10.0, 20.0)
 
 FAST_GAP: Final = (
-    0.0005, 0.001, 0.00125, 0.0013, 0.00135, 0.0014, 0.0015, 0.00175, 0.002, 0.0025, 0.005, *_GAP,
+    0.0001, 0.000125, 0.00015, 0.0002, 0.0003, 0.0004, 0.0005, 0.00075, 0.001, 0.00125, 0.0013, 0.00135, 0.0014, 0.0015, 0.00175, 0.002, 0.0025, 0.005, *_GAP,
 )  # fmt: skip
 """Bounds of gap histograms for devices whose gaps are far below vLLM's first bound of 10 ms (which vLLM can be told to replace, too)."""
 
@@ -135,6 +139,36 @@ def histograms(*, fast_gaps: bool = False) -> dict[str, BucketCounts]:
     return out
 
 
+PEER: Final = "peer"
+
+
+class Moved:
+    """KV that prompts have had fetched, by the tier that it came from (memory of another worker: `peer`), and what has been written to the host."""
+
+    __slots__ = ("fetched_bytes", "fetched_ns", "load_sizes", "peer_bytes", "peer_times", "stored_bytes", "stored_s")
+
+    def __init__(self) -> None:
+        self.fetched_bytes: Counter[str] = Counter()
+        self.fetched_ns: Counter[str] = Counter()
+        """Sum of the durations, of which several may be at once."""
+        self.load_sizes = BucketCounts(_LOAD_BYTES)
+        self.peer_times = BucketCounts(_PEER_TIME, NS)
+        self.peer_bytes = BucketCounts(_PEER_BYTES)
+        self.stored_bytes = 0
+        self.stored_s = 0.0
+        """Time that the path to the host takes for them."""
+
+    def fetched(self, tier: str, size: int, duration_ns: int) -> None:
+        """A fetch is over."""
+        self.fetched_bytes[tier] += size
+        self.fetched_ns[tier] += duration_ns
+        if tier == PEER:
+            self.peer_times.add_one(duration_ns)
+            self.peer_bytes.add_one(size)
+        else:
+            self.load_sizes.add_one(size)
+
+
 @dataclass(slots=True)
 class WorkerStats:
     """One worker's counters, as of the cluster's `now_ns`. Tokens and blocks are counts; times are in `histograms`.
@@ -146,6 +180,8 @@ class WorkerStats:
 
     running: int = 0
     waiting: int = 0
+    deferred: int = 0
+    """Of those that wait: whose KV is under way."""
     prompt_tokens: int = 0
     computed_tokens: int = 0
     recomputed_tokens: int = 0
@@ -158,3 +194,4 @@ class WorkerStats:
     kv_active_blocks: int = 0
     kv_total_blocks: int = 0
     histograms: dict[str, BucketCounts] = field(default_factory=histograms)
+    moved: Moved = field(default_factory=Moved)

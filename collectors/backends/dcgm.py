@@ -60,12 +60,19 @@ def _detect(names: Collection[str]) -> bool:
     return any(name.startswith(_PREFIX) for name in names)
 
 
-def _wanted(family: str) -> bool:
+def wanted(family: str) -> bool:
+    """Whether `add` may look at samples of this family."""
     return family.startswith(_PREFIX)  # what of it there is, is its operator's choice
 
 
 def _map(keys: Sequence[SampleKey], target: str) -> Mapping:
     draft = Draft()
+    add(draft, keys, target)
+    return draft.mapping(no_data=np.array([_blank(key) for key in keys]))
+
+
+def add(draft: Draft, keys: Sequence[SampleKey], target: str) -> None:
+    """Everything that such families say of the page's GPUs."""
     taken: set[tuple[str, str]] = set()
     samples = [(index, key, facts) for index, key in enumerate(keys) if (facts := _device(dict(key.labels), target))]
     present = {(facts.key, key.name) for _, key, facts in samples}
@@ -88,7 +95,6 @@ def _map(keys: Sequence[SampleKey], target: str) -> Mapping:
             draft.take(index, key, labels, Rule(signal, kind, label=link), worker="", owner=owner)
         if key.name in _PARTS and all((facts.key, name) in present for name in _PARTS[:2]):
             draft.take(index, key, labels, _MEMORY, worker="", owner=owner, metric=_FRAMEBUFFER)
-    return draft.mapping(no_data=np.array([_blank(key) for key in keys]))
 
 
 def _blank(key: SampleKey) -> float:
@@ -128,4 +134,4 @@ def _device(labels: Table[str, str], target: str) -> DeviceFacts | None:
     )
 
 
-BACKEND: Final = Backend("dcgm", _detect, _wanted, _map, Reach("DCGM exporter"), counts_itself=False)
+BACKEND: Final = Backend("dcgm", _detect, wanted, _map, Reach("DCGM exporter"), counts_itself=False)

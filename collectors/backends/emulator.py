@@ -1,4 +1,4 @@
-"""Pages of our emulators, and of whoever says `tokenyard_emulated`: vLLM's families, or our own, and facts that no real page gives.
+"""Pages of our emulators, and of whoever says `tokenyard_emulated`: vLLM's families, DCGM's, or our own, and facts that no real page gives.
 
 Whatever stands on such a page is emulated; the mark holds for all of it, even where its value cannot be trusted.
 """
@@ -8,7 +8,7 @@ from collections.abc import Mapping as Table
 from enum import StrEnum
 from typing import Final, TypeVar
 
-from collectors.backends import vllm
+from collectors.backends import dcgm, vllm
 from collectors.backends.mapping import Backend, Draft, Mapping, MappingError, Rule, families, rules
 from collectors.backends.reach import Reach
 from collectors.model.signals import Kind, Signal, WorkerFacts
@@ -47,7 +47,7 @@ def _detect(names: Collection[str]) -> bool:
 
 
 def _wanted(family: str) -> bool:
-    return family in _FAMILIES or vllm.wanted(family)
+    return family in _FAMILIES or vllm.wanted(family) or dcgm.wanted(family)
 
 
 def _map(keys: Sequence[SampleKey], target: str) -> Mapping:
@@ -61,6 +61,7 @@ def _map(keys: Sequence[SampleKey], target: str) -> Mapping:
         named = facts.id
         draft.worker(facts)
     vllm.add(draft, keys, lambda engine: named or f"{target}/{engine}")
+    dcgm.add(draft, keys, target)
     for index, key in enumerate(keys):
         labels = dict(key.labels)
         if rule := _OF_WORKER.get(key.name):

@@ -7,7 +7,7 @@ import numpy as np
 from emulators.asking import Asked
 from emulators.energy import Account, Drawn, Movement
 from emulators.events import BLOCK, DELIVERY, OCCUPANCY, Events, Row, Rows
-from emulators.stats import GAP, WorkerStats, histograms
+from emulators.stats import GAP, PEER, WorkerStats, histograms
 
 MS = 1_000_000
 STREAMS = 4
@@ -25,6 +25,10 @@ class FakeWorker:
     model: str = "llama-3.1-8b"
     stats: WorkerStats = field(default_factory=WorkerStats)
 
+    @property
+    def memory_bytes(self) -> tuple[int, int]:
+        return self.chips * (80 << 30), self.chips * (41 << 30)
+
     def account(self, now_ns: int) -> Account:
         busy = "decode" if self.device == "LPU" else "prefill"
         return Account(
@@ -33,6 +37,7 @@ class FakeWorker:
             "HBM",
             {"weights": 10_000, "kv": 200},
             {"weights": Movement(2.5), "kv": None},
+            350.0,
         )
 
 
@@ -41,6 +46,7 @@ def fake_workers() -> list[FakeWorker]:
     gpu.stats = WorkerStats(
         running=3,
         waiting=2,
+        deferred=1,
         prompt_tokens=1_000,
         computed_tokens=600,
         hit_tokens={"HBM": 300, "DRAM": 100},
@@ -51,6 +57,10 @@ def fake_workers() -> list[FakeWorker]:
         kv_active_blocks=25,
         kv_total_blocks=100,
     )
+    gpu.stats.moved.fetched("DRAM", 3_000_000, 250 * MS)
+    gpu.stats.moved.fetched("flash", 6_000_000, 500 * MS)
+    gpu.stats.moved.fetched(PEER, 4_096, 2 * MS)
+    gpu.stats.moved.stored_bytes, gpu.stats.moved.stored_s = 64_000_000, 0.001
     gpu.stats.histograms[GAP].add([9 * MS, 10 * MS, 11 * MS, 200_000 * MS])
     lpu = FakeWorker(
         1, "lpu-0/0", "decode", "LPU", 'LPU "v1"', 64, stats=WorkerStats(histograms=histograms(fast_gaps=True))

@@ -260,6 +260,25 @@ def test_counters_are_a_recount_of_events(played: Played) -> None:
     assert 0 < sum(worker.stats.running + worker.stats.waiting for worker in workers) <= live
 
 
+def test_what_was_moved_is_a_recount_of_fetches(played: Played) -> None:
+    pools = played.cluster.hello()["pools"]
+    shared = {pool["tier"] for pool in pools if pool["worker"] is None}
+    for worker in played.cluster.workers[:2]:
+        fetches = [row for row in played.events.phases if row["phase"] == "fetch" and row["worker"] == worker.slot]
+        sizes, times = Counter[str](), Counter[str]()
+        for row in fetches:
+            tier = row["tier"] if row["tier"] in shared else "peer"
+            sizes[tier] += row["bytes"]
+            times[tier] += row["duration_ns"]
+        moved = worker.stats.moved
+        assert (moved.fetched_bytes, moved.fetched_ns) == (sizes, times)
+        assert moved.load_sizes.count + moved.peer_times.count == len(fetches) > 0
+        assert moved.peer_bytes.sum == sizes["peer"]
+    truth = played.cluster.truth()
+    stored = sum(worker.stats.moved.stored_bytes for worker in played.cluster.workers)
+    assert stored == sum(pool["copied_in_bytes"] for pool in truth["pools"] if pool["tier"] == "DRAM") > 0
+
+
 def test_lpus_are_steady_and_gpu_decodes_are_stalled(played: Played) -> None:
     gaps = {row["worker"]: row for row in played.cluster.truth()["gaps"]}
     for lpu in ("lpu-0/0", "lpu-1/0"):

@@ -37,9 +37,14 @@ LEFT_OUT = {
     "vllm:kv_block_lifetime_seconds",
     "vllm:kv_block_idle_before_evict_seconds",
     "vllm:kv_block_reuse_gap_seconds",
-    # The simulation does not tell why a request waits.
-    "vllm:num_requests_waiting_by_reason",
 }
+OF_CONNECTORS = {
+    # The captured server had no connectors; these are of their source (`emulators.vllm_kv`), and the simulation knows them.
+    "vllm:kv_offload_load_bytes", "vllm:kv_offload_load_time", "vllm:kv_offload_load_size", "vllm:kv_offload_store_bytes",
+    "vllm:kv_offload_store_time", "vllm:kv_offload_tiering_read_bytes", "vllm:kv_offload_tiering_read_time",
+    "vllm:nixl_xfer_time_seconds", "vllm:nixl_bytes_transferred", "vllm:nixl_num_failed_transfers",
+    "vllm:nixl_num_failed_notifications", "vllm:nixl_num_kv_expired_reqs", "vllm:nixl_num_notifications_after_expiry",
+}  # fmt: skip
 ENGINE = {"engine": "0", "model_name": "llama-3.1-8b"}
 
 
@@ -80,7 +85,8 @@ def test_the_gpu_page_has_vllms_families_but_for_a_list(captured: dict[str, Metr
         "tokenyard_emulated", "tokenyard_worker_info", "tokenyard_phase_seconds", "tokenyard_drawn_joules", "tokenyard_step_read_bytes",
         "tokenyard_step_movement_joules",
     }  # fmt: skip
-    assert gpu.keys() - own == captured.keys() - LEFT_OUT
+    assert gpu.keys() - own - OF_CONNECTORS == captured.keys() - LEFT_OUT
+    assert gpu.keys() >= OF_CONNECTORS | own
     assert captured.keys() >= LEFT_OUT
 
 
@@ -113,12 +119,14 @@ def test_created_times_are_gauges_as_vllms(captured: dict[str, Metric]) -> None:
             name.removesuffix("_created") for _, _, name, kind in lines if name.endswith("_created") and kind == "gauge"
         }
 
-    assert created(page_of(0)) == created(CAPTURED.read_bytes()) - LEFT_OUT
+    assert created(page_of(0)) - OF_CONNECTORS == created(CAPTURED.read_bytes()) - LEFT_OUT
 
 
 def test_the_gpu_pages_numbers(gpu: dict[str, Metric]) -> None:
     assert value(gpu, "vllm:num_requests_running", **ENGINE) == 3
     assert value(gpu, "vllm:num_requests_waiting", **ENGINE) == 2
+    assert value(gpu, "vllm:num_requests_waiting_by_reason", reason="capacity", **ENGINE) == 1
+    assert value(gpu, "vllm:num_requests_waiting_by_reason", reason="deferred", **ENGINE) == 1
     assert value(gpu, "vllm:kv_cache_usage_perc", **ENGINE) == 0.25  # active of all, resident ones not counted
     assert value(gpu, "vllm:generation_tokens", "_total", **ENGINE) == 77
     assert value(gpu, "vllm:request_success", "_total", finished_reason="length", **ENGINE) == 5
@@ -129,6 +137,24 @@ def test_the_gpu_pages_numbers(gpu: dict[str, Metric]) -> None:
     cached = {s.labels["source"]: s.value for s in gpu["vllm:prompt_tokens_cached_by_source"].samples}
     assert cached == {"device": 300, "host": 100, "p2p": 0, "disk": 0, "external_unspecified": 0}
     assert value(gpu, "vllm:external_prefix_cache_queries", "_total", **ENGINE) == 700
+
+
+def test_what_connectors_count(gpu: dict[str, Metric]) -> None:
+    def count(name: str, **labels: str) -> float:
+        return value(gpu, f"vllm:{name}", "_total", **labels, **ENGINE)
+
+    assert (count("kv_offload_load_bytes"), count("kv_offload_load_time")) == (9_000_000, 0.75)
+    assert (count("kv_offload_store_bytes"), count("kv_offload_store_time")) == (64_000_000, 0.001)
+    assert (
+        count("kv_offload_tiering_read_bytes", tier="1:fs"),
+        count("kv_offload_tiering_read_time", tier="1:fs"),
+    ) == (6_000_000, 0.5)
+    assert count("kv_offload_tiering_read_bytes", tier="2:obj") == 0
+    assert value(gpu, "vllm:kv_offload_load_size", "_bucket", le="5000000.0", **ENGINE) == 1
+    assert value(gpu, "vllm:kv_offload_load_size", "_count", **ENGINE) == 2
+    assert value(gpu, "vllm:nixl_bytes_transferred", "_sum", **ENGINE) == 4_096
+    assert value(gpu, "vllm:nixl_xfer_time_seconds", "_bucket", le="0.005", **ENGINE) == 1
+    assert count("nixl_num_failed_transfers") == 0
 
 
 def test_cache_config_tells_the_size_of_the_pool(gpu: dict[str, Metric]) -> None:

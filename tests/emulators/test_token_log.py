@@ -1,0 +1,69 @@
+"""The truth token by token: each delivery with its request, though stream numbers are used again, as far back as is kept."""
+
+import numpy as np
+import pytest
+
+from emulators.events import Row
+from emulators.scenarios import build
+from emulators.token_log import TokenLog
+from tests.emulators.fake import MS, FakeCluster
+
+WORKERS = ["gpu-0/0", "gpu-1/0", "lpu-0/0", "lpu-1/0"]
+
+
+def logged(step_ms: int, max_rows: int = 1 << 20) -> tuple[TokenLog, Row]:
+    cluster = FakeCluster()
+    log = TokenLog(cluster.live_requests(), max_rows)
+    for until in range(step_ms, 301, step_ms):
+        log.hear(cluster.advance(until * MS))
+    return log, log.tokens(["gpu", "lpu"], None, -1)
+
+
+@pytest.mark.parametrize("step_ms", [1, 7, 300])
+def test_each_token_is_its_requests(step_ms: int) -> None:
+    _, found = logged(step_ms)
+    end = 300 // step_ms * step_ms
+    by_request: dict[str, list[tuple[int, int]]] = {}
+    for name, token, time_ns in zip(found["request"], found["first_token"], found["time_ns"], strict=True):
+        by_request.setdefault(name, []).append((token, time_ns))
+    for name, tokens in by_request.items():
+        begun = int(name[2:]) * 10
+        assert tokens == [(token, (begun + 1 + token) * MS) for token in range(len(tokens))]
+        assert len(tokens) == min(25, end - begun - 1)
+    assert len(by_request) == -(-end // 10)
+    assert set(found["worker"]) == {"lpu"}
+
+
+def test_one_request_from_some_time_on() -> None:
+    log, _ = logged(7)
+    found = log.tokens(["gpu", "lpu"], "r-5", 60 * MS)
+    assert set(found["request"]) == {"r-5"}
+    assert found["first_token"] == list(range(10, 25))
+    assert log.tokens(["gpu", "lpu"], "r-99", -1)["request"] == []
+
+
+@pytest.mark.parametrize("step_ms", [1, 10])
+def test_what_is_too_old_is_not_there_and_the_rest_is(step_ms: int) -> None:
+    _, whole = logged(step_ms)
+    log, kept = logged(step_ms, max_rows=100)
+    assert 0 < len(kept["request"]) <= 100
+    assert kept["time_ns"][0] >= log.from_ns > 0
+    assert kept == {name: column[-len(kept["request"]) :] for name, column in whole.items()}
+    assert [time for time in whole["time_ns"] if time >= log.from_ns] == kept["time_ns"]
+
+
+def test_of_a_real_cluster() -> None:
+    cluster = build("default", 7)
+    log = TokenLog(cluster.live_requests())
+    for until in range(50, 3_001, 50):
+        log.hear(cluster.advance(until * MS))
+    found = log.tokens(WORKERS, None, -1)
+    truth = {(row["worker"], row["tier"]): row["tokens"] for row in cluster.truth()["placements"] if row["primary"]}
+    counted: dict[tuple[str, str], int] = {}
+    for place, tokens in zip(zip(found["worker"], found["tier"], strict=True), found["tokens"], strict=True):
+        counted[place] = counted.get(place, 0) + tokens
+    assert counted == truth
+    assert set(found["stage"]) == {"decode"}
+    for name in set(found["request"]):
+        mine = np.array([owner == name for owner in found["request"]])
+        assert np.array(found["first_token"])[mine].tolist() == list(range(mine.sum()))
