@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from collectors.model.vocabulary import LISTINGS, TargetStatus
 from tui.format import seconds
 
 if TYPE_CHECKING:
-    from collectors.model.frame import Frame, TargetRow
+    from collectors.model.frame import Frame, Gaps, TargetRow
 
 
 def observed(frame: Frame) -> tuple[str, bool]:
@@ -24,10 +22,15 @@ def observed(frame: Frame) -> tuple[str, bool]:
     return f"{targets}{left} · {workers} worker{'s' * (workers != 1)}", up == total
 
 
+def gaps_of(target: TargetRow) -> Gaps | None:
+    """Of a stream; without loading what UNSET is of."""
+    return target.gaps or None
+
+
 def missed(target: TargetRow) -> str:
     """What was missed of its stream so far, in words; empty where nothing was."""
-    gaps = target.gaps
-    if isinstance(gaps, msgspec.UnsetType) or not gaps.count:
+    gaps = gaps_of(target)
+    if gaps is None or not gaps.count:
         return ""
     how_much = "nobody knows how many messages" if gaps.messages is None else f"{gaps.messages} messages"
     return f"{target.name}: {gaps.count} gap{'s' * (gaps.count != 1)} in its stream, {seconds(gaps.seconds)}, {how_much} missed"

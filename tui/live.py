@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collectors.sources.source import Source
     from tui.config.resolve import Plan
     from tui.driver import Post
+    from tui.tapping import Settings
+
+DRAIN_SHOWN_S = 1.0
+"""How long a dashboard that is closed waits for its tap, which goes on until what is in flight has come through."""
 
 
 class LiveDriver:
@@ -76,3 +80,26 @@ class DemoDriver(LiveDriver):
 
         async with Emulator(self._scenario, seed=self._seed, clock="paced") as emulator, HttpClient() as client:
             await self._observe(emulator.sources(client), post)
+
+
+class TapDriver(LiveDriver):
+    """Starts the tap as a child process, whose times are not ours to disturb, and observes it over loopback."""
+
+    def __init__(self, settings: Settings, ring: Ring) -> None:
+        super().__init__(f"tap of {settings.upstream}", ring, None)
+        self._settings = settings
+
+    async def run(self, post: Post) -> None:
+        import msgspec
+
+        from collectors.sources.placement import PlacementSource
+        from collectors.wire.http import HttpClient
+        from tui.child import Child
+
+        child = Child("the tap", "tap", *self._settings.arguments)
+        try:
+            stream = msgspec.json.decode(await child.start())["stream"]
+            async with HttpClient() as client:
+                await self._observe([PlacementSource("tap", stream, client)], post)
+        finally:
+            await child.stop(DRAIN_SHOWN_S, then_kill=False)

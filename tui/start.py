@@ -1,13 +1,19 @@
 """The commands with a screen: each makes a driver and runs the dashboard on it."""
 
+from __future__ import annotations
+
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from collectors.session.ring import Ring
 from tui.config.resolve import Plan
 from tui.driver import Driver
+
+if TYPE_CHECKING:
+    from tui.tapping import Settings
 
 
 def run_demo(scenario: str, seed: int, record: Path | None) -> None:
@@ -20,6 +26,12 @@ def run_watch(plan: Plan, record: Path | None) -> None:
     from tui.live import WatchDriver
 
     _run(WatchDriver(plan, Ring(), record))
+
+
+def run_tap(settings: Settings) -> None:
+    from tui.live import TapDriver
+
+    _run(TapDriver(settings, Ring()))
 
 
 def run_replay(file: Path, at_s: float | None) -> None:

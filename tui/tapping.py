@@ -1,11 +1,16 @@
 """The tap as a process: its addresses to stdout, narration to stderr, until SIGTERM or SIGINT."""
 
 import asyncio
+import contextlib
 import ipaddress
 import json
+import os
 import signal
 import ssl
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 from yarl import URL
@@ -13,16 +18,42 @@ from yarl import URL
 from collectors.tap.server import STREAM_PATH, Tap, TapError, serving
 
 
-async def tap(upstream: str, listen: str, ca_file: Path | None, drain_s: float) -> None:
+class Settings(NamedTuple):
+    """As the command line has them."""
+
+    upstream: str
+    listen: str
+    ca_file: Path | None
+    drain_s: float
+    ask: bool
+
+    @property
+    def arguments(self) -> list[str]:
+        """Of the command that runs it."""
+        some = ["--upstream", self.upstream, "--listen", self.listen, "--drain", f"{self.drain_s:g}s"]
+        return [*some, *(["--ca-file", str(self.ca_file)] if self.ca_file else []), *(["--ask"] if self.ask else [])]
+
+
+def check(settings: Settings) -> None:
+    """Raises click's errors for what cannot be used."""
+    base_url(settings.upstream)
+    address(settings.listen)
+    _authorities(settings.ca_file)
+
+
+async def tap(settings: Settings, *, exit_with_stdin: bool = False) -> None:
     """Runs until told to stop. Raises click's errors for what cannot be used."""
-    url, (host, port) = base_url(upstream), address(listen)
+    url, (host, port) = base_url(settings.upstream), address(settings.listen)
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    if exit_with_stdin:
+        threading.Thread(target=_at_end_of_stdin, args=(loop, stop.set), daemon=True).start()
     if not _is_local(host):
         click.echo(f"tokenyard tap: {host} may be reached by others, and what they send is not encrypted", err=True)
     try:
-        async with serving(Tap(url, tls=_authorities(ca_file)), host, port, drain_s=drain_s) as bound:
+        measuring = Tap(url, tls=_authorities(settings.ca_file), ask=settings.ask)
+        async with serving(measuring, host, port, drain_s=settings.drain_s) as bound:
             here = f"http://{f'[{host}]' if ':' in host else host}:{bound}"
             stream, metrics = f"{here}{STREAM_PATH}", f"{here}/metrics"
             click.echo(json.dumps({"tap": here, "upstream": str(url), "stream": stream, "metrics": metrics}))
@@ -64,6 +95,14 @@ def _authorities(ca_file: Path | None) -> ssl.SSLContext | None:
         return None if ca_file is None else ssl.create_default_context(cafile=str(ca_file))
     except OSError:  # SSLError is one
         raise click.UsageError(f"--ca-file {ca_file} holds no certificate that can be read") from None
+
+
+def _at_end_of_stdin(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
+    with contextlib.suppress(OSError):
+        while os.read(0, 4_096):
+            pass
+    with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+        loop.call_soon_threadsafe(stop)
 
 
 def _is_local(host: str) -> bool:

@@ -15,6 +15,7 @@ from aiohttp import web
 from yarl import URL
 
 from collectors.tap.arrivals import Arrivals, StampedConnector
+from collectors.tap.asking import MAX_BODY, asked
 from collectors.tap.book import Book
 from collectors.tap.exchange import Exchange
 from collectors.tap.headers import end_to_end
@@ -37,13 +38,21 @@ class Proxy:
     """`handle` is a handler for `aiohttp.web.Server` with `handler_cancellation`. `clock` gives monotonic nanoseconds."""
 
     def __init__(
-        self, upstream: URL, book: Book, meters: Meters, *, clock: Callable[[], int], tls: ssl.SSLContext | None = None
+        self,
+        upstream: URL,
+        book: Book,
+        meters: Meters,
+        *,
+        clock: Callable[[], int],
+        tls: ssl.SSLContext | None = None,
+        ask: bool = False,
     ) -> None:
         self.draining = False
         self._base = str(upstream).rstrip("/")
         self._target = f"{upstream.host}:{upstream.port}"
         self._book, self._meters, self._clock = book, meters, clock
         self._tls = tls
+        self._ask = ask
         self._session: aiohttp.ClientSession | None = None
         self._exchanges: set[Exchange] = set()
         self._arriving: set[Arrivals] = set()
@@ -102,12 +111,13 @@ class Proxy:
             return _refusal(400, "a request target that is no path"), "error"
         if request.headers.get("Expect", "").lower() == "100-continue" and request.transport:
             request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        asks = self._ask and _may_ask(request)
         try:
             upstream = await self._client().request(
                 request.method,
                 URL(self._base + request.raw_path, encoded=True),
-                headers=end_to_end(request.headers, ("host", "expect")),
-                data=request.content if request.body_exists else None,
+                headers=end_to_end(request.headers, ("host", "expect", *(("content-length",) if asks else ()))),
+                data=await _asked(request) if asks else request.content if request.body_exists else None,
                 allow_redirects=False,
                 skip_auto_headers=_AUTOMATIC,
             )
@@ -188,6 +198,23 @@ class Proxy:
                 max_field_size=MAX_HEADER_BYTES,
             )
         return self._session
+
+
+def _may_ask(request: web.BaseRequest) -> bool:
+    """Whether it is a completion whose body may be held and read."""
+    headers, length = request.headers, request.content_length
+    return (
+        request.method == "POST"
+        and request.path.endswith("/completions")
+        and "json" in headers.get("Content-Type", "").lower()
+        and headers.get("Content-Encoding", "identity").strip().lower() in ("", "identity")
+        and length is not None
+        and length <= MAX_BODY
+    )
+
+
+async def _asked(request: web.BaseRequest) -> bytes:
+    return asked(await request.content.read())
 
 
 def _refusal(status: int, why: str) -> web.Response:

@@ -35,12 +35,17 @@ class Tap:
     """Everything of one tap but its sockets."""
 
     def __init__(
-        self, upstream: URL, *, clock: Callable[[], int] = time.monotonic_ns, tls: ssl.SSLContext | None = None
+        self,
+        upstream: URL,
+        *,
+        clock: Callable[[], int] = time.monotonic_ns,
+        tls: ssl.SSLContext | None = None,
+        ask: bool = False,
     ) -> None:
         self.meters = Meters()
         self.book = Book(_clock_id())
         self.readers = Readers(self.book, self.meters)
-        self.proxy = Proxy(upstream, self.book, self.meters, clock=clock, tls=tls)
+        self.proxy = Proxy(upstream, self.book, self.meters, clock=clock, tls=tls, ask=ask)
         self._clock = clock
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:

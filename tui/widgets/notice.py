@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from collectors.model.vocabulary import Listing, TargetStatus
-from tui.counts import missed
+from tui.counts import gaps_of, missed
 from tui.glyphs import DOWN, VERDICT
 from tui.line import Line, Pen, printable, wrap
 from tui.theme import Ink
@@ -40,9 +38,10 @@ def notices(view: View, width: int) -> list[Line]:
 
 def _gap_is_new(target: TargetRow, view: View) -> bool:
     """Whether figures of the window are without what was missed."""
-    if view.frame is None or isinstance(target.gaps, msgspec.UnsetType) or target.gaps.newest_at is None:
+    gaps = gaps_of(target)
+    if view.frame is None or gaps is None or gaps.newest_at is None:
         return False
-    return view.frame.time_ns / 1e9 - target.gaps.newest_at <= SHOWN_S
+    return view.frame.time_ns / 1e9 - gaps.newest_at <= SHOWN_S
 
 
 def _sentence(mark: str, text: str, ink: int, width: int) -> list[Line]:
