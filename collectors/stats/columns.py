@@ -96,6 +96,8 @@ class Columns:
         self.gauge_count = len(gauges)
         self.marks = np.array([hash(column) for column, _ in ordered], dtype=np.int64)
         """Of the counter columns: 64 bits tell them from those of another layout."""
+        self.members = np.array([len(positions) for _, positions in ordered], dtype=np.intp)
+        """How many values each of them is the sum of."""
         self.keys = tuple(dict.fromkeys([*self.gauges, *self.counters, *self.histograms]))
         """Everything that can be asked for, in the page's order within each kind."""
         self.metrics = {key: name for key, name, *_ in reversed(groups)}
@@ -126,10 +128,15 @@ class Columns:
                 self._of_worker.setdefault((key.worker, key.signal), []).append(key)
         return self._of_worker.get((worker, signal), ())
 
-    def origin(self, earlier: "Columns") -> Indexes:
-        """For each counter column its number in `earlier`, negative where it is new."""
+    def origin(self, earlier: "Columns", came_at_zero: bool) -> Indexes:
+        """For each counter column its number in `earlier`, negative where it is new or is not known to have counted on: what went was part of the sum, and so is
+        what came unless it did so at zero."""
         numbers = {mark: number for number, mark in enumerate(earlier.marks.tolist())}
-        return np.array([numbers.get(mark, -1) for mark in self.marks.tolist()], dtype=np.intp)
+        origin = np.array([numbers.get(mark, -1) for mark in self.marks.tolist()], dtype=np.intp)
+        if earlier.members.size:
+            more = np.where(origin < 0, 0, self.members - earlier.members[origin])
+            origin[(more < 0) | ((more > 0) & (not came_at_zero))] = -1
+        return origin
 
     def split(self, values: Floats) -> tuple[Floats, Floats]:
         """The values of the gauge columns and those of the counter columns."""

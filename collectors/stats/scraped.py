@@ -155,10 +155,14 @@ class ScrapedStats:
         self._heard += 1
         columns = Columns(layout.series)
         gone = self._gone
-        zero = ~np.isin(columns.marks, gone) if layout.came_at_zero and gone.size < MAX_GONE else None
+        zero = None
+        if layout.came_at_zero and gone.size < MAX_GONE:
+            zero = ~np.isin(columns.marks, gone) & ~np.isin(columns.marks, self._columns.marks)
         if gone.size < MAX_GONE:
             self._gone = np.union1d(gone, np.setdiff1d(self._columns.marks, columns.marks))
-        self._history = self._history.rearranged(columns.groups, columns.origin(self._columns), zero)
+        self._history = self._history.rearranged(
+            columns.groups, columns.origin(self._columns, layout.came_at_zero), zero
+        )
         self._series, self._columns, self._gauges, self._asked = series, columns, None, None
         self._of_layout = {}
         self._gaps = [(key.worker, of) for key, of in columns.histograms.items() if key == Key(key.worker, Signal.GAP)]

@@ -6,6 +6,7 @@ begins anew, and so does one in which the page was not read, its gaps were not k
 
 from collections import deque
 from collections.abc import Iterable
+from itertools import accumulate
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -67,7 +68,7 @@ class Spans:
             if since_ns is None:
                 continue
             begun = before.get(worker)
-            if begun is not None and since_ns <= begun.time_ns < time_ns and np.array_equal(begun.bounds, of.bounds):
+            if begun is not None and since_ns <= begun.time_ns < time_ns and _same(begun.bounds, of.bounds):
                 n = int(total[last]) - int(begun.counted[-1])
                 if not enough(n, 0.99) and time_ns - begun.time_ns < LONGEST_NS:
                     self._begun[worker] = begun
@@ -80,9 +81,16 @@ class Spans:
 def _span(worker: str, begun: _Begun, time_ns: int, of: HistogramColumns, total: Counts) -> Span:
     start = of.columns.start
     grown = total[start : start + of.bounds.size] - begun.counted
-    bounds, cumulative = of.bounds.tolist(), np.maximum.accumulate(grown).tolist()
-    p50, p99 = interval_of(0.5, bounds, cumulative), interval_of(0.99, bounds, cumulative)
-    assert p50 is not None
-    assert p99 is not None
-    low, high = (max(p50.low, 0.0), p50.high), (max(p99.low, 0.0), p99.high)
-    return Span(worker, begun.time_ns, time_ns, *spread(low, high))
+    bounds, cumulative = of.bounds.tolist(), list(accumulate(grown.tolist(), max))
+    p50, p99 = (_held(q, bounds, cumulative) for q in (0.5, 0.99))
+    return Span(worker, begun.time_ns, time_ns, *spread(p50, p99))
+
+
+def _held(q: float, bounds: list[float], cumulative: list[int]) -> tuple[float, float]:
+    held = interval_of(q, bounds, cumulative)
+    assert held is not None  # there are enough
+    return max(held.low, 0.0), held.high
+
+
+def _same(bounds: Floats, others: Floats) -> bool:
+    return bounds is others or np.array_equal(bounds, others)

@@ -378,3 +378,23 @@ def test_the_difference_of_two_counters_is_no_counter() -> None:
     came(stats, (computed, cached), [1_000, 400], 2, at_zero=False)
     came(stats, (computed, cached), [1_500, 500], 3, at_zero=False)
     assert stats.increase(4 * SECOND, WINDOW, key) == Increase(None, None, State.ABSENT, 3 * SECOND)
+
+
+def summed(*pages: tuple[float, ...], came_at_zero: bool = False) -> tuple[int | None, float | None, int | None]:
+    """Growth, over how long, and when a reset was seen, of a counter that is the sum of a page's series, a second apart."""
+    stats = ScrapedStats()
+    for second, values in enumerate(pages, 1):
+        stats.layout(Layout((counter(),) * len(values), came_at_zero=came_at_zero))
+        stats.samples(Samples(np.array(values)), second * SECOND)
+    found = stats.increase((len(pages) + 1) * SECOND, WINDOW, TOKENS)
+    return found.value, found.seconds, stats.reset_ns
+
+
+def test_a_part_of_a_sum_that_goes_is_no_reset() -> None:
+    assert summed((1000, 5000), (1005, 5000), (1010,), (1015,)) == (5, 1.0, None)
+    assert summed((1000, 5000), (1005, 5000), (1010,), (1015,), came_at_zero=True) == (5, 1.0, None)
+
+
+def test_a_part_of_a_sum_that_appears_is_a_burst_only_where_it_came_at_zero() -> None:
+    assert summed((1000,), (1005,), (1010, 5000), (1015, 5000)) == (5, 1.0, None)
+    assert summed((1000,), (1005,), (1010, 3), (1015, 4), came_at_zero=True) == (19, 3.0, None)
