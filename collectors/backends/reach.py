@@ -14,6 +14,8 @@ from collectors.backends.json_page import JsonPage, decoded
 from collectors.model.signals import Kind, Series, Signal, WorkerFacts
 from collectors.model.vocabulary import Tier
 
+BY_POLICY: Final = "policy "
+"""How the label of choices begins that are counted by policy, and not by what was chosen."""
 FINE_S: Final = 1e-3
 """A bound at or below this tells the gaps of a fast decoder apart: LPUs make a token in 1 to 2 ms."""
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping as Table
 from typing import Final
 
 from collectors.backends.mapping import Backend, Draft, Mapping, Rule, histogram, outdated, rules
-from collectors.backends.reach import Aspect, Hint, Reach, always, lacks
+from collectors.backends.reach import BY_POLICY, Aspect, Hint, Reach, always, lacks
 from collectors.model.signals import Kind, Signal, WorkerFacts
 from collectors.model.vocabulary import Role
 from collectors.wire.exposition import SampleKey
@@ -18,6 +18,7 @@ from collectors.wire.exposition import SampleKey
 _P: Final = "smg_"
 _RETRY: Final = "requests sent again, perhaps to the same worker"
 _TOKENS: Final = f"{_P}router_tokens_total"
+_SELECTED: Final = f"{_P}worker_selection_total"
 _REQUESTS: Final = f"{_P}router_request_duration_seconds"
 _GENERATION: Final = f"{_P}router_generation_duration_seconds"
 _OF_TOKENS: Final = {
@@ -32,7 +33,7 @@ _RULES: Final = {
             f"{_P}worker_requests_active": Rule(Signal.REQUESTS_RUNNING, Kind.GAUGE),
             f"{_P}router_requests_total": Rule(Signal.REQUESTS_FINISHED, Kind.COUNTER),
             f"{_P}router_request_errors_total": Rule(Signal.REQUEST_ERRORS, Kind.COUNTER),
-            f"{_P}worker_selection_total": Rule(Signal.SELECTIONS, Kind.COUNTER),
+            _SELECTED: Rule(Signal.SELECTIONS, Kind.COUNTER),
             f"{_P}worker_retries_total": Rule(Signal.MIGRATIONS, Kind.COUNTER, label="retry", estimate=_RETRY),
             f"{_P}worker_health": Rule(Signal.HEALTHY, Kind.GAUGE),
         },
@@ -47,7 +48,6 @@ _RULES: Final = {
 }
 _LABELS: Final = {
     f"{_P}router_request_errors_total": "error_type",
-    f"{_P}worker_selection_total": "policy",
     f"{_P}worker_health": "worker",
     **dict.fromkeys(histogram(f"{_P}router_stage_duration_seconds", Rule(Signal.STAGE, Kind.BUCKET)), "stage"),
 }
@@ -73,8 +73,15 @@ def _map(keys: Sequence[SampleKey], target: str) -> Mapping:
     old = outdated(keys, _REPLACED)
     for index, (key, one) in enumerate(zip(keys, labels, strict=True)):
         if (rule := _meaning(key.name, one)) and key.name not in old:
-            draft.take(index, key, one, rule, worker=worker, label=one.get(_LABELS.get(key.name, ""), ""))
+            draft.take(index, key, one, rule, worker=worker, label=_label(key.name, one))
     return draft.mapping()
+
+
+def _label(name: str, labels: Table[str, str]) -> str:
+    """Of a choice: the worker, or, where that is not said, by which policy."""
+    if name == _SELECTED:
+        return labels.get("worker") or f"{BY_POLICY}{labels.get('policy', '')}"
+    return labels.get(_LABELS.get(name, ""), "")
 
 
 def _meaning(name: str, labels: Table[str, str]) -> Rule | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Final
 
-from collectors.backends.reach import OFF, ON, Aspect, Evidence, Fact, Reach
+from collectors.backends.reach import BY_POLICY, OFF, ON, Aspect, Evidence, Fact, Reach
 from collectors.doctor.report import Finding, Help, Verdict
 from collectors.model.signals import Kind, Series, Signal, WorkerFacts
 from collectors.model.vocabulary import Role, Tier
@@ -85,8 +85,9 @@ def _placement(seen: Evidence) -> tuple[Verdict, str]:
         says.append(f"output tokens by worker{_roles(makers)}")
     elif seen.of(Signal.GENERATION_TOKENS):
         says.append("output tokens of all workers together")
-    if seen.of(Signal.SELECTIONS):
-        says.append("how often each endpoint was chosen")
+    if chosen := seen.of(Signal.SELECTIONS):
+        named = any(not one.label.startswith(BY_POLICY) for one in chosen)
+        says.append("how often each endpoint was chosen" if named else "how often each policy chose")
     if seen.of(Signal.REUSE_CAPTURED, Signal.REUSE_AVAILABLE):
         says.append("what the router expected to reuse")
     if says:

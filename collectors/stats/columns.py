@@ -1,6 +1,6 @@
 """Which column of a source's statistics each scraped value goes to. Pure: a layout in, index arrays and look-ups out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -47,7 +47,8 @@ class _Column(NamedTuple):
 
 
 class Columns:
-    """Layout of one source. Values of one metric that differ only in labels nobody asks for are one column, their sum.
+    """Layout of one source. Values of one metric that differ only in labels nobody asks for are one column, their sum; of histograms whose bounds differ, at
+    the bounds that all of them have.
 
     Where two metrics say the same thing, the one that the page's mapping lists first counts. A ratio said twice is no ratio.
     """
@@ -77,7 +78,7 @@ class Columns:
         sizes = []
         for (key, _metric, is_histogram, less), members in groups.items():
             # Bounds first, ascending; a count (without a bound) last.
-            rows = sorted(members.items(), key=lambda row: (row[0].kind is Kind.COUNT, row[0].le))
+            rows = sorted(_shared(members), key=lambda row: (row[0].kind is Kind.COUNT, row[0].le))
             start, stop = len(ordered), len(ordered) + len(rows)
             if is_histogram:
                 bounds = np.array([column.le for column, _ in rows if column.kind is Kind.BUCKET])
@@ -145,6 +146,12 @@ class Columns:
             with np.errstate(all="ignore"):  # ∞ − ∞ is no number, as everything made of it
                 np.add.at(columns, self._more_columns, values[self._more])
         return columns[: self.gauge_count], columns[self.gauge_count :]
+
+
+def _shared(members: Mapping[_Column, list[int]]) -> list[tuple[_Column, list[int]]]:
+    """Of a histogram, or a counter: without the buckets that only some of the series have that are added up. At a bound that all have, counts can be added."""
+    whole = next((len(found) for one, found in members.items() if one.kind is Kind.BUCKET and one.le == np.inf), 0)
+    return [row for row in members.items() if row[0].kind is not Kind.BUCKET or not whole or len(row[1]) == whole]
 
 
 def _column(one: Series, keys: dict[Key, Key]) -> _Column:

@@ -38,7 +38,7 @@ def test_the_captured_page() -> None:
     buckets = known.buckets["target/gateway", Signal.E2E]
     assert (len(buckets), buckets[0.001], buckets[0.025], buckets[0.05], buckets[float("inf")]) == (21, 3, 3, 5, 5)
     found = {(signal, label): values for (_, _, signal, _, _, label), values in owned(PAGE).items()}
-    assert found[Signal.SELECTIONS, "round_robin"] == [5]
+    assert found[Signal.SELECTIONS, "policy round_robin"] == [5]  # by whom, and not of whom
     assert found[Signal.HEALTHY, "http://127.0.0.1:39011"] == [1]
     assert found[Signal.HEALTHY, "http://127.0.0.1:39012"] == [1]
     # 6 requests came over HTTP, one of which was turned away before it was routed.

@@ -57,6 +57,13 @@ VLLM = fixture("vllm/under_load.metrics.txt")
             "HBM: active only, capacity",
             "no gaps",
         ),
+        (
+            "sglang-gateway/five_requests.metrics.txt",
+            (PARTLY, NOT, NOT),
+            "how often each policy chose; not by request",
+            "no KV cache",
+            "no gaps",
+        ),
         ("dcgm-exporter/readme-sample.prom", (NOT, NOT, NOT), "no tokens", "no KV cache", "no gaps"),
         ("neuron/neuron-monitor.prom", (NOT, NOT, NOT), "no tokens", "no KV cache", "no gaps"),
         ("node/meminfo-uname.prom", (NOT, NOT, NOT), "no tokens", "no KV cache", "no gaps"),

@@ -179,6 +179,17 @@ def test_states_of_a_histogram() -> None:
     assert (unknown.n, unknown.p99.state, unknown.max.value) == (0, State.UNSAMPLED, None)
 
 
+def test_histograms_of_other_bounds_are_added_where_they_have_the_same() -> None:
+    """Of one metric, told apart by a label that nobody asks for: 3, 5 and 9 below 1, 2 and 4 of the first; 20 and 30 below 2 and 3 of the second."""
+    stats = fed((*buckets(1, 2, 4), *buckets(2, 3)), [0] * 11, [3, 5, 9, 10, 0, 10, 20, 30, 40, 0, 40])
+    found = stats.histogram(2 * SECOND, WINDOW, TTFT).buckets
+    assert found is not None
+    assert (found.bounds.tolist(), found.cumulative.tolist()) == ([2.0, INF], [25, 50])
+    apart = fed((*buckets(1), *buckets(2)), [0] * 8, [3, 10, 0, 10, 20, 40, 0, 40])
+    made = figures.histogram(apart.histogram(2 * SECOND, WINDOW, TTFT), population="p", emulated=False)
+    assert (made.n, bounds_of(made.p50)) == (50, (State.OVER_RANGE, 0.0, None))
+
+
 def test_a_histogram_without_its_inf_bucket_is_none() -> None:
     stats = fed(buckets(1)[:1], [5.0], [6.0])
     assert stats.histogram(2 * SECOND, WINDOW, TTFT).state is State.ABSENT
