@@ -29,7 +29,8 @@ KNOWN = fleet(router=Role.ROUTER, prefill=Role.PREFILL, decode=Role.DECODE)
 
 def test_output_tokens_count_once() -> None:
     (row,) = backfill([([ROUTER, PREFILL, DECODE], False)], KNOWN).rows
-    assert (row.tokens_per_s.value, row.tokens_per_s.n) == (pytest.approx(100), 1)
+    assert row.tokens_per_s.value == pytest.approx(100)
+    assert row.tokens_per_s.n == 1
 
 
 def test_a_router_counts_where_no_worker_does_and_has_no_jitter_of_its_own() -> None:
