@@ -96,7 +96,7 @@ class Admission:
         prompt = request.context.runs(0, (request.goal - 1) // BLOCK_TOKENS)
         sources = self._sources(request)
         count, found = locate(prompt, self._pool, sources)
-        lenders = [source for source, runs in zip(sources, found, strict=True) if source.pool.fits(runs)]
+        lenders = [source for source, runs in zip(sources, found, strict=True) if not runs or source.pool.fits(runs)]
         if len(lenders) < len(sources):
             sources = lenders
             count, found = locate(prompt, self._pool, sources)

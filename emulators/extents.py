@@ -39,13 +39,13 @@ def link(extent: Extent, after: Extent) -> None:
 
 
 def find(extents: list[Extent], at: int) -> int:
-    """Index of the first of a chain's extents, which are in order, that ends after block `at`."""
-    return bisect_right(extents, at, key=_end)
+    """Index of the first of a chain's extents, which are in order, that ends after block `at`; there is at least one, and often no other."""
+    return 0 if at < extents[0].hi else bisect_right(extents, at, 1, key=_end)
 
 
 def cut(extents: list[Extent], at: int) -> int:
     """Makes an extent end before block `at`, if one goes across; the index of the first that begins at it or later."""
-    index = bisect_right(extents, at, key=_end)
+    index = find(extents, at)
     if index < len(extents):
         extent = extents[index]
         if extent.lo < at:
@@ -60,6 +60,8 @@ def cut(extents: list[Extent], at: int) -> int:
 
 def join(extents: list[Extent], first: int, last: int) -> None:
     """Makes one of neighbours that share all their state, from the one before index `first` to the one at index `last`."""
+    if len(extents) == 1:
+        return
     for index in range(min(last, len(extents) - 1), max(first, 1) - 1, -1):
         head, tail = extents[index - 1], extents[index]
         if head.hi != tail.lo or head.refs != tail.refs or head.uses != tail.uses:

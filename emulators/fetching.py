@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from emulators.blocks import Chain, Run
+from emulators.blocks import Run
 from emulators.channel import Channel
 from emulators.kv import Pool
 from emulators.loop import Loop
@@ -58,33 +58,19 @@ def locate(runs: Sequence[Run], own: Pool, sources: Sequence[Source]) -> tuple[i
     return count, found
 
 
-class Anywhere:
-    """How far some blocks are to be found in each of several sets of pools; what a pool has is looked up once, though many share it."""
-
-    __slots__ = ("_runs", "_stretches")
-
-    def __init__(self, runs: Sequence[Run]) -> None:
-        self._runs = runs
-        self._stretches: dict[tuple[Pool, Chain, int], int] = {}
-
-    def prefix(self, pools: Sequence[Pool]) -> int:
-        """Length of the longest prefix of which every block is in some of these pools."""
-        count = 0
-        stretches = self._stretches
-        for chain, lo, hi in self._runs:
-            while lo < hi:
-                step = 0
-                for pool in pools:
-                    key = pool, chain, lo
-                    here = stretches.get(key)
-                    if here is None:
-                        here = stretches[key] = pool.stretch((chain, lo, hi))
-                    if here > step:
-                        step = here
-                        if here == hi - lo:
-                            break
-                if not step:
-                    return count
-                count += step
-                lo += step
-        return count
+def anywhere(runs: Sequence[Run], pools: Sequence[Pool]) -> int:
+    """Length of the longest prefix of which every block is in some of these pools."""
+    count = 0
+    for chain, lo, hi in runs:
+        at = lo
+        while at < hi:
+            end = at
+            for pool in pools:
+                end = max(end, pool.reach(chain, at, hi))
+                if end == hi:
+                    break
+            if end == at:
+                return count + at - lo
+            at = end
+        count += hi - lo
+    return count

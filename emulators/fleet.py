@@ -1,7 +1,7 @@
 """What a scenario says of its cluster, and the making of workers and pools out of it and the catalogue."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Final
@@ -255,17 +255,22 @@ class Fleet:
             pool=pool,
             observed=self._observed(fast_gaps=True),
             on_finished=self._hooks.finished,
-            reads=partial(self._lpu_reads, math.ceil(self.model.active * spec.bytes_per_weight)),
+            reads=self._lpu_reads(spec.bytes_per_weight),
         )
         self._add(slot, spec, chip.device, engine)
         self.places.append(Place(slot, spec.role, pool, spec.slots))
 
-    def _lpu_reads(self, weight_bytes: int, context: int, passes: int) -> tuple[int, int]:
-        """Bytes that so many passes of one request read from SRAM: every pass the weights that a token is multiplied with, and the KV so far."""
+    def _lpu_reads(self, bytes_per_weight: float) -> Callable[[int, int], tuple[int, int]]:
         model = self.model
         layer = model.kv_bytes_per_token(self._scenario.bytes_per_kv_value) // model.layers
-        kv = layer * (model.layers - model.window_layers) * grown(context, passes)
-        return weight_bytes * passes, kv + layer * model.window_layers * grown(context, passes, model.window)
+        windowed = layer * model.window_layers
+        return partial(
+            _lpu_reads,
+            math.ceil(model.active * bytes_per_weight),
+            layer * model.layers - windowed,
+            model.window,
+            windowed,
+        )
 
     def _add(self, slot: int, spec: GpuSpec | LpuSpec, device: str, engine: GpuWorker | LpuWorker) -> None:
         engine.observed.stats.kv_total_blocks = engine.pool.capacity
@@ -273,6 +278,19 @@ class Fleet:
         self.workers.append(
             Worker(slot, spec.id, spec.role, device, spec.chip, spec.chips, self._scenario.model, engine, weights)
         )
+
+
+def _lpu_reads(
+    weight_bytes: int, kv_bytes: int, window: int, window_kv_bytes: int, context: int, passes: int
+) -> tuple[int, int]:
+    """Bytes that so many passes of one request read from SRAM: every pass the weights that a token is multiplied with, and the KV so far.
+
+    `kv_bytes`: of a token in the layers that attend to everything, `window_kv_bytes` in those that attend to the last `window` tokens.
+    """
+    kv = kv_bytes * grown(context, passes)
+    if window_kv_bytes:
+        kv += window_kv_bytes * grown(context, passes, window)
+    return weight_bytes * passes, kv
 
 
 def _channel(link: str) -> Channel:

@@ -110,15 +110,21 @@ class StepModel:
         """Times of so many steps one after the other that only decode; `contexts` are the sequences' tokens at the start."""
         decoding = len(contexts)
         grown = np.arange(steps)
-        attended: Floats = float(contexts.sum()) + decoding * grown.astype(np.float64)
+        attended = np.multiply(grown, float(decoding), dtype=np.float64)
+        attended += int(np.add.reduce(contexts))
         if self.window_share:
             within = np.minimum(contexts[:, None] + grown, self.window).sum(axis=0)
             attended = attended * (1 - self.window_share) + within * self.window_share
-        bound = np.maximum(
-            (2 * self.parameters * decoding + 4 * self.layers * self.width * attended) / self.flops_per_s,
-            (self._weights_read(decoding) + self.kv_bytes_per_token * attended) / self.bytes_per_s,
-        )
-        return np.asarray(self._fixed_s(decoding, decoding) + np.maximum(bound, self.launch_s), np.float64)
+        times = attended * (4 * self.layers * self.width)
+        times += 2 * self.parameters * decoding
+        times /= self.flops_per_s
+        streaming = attended * self.kv_bytes_per_token
+        streaming += self._weights_read(decoding)
+        streaming /= self.bytes_per_s
+        np.maximum(times, streaming, out=times)
+        np.maximum(times, self.launch_s, out=times)
+        times += self._fixed_s(decoding, decoding)
+        return times
 
     def reads(self, tokens: int, attended: float) -> tuple[int, int]:
         """Bytes of weights, and of KV, that a step of `tokens` tokens reads; `attended` is the K above, prefixes included."""
@@ -130,14 +136,14 @@ class StepModel:
         weights = steps * round(self._weights_read(decoding))
         kv = self.kv_bytes_per_token
         within_kv = round(kv * self.window_share)
-        size = (kv - within_kv) * (steps * int(contexts.sum()) + decoding * (steps * (steps - 1) // 2))
+        size = (kv - within_kv) * (steps * int(np.add.reduce(contexts)) + decoding * (steps * (steps - 1) // 2))
         if within_kv:
             size += within_kv * sum(grown(context, steps, self.window) for context in contexts.tolist())
         return weights, size
 
     def attended(self, contexts: Ints) -> float:
         """Tokens of context that a step reads for these sequences, a token in all layers counting 1."""
-        total = float(contexts.sum())
+        total = float(np.add.reduce(contexts))
         if not self.window_share:
             return total
         within = float(np.minimum(contexts, self.window).sum())

@@ -94,9 +94,8 @@ class GpuWorker:
         """Those that are to end and have not: what is in a step stays until its end."""
         self._stepping = False
         self._decoding = False
-        self._step_start_ns = 0
-        self._ends: Ints = np.zeros(0, np.int64)
-        """When the steps of the run end; the first `_settled` of them have been accounted for."""
+        self._bounds: Ints = np.zeros(1, np.int64)
+        """When the run starts, and when its steps end; the first `_settled` of them have been accounted for."""
         self._settled = 0
         self._planned = 0
 
@@ -135,8 +134,8 @@ class GpuWorker:
             # What is admitted steps at once, so one that does not step runs nothing, but for those that wait to be moved.
             if self._admission.ready:
                 self._start_step()
-        elif len(self._ends) > 1:
-            self._plan_end(int(self._ends.searchsorted(self._loop.now_ns)) + 1)
+        elif len(self._bounds) > 2:
+            self._plan_end(int(self._bounds[1:].searchsorted(self._loop.now_ns)) + 1)
 
     def _start_step(self) -> None:
         now = self._loop.now_ns
@@ -171,14 +170,12 @@ class GpuWorker:
         self._decoding = self._batch.size > 0 and not (prefill_first and self._chunks)
         self._stepping = self._decoding or bool(self._chunks)
         if self._stepping:
-            self._step_start_ns = now
             self._settled = 0
             seconds = self._step_seconds(now)
-            if len(seconds) == 1:
-                self._ends = np.array([now + round(float(seconds[0]) * 1e9)])
-            else:
-                self._ends = now + np.rint(seconds * 1e9).astype(np.int64).cumsum()
-            self._plan_end(len(self._ends))
+            bounds = np.full(len(seconds) + 1, now)
+            np.rint(seconds * 1e9, out=bounds[1:], casting="unsafe")
+            self._bounds = bounds.cumsum()
+            self._plan_end(len(seconds))
         self.observed.phases.enter(now, self._phase())
 
     def _phase(self) -> str:
@@ -202,28 +199,26 @@ class GpuWorker:
 
     def _plan_end(self, steps: int) -> None:
         """Lets the run end after so many of its steps."""
-        self._ends = self._ends[:steps]
+        self._bounds = self._bounds[: steps + 1]
         self._planned += 1
-        self._loop.at(int(self._ends[-1]), self._end_step, self._planned)
+        self._loop.at(int(self._bounds[steps]), self._end_step, self._planned)
 
     def emit(self, until_ns: int) -> None:
         """Accounts for all steps of the run that end before `until_ns`."""
         if self._stepping and not self._chunks:
-            self._settle(int(self._ends.searchsorted(until_ns)))
+            self._settle(int(self._bounds[1:].searchsorted(until_ns)))
 
     def _settle(self, steps: int) -> None:
         """Writes the tokens of the run's first `steps` steps, as far as that has not been done."""
         at, batch, observed = self._settled, self._batch, self.observed
         if steps <= at:
             return
-        ends = self._ends[at:steps]
-        starts = np.empty_like(ends)
-        starts[0] = self._ends[at - 1] if at else self._step_start_ns
-        starts[1:] = ends[:-1]
+        starts, ends = self._bounds[at:steps], self._bounds[at + 1 : steps + 1]
         self._journal.deliver_steps(self.slot, self._tier_code, ends, starts, batch.streams, batch.produced)
         observed.gaps.extend(ends[0] - batch.last_ns)
         if len(ends) > 1:
-            observed.gaps.extend((ends - starts)[1:].repeat(batch.size))
+            gaps = (ends - starts)[1:]
+            observed.gaps.extend(gaps if batch.size == 1 else gaps.repeat(batch.size))
         observed.stats.generation_tokens += batch.size * len(ends)
         if not self._chunks:
             observed.steps(batch.size, len(ends))
@@ -234,13 +229,13 @@ class GpuWorker:
     def _end_step(self, planned: int) -> None:
         if planned != self._planned:
             return
-        now, start = self._loop.now_ns, self._step_start_ns
+        now, start, steps = self._loop.now_ns, int(self._bounds[0]), len(self._bounds) - 1
         observed, batch = self.observed, self._batch
-        self._noise.skip(len(self._ends))
+        self._noise.skip(steps)
         decoded = batch.size if self._decoding else 0
         finished: list[Request] = []
         if decoded:
-            self._settle(len(self._ends))
+            self._settle(steps)
             finished = batch.take_finished()
         if self._chunks:
             prefilled = 0

@@ -8,14 +8,14 @@ blocks; those that are opened on a known beat (`emulators.openings`) are settled
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from heapq import merge
+from operator import itemgetter
 from typing import Final
 
-from emulators.blocks import Run, length
+from emulators.blocks import Chain, Run, length
 from emulators.channel import Channel
 from emulators.journal import Journal
 from emulators.loop import Loop
-from emulators.openings import Opening, Openings
+from emulators.openings import Openings
 from emulators.policy import Lru, Order
 from emulators.residence import Residence
 
@@ -83,16 +83,16 @@ class Pool:
         self._look_for((run,))
         return self._blocks.stretch(run)
 
+    def reach(self, chain: Chain, lo: int, hi: int) -> int:
+        """Up to and without which of these blocks all from the first on are resident."""
+        if self._openings is not None:
+            self._look_for(((chain, lo, hi),))
+        return min(hi, self._blocks.reach(chain, lo))
+
     def prefix(self, runs: Sequence[Run]) -> int:
         """How many of the first blocks are resident without a gap."""
         self._look_for(runs)
-        count = 0
-        for run in runs:
-            here = self._blocks.stretch(run)
-            count += max(0, here)
-            if here < run[2] - run[1]:
-                break
-        return count
+        return self._blocks.prefix(runs)
 
     def missing(self, runs: Sequence[Run]) -> int:
         """How many are not resident."""
@@ -109,12 +109,15 @@ class Pool:
         """Makes all blocks active, those that are not resident by storing them, and promises `reserve` more. All or nothing."""
         self._look()
         blocks = self._blocks
+        if len(runs) == 1 and blocks.extends(runs[0][0], runs[0][1]):
+            if length(runs) + reserve > self.room:
+                return False
+            self._append(now_ns, runs[0])
+            self.reserved += reserve
+            return True
         idle, missing = blocks.tally(runs)
         if idle + missing + reserve > self.room:
             return False
-        if len(runs) == 1 and self._append(now_ns, runs[0]):
-            self.reserved += reserve
-            return True
         new = [gap for run in runs for gap in blocks.refer(run)]
         if new:
             self._evict(now_ns, blocks.used + missing - self.capacity)
@@ -128,8 +131,7 @@ class Pool:
     def claim_reserved(self, now_ns: int, run: Run) -> None:
         """Stores blocks out of what was reserved. RuntimeError if nothing is."""
         self._redeem(run[2] - run[1])
-        if not self._append(now_ns, run):
-            self.claim(now_ns, (run,))
+        self.claim(now_ns, (run,))
 
     def open_later(self, loop: Loop, runs: Sequence[Run], times_ns: Sequence[int]) -> None:
         """Will store these blocks out of what was reserved, one at each of so many times. Their rows are written when somebody looks at the pool."""
@@ -151,28 +153,27 @@ class Pool:
         openings, blocks = self._openings, self._blocks
         if openings is None or openings.next_ns >= until_ns:
             return
-        due, now, size = openings.take(until_ns), openings.loop.now_ns, self.block_bytes
-        if self.spill is not None or not all(blocks.extends(opening.chain, opening.lo) for opening in due):
-            self._open_singly(due, now)
+        (runs, opened), now = openings.take(until_ns), openings.loop.now_ns
+        if self.spill is not None or not all(blocks.extends(chain, lo) for chain, lo, _ in runs):
+            self._open_singly(runs, opened, now)
             return
-        times = due[0].times_ns if len(due) == 1 else sorted([time for opening in due for time in opening.times_ns])
-        self._redeem(len(times))
+        times, count = sorted(opened), len(opened)
+        self._redeem(count)
+        slot, size, capacity, journal = self.slot, self.block_bytes, self.capacity, self._journal
         used, active = blocks.used, blocks.used - blocks.idle
-        lacking = used + len(times) - self.capacity
+        lacking = used + count - capacity
         if lacking > 0:
-            self._journal.removed_singly(now, times[-lacking:], self.slot, size, self._drop(lacking))
-        for opening in due:
-            hi = opening.lo + len(opening.times_ns)
-            blocks.extend(opening.chain, hi)
-            self._journal.stored_singly(now, opening.times_ns, self.slot, size, (opening.chain, opening.lo, hi))
-        for count, time in enumerate(times, 1):
-            if time == now:
-                self._touch()
-                break
-            if count == len(times) or times[count] != time:
-                held = min(used + count, self.capacity), active + count
-                self._journal.occupied(time, self.slot, held[0] * size, held[1] * size)
-                self._reported = held
+            journal.removed_singly(now, times[-lacking:], slot, size, self._drop(lacking))
+        for chain, _, hi in runs:
+            blocks.extend(chain, hi)
+        journal.stored_singly(now, opened, slot, size, runs)
+        by_then = dict(zip(times, range(1, count + 1), strict=True))
+        if by_then.pop(now, 0):
+            self._touch()
+        held = [(time, min(used + opened, capacity), active + opened) for time, opened in by_then.items()]
+        if held:
+            self._reported = held[-1][1:]
+            journal.occupied([word for time, used, active in held for word in (time, slot, used * size, active * size)])
 
     def release(self, now_ns: int, runs: Sequence[Run], full: int, reserved: int = 0) -> None:
         """Gives up references, and what is left of a reservation. The first `full` blocks stay, evictable; later ones that nobody else holds go."""
@@ -217,7 +218,7 @@ class Pool:
         if held != self._reported:
             self._reported = held
             size = self.block_bytes
-            self._journal.occupied(now_ns, self.slot, used * size, held[1] * size)
+            self._journal.occupied((now_ns, self.slot, used * size, held[1] * size))
 
     def _touch(self) -> None:
         if not self._touched:
@@ -232,19 +233,16 @@ class Pool:
 
     def _look_for(self, runs: Sequence[Run]) -> None:
         """The same, if it may matter to which of these are resident."""
-        openings = self._openings
+        openings, blocks = self._openings, self._blocks
         if openings is None or openings.next_ns > openings.loop.now_ns:
             return
-        if openings.open_any(runs) or not self._blocks.keeps(runs, openings.left):
+        if openings.open_any(runs) or not blocks.keeps(runs, blocks.used + openings.left - self.capacity):
             self.settle(openings.loop.now_ns + 1)
 
-    def _open_singly(self, due: Sequence[Opening], now_ns: int) -> None:
+    def _open_singly(self, runs: Sequence[Run], times_ns: Sequence[int], now_ns: int) -> None:
         """For blocks that others may hold, too."""
-        singly = (
-            [(time, (opening.chain, at, at + 1)) for at, time in enumerate(opening.times_ns, opening.lo)]
-            for opening in due
-        )
-        for time, run in merge(*singly, key=lambda one: one[0]):
+        singly = [(chain, at, at + 1) for chain, lo, hi in runs for at in range(lo, hi)]
+        for time, run in sorted(zip(times_ns, singly, strict=True), key=itemgetter(0)):
             self.claim_reserved(time, run)
             if time < now_ns:
                 self.report(time)
@@ -254,17 +252,14 @@ class Pool:
             raise RuntimeError(f"nothing is reserved in {self.tier} of {self.owner}")
         self.reserved -= count
 
-    def _append(self, now_ns: int, run: Run) -> bool:
-        """Stores blocks, for which there is room, behind those that the only holder of a chain has: what decoding does. False if it is something else."""
-        chain, lo, hi = run
+    def _append(self, now_ns: int, run: Run) -> None:
+        """Stores blocks, for which there is room, behind those that the only holder of a chain has: what decoding does."""
+        chain, _, hi = run
         blocks = self._blocks
-        if not blocks.extends(chain, lo):
-            return False
-        self._evict(now_ns, blocks.used + hi - lo - self.capacity)
+        self._evict(now_ns, blocks.used + length((run,)) - self.capacity)
         blocks.extend(chain, hi)
         self._journal.stored(now_ns, self.slot, self.block_bytes, (run,))
         self._touch()
-        return True
 
     def _evict(self, now_ns: int, count: int) -> None:
         if count <= 0:

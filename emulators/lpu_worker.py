@@ -133,9 +133,11 @@ class LpuWorker:
         self._running[slot] = running
         request.decoding_ns = self._clock.time_ns(begin)
         # The pass that samples token k computes the KV of token k − 1, at position prompt + k − 1.
-        opens = np.arange(-request.prompt % BLOCK_TOKENS, running.passes, BLOCK_TOKENS)
-        begins = running.first_ns + np.append(opens - 1, running.passes - 1) * gap
-        *times, end = self._clock.times_ns(begins).tolist()
+        opening = -request.prompt % BLOCK_TOKENS
+        opens = len(range(opening, running.passes, BLOCK_TOKENS))
+        program = running.first_ns + (opening - 1 + BLOCK_TOKENS * np.arange(opens + 1)) * gap
+        program[opens] = running.first_ns + (running.passes - 1) * gap
+        *times, end = self._clock.times_ns(program).tolist()
         running.opens_ns = times
         first = blocks_for(request.prompt)
         self.pool.open_later(self._loop, request.context.runs(first, first + len(times)), times)
@@ -188,8 +190,8 @@ class LpuWorker:
         end = min(running.passes, max(at, -(-(until_ns - running.first_ns) // running.gap_ns)))
         if end == at:
             return
-        program = running.first_ns + np.arange(at - 1, end) * running.gap_ns
-        times = self._clock.times_ns(program)
+        first, gap = running.first_ns, running.gap_ns
+        times = self._clock.times_ns(np.arange(first + (at - 1) * gap, first + end * gap, gap))
         end = at + int(times[1:].searchsorted(until_ns))
         if end == at:
             return

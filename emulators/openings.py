@@ -42,7 +42,8 @@ class Openings:
 
     def open_any(self, runs: Sequence[Run]) -> bool:
         """Whether any of these blocks is to be opened; True if in doubt."""
-        return any(opening.chain is chain and opening.lo < hi for chain, _, hi in runs for opening in self._planned)
+        highest = {chain: hi for chain, _, hi in runs}
+        return any(opening.lo < highest.get(opening.chain, 0) for opening in self._planned)
 
     def forget(self, runs: Sequence[Run]) -> None:
         """Takes these blocks out of the plan."""
@@ -51,20 +52,27 @@ class Openings:
         self.next_ns = min([opening.times_ns[0] for opening in self._planned], default=_NEVER)
         self.left = sum(len(opening.times_ns) for opening in self._planned)
 
-    def take(self, until_ns: int) -> list[Opening]:
-        """What is opened before `until_ns`, taken out of the plan; in the order in which it was planned."""
-        due: list[Opening] = []
-        left: list[Opening] = []
+    def take(self, until_ns: int) -> tuple[list[Run], list[int]]:
+        """What is opened before `until_ns`, taken out of the plan, in the order in which it was planned; when each of its blocks is."""
+        runs: list[Run] = []
+        opened: list[int] = []
+        next_ns, over = _NEVER, False
         for opening in self._planned:
             times = opening.times_ns
-            count = bisect_left(times, until_ns)
-            if count:
-                due.append(Opening(opening.chain, opening.lo, times[:count]))
-                del times[:count]
+            if times[0] < until_ns:
+                count = bisect_left(times, until_ns)
+                lo = opening.lo
                 opening.lo += count
-                self.left -= count
-            if times:
-                left.append(opening)
-        self._planned = left
-        self.next_ns = min([opening.times_ns[0] for opening in left], default=_NEVER)
-        return due
+                runs.append((opening.chain, lo, opening.lo))
+                opened += times[:count]
+                del times[:count]
+                if not times:
+                    over = True
+                    continue
+            if times[0] < next_ns:
+                next_ns = times[0]
+        if over:
+            self._planned = [opening for opening in self._planned if opening.times_ns]
+        self.left -= len(opened)
+        self.next_ns = next_ns
+        return runs, opened

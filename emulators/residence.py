@@ -31,6 +31,17 @@ class Residence:
             for name in chain.names(extent.lo, extent.hi).tolist()
         }
 
+    def reach(self, chain: Chain, lo: int) -> int:
+        """Up to and without which block all from `lo` on are resident."""
+        extents = self._chains.get(chain)
+        if extents is not None:
+            for index in range(find(extents, lo), len(extents)):
+                extent = extents[index]
+                if extent.lo > lo:
+                    break
+                lo = extent.hi
+        return lo
+
     def stretch(self, run: Run) -> int:
         """How many of the first blocks of `run` are alike: resident, or, as a negative number, not."""
         chain, lo, hi = run
@@ -42,14 +53,17 @@ class Residence:
             return lo - hi
         if extents[index].lo > lo:
             return lo - min(hi, extents[index].lo)
-        end = lo
-        for extent in extents[index:]:
-            if extent.lo > end:
-                break
-            end = extent.hi
-            if end >= hi:
-                return hi - lo
-        return end - lo
+        return min(hi, self.reach(chain, lo)) - lo
+
+    def prefix(self, runs: Sequence[Run]) -> int:
+        """How many of the first blocks are resident without a gap."""
+        count = 0
+        for chain, lo, hi in runs:
+            end = self.reach(chain, lo)
+            if end < hi:
+                return count + end - lo
+            count += hi - lo
+        return count
 
     def tally(self, runs: Sequence[Run]) -> tuple[int, int]:
         """How many blocks are evictable, and how many are not resident."""
@@ -71,11 +85,14 @@ class Residence:
 
     def keeps(self, runs: Sequence[Run], evicted: int) -> bool:
         """Whether the eviction of so many blocks leaves all of these that are resident; False if in doubt."""
-        oldest = self._order.oldest()
-        if oldest is None:
-            return True
-        enough = oldest.hi - oldest.lo >= evicted
-        return all(chain not in self._chains or (enough and oldest.chain is not chain) for chain, _, _ in runs)
+        chains = [chain for chain, _, _ in runs]
+        extent = self._order.oldest()
+        while evicted > 0 and extent is not None:
+            if extent.hi == extent.lo or extent.chain in chains:
+                return False
+            evicted -= extent.hi - extent.lo
+            extent = extent.after
+        return True
 
     def extends(self, chain: Chain, lo: int) -> bool:
         """Whether blocks from `lo` on follow the last ones of a chain, which one request alone holds: what decoding does."""

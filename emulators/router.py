@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from emulators.blocks import BLOCK_TOKENS, blocks_for
+from emulators.blocks import BLOCK_TOKENS, Run, blocks_for
 from emulators.events import Row
-from emulators.fetching import Anywhere
+from emulators.fetching import anywhere
 from emulators.kv import Pool
 from emulators.request import Request
 
@@ -157,8 +157,9 @@ class Router:
         most = request.most_blocks
         places = [place for place in self.places if most <= place.pool.capacity]
         prefills: list[_Ingest] | None = None
+        blocks = blocks_for(request.prompt)
+        whole = request.context.runs(0, blocks)
         prompt = request.context.runs(0, (request.prompt - 1) // BLOCK_TOKENS)
-        found = Anywhere(prompt)
         options = _Options()
         for rule in self.rules:
             if not rule.labels.issubset(request.labels):
@@ -166,20 +167,21 @@ class Router:
             for place in places:
                 if place.role in rule.roles:
                     if place.role == "aggregated":
-                        self._add(options, request, place, [self._ingest(request, place, found)])
+                        self._add(options, request, place, [self._ingest(request, place, prompt)], 0.0)
                         continue
                     if prefills is None:
                         prefills = self._best(
-                            [self._ingest(request, other, found) for other in places if other.role == "prefill"]
+                            [self._ingest(request, other, prompt) for other in places if other.role == "prefill"]
                         )
                     if prefills:
-                        self._add(options, request, place, prefills)
+                        resident = self.weights.resident * (place.pool.prefix(whole) / blocks)
+                        self._add(options, request, place, prefills, resident)
             if options.rows:
                 return rule, options
         return self.rules[-1], options
 
-    def _ingest(self, request: Request, place: Place, found: Anywhere) -> _Ingest:
-        cached = found.prefix(place.pools) * BLOCK_TOKENS
+    def _ingest(self, request: Request, place: Place, prompt: Sequence[Run]) -> _Ingest:
+        cached = anywhere(prompt, place.pools) * BLOCK_TOKENS
         waiting_s = place.prefill_seconds(place.pending_tokens) if place.prefill_seconds else 0.0
         return _Ingest(
             place,
@@ -193,15 +195,13 @@ class Router:
         most = max([ingest.overlap + ingest.queue for ingest in ingests], default=0.0) - TIE
         return [ingest for ingest in ingests if ingest.overlap + ingest.queue >= most]
 
-    def _add(self, options: _Options, request: Request, place: Place, ingests: Sequence[_Ingest]) -> None:
+    def _add(
+        self, options: _Options, request: Request, place: Place, ingests: Sequence[_Ingest], resident: float
+    ) -> None:
         """Adds a worker, with the best of those who may ingest for it, of equals the first."""
         weights, pool = self.weights, place.pool
         load = weights.load * max(0.0, 1 - place.assigned / place.places)
         memory = weights.memory * max(0, pool.room) / pool.capacity
-        resident = 0.0
-        if place.role != "aggregated":
-            blocks = blocks_for(request.prompt)
-            resident = weights.resident * (pool.prefix(request.context.runs(0, blocks)) / blocks)
         ingest = ingests[0]
         score = ingest.overlap + load + memory + ingest.queue + resident
         for other in ingests[1:]:

@@ -93,11 +93,11 @@ class BucketCounts:
     unit (nanoseconds of a family in seconds), so that the sum does not depend on how they were grouped.
     """
 
-    __slots__ = ("_edge_list", "_edges", "_per_unit", "_total", "bounds", "counts")
+    __slots__ = ("_counts", "_edge_list", "_edges", "_per_unit", "_total", "bounds")
 
     def __init__(self, bounds: tuple[float, ...], per_unit: int = 1) -> None:
         self.bounds: Floats = np.array(bounds, np.float64)
-        self.counts: Ints = np.zeros(len(bounds) + 1, np.int64)
+        self._counts = [0] * (len(bounds) + 1)
         self._edges: Ints = np.round(self.bounds * per_unit).astype(np.int64)
         self._edge_list: list[int] = self._edges.tolist()
         self._per_unit = per_unit
@@ -107,13 +107,18 @@ class BucketCounts:
         """Count integers (an array, or anything that makes one), in `1 / per_unit` of the family's unit."""
         values = np.asarray(values, np.int64)
         at = np.searchsorted(self._edges, values, side="left")
-        self.counts += np.bincount(at.ravel(), minlength=len(self.counts))
+        more = np.bincount(at.ravel(), minlength=len(self._counts)).tolist()
+        self._counts = [count + one for count, one in zip(self._counts, more, strict=True)]
         self._total += int(values.sum())
 
     def add_one(self, value: int, times: int = 1) -> None:
         """Count a single integer, so many times: cheaper than `add`."""
-        self.counts[bisect_left(self._edge_list, value)] += times
+        self._counts[bisect_left(self._edge_list, value)] += times
         self._total += value * times
+
+    @property
+    def counts(self) -> Ints:
+        return np.array(self._counts, np.int64)
 
     @property
     def sum(self) -> float:
@@ -122,7 +127,7 @@ class BucketCounts:
 
     @property
     def count(self) -> int:
-        return int(self.counts.sum())
+        return sum(self._counts)
 
     def cumulative(self) -> Ints:
         """Counts as an exposition page says them: at or below each bound, and of everything (+Inf)."""

@@ -8,7 +8,7 @@ import pytest
 from emulators.blocks import BLOCK_TOKENS, Chain, Context, blocks_for, chained
 from emulators.channel import Channel
 from emulators.events import Events
-from emulators.fetching import Anywhere, Source, locate
+from emulators.fetching import Source, anywhere, locate
 from emulators.journal import Journal
 from emulators.kv import MAX_BACKLOG_NS, Pool, Spill
 from emulators.loop import Loop
@@ -145,9 +145,9 @@ def test_what_is_anywhere_counts_until_nobody_has_it() -> None:
     put(pools[0], 1, 2, 5)
     put(pools[1], 2, 3)
     put(pools[2], 3, 4, 7)
-    assert Anywhere(runs(1, 2, 3, 4, 5, 6, 7)).prefix(pools) == 5
-    assert Anywhere(runs(2, 3, 9, 10)).prefix(pools) == 2
-    assert Anywhere(runs(6)).prefix(pools) == 0
+    assert anywhere(runs(1, 2, 3, 4, 5, 6, 7), pools) == 5
+    assert anywhere(runs(2, 3, 9, 10), pools) == 2
+    assert anywhere(runs(6), pools) == 0
 
 
 def test_a_fetch_takes_as_long_as_the_slowest_part_of_its_path() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from emulators.blocks import Chain, Context, Run, length
 from emulators.channel import Channel
 from emulators.events import REMOVED, STORED
-from emulators.fetching import Anywhere, Source, locate
+from emulators.fetching import Source, anywhere, locate
 from emulators.journal import Journal
 from emulators.kv import Pool, Spill
 from emulators.policy import POLICIES, order
@@ -205,7 +205,7 @@ def test_what_is_found_where(seed: int) -> None:
         owner = [next((slot for slot in range(4) if name in held[slot]), None) for name in names]
         found_until = next((at for at, slot in enumerate(owner) if slot is None), BLOCKS)
         count, found = locate(runs, pools[0], [Source(pool, ()) for pool in pools[1:]])
-        assert count == found_until == Anywhere(runs).prefix(pools)
+        assert count == found_until == anywhere(runs, pools)
         for slot, where in enumerate(found, 1):
             assert names_of(where) == [names[at] for at in range(count) if owner[at] == slot]
         for slot, pool in enumerate(pools):
