@@ -22,6 +22,14 @@ def observed(frame: Frame) -> tuple[str, bool]:
     return f"{targets}{left} · {workers} worker{'s' * (workers != 1)}", up == total
 
 
+def failed(target: TargetRow) -> str:
+    """How many requests of its stream ended in an error or were given up, in words; empty where none ended in an error."""
+    finished = target.finished or {}
+    errors, aborts, total = finished.get("error", 0), finished.get("abort", 0), sum(finished.values())
+    given_up = f", {aborts} given up" if aborts else ""
+    return f"{target.name}: {errors} of {total} requests ended in an error{given_up}" if errors else ""
+
+
 def gaps_of(target: TargetRow) -> Gaps | None:
     """Of a stream; without loading what UNSET is of."""
     return target.gaps or None

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from collectors.model.frame import Frame
 from collectors.model.vocabulary import TargetStatus
-from tui.counts import counted, missed, observed
+from tui.counts import counted, failed, missed, observed
 from tui.format import Unit, figure, percent, quantile
 
 STALLS_SHOWN = 5
@@ -24,8 +24,8 @@ def _lines(frame: Frame) -> Iterator[str]:
     for target in frame.targets:
         if target.status is not TargetStatus.UP or target.reason:
             yield f"! {target.name} ({target.backend or 'unknown'}) {target.status}: {target.reason}"
-        if gaps := missed(target):
-            yield f"! {gaps}"
+        for trouble in filter(None, (missed(target), failed(target))):
+            yield f"! {trouble}"
     if frame.workers:
         yield ""
         yield from _table(

@@ -75,6 +75,8 @@ class TargetRow(msgspec.Struct, frozen=True):
     """How often the target was over each of its limits so far, by the limit's name."""
     gaps: Gaps | msgspec.UnsetType = msgspec.UNSET
     """Of a stream, where it is one."""
+    finished: dict[str, int] | msgspec.UnsetType = msgspec.UNSET
+    """Of a stream: requests that ended in the window, by reason (`stop`, `length`, `abort`, `error`, …)."""
     resets: int = 0
     """How often its counters were seen to have begun anew so far, or its process to have been restarted."""
     reset_at: float | None = None

@@ -150,6 +150,7 @@ def _target(source: SourceState) -> TargetRow:
         source.heard_ns,
         source.over_limits,
         msgspec.UNSET if source.summary is None else source.summary.missed,
+        msgspec.UNSET if source.summary is None else source.summary.finished,
         source.resets,
         None if source.reset_ns is None else source.reset_ns / 1e9,
     )

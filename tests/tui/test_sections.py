@@ -216,6 +216,15 @@ def test_a_gap_in_a_stream_is_said_for_as_long_as_it_is_in_the_window() -> None:
     assert notices(view(targets(clean)), 120) == []
 
 
+def test_errors_of_requests_are_said_and_who_gave_up_beside_them() -> None:
+    tap = TargetRow("tap", "", "tokenyard-tap", TargetStatus.UP, "", None, finished={"stop": 5, "abort": 1, "error": 2})
+    frame = targets(tap)
+    assert "tap: 2 of 8 requests ended in an error, 1 given up" in text_of(notices(view(frame), 120))
+    assert "2 of 8 requests ended in an error, 1 given up" in summary(frame)
+    for finished in ({"stop": 5, "abort": 1}, {}):
+        assert notices(view(targets(msgspec.structs.replace(tap, finished=finished))), 120) == []
+
+
 def test_what_is_gone_and_what_only_lists_are_no_targets() -> None:
     rows = (
         TargetRow("a:1", "", "vllm", TargetStatus.UP, "", None),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from collectors.model.vocabulary import Listing, TargetStatus
-from tui.counts import gaps_of, missed
+from tui.counts import failed, gaps_of, missed
 from tui.glyphs import DOWN, VERDICT
 from tui.line import Line, Pen, printable, wrap
 from tui.theme import Ink
@@ -33,6 +33,8 @@ def notices(view: View, width: int) -> list[Line]:
             lines += _sentence(DOWN, target.reason, Ink.WARN, width)
         if _gap_is_new(target, view):
             lines += _sentence(DOWN, missed(target), Ink.WARN, width)
+        if errors := failed(target):
+            lines += _sentence(DOWN, errors, Ink.WARN, width)
     return lines
 
 
