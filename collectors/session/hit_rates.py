@@ -69,6 +69,16 @@ def scraped_rate(
     return HitRate(rate, hits, of, where.pair.unit, where.pair.population, (tier,), sought.seconds, again)
 
 
+def hit_anything(stats: ScrapedStats, tick_ns: int, window_ns: int, pool: tuple[str, Tier, str]) -> bool:
+    """Whether the rate of the pool, as `scraped_rate` tells it, is known to be above 0."""
+    where = stats.of_layout(_where, pool)
+    if where is None:
+        return False
+    if isinstance(where, Key):
+        return bool(stats.gauge(tick_ns, where).value)
+    return bool(stats.increase(tick_ns, window_ns, where.hits).value)
+
+
 def _where(stats: ScrapedStats, pool: tuple[str, Tier, str]) -> _Counted | Key | None:
     """The first pair that the page counts of the pool, else the gauge of its hit rate."""
     worker, tier, owner = pool

@@ -4,6 +4,7 @@ import zlib
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Sequence
+from itertools import chain, count
 from typing import Final, Generic, TypeVar
 
 import msgspec
@@ -65,9 +66,10 @@ def _unpack(data: bytes) -> tuple[Frame, ...]:
 
 
 def _once(tuples: Sequence[tuple[Row, ...]]) -> _Rows[Row]:
-    known: dict[int, tuple[int, Row]] = {}
-    places = tuple(tuple(known.setdefault(id(row), (len(known), row))[0] for row in rows) for rows in tuples)
-    return _Rows(tuple(row for _, row in known.values()), places)
+    marks = [list(map(id, rows)) for rows in tuples]
+    known = dict(zip(chain.from_iterable(marks), chain.from_iterable(tuples), strict=True))
+    place_of = dict(zip(known, count(), strict=False)).__getitem__
+    return _Rows(tuple(known.values()), tuple(tuple(map(place_of, some)) for some in marks))
 
 
 def _each(it: _Rows[Row]) -> list[tuple[Row, ...]]:

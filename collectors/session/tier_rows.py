@@ -7,7 +7,7 @@ import msgspec
 from collectors.model.frame import Figure, HitRate, TierRow
 from collectors.model.signals import Signal
 from collectors.model.vocabulary import Provenance, State
-from collectors.session.hit_rates import preempted, preemptions_of, scraped_rate
+from collectors.session.hit_rates import hit_anything, preempted, preemptions_of, scraped_rate
 from collectors.session.kept import kept
 from collectors.session.resident_rows import with_residents
 from collectors.session.source_state import SourceState
@@ -70,12 +70,14 @@ def _paged(source: SourceState, tick_ns: int, window_ns: int) -> Iterator[TierRo
         return
     again: dict[str, bool | None] = {}
     for (worker, tier, owner), gauges in stats.pools.items():
-        if worker not in again:
-            again[worker] = preempted(preemptions_of(stats, tick_ns, window_ns, worker, emulated=emulated))
-        found = levels(stats, tick_ns, (worker, tier, owner), gauges, emulated=emulated)
         hits = stats.increase(tick_ns, window_ns, Key(worker, Signal.HIT_TOKENS, tier, owner))
         if hits.state is State.ABSENT and not worker:  # a cache that serves several engines knows only its own hits
             hits = stats.increase(tick_ns, window_ns, Key(worker, Signal.KV_HITS, tier, owner))
+        if not (gauges or hits.value or hit_anything(stats, tick_ns, window_ns, (worker, tier, owner))):
+            continue
+        if worker not in again:
+            again[worker] = preempted(preemptions_of(stats, tick_ns, window_ns, worker, emulated=emulated))
+        found = levels(stats, tick_ns, (worker, tier, owner), gauges, emulated=emulated)
         yield TierRow(
             owner=owner or worker,
             worker=worker or None,

@@ -116,6 +116,11 @@ class History:
         return None if self._latest[column] < 0 else int(self._since[column])
 
     @property
+    def all_known(self) -> bool:
+        """Whether every column had a value at the newest sample; False where that was not looked at."""
+        return self._all_known
+
+    @property
     def samples(self) -> int:
         """How many are kept."""
         return self._end - self._begin

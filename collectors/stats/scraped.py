@@ -74,6 +74,7 @@ class _Asked:
         self.window = window
         self.stale = stale
         self.increases: dict[Key, Increase] = {}
+        self.histograms: dict[Key, Histogram] = {}
 
     def state(self, *, zero: bool) -> State:
         return State.STALE if self.stale else State.ZERO if zero else State.OK
@@ -268,13 +269,19 @@ class ScrapedStats:
         if of is None:
             return _NO_HISTOGRAM
         asked = self._at(tick_ns, window_ns)
+        found = asked.histograms.get(key)
+        if found is None:
+            found = asked.histograms[key] = self._histogram(asked, of)
+        return found
+
+    def _histogram(self, asked: _Asked, of: HistogramColumns) -> Histogram:
         heard_ns = self._time_ns
         if self._gauges is None:
             return Histogram(None, None, State.UNSAMPLED, None)
         observed = self._history.latest[of.columns]
-        if (observed < 0).any():
+        if not self._history.all_known and (observed < 0).any():
             return Histogram(None, None, State.NAN, heard_ns)
-        if not observed.any():
+        if not observed[-1] and not observed.any():
             return Histogram(None, None, State.UNSAMPLED, heard_ns)
         window, start = asked.window, of.columns.start
         elapsed_ns = None if window is None else window.elapsed_ns(start)

@@ -7,7 +7,7 @@ of families that nobody wants they see no more than that the number of lines is 
 
 from collections.abc import Callable, Sequence
 from operator import itemgetter
-from typing import Final
+from typing import Final, NamedTuple
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -38,19 +38,19 @@ class SampleKey(msgspec.Struct, frozen=True, gc=False):
     type: str
 
 
-class Run(msgspec.Struct, frozen=True, gc=False):
+class Run(NamedTuple):
     """Neighbouring lines of wanted families, found by the fixed bytes of their first line and of the line after them.
 
     An anchor is None where the run begins or ends with the page. `skip` and `length` are the fewest bytes before and in the run (each
-    line with its newline), `skip_slack` and `slack` how many more the values may take.
+    line with its newline), `reach` and `end_reach` how far from there an anchor may end, as values take more.
     """
 
     anchor: bytes | None
     skip: int
-    skip_slack: int
+    reach: int
     end_anchor: bytes | None
     length: int
-    slack: int
+    end_reach: int
 
 
 class Layout(msgspec.Struct, frozen=True, eq=False, weakref=True):
@@ -83,22 +83,22 @@ class Layout(msgspec.Struct, frozen=True, eq=False, weakref=True):
         if np.count_nonzero(np.frombuffer(body, np.uint8) == 10) != self.page_newlines:
             return None
         pieces = []
+        find = body.find
         end = -1  # of the line before
-        for run in self.runs:
-            start = end + run.skip
-            if run.anchor is not None:
-                start = body.find(run.anchor, start, start + run.skip_slack + len(run.anchor))
+        for anchor, skip, reach, end_anchor, length, end_reach in self.runs:
+            start = end + skip
+            if anchor is not None:
+                start = find(anchor, start, start + reach)
                 if start < 0:
                     return None
-            first = start + 1
-            if run.end_anchor is None:
+            if end_anchor is None:
                 end = len(body)
             else:
-                end = start + run.length
-                end = body.find(run.end_anchor, end, end + run.slack + len(run.end_anchor))
+                end = start + length
+                end = find(end_anchor, end, end + end_reach)
                 if end < 0:
                     return None
-            pieces.append(body[first:end])
+            pieces.append(body[start + 1 : end])
         return b"\n".join(pieces)
 
     def reread(self, cut: bytes, limits: Limits) -> Values | None:

@@ -301,14 +301,16 @@ def _runs(lines: list[bytes], kinds: bytes, tails: dict[int, bytes]) -> tuple[Ru
     runs = []
     after = 0
     for begin, end in zip(bounds[::2], bounds[1::2], strict=True):
+        anchor = b"\n" + fixed[begin] if begin else None
+        end_anchor = b"\n" + fixed[end] if end < len(lines) else None
         runs.append(
             Run(
-                anchor=b"\n" + fixed[begin] if begin else None,
+                anchor,
                 skip=least[begin] - least[after],
-                skip_slack=slack[begin] - slack[after],
-                end_anchor=b"\n" + fixed[end] if end < len(lines) else None,
+                reach=slack[begin] - slack[after] + len(anchor or b""),
+                end_anchor=end_anchor,
                 length=least[end] - least[begin],
-                slack=slack[end] - slack[begin],
+                end_reach=slack[end] - slack[begin] + len(end_anchor or b""),
             )
         )
         after = end
