@@ -127,17 +127,14 @@ class Emulation:
                     return
                 await asyncio.sleep(0)
 
-    def ask(self, asked: Asked) -> Answer:
-        """Has the cluster receive a request now."""
-        self.cluster.ask(self._arrival_ns(), asked)
+    def ask(self, asked: Asked, came_ns: int) -> Answer:
+        """Has the cluster receive a request that came at that time, or as soon after as can be."""
+        self.cluster.ask(max(self.cluster.now_ns, came_ns), asked)
         return self.answers.wait_for(asked)
 
     def give_up(self, asked: Asked) -> None:
         """Has the cluster abort a request now."""
-        self.cluster.give_up(self._arrival_ns(), asked)
-
-    def _arrival_ns(self) -> int:
-        return max(self.cluster.now_ns, self.real_now_ns())
+        self.cluster.give_up(max(self.cluster.now_ns, self.real_now_ns()), asked)
 
     async def rest(self, seconds: float) -> None:
         """Sleeps, but not longer than until somebody waits for an answer, if nobody does now."""

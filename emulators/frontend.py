@@ -72,6 +72,7 @@ class _Frontend:
         return [{"id": model, **one} for model in self._models]
 
     async def answer(self, request: web.Request, *, chat: bool) -> web.StreamResponse:
+        came_ns = self._emulation.real_now_ns()
         asked = wanted(await request.read(), chat=chat)
         if asked.model not in self._models:
             message = f"the model {asked.model!r} does not exist; there is {', '.join(self._models)}"
@@ -81,19 +82,19 @@ class _Frontend:
             raise ApiError(429, message, kind="rate_limit_error", code="rate_limit_exceeded")
         name, created = f"h-{next(self._numbers)}", time.time()
         text = made_up(name, asked.output)
-        with self._asked(asked, name, text) as answer:
+        with self._asked(asked, name, text, came_ns) as answer:
             telling = Telling(asked, name, int(created))
             if asked.stream:
                 return await self._stream(request, asked, answer, telling, text, created)
             return await self._whole(asked, answer, telling, text, created)
 
     @contextlib.contextmanager
-    def _asked(self, asked: Wanted, name: str, text: str) -> Iterator[Answer]:
+    def _asked(self, asked: Wanted, name: str, text: str, came_ns: int) -> Iterator[Answer]:
         """The request is in the cluster; if it has not ended when the context does, it is aborted."""
         blocks = names([*asked.parts, Part("assistant" if asked.chat else "", text.encode())])
         context = self._prompts.context(blocks)
         one = Asked(name, asked.prompt, asked.output, asked.limit, context, asked.kind)
-        answer = self._emulation.ask(one)
+        answer = self._emulation.ask(one, came_ns)
         try:
             yield answer
         finally:

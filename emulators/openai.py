@@ -22,6 +22,7 @@ DEFAULT_LIMIT: Final = 1_024
 FINGERPRINT: Final = "tokenyard-emulator"
 FINISH: Final = {"stop": "stop", "length": "length"}
 _SAYING: Final = "made up by tokenyard's emulator, no model ran. "
+_HERE: Final = "the piece"
 _EXTRA: Final = frozenset({"worker_id", "timing"})
 
 
@@ -182,6 +183,8 @@ class Telling:
         self._id = f"{'chatcmpl' if asked.chat else 'cmpl'}-{name}"
         self._object = f"{kind}.chunk" if asked.chat and asked.stream else kind
         self._created, self._model = created, asked.model
+        self._around: dict[bool, tuple[bytes, bytes]] = {}
+        """What stands before and after the text in the first event with a piece, and in the others."""
 
     def body(self, choices: list[Row], **more: object) -> Row:
         return {
@@ -201,11 +204,16 @@ class Telling:
         return self.body([choice], usage=usage, **({"nvext": nvext} if nvext else {}))
 
     def piece(self, text: str, nvext: Row | None, *, first: bool) -> bytes:
-        """An event with a piece of the output."""
-        said: Row = {"text": text}
-        if self._chat:
-            said = {"delta": {"role": "assistant", "content": text} if first else {"content": text}}
-        return self._event([{"index": 0, **said, "logprobs": None, "finish_reason": None}], nvext)
+        """An event with a piece of the output. `nvext` is the same for all of them."""
+        if first not in self._around:
+            said: Row = {"text": _HERE}
+            if self._chat:
+                said = {"delta": {"role": "assistant", "content": _HERE} if first else {"content": _HERE}}
+            whole = self._event([{"index": 0, **said, "logprobs": None, "finish_reason": None}], nvext)
+            before, _, after = whole.partition(f'"{_HERE}"'.encode())
+            self._around[first] = before, after
+        before, after = self._around[first]
+        return before + json.dumps(text).encode() + after
 
     def finish(self, reason: str, nvext: Row | None) -> bytes:
         """The event that says how it ended."""

@@ -43,7 +43,7 @@ class TokenLog:
                 self.from_ns = int(gone["time_ns"][-1]) + 1
 
     def tokens(self, workers: Sequence[str], request: str | None, after_ns: int) -> Row:
-        """Columns of all kept deliveries after a time, of one request or of all; `workers`: ids by slot."""
+        """Columns of all kept deliveries after a time, of one request or of all; `workers`: ids by slot. `received_ns` is when its request was, null if that is too long ago."""
         rows = (
             np.concatenate([rows for rows, _ in self._kept]) if self._kept else np.empty(0, Events().deliveries.dtype)
         )
@@ -57,14 +57,15 @@ class TokenLog:
             rows = rows[np.isin(rows["stream"], streams)]
         # A stream's number is given back at the last delivery at the earliest, and taken again before the first.
         owners = [
-            begun[stream][bisect_left(begun[stream], (time_ns, "")) - 1][1]
+            begun[stream][bisect_left(begun[stream], (time_ns, "")) - 1]
             for stream, time_ns in zip(rows["stream"].tolist(), rows["time_ns"].tolist(), strict=True)
         ]
         if request is not None:
-            own = [owner == request for owner in owners]
-            rows, owners = rows[np.array(own, bool)], [owner for owner in owners if owner == request]
+            own = [name == request for _, name in owners]
+            rows, owners = rows[np.array(own, bool)], [owner for owner in owners if owner[1] == request]
         return {
-            "request": owners,
+            "request": [name for _, name in owners],
+            "received_ns": [None if time_ns < 0 else time_ns for time_ns, _ in owners],
             **{name: rows[name].tolist() for name in ("first_token", "tokens", "time_ns", "start_ns", "duration_ns")},
             "worker": [workers[slot] for slot in rows["worker"].tolist()],
             "tier": [TIERS[code] for code in rows["tier"].tolist()],
