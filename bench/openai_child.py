@@ -1,4 +1,4 @@
-"""A client of OpenAI's own package, run by the interpreter of a venv that has it: `URL MODEL REQUESTS AT_ONCE`. Prints a line of JSON for each request.
+"""A client of OpenAI's own package, run by the interpreter of a venv that has it: `URL MODEL REQUESTS AT_ONCE PROMPT_TOKENS`. Prints a line of JSON for each request.
 
 Half of the requests stream. Times are this process' own, in seconds: `ttft` from before the call to the first piece, `gaps` between pieces, `whole` to the end.
 """
@@ -10,14 +10,14 @@ import sys
 import time
 
 
-async def main(url: str, model: str, requests: int, at_once: int) -> None:
+async def main(url: str, model: str, requests: int, at_once: int, prompt: int) -> None:
     from openai import AsyncOpenAI  # type: ignore[import-not-found]
 
     client = AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
     places = asyncio.Semaphore(at_once)
 
     async def ask(number: int) -> None:
-        messages = [{"role": "user", "content": f"question {number} " + "about many things " * (20 * (1 + number % 7))}]
+        messages = [{"role": "user", "content": f"question {number} ".ljust(4 * prompt, "?")}]
         async with places:
             begin = time.perf_counter()
             if number % 2:
@@ -41,4 +41,4 @@ async def main(url: str, model: str, requests: int, at_once: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
+    asyncio.run(main(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:])))
