@@ -60,7 +60,7 @@ def health(inventory: Row) -> Row:
             "component": "prefill" if worker["role"] == "prefill" else "backend",
             "endpoint": "generate",
             "instance_id": number(worker["id"]),
-            "device_type": worker["device"].lower(),
+            "device_type": "cuda" if worker["device"] == "GPU" else worker["device"].lower(),
             "worker": worker["id"],
         }
 
