@@ -14,6 +14,7 @@ from textual.app import App, SystemCommand
 from textual.message import Message
 
 from tui.commands import COMMANDS, bindings
+from tui.layout import Section
 from tui.line import printable
 from tui.playhead import Playhead
 from tui.screens.overview import Overview
@@ -113,6 +114,9 @@ class TokenyardApp(App[None]):
 
     def action_zoom(self, direction: int) -> None:
         self.overview.zoom(direction)
+
+    def action_alone(self, section: str) -> None:
+        self.overview.alone(Section(section))
 
     def action_scroll(self, rows: int) -> None:
         self.overview.scroll_rows(rows)

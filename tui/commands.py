@@ -38,11 +38,14 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("end", "live", "End", "Back to live", "Follow the newest again.", "live", 4),
     Command("1", "overview", "1", "Overview", "Every section side by side."),
     Command(
+        "5", "alone('requests')", "5", "Requests", "Single requests: phases, workers, and who says so; again: back."
+    ),
+    Command(
         "z",
         "zoom(1)",
         "z",
         "Zoom",
-        "Fleet, tiers, river, stalls: each alone with all that it has; then back.",
+        "Fleet, tiers, river, stalls, requests: each alone with all that it has; then back.",
         "zoom",
         5,
     ),

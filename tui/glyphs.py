@@ -18,6 +18,7 @@ AT_LEAST: Final = "≥"
 DOUBTFUL: Final = "?"
 """After a hit rate."""
 UNEQUAL: Final = "≠"
+MOVED: Final = "⇥"
 
 DOWN: Final = "✗"
 VERDICT: Final = "▲"
@@ -57,6 +58,11 @@ LEGEND: Final[tuple[tuple[str, str], ...]] = (
     ("64 %, b, l", "tier: hit rate by prompt tokens; by blocks, by look-ups; without % hit tokens"),
     (f"64 %{DOUBTFUL}", "tier: requests were preempted, and what they recompute may count as hits"),
     (f"{UNEQUAL} 68 tok", "tiers: prompt tokens that were neither computed nor found, or both"),
+    (
+        f"{UNEQUAL} {MOVED} {DOUBTFUL}",
+        "requests: those who tell of it contradict each other, it was migrated, it may have been",
+    ),
+    ("M R D", "requests: measured by our clock, reported by a server, derived from those"),
     ("▁▄█", "river: tokens of 250 ms ÷ the row's top (at its right); brighter is later"),
     ("P D A", "river: prefill, decode, aggregated; T attention, F ffn, S draft, V verify"),
     (f"{STALL} {UNOBSERVED}", "river: a stall (gap > 5 × its request's median), not observed"),

@@ -37,12 +37,15 @@ class Section(StrEnum):
     TIERS = "tiers"
     RIVER = "river"
     STALLS = "stalls"
+    REQUESTS = "requests"
     TIMELINE = "timeline"
     FOOTER = "footer"
 
 
 PANELS: Final = (Section.FLEET, Section.TIERS, Section.RIVER, Section.STALLS)
 """Sections with rows, in the order in which they are zoomed."""
+ZOOMED: Final = (*PANELS, Section.REQUESTS)
+"""With that which is only ever shown alone."""
 SCROLLED_TOGETHER: Final = (Section.FLEET, Section.RIVER)
 """Sections that the arrow keys scroll where none is zoomed: they show the same workers."""
 

@@ -94,6 +94,19 @@ def _lines(frame: Frame) -> Iterator[str]:
         for stall in frame.stalls[:STALLS_SHOWN]:
             gap, median = figure(stall.gap_s, Unit.SECONDS, now_ns)[0], figure(stall.median_s, Unit.SECONDS, now_ns)[0]
             yield f"  {stall.at:9.3f} s  {stall.worker or 'unknown'}  {stall.request}  {gap} (median {median})  {', '.join(stall.causes)}"
+    noticed = [row for row in frame.requests if row.migrations or row.disagree or row.doubt]
+    if noticed:
+        yield ""
+        yield "requests that were migrated, or that sources tell differently"
+    for row in noticed[:STALLS_SHOWN]:
+        yield f"  {row.id}"
+        for move in row.migrations:
+            yield f"    from {move.worker} after {move.after_tokens} tokens to {move.to or 'nobody that is named'} ({', '.join(move.tellers)})"
+        for one in row.disagree:
+            says = "; ".join(f"{said.value} say {', '.join(said.tellers)}" for said in one.says)
+            yield f"    {one.about} from token {one.from_token}: {says}"
+        if row.doubt:
+            yield f"    {row.doubt}"
     if frame.verdict:
         yield ""
         yield frame.verdict

@@ -158,6 +158,18 @@ _REACH: Final = Reach(
             "to its client, which workers served it (the old one after a migration); a page never tells",
         ),
         Hint(
+            Aspect.PLACEMENT,
+            _FRONT,
+            "DYN_LOGGING_JSONL=1 on the front end, its log as a target (trace+file:///path)",
+            "the workers that a request really ran on, migrations too, beside what its chunks say",
+        ),
+        Hint(
+            Aspect.PLACEMENT,
+            _FRONT,
+            "DYN_REQUEST_TRACE=1 DYN_REQUEST_TRACE_SINKS=jsonl DYN_REQUEST_TRACE_OUTPUT_PATH=/path, that file as a target",
+            "queue, prefill, KV transfer and decode of each request",
+        ),
+        Hint(
             Aspect.TIERS,
             _BEHIND,
             "DYN_KVBM_METRICS=true DYN_KVBM_METRICS_PORT=6880, and that page as a target",

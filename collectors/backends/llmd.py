@@ -209,6 +209,12 @@ _REACH: Final = Reach(
         Hint(
             Aspect.PLACEMENT,
             always,
+            "--tracing with an OpenTelemetry collector that sends OTLP/HTTP here",
+            "each request's way through picker and sidecar (otlp+http://127.0.0.1:4318 as a target)",
+        ),
+        Hint(
+            Aspect.PLACEMENT,
+            always,
             "--emit-endpoint-scores",
             "the scores of all candidates, in Envoy's metadata and access log; a page never tells",
         ),

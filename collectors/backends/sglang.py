@@ -25,6 +25,7 @@ from collectors.backends.reach import (
     Facts,
     Hint,
     Reach,
+    always,
     coarse,
     json_facts,
     lacks,
@@ -293,6 +294,12 @@ _REACH: Final = Reach(
         Ask("/get_server_info", Fact.KV_EVENTS, _told),
     ),
     hints=(
+        Hint(
+            Aspect.PLACEMENT,
+            always,
+            "--enable-trace --otlp-traces-endpoint http://here:4318/v1/traces with OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/protobuf",
+            "queue, prefill and decode of each request (otlp+http://127.0.0.1:4318 as a target)",
+        ),
         Hint(
             Aspect.TIERS,
             lacks(Signal.KV_CAPACITY_TOKENS, tier=Tier.DRAM),

@@ -21,6 +21,7 @@ from collectors.backends.reach import (
     Facts,
     Hint,
     Reach,
+    always,
     both,
     coarse,
     json_facts,
@@ -210,6 +211,12 @@ _REACH: Final = Reach(
         Ask("/kv_event_sources", Fact.KV_EVENTS, _publishers),
     ),
     hints=(
+        Hint(
+            Aspect.PLACEMENT,
+            always,
+            "--otlp-traces-endpoint http://here:4318/v1/traces with OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/protobuf",
+            "queue, prefill and decode of each request (otlp+http://127.0.0.1:4318 as a target)",
+        ),
         Hint(
             Aspect.TIERS,
             no_events,

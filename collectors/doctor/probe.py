@@ -22,11 +22,12 @@ from collectors.doctor.kv import followed, unfollowed
 from collectors.doctor.page import Page, PageError, understand
 from collectors.doctor.report import MAX_NAMES, Examined, Help, PageUse
 from collectors.doctor.stream import Greeting, greeting
+from collectors.doctor.traces import examine_file, examine_listener
 from collectors.model.signals import Series, WorkerFacts
 from collectors.model.vocabulary import Role, TargetStatus
 from collectors.sources.annotated import warnings_of
 from collectors.sources.introduction import DRAINED, models_at, origin_of, owner_among, page_of
-from collectors.sources.target import PAGE_PATH, PROM, Target, unique_names
+from collectors.sources.target import OTLP, PAGE_PATH, PROM, TRACE, Target, unique_names
 from collectors.stats.offsets import Offset
 from collectors.targets.spec import TargetSpec
 from collectors.wire.access import Clients
@@ -56,6 +57,10 @@ async def examine(spec: TargetSpec, client: HttpClient) -> Examined:
     target = msgspec.structs.replace(spec.target, name=spec.called)
     if target.kind == PROM:
         found = await examine_fleet(target, client)
+    elif target.kind == TRACE:
+        found = await examine_file(target)
+    elif target.kind == OTLP:
+        found = examine_listener(target)
     elif target.page is None:
         assert target.stream is not None
         found = _streamed(target, target.stream, await greeting(client, target.stream))

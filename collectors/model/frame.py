@@ -5,6 +5,7 @@ A `Frame` is a pure function of the batches before its tick. Every figure says w
 
 import msgspec
 
+from collectors.model.requests import ClockRow, RequestRow
 from collectors.model.vocabulary import Device, Provenance, Role, Stage, State, TargetStatus, Tier
 
 SCHEMA = "tokenyard.snapshot/1"
@@ -363,3 +364,6 @@ class Frame(msgspec.Struct, frozen=True):
     hosts: tuple[HostRow, ...] = ()
     tokens_per_s_workers: int = 0
     """Workers there are that make output tokens: not those of targets that have gone, nor prefill engines that are known by their pages; routers only where no worker tells."""
+    requests: tuple[RequestRow, ...] = ()
+    """The newest first, before them those that were migrated or of which tellers contradict each other."""
+    clocks: tuple[ClockRow, ...] = ()

@@ -24,6 +24,8 @@ SECTIONS = (
     "handovers",
     "devices",
     "hosts",
+    "requests",
+    "clocks",
 )
 """Of a Frame."""
 

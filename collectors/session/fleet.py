@@ -66,7 +66,8 @@ class Fleet:
     def workers(self, sources: list[SourceState]) -> dict[str, Worker]:
         told: list[object] = []
         for source in sources:
-            told += source.inventory, source.described, None if source.summary is None else source.summary.workers
+            workers_told = None if source.summary is None else source.summary.workers
+            told += source.inventory, source.described, workers_told, source.twice
         if told != self._told:
             self._told, self._workers = told, workers(sources)
         return self._workers
@@ -81,7 +82,8 @@ def workers(sources: Iterable[SourceState]) -> dict[str, Worker]:
             worker = found.setdefault(info.id, Worker(info, source.name))
             worker.info = _fuller(worker.info, info)
             if source.summary is not None:
-                worker.placed, worker.row = source, rows[info.id]
+                if worker.placed is None or worker.placed.twice or not source.twice:
+                    worker.placed, worker.row = source, rows[info.id]
             elif worker.scraped is None or source.described[info.id] >= worker.scraped.described[info.id]:
                 worker.scraped, worker.target = source, source.name
     return found

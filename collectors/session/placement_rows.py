@@ -26,7 +26,7 @@ def placement_rows(
     rows = [
         row
         for source in sources
-        if source.summary is not None
+        if source.summary is not None and not source.twice
         for row in map(source.dated, _placed(source, source.summary, workers))
     ]
     paged = [worker for worker in workers.values() if worker.placed is None and worker.scraped is not None]

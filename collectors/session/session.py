@@ -21,6 +21,7 @@ from collectors.session.placement_rows import (
     stall_rows,
 )
 from collectors.session.prompt_rows import prompt_rows, reuse_rows
+from collectors.session.requests import RequestBook
 from collectors.session.signal_rows import signal_rows
 from collectors.session.source_state import SourceState
 from collectors.session.tier_rows import tier_rows
@@ -50,6 +51,7 @@ class Session:
         self._fleet = Fleet()
         self._spreads: dict[str, tuple[WorkerRow, JitterRow]] = {}
         self._devices = Devices()
+        self._requests = RequestBook()
 
     def feed(self, batch: Batch) -> None:
         """Takes a batch. Batches come in order of their times, and before the first tick that is later."""
@@ -57,6 +59,7 @@ class Session:
         if source is None:
             source = self._sources[batch.source] = SourceState(batch.source, self._window_s)
         source.feed(batch)
+        self._requests.feed(batch)
 
     def knows(self, source: str) -> bool:
         """Whether anything was heard of a source, good or bad."""
@@ -74,6 +77,7 @@ class Session:
         sources = list(self._sources.values())
         for source in sources:
             source.tick(time_ns)
+        requests, clocks = self._requests.tick(sources, time_ns)
         fleet = self._fleet.workers(sources)
         self._look_back(sources, fleet)
         rows = tuple(worker_row(worker, time_ns, window_ns) for worker in fleet.values())
@@ -105,6 +109,8 @@ class Session:
             handovers=handover_rows(fleet.values(), time_ns, window_ns),
             devices=devices,
             hosts=host_rows(sources, time_ns, window_ns),
+            requests=requests,
+            clocks=clocks,
         )
 
     def signals(self, time_ns: int) -> tuple[SignalRow, ...]:
@@ -139,6 +145,9 @@ class Session:
 def _target(source: SourceState) -> TargetRow:
     status = source.status
     reason = status.reason or status.warning
+    if source.twice:
+        told = f"the same requests as {source.twice}: counted once, there"
+        reason = f"{reason}; {told}" if reason else told
     if status.limit:
         reason = f"{reason} (limits.{status.limit})"  # the setting that would let it through
     return TargetRow(

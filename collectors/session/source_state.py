@@ -65,6 +65,8 @@ class SourceState:
         """How often counters of its page were seen to have begun anew, or its process to have been restarted."""
         self.reset_ns: int | None = None
         """Session time of the sample that showed it last."""
+        self.twice = ""
+        """Another source that tells of all its requests as well, and counts in its place."""
         self.gone_ns: int | None = None
         """Since when it is no longer listed."""
         self._window_s = window_s

@@ -18,7 +18,9 @@ def total_rate(workers: Iterable[tuple[Worker, WorkerRow]]) -> tuple[Figure, int
     What is stale, or of a target that does not answer, is no part of it; a sum of nothing else is stale as a whole. Workers of targets that have gone
     are none.
     """
-    there = [(worker, row.tokens_per_s) for worker, row in workers if not worker.teller.gone]
+    there = [
+        (worker, row.tokens_per_s) for worker, row in workers if not worker.teller.gone and not worker.teller.twice
+    ]
     groups = [one for one in there if one[0].makes_output], [one for one in there if not one[0].runs_tokens]
     for group in groups:
         if known := [rate for worker, rate in group if rate.state in _NOW and worker.teller.connected]:

@@ -77,7 +77,7 @@ def all_ttft(workers: list[Worker], sources: list[SourceState], tick_ns: int, wi
     Of the pages, the routers' if they have it: two workers may each count the same request, one its prefill and one its decode.
     """
     emulated = any(source.emulated for source in sources)
-    placed = [source for source in sources if source.summary is not None]
+    placed = [source for source in sources if source.summary is not None and not source.twice]
     pages = [
         (worker.runs_tokens, page)
         for worker in workers

@@ -21,6 +21,7 @@ from collectors.sources.scrape import MAX_BACKOFF_S, Fault, ScrapeSource, fault_
 from collectors.sources.settings import DEFAULTS, TargetSettings
 from collectors.sources.source import Clock, Emit, Source, guarded
 from collectors.sources.target import (
+    OTLP,
     PROM,
     STREAM_PATH,
     TRACE,
@@ -58,6 +59,10 @@ def open_parsed(
     if target.kind == TRACE:
         from_start, limits = settings.trace_from_start, settings.access.limits
         return TraceFileSource(name, target.url, Path(file_of(target)), from_start=from_start, limits=limits)
+    if target.kind == OTLP:
+        from collectors.sources.otlp import OtlpSource  # a server: seldom wanted
+
+        return OtlpSource(name, target.url, settings.access.limits)
     if target.page is None:
         assert target.stream is not None
         return PlacementSource(name, target.stream, client)

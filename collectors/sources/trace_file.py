@@ -28,6 +28,13 @@ MAX_WARNING: Final = 200
 _WILD: Final = ("*", "?", "[")
 
 
+def matching(path: Path) -> Sequence[Path]:
+    """The files that a path names, the newest last; itself where it has no wildcards, whether it is there or not."""
+    if not any(sign in path.name for sign in _WILD):
+        return (path,)
+    return sorted(path.parent.glob(path.name))[-MAX_FILES:]
+
+
 class TraceFileSource:
     """`path`: its last part may have wildcards. `from_start`: what is in the files when they are first seen counts too."""
 
@@ -104,7 +111,7 @@ class TraceFileSource:
             return
         first = self._looked_s < 0
         self._looked_s = now_s
-        for path in self._matching():
+        for path in matching(self._path):
             if path not in self._tails:
                 # A file that appears while we look counts as a whole.
                 self._tails[path] = Tail(path, from_start=self._from_start or not first, max_line=self._max_line)
@@ -119,11 +126,6 @@ class TraceFileSource:
         self._gone[0] += tail.too_long
         self._gone[1] += tail.truncated
         tail.close()
-
-    def _matching(self) -> Sequence[Path]:
-        if not any(sign in self._path.name for sign in _WILD):
-            return (self._path,)
-        return sorted(self._path.parent.glob(self._path.name))[-MAX_FILES:]
 
     def _status(self) -> Status:
         if not self._tails:

@@ -26,6 +26,7 @@ from collectors.stats.fleet import Fleet
 from collectors.stats.gaps import CHUNK, GapStats
 from collectors.stats.handovers import MOVES, Handovers
 from collectors.stats.histograms import Histograms
+from collectors.stats.lives import Life
 from collectors.stats.outages import Outages
 from collectors.stats.pending import Pending
 from collectors.stats.placements import Placements
@@ -167,6 +168,18 @@ class DeliveryStats:
                 moves.append((second, self._fleet.row(row.worker), row))
         _add(self._queue, waits)
         self._handovers.add(moves)
+
+    def ended(self) -> list[tuple[str, Life]]:
+        """Requests that have ended since this was asked, with how their deliveries were."""
+        return self._lives.ended()
+
+    def life(self, request: str) -> Life | None:
+        """Of one that lives."""
+        return self._lives.of(request)
+
+    def worker(self, row: int) -> str:
+        """Its id; empty where it is not known."""
+        return self._fleet.ids[row]
 
     def occupancy(self, part: Occupancy) -> None:
         self._fleet.occupancy(part.rows)

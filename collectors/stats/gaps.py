@@ -89,7 +89,8 @@ class GapStats:
         self._add_first(chunk, pieces)
         self._add_stalls(chunk, pieces, at_ns, *stalls)
         self.medians.remember(chunk, coarse)
-        remember(chunk, pieces.row[pieces.last], self.table)
+        first = pieces.row[pieces.begin.searchsorted(chunk.begin[chunk.fresh])]
+        remember(chunk, first, pieces.row[pieces.last], self.table)
         self.holes += chunk.holes
         self.disorder += chunk.disorder
 

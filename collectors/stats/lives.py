@@ -4,6 +4,7 @@ Rows come in the order of the stream's messages: `received` before, `finished` a
 so an end is only noted and settled when the deliveries before it are.
 """
 
+from collections import deque
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -14,6 +15,8 @@ from collectors.stats.medians import GapMedians
 from collectors.stats.sketch import Ints
 from collectors.stats.streams import MAX_STREAMS, UNSEEN, StreamTable
 
+MAX_ENDED: Final = 1_024
+"""Requests whose end nobody asked about yet."""
 COMPLETED: Final = frozenset({"stop", "length"})
 """Reasons after which a request's TPOT counts."""
 
@@ -28,6 +31,20 @@ class End(NamedTuple):
     output_tokens: int | None
 
 
+class Life(NamedTuple):
+    """How the deliveries of a request were, on the producer's clock: the first and the last of them, so many tokens, and the rows of the workers of the two.
+
+    `whole`: there was one delivery, of a response that was not streamed.
+    """
+
+    first_ns: int
+    last_ns: int
+    tokens: int
+    first_row: int
+    row: int
+    whole: bool = False
+
+
 class Lives:
     """Shares the stream table with what deals with deliveries."""
 
@@ -37,6 +54,18 @@ class Lives:
         self._stream: dict[str, int] = {}
         self._request: dict[int, str] = {}
         self._ends: list[End] = []
+        self._ended: deque[tuple[str, Life]] = deque(maxlen=MAX_ENDED)
+
+    def ended(self) -> list[tuple[str, Life]]:
+        """Of the requests that have ended since this was asked, the newest."""
+        ended = list(self._ended)
+        self._ended.clear()
+        return ended
+
+    def of(self, request: str) -> Life | None:
+        """Of a request that lives, as far as it is dealt with."""
+        stream = self._stream.get(request)
+        return None if stream is None else self._life(stream)
 
     def taken(self, stream: int) -> bool:
         """Whether a request has the stream whose deliveries may not all be dealt with."""
@@ -102,9 +131,20 @@ class Lives:
         ends = [end for end in self._ends if self._request.get(end.stream) == end.request]
         self._ends = []
         found = [(end, tpot) for end in ends if (tpot := self._tpot_ns(end)) is not None]
+        self._ended.extend((end.request, life) for end in ends if (life := self._life(end.stream)) is not None)
         tpots = [(end.second, int(self._table.last_row[end.stream]), tpot) for end, tpot in found]
         self._release(np.array([end.stream for end in ends], np.intp))
         return tpots
+
+    def _life(self, stream: int) -> Life | None:
+        table = self._table
+        first_ns, last_ns = int(table.first_ns[stream]), int(table.last_ns[stream])
+        if first_ns == UNSEEN or last_ns == UNSEEN:
+            return None
+        rows = int(table.first_row[stream]), int(table.last_row[stream])
+        return Life(
+            first_ns, last_ns, int(table.next_token[stream]), *rows, bool(max(int(table.flags[stream]), 0) & WHOLE)
+        )
 
     def _tpot_ns(self, end: End) -> int | None:
         table, stream = self._table, end.stream

@@ -43,26 +43,28 @@ def between(earliest_s: float, latest_s: float, sent_s: float, received_s: float
 
 
 class Tracked:
-    """What many events allow together, at any later moment. A contradiction beyond drift is a clock that was set: it begins anew, counted in `steps`."""
+    """What many events allow together, at any moment. A contradiction beyond drift is a clock that was set: it begins anew, counted in `steps`."""
 
     def __init__(self) -> None:
         self.n = 0
         self.steps = 0
-        self._known: Offset | None = None
+        self.known: Offset | None = None
+        """At the moment that was last learnt of."""
         self._at_s = 0.0
 
     def learn(self, allowed: Offset, at_s: float) -> None:
-        """`at_s` is on our clock, in any order; what is older than the newest counts as if it had been learnt then."""
+        """`at_s` is when, on our clock; events may come in any order."""
         if allowed.contradicts:  # an answer before its question: one of the two is not what it says it is
             self.steps += 1
             return
-        known = self.at(at_s)
+        now_s = max(at_s, self._at_s) if self.n else at_s
+        allowed, known = allowed.widened(now_s - at_s), self.at(now_s)
         narrowed = allowed if known is None else known.narrowed(allowed)
         if narrowed.contradicts:
             self.n, self.steps, narrowed = 0, self.steps + 1, allowed
         self.n += 1
-        self._known, self._at_s = narrowed, max(at_s, self._at_s)
+        self.known, self._at_s = narrowed, now_s
 
-    def at(self, now_s: float) -> Offset | None:
-        """None where nothing is known."""
-        return None if self._known is None else self._known.widened(now_s - self._at_s)
+    def at(self, time_s: float) -> Offset | None:
+        """Of any moment of our clock, before or after what was learnt; None where nothing is known."""
+        return None if self.known is None else self.known.widened(abs(time_s - self._at_s))

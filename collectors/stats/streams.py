@@ -36,6 +36,7 @@ class StreamTable:
     _COLUMNS: Final = (
         "last_ns",
         "first_ns",
+        "first_row",
         "next_token",
         "last_row",
         "received_ns",
@@ -52,6 +53,8 @@ class StreamTable:
         self.last_ns = np.empty(0, np.int64)
         self.first_ns = np.empty(0, np.int64)
         """When the first token was delivered, where that was seen."""
+        self.first_row = np.empty(0, np.int64)
+        """Row of the worker that delivered it."""
         self.next_token = np.empty(0, np.int64)
         """Index of the token that the next delivery should begin with."""
         self.last_row = np.empty(0, np.int64)
@@ -201,8 +204,8 @@ def ends(begins: Index, end: int) -> Index:
     return shifted
 
 
-def remember(chunk: Chunk, last_row: Index, table: StreamTable) -> None:
-    """Brings the table up to the end of the chunk; `last_row` is the row of the worker that ended each run."""
+def remember(chunk: Chunk, first_row: Index, last_row: Index, table: StreamTable) -> None:
+    """Brings the table up to the end of the chunk; `first_row` is the row of the worker that began each fresh run, `last_row` of the one that ended each run."""
     last = chunk.last
     stream = chunk.stream[last]
     table.last_ns[stream] = chunk.time_ns[chunk.end[last] - 1]
@@ -214,7 +217,9 @@ def remember(chunk: Chunk, last_row: Index, table: StreamTable) -> None:
             if bits:
                 table.flags[one] = max(int(table.flags[one]), 0) | bits
     # Of a stream that begins twice the later one stays: assignment goes in order.
-    table.first_ns[chunk.stream[chunk.fresh]] = chunk.time_ns[chunk.begin[chunk.fresh]]
+    fresh = chunk.stream[chunk.fresh]
+    table.first_ns[fresh] = chunk.time_ns[chunk.begin[chunk.fresh]]
+    table.first_row[fresh] = first_row
 
 
 def ragged(starts: Ints, lengths: Ints) -> tuple[Index, Index]:

@@ -5,6 +5,7 @@ Rows come in any order of requests; a row's time is when the tap had read its by
 
 import uuid
 from collections import deque
+from collections.abc import Sequence
 from typing import Final
 
 from collectors.wire import placement_write as write
@@ -105,8 +106,13 @@ class Book:
         self._deliveries.append(row)
         told.next_token += tokens
 
-    def finish(self, told: Told, time_ns: int, reason: str, output_tokens: int | None) -> None:
-        row = {"event": "finished", "time_ns": time_ns, "request": told.received["request"], "reason": reason}
+    def finish(
+        self, told: Told, time_ns: int, reason: str, output_tokens: int | None, names: Sequence[str] = ()
+    ) -> None:
+        """`names`: what others call the request."""
+        row: Row = {"event": "finished", "time_ns": time_ns, "request": told.received["request"], "reason": reason}
+        if names:
+            row["names"] = list(names)
         if output_tokens is not None:
             row["output_tokens"] = output_tokens
         self._finished.append(row)

@@ -59,6 +59,8 @@ class Exchange:
         self._ended = False
         self._error = self._done = False
         self._finish = ""
+        self._names: list[str] = []
+        """What the server calls the request."""
         self._output_tokens: int | None = None
         self._choices: dict[int, _Choice] = {}
         told = book.receive(self._name, time_ns)
@@ -75,6 +77,7 @@ class Exchange:
             if value := shown(headers.get(header, "")):
                 self._worker, self._named_by = value, f"header {header}"
                 break
+        self._call(headers.get("x-request-id", ""))
         self._error = status >= 400
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         plain = headers.get("content-encoding", "identity").strip().lower() in ("", "identity")
@@ -114,7 +117,7 @@ class Exchange:
         self._meters.requests.labels(outcome).inc()
         for choice in self._choices.values():
             if choice.told is not None:
-                self._book.finish(choice.told, time_ns, outcome, self._tokens_of(choice))
+                self._book.finish(choice.told, time_ns, outcome, self._tokens_of(choice), self._names)
 
     def give_up(self, time_ns: int) -> None:
         """Ends without looking at anything: what is told of it so far stays."""
@@ -187,7 +190,13 @@ class Exchange:
             self._placed = slot, self._meters.of("" if slot == UNKNOWN else self._worker)
         return self._placed
 
+    def _call(self, name: str) -> None:
+        name = shown(name)
+        if name and name != self._name and name not in self._names:
+            self._names.append(name)
+
     def _note(self, said: Said) -> None:
+        self._call(said.id)
         if not said.understood:
             self._meters.not_understood.inc()
         if said.error is not None:

@@ -94,9 +94,9 @@ def read(data: bytes, clock: str) -> Account | None:
         time_ns=time_ns,
         names=named(line.request_id),
         given=named(line.x_request_id),
-        trace=line.trace_id[:32],
-        span=line.span_id[:16],
-        parent=line.parent_id[:16],
+        trace=_hex(line.trace_id),
+        span=_hex(line.span_id),
+        parent=_hex(line.parent_id),
         statements=tuple(statements),
         moves=moves,
         received=received,
@@ -118,3 +118,8 @@ def number(said: int | str | None) -> int | None:
 
 def _worker(about: About, name: str | None, from_token: int | None) -> list[Statement]:
     return [] if name is None else [Statement(about, name, from_token)]
+
+
+def _hex(text: str) -> str:
+    """An id of OpenTelemetry's; nothing where it is none."""
+    return text if len(text) in (16, 32) and all(char in "0123456789abcdef" for char in text) else ""

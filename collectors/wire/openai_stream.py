@@ -53,6 +53,8 @@ class Said(Struct, frozen=True):
     output_tokens: int | None = None
     """Of the response so far, all choices together, as `usage` has it."""
     done: bool = False
+    id: str = ""
+    """Of the response, as its server calls it; said once."""
 
 
 class _Delta(Struct):
@@ -84,6 +86,7 @@ class _Usage(Struct):
 
 
 class _Chunk(Struct):
+    id: Raw = _ABSENT
     choices: list[_Choice] | None = None
     usage: _Usage | None = None
     model: str | None = None
@@ -104,6 +107,7 @@ class _Whole(_Chunk):
 
 _CHUNK: Final = msgspec.json.Decoder(_Chunk)
 _WHOLE: Final = msgspec.json.Decoder(_Whole)
+_TEXT: Final = msgspec.json.Decoder(str)
 _MALFORMED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -113,6 +117,7 @@ class StreamReader:
     def __init__(self) -> None:
         self._counted = 0
         """Output tokens that `usage` had counted at the last event with content."""
+        self._identified = False
         self._uncounted = False
         """Whether content came without `usage` since: the next difference belongs to several events."""
 
@@ -154,7 +159,15 @@ class StreamReader:
             prompt_tokens=usage.prompt_tokens if usage else None,
             cached_tokens=_cached(usage) if usage else None,
             output_tokens=usage.completion_tokens if usage else None,
+            id=self._id(chunk.id),
         )
+
+    def _id(self, raw: Raw) -> str:
+        """Once: it is the same in every chunk."""
+        if self._identified or not _says(raw):
+            return ""
+        self._identified = True
+        return _named(raw)
 
     def _tokens(self, spoken: list[_Choice], usage: _Usage | None) -> int | None:
         """By the difference in `usage`, which also counts tokens that were held back; else by what the chunk lists."""
@@ -192,7 +205,16 @@ def whole(data: bytes) -> Said:
         prompt_tokens=usage.prompt_tokens if usage else None,
         cached_tokens=_cached(usage) if usage else None,
         output_tokens=tokens,
+        id=_named(found.id),
     )
+
+
+def _named(raw: Raw) -> str:
+    """An id, where it is a text."""
+    try:
+        return _TEXT.decode(raw) if _says(raw) else ""
+    except _MALFORMED:
+        return ""
 
 
 def _has_content(choice: _Choice) -> bool:

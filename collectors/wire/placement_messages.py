@@ -44,6 +44,7 @@ class WorkerEntry(Struct):
     chip: str | None = None
     chips: Count | None = None
     model: str | None = None
+    named_by: str | None = None
 
 
 class PoolEntry(Struct):
@@ -91,6 +92,7 @@ class FinishedRow(Struct, tag="finished", tag_field="event"):
     request: str
     reason: str
     output_tokens: Count | None = None
+    names: Labels = []
 
 
 RequestRow = ReceivedRow | AdmittedRow | FinishedRow

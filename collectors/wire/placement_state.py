@@ -192,6 +192,7 @@ class State:
             chip=text(entry.chip),
             chips=entry.chips or 0,
             model=text(entry.model),
+            named_by=text(entry.named_by),
         )
 
     def _pool(self, entry: PoolEntry) -> PoolInfo:
@@ -219,7 +220,8 @@ class State:
             )
         if isinstance(row, FinishedRow):
             self.streams.end(request)
-            return Finished(row.time_ns, request, text(row.reason), row.output_tokens)
+            names = tuple(filter(None, map(text, row.names)))
+            return Finished(row.time_ns, request, text(row.reason), row.output_tokens, names)
         return self._admitted(request, row)
 
     def _admitted(self, request: str, row: AdmittedRow) -> Admitted:

@@ -81,7 +81,7 @@ def test_hints_follow_what_the_page_has_not_what_it_is_called() -> None:
     plain = Judged(VLLM)
     assert plain.does(Aspect.TIERS) == ["--kv-events-config"]
     assert plain.does(Aspect.JITTER) == ["--custom-histogram-buckets"]
-    assert plain.does(Aspect.PLACEMENT) == ["role"]
+    assert plain.does(Aspect.PLACEMENT) == ["--otlp-traces-endpoint", "role"]
 
     fine = Judged(VLLM.replace('le="0.01"', 'le="0.0005"').replace('le="0.025"', 'le="0.001"'))
     assert fine.does(Aspect.JITTER) == []

@@ -101,7 +101,10 @@ Make = Callable[..., Cluster]
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Make]:
-    """Makes a frontend and a mocker for each list of arguments, and waits until the frontend knows them all; ends them with the test."""
+    """Makes a frontend and a mocker for each list of arguments, and waits until the frontend knows them all; ends them with the test.
+
+    Further variables are the frontend's; what it says is in `frontend.log`.
+    """
     python = environment("dynamo", *REQUIREMENTS, bare=[f"ai-dynamo=={VERSION}"]) / "python"
     model = models.hugging_face(CACHE / "models" / "tiny")
     store = tmp_path / "store"
@@ -121,7 +124,7 @@ def cluster(tmp_path: Path) -> Iterator[Make]:
             started.callback(server.stop)
             return server
 
-        def make(*workers: Sequence[str], ranks: int = 1) -> Cluster:
+        def make(*workers: Sequence[str], ranks: int = 1, **of_frontend: str) -> Cluster:
             mockers = []
             for number, arguments in enumerate(workers):
                 port, live, replay = free_port(), free_port(ranks), free_port(ranks)
@@ -145,6 +148,7 @@ def cluster(tmp_path: Path) -> Iterator[Make]:
                 "dynamo.frontend",
                 *("--http-host", "127.0.0.1", "--http-port", str(made.port), "--router-mode", "kv"),
                 *("--kv-cache-block-size", str(BLOCK), "--migration-limit", "3"),
+                **of_frontend,
             )
 
             def ready() -> bool:

@@ -92,6 +92,9 @@ TESTS: Final = {
     "R20 clocks of different hosts": (
         "stats.test_requests:test_gaps_come_from_the_emitters_times",
         "stats.test_window:test_a_clock_that_is_ahead_counts_at_the_time_of_the_batch",
+        "stats.test_offsets:test_the_true_offset_is_inside",
+        "session.test_requests:test_where_no_bound_is_known_there_is_no_phase_over_two_clocks",
+        "e2e.test_traces:test_tap_trace_and_spans_of_one_run_agree_within_the_stated_bound",
     ),
     "R21 a share below a threshold": (
         "stats.test_buckets:test_share_is_exact_on_a_bound_and_a_bracket_between_bounds",

@@ -78,7 +78,7 @@ def test_a_vllm_stream_is_counted_token_by_token() -> None:
     rig = Rig()
     for number, event in enumerate((FIXTURES / "vllm/chat_stream.sse").read_bytes().split(b"\n\n")):
         rig.read((10 + number) * MS, event + b"\n\n")
-    assert rig.end() == Finished(2**50, "r", "length", 12)
+    assert rig.end() == Finished(2**50, "r", "length", 12, ("chatcmpl-fixture-1",))
     assert rig.rows == [(i, 1, 11 + i, 0) for i in range(12)]
     assert rig.workers == [("h:1", "unknown", "tiny")]
     assert rig.warning is None

@@ -168,3 +168,18 @@ def test_times_are_exact_to_the_microsecond() -> None:
     for text in ("", "yesterday", "1969-12-31T23:59:59Z", "9999-99-99T00:00:00Z"):
         with pytest.raises(NotARecordError):
             ns_of_rfc3339(text)
+
+
+def test_text_from_outside_is_made_safe() -> None:
+    line = {
+        "time": "2026-11-23T12:41:13Z",
+        "message": "Selected worker",
+        "request_id": "r\x1b[31m\u202e",
+        "trace_id": "\x1b[2J",
+        "worker_id": "7\x07",
+        "worker_type": "decode",
+    }
+    account = dynamo_log.read(msgspec.json.encode(line), "log")
+    assert account is not None
+    assert (account.names, account.trace, account.span) == (("r",), "", "")
+    assert account.statements == (Statement(About.DECODE_WORKER, "7/0", None),)

@@ -102,17 +102,17 @@ async def test_help_lists_every_command_and_closes() -> None:
 async def test_z_goes_round_and_one_and_escape_return() -> None:
     async with running(Played(minute(3600))) as (app, pilot):
         titles = []
-        for _ in range(5):
+        words = ("Fleet", "Tiers", "Token river", "Newest stalls", "Requests")
+        for _ in range(6):
             await pilot.press("z")
             await settled(pilot)
-            titles.append(
-                [word for word in ("Fleet", "Tiers", "Token river", "Newest stalls") if f"─ {word} " in text(app)]
-            )
+            titles.append([word for word in words if f"─ {word} " in text(app)])
         assert titles == [
             ["Fleet"],
             ["Tiers"],
             ["Token river"],
             ["Newest stalls"],
+            ["Requests"],
             ["Fleet", "Tiers", "Token river", "Newest stalls"],
         ]
         for key in ("1", "escape"):

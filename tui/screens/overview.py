@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from textual.reactive import reactive
 from textual.screen import Screen
 
-from tui.layout import PANELS, SCROLLED_TOGETHER, Plan, Section, Wants, plan
+from tui.layout import SCROLLED_TOGETHER, ZOOMED, Plan, Section, Wants, plan
 from tui.view import View
 from tui.widgets.fleet import Fleet, ailing
 from tui.widgets.footer import Footer
@@ -15,6 +15,7 @@ from tui.widgets.header import Header
 from tui.widgets.kpi import KpiStrip
 from tui.widgets.notice import Notice, notices
 from tui.widgets.panel import Panel
+from tui.widgets.requests import Requests
 from tui.widgets.river import River
 from tui.widgets.rows import RowsPanel
 from tui.widgets.stalls import Stalls
@@ -52,6 +53,7 @@ class Overview(Screen[None]):
             Section.TIERS: Tiers("tiers"),
             Section.RIVER: River("river"),
             Section.STALLS: Stalls("stalls"),
+            Section.REQUESTS: Requests("requests"),
             Section.TIMELINE: Timeline("timeline"),
             Section.FOOTER: Footer("footer"),
         }
@@ -85,8 +87,12 @@ class Overview(Screen[None]):
 
     def zoom(self, direction: int) -> None:
         """Show the next (+1) or the previous (−1) section alone; 0, and after the last: all of them."""
-        stops: list[Section | None] = [None, *PANELS]
+        stops: list[Section | None] = [None, *ZOOMED]
         self._zoom_to(stops[(stops.index(self._zoom) + direction) % len(stops)] if direction else None)
+
+    def alone(self, section: Section) -> None:
+        """Show a section alone; if it is already: all of them."""
+        self._zoom_to(None if self._zoom is section else section)
 
     def scroll_rows(self, rows: int, panel: Panel | None = None) -> None:
         """Scroll a panel, or the zoomed one, or fleet and river, which show the same workers."""
@@ -134,7 +140,7 @@ class Overview(Screen[None]):
 
     def _zoom_to(self, section: Section | None) -> None:
         self._zoom = section
-        for name in PANELS:
+        for name in ZOOMED:
             self._rows_panel(name).zoomed = name is section
         self._arrange()
         self._show()

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 from collectors.model.vocabulary import Listing, TargetStatus
 from tui.counts import failed, gaps_of, missed
-from tui.glyphs import DOWN, VERDICT
+from tui.glyphs import DOWN, UNEQUAL, VERDICT
 from tui.line import Line, Pen, printable, wrap
 from tui.theme import Ink
 from tui.widgets.panel import Panel
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from collectors.model.frame import TargetRow
+    from collectors.model.requests import RequestRow
     from tui.view import View
 
 LINES = 2
@@ -28,6 +31,8 @@ def notices(view: View, width: int) -> list[Line]:
         lines += _sentence(DOWN, view.problem + hint, Ink.BAD, width)
     if view.frame is not None and view.frame.verdict:
         lines += _sentence(VERDICT, view.frame.verdict, Ink.WARN, width)
+    if view.frame is not None and (told := differing(view.frame.requests)):
+        lines += _sentence(UNEQUAL, told, Ink.WARN, width)
     for target in view.frame.targets if view.frame is not None else ():
         if target.backend == Listing.LOCAL and target.status is TargetStatus.DOWN:
             lines += _sentence(DOWN, target.reason, Ink.WARN, width)
@@ -44,6 +49,17 @@ def _gap_is_new(target: TargetRow, view: View) -> bool:
     if view.frame is None or gaps is None or gaps.newest_at is None:
         return False
     return view.frame.time_ns / 1e9 - gaps.newest_at <= SHOWN_S
+
+
+def differing(rows: Sequence[RequestRow]) -> str:
+    """How many of the requests that are shown ran elsewhere than most sources say, or may have."""
+    counts = {
+        "migrated": sum(bool(row.migrations) for row in rows),
+        "of which sources contradict each other": sum(bool(row.disagree) for row in rows),
+        "perhaps migrated": sum(bool(row.doubt) for row in rows),
+    }
+    said = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    return f"requests: {said} (5 shows them)" if said else ""
 
 
 def _sentence(mark: str, text: str, ink: int, width: int) -> list[Line]:

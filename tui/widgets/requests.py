@@ -1,0 +1,155 @@
+"""Single requests: how long each phase took and who says so, where it ran, and where those who tell of it contradict each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from collectors.model.traces import About
+from collectors.model.vocabulary import Phase, Provenance
+from tui import format as fmt
+from tui.format import Unit
+from tui.glyphs import ABSENT, DOUBTFUL, ESTIMATE, MOVED, UNEQUAL
+from tui.layout import Section
+from tui.line import Line, Pen, cells, clip_middle, printable, wrap
+from tui.theme import Ink
+from tui.widgets.rows import Body, RowsPanel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from collectors.model.requests import FactRow, PhaseRow, RequestRow
+    from tui.view import View
+
+LETTERS: Final = {
+    Provenance.MEASURED: "M",
+    Provenance.REPORTED: "R",
+    Provenance.DERIVED: "D",
+    Provenance.ASSUMED: "A",
+}
+_ORDER: Final = (
+    Phase.REQUEST,
+    Phase.FIRST_TOKEN,
+    Phase.TO_SERVER,
+    Phase.QUEUE,
+    Phase.FETCH,
+    Phase.PREFILL,
+    Phase.TRANSFER,
+    Phase.FROM_SERVER,
+    Phase.DECODE,
+    Phase.PREEMPTED,
+)
+_WORDS: Final = {
+    Phase.REQUEST: "all",
+    Phase.FIRST_TOKEN: "first token",
+    Phase.TO_SERVER: "there",
+    Phase.FROM_SERVER: "back",
+}
+_TRUST: Final = tuple(LETTERS)
+_MARGIN: Final = 2
+_LINES: Final = 3
+"""Of one sentence, at most."""
+
+
+def request_lines(row: RequestRow, view: View, width: int) -> list[Line]:
+    """One request: a line of its phases, one of its workers, and one for each thing that is not as it should be."""
+    name = max(10, min(36, width // 4))
+    mark, ink = _mark(row)
+    at = ABSENT if row.at is None else fmt.wall(view.utc_s(row.at), row.at)
+    pen = Pen(width).put(mark, ink).gap().cell(clip_middle(printable(row.id), name), name, Ink.STRONG).gap()
+    pen.cell(at, 8, Ink.DIM).gap().cell(_end(row), 7, Ink.DIM).gap()
+    lines: list[Line] = []
+    for phase in _phases(row.phases):
+        if cells(phase) > pen.left:
+            lines.append(pen.line())
+            pen = Pen(width).gap(_MARGIN)
+        pen.put(phase, Ink.TEXT).gap(2)
+    lines.append(pen.line())
+    where = [text for about in (About.PREFILL_WORKER, About.DECODE_WORKER) if (text := _worker(row.facts, about))]
+    if where:
+        lines.append(Pen(width).gap(_MARGIN).put(" → ".join(where), Ink.DIM).line())
+    for sign, text, colour in _remarks(row):
+        for index, part in enumerate(wrap(printable(text), width - _MARGIN - 2, _LINES)):
+            lines.append(Pen(width).gap(_MARGIN).put(" " if index else sign, colour).gap().put(part, colour).line())
+    return lines
+
+
+def requests(view: View, width: int, height: int, first: int) -> Body:
+    frame = view.frame
+    rows = frame.requests if frame is not None else ()
+    if not rows:
+        text = "none yet: no source tells single requests (a tap, a placement stream, a trace file, spans)"
+        return Body([Pen(width).put(ABSENT if frame is None else text, Ink.DIM).line()], 0, 0, 0)
+    lines = [line for row in rows for line in request_lines(row, view, width)]
+    shown = min(height, len(lines))
+    first = min(first, len(lines) - shown)
+    return Body(lines[first : first + shown], first, shown, len(lines))
+
+
+class Requests(RowsPanel):
+    section = Section.REQUESTS
+
+    def body(self, view: View, width: int, height: int) -> Body:
+        return requests(view, width, height, self.scroll_rows)
+
+    def title(self, view: View) -> tuple[str, str]:
+        return "Requests", "who says so: M measured here, R reported, D derived; each once, whoever tells of it"
+
+
+def _mark(row: RequestRow) -> tuple[str, int]:
+    if row.disagree:
+        return UNEQUAL, Ink.WARN
+    if row.migrations:
+        return MOVED, Ink.WARN
+    return (DOUBTFUL, Ink.WARN) if row.doubt else (" ", Ink.TEXT)
+
+
+def _end(row: RequestRow) -> str:
+    """How it ended: whoever timed it knows best."""
+    ends = sorted((_TRUST.index(fact.provenance), str(fact.value)) for fact in row.facts if fact.about is About.FINISH)
+    return ends[0][1] if ends else "runs" if row.live else ABSENT
+
+
+def _phases(rows: Iterable[PhaseRow]) -> Iterator[str]:
+    """The best that is known of each: measured before reported, in the order in which they follow each other."""
+    best: dict[Phase, PhaseRow] = {}
+    for row in rows:
+        known = best.get(row.phase)
+        if known is None or _TRUST.index(row.provenance) < _TRUST.index(known.provenance):
+            best[row.phase] = row
+    for phase in _ORDER:
+        if (row := best.get(phase)) is not None:  # type: ignore[assignment]  # narrowed here
+            yield f"{_WORDS.get(phase, phase)} {_length(row)} {LETTERS[row.provenance]}"
+
+
+def _length(row: PhaseRow) -> str:
+    low, high = row.duration_s
+    if row.negative:
+        return f"{fmt.seconds(high)} (negative)" if high else "negative"
+    about = ESTIMATE if row.formula and not row.clocks else ""
+    return about + (fmt.seconds(low) if low == high else fmt.interval(low, high, Unit.SECONDS)[0])
+
+
+def _worker(facts: Iterable[FactRow], about: About) -> str:
+    """Who made it, as most tell."""
+    named = [fact for fact in facts if fact.about is about]
+    if not named:
+        return ""
+    best = max(named, key=lambda fact: len(fact.tellers))
+    word = "prefill" if about is About.PREFILL_WORKER else "decode"
+    return f"{word} {printable(str(best.value))} {LETTERS[best.provenance]} ({', '.join(best.tellers)})"
+
+
+def _remarks(row: RequestRow) -> Iterator[tuple[str, str, int]]:
+    for move in row.migrations:
+        to = "nobody that is named" if move.to is None else move.to
+        yield (
+            MOVED,
+            f"taken from {move.worker} after {move.after_tokens} tokens, given to {to} ({', '.join(move.tellers)})",
+            Ink.WARN,
+        )
+    for one in row.disagree:
+        about = str(one.about).replace("_", " ") + (f" from token {one.from_token}" if one.from_token else "")
+        says = "; ".join(f"{said.value} say {', '.join(said.tellers)}" for said in one.says)
+        yield UNEQUAL, f"{about}: {says}", Ink.WARN
+    if row.doubt:
+        yield DOUBTFUL, row.doubt, Ink.WARN
