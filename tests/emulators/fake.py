@@ -76,6 +76,7 @@ class FakeCluster:
         self.now_ns = 0
         self.workers = fake_workers()
         self.advances: list[int] = []
+        self.flash = False
         self._rows_per_ms = tokens_per_ms
         self._fail_at_ns = fail_at_ns
         self._tokens = 0
@@ -84,6 +85,7 @@ class FakeCluster:
     def hello(self) -> Row:
         named = ("slot", "id", "role", "device", "chip", "chips", "model")
         pools = [(0, "HBM", "gpu-0/0", 0), (1, "SRAM", "lpu-0/0", 1), (2, "DRAM", "host-0", None)]
+        pools += [(3, "flash", "host-0", None)] if self.flash else []
         return {
             "block_tokens": 16,
             "workers": [{name: getattr(worker, name) for name in named} for worker in self.workers],
