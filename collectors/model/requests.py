@@ -2,8 +2,7 @@
 
 import msgspec
 
-from collectors.model.traces import About
-from collectors.model.vocabulary import Phase, Provenance
+from collectors.model.vocabulary import About, Phase, Provenance
 
 
 class FactRow(msgspec.Struct, frozen=True):

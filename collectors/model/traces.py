@@ -3,28 +3,15 @@
 Times are of the clock that the record's writer has, nanoseconds since 1970, and mean nothing on any other clock without an offset.
 """
 
-from enum import StrEnum
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from collectors.model.vocabulary import Phase
+from collectors.model.vocabulary import About, Phase
 
 Ns = Annotated[int, Meta(ge=0, le=1 << 62)]
 Count = Annotated[int, Meta(ge=0, le=1 << 53)]
-
-
-class About(StrEnum):
-    """What a statement is about. Workers are named as their teller names them: Dynamo's as `id/rank`."""
-
-    MODEL = "model"
-    PREFILL_WORKER = "prefill_worker"
-    DECODE_WORKER = "decode_worker"
-    PROMPT_TOKENS = "prompt_tokens"
-    CACHED_TOKENS = "cached_tokens"
-    OUTPUT_TOKENS = "output_tokens"
-    FINISH = "finish"
 
 
 class Statement(msgspec.Struct, frozen=True):

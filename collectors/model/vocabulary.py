@@ -64,6 +64,18 @@ class Phase(StrEnum):
     UNKNOWN = "unknown"
 
 
+class About(StrEnum):
+    """What a statement is about. Workers are named as their teller names them: Dynamo's as `id/rank`."""
+
+    MODEL = "model"
+    PREFILL_WORKER = "prefill_worker"
+    DECODE_WORKER = "decode_worker"
+    PROMPT_TOKENS = "prompt_tokens"
+    CACHED_TOKENS = "cached_tokens"
+    OUTPUT_TOKENS = "output_tokens"
+    FINISH = "finish"
+
+
 class Counted(StrEnum):
     """Whether a pool's blocks are all heard of, from its being empty on; some were missed; or they tell nothing of what is in it."""
 

@@ -5,8 +5,8 @@ from typing import Final, NamedTuple
 
 from collectors.model.batch import Inventory
 from collectors.model.requests import DisagreementRow, FactRow, MigrationRow, PhaseRow, RequestRow, Says
-from collectors.model.traces import About, Account, Instant, Stretch
-from collectors.model.vocabulary import UNKNOWN_WORKER, Phase, Provenance
+from collectors.model.traces import Account, Instant, Stretch
+from collectors.model.vocabulary import UNKNOWN_WORKER, About, Phase, Provenance
 from collectors.stats.joined import Joined, View, plain
 from collectors.stats.offsets import ROUNDING_S, Offset
 from collectors.stats.workers_said import Segments, contradictions, moves, segments

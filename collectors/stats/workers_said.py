@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from collectors.model.traces import About, Account
+from collectors.model.traces import Account
+from collectors.model.vocabulary import About
 
 Segments = dict[int, str]
 """From which output token on which worker."""

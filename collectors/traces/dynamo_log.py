@@ -11,7 +11,8 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from collectors.model.traces import About, Account, Instant, Move, Statement
+from collectors.model.traces import Account, Instant, Move, Statement
+from collectors.model.vocabulary import About
 from collectors.traces.reading import NotARecordError, named, ns_of_rfc3339, worker
 
 TELLER: Final = "router log"

@@ -14,8 +14,8 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from collectors.model.traces import About, Account, Instant, Statement, Stretch
-from collectors.model.vocabulary import Phase
+from collectors.model.traces import Account, Instant, Statement, Stretch
+from collectors.model.vocabulary import About, Phase
 from collectors.traces.reading import MS, NotARecordError, named, ns_of_ms, worker
 
 TELLER: Final = "dynamo trace"

@@ -5,7 +5,8 @@ open-telemetry/semantic-conventions-genai@7269173 (`gen_ai.response.id`, `gen_ai
 
 from typing import Final
 
-from collectors.model.traces import About, Account
+from collectors.model.traces import Account
+from collectors.model.vocabulary import About
 from collectors.traces.span_reading import account, count, text, whole
 from collectors.wire.otlp import Span
 

@@ -7,8 +7,8 @@ A sidecar's phases are those of its HTTP calls, the way to the engine included.
 
 from typing import Final
 
-from collectors.model.traces import About, Account
-from collectors.model.vocabulary import Phase
+from collectors.model.traces import Account
+from collectors.model.vocabulary import About, Phase
 from collectors.traces.span_reading import account, link, text, whole, within
 from collectors.wire.otlp import Span
 

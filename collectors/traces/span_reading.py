@@ -3,8 +3,8 @@
 import math
 from collections.abc import Iterable
 
-from collectors.model.traces import About, Account, Instant, Statement, Stretch
-from collectors.model.vocabulary import Phase
+from collectors.model.traces import Account, Instant, Statement, Stretch
+from collectors.model.vocabulary import About, Phase
 from collectors.wire.otlp import Span
 
 LONGEST_S = 1e6

@@ -6,8 +6,8 @@ req_time_stats.py@00ce49e (stages). Decode's own steps are spans as well, one ea
 
 from typing import Final
 
-from collectors.model.traces import About, Account
-from collectors.model.vocabulary import Phase
+from collectors.model.traces import Account
+from collectors.model.vocabulary import About, Phase
 from collectors.traces.span_reading import account, count, link, text, whole, within
 from collectors.traces.span_vllm import stretches
 from collectors.wire.otlp import Span

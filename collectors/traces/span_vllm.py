@@ -7,8 +7,8 @@ token), whose place in between is known as an interval only.
 
 from typing import Final
 
-from collectors.model.traces import About, Account, Stretch
-from collectors.model.vocabulary import Phase
+from collectors.model.traces import Account, Stretch
+from collectors.model.vocabulary import About, Phase
 from collectors.traces.span_reading import account, count, seconds, text, within
 from collectors.wire.otlp import Span
 

@@ -13,8 +13,7 @@ from yarl import URL
 from collectors.backends.dynamo_workers import worker_id
 from collectors.model.frame import Frame
 from collectors.model.requests import RequestRow
-from collectors.model.traces import About
-from collectors.model.vocabulary import Phase, Provenance
+from collectors.model.vocabulary import About, Phase, Provenance
 from collectors.tap.server import Tap, serving
 from tests.real import models
 from tests.real.driver import Load, load

@@ -23,8 +23,8 @@ from collectors.model.batch import (
 from collectors.model.frame import Frame
 from collectors.model.requests import PhaseRow, RequestRow
 from collectors.model.signals import Kind, Series, Signal
-from collectors.model.traces import About, Account, Accounts, Instant, Statement, Stretch
-from collectors.model.vocabulary import STAGES, Phase, Provenance, Stage, TargetStatus
+from collectors.model.traces import Account, Accounts, Instant, Statement, Stretch
+from collectors.model.vocabulary import STAGES, About, Phase, Provenance, Stage, TargetStatus
 from collectors.session.session import Session
 from collectors.traces import dynamo_log, dynamo_record
 

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from collectors.model.traces import About, Account, Instant, Move, Statement, Stretch
-from collectors.model.vocabulary import Phase
+from collectors.model.traces import Account, Instant, Move, Statement, Stretch
+from collectors.model.vocabulary import About, Phase
 from collectors.traces import dynamo_log, dynamo_record
 from collectors.traces.lines import LineReader
 from collectors.traces.reading import NotARecordError, ns_of_rfc3339

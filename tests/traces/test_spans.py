@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from collectors.model.traces import About, Account, Move, Statement
-from collectors.model.vocabulary import Phase
+from collectors.model.traces import Account, Move, Statement
+from collectors.model.vocabulary import About, Phase
 from collectors.traces.spans import accounts
 from collectors.wire.otlp import Span, Value
 

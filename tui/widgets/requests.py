@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from collectors.model.traces import About
-from collectors.model.vocabulary import Phase, Provenance
+from collectors.model.vocabulary import About, Phase, Provenance
 from tui import format as fmt
 from tui.format import Unit
 from tui.glyphs import ABSENT, DOUBTFUL, ESTIMATE, MOVED, UNEQUAL
