@@ -42,6 +42,7 @@ class Book:
     def __init__(self, clock_id: str) -> None:
         self._warnings: list[str] = []
         self._clock_id = clock_id
+        self._emulated = False
         self.epoch = uuid.uuid4().hex[:16]
         self.seq = 0
         self._until_ns = 0
@@ -80,6 +81,11 @@ class Book:
         if what not in self._warnings:
             self._warnings.append(what)
             self._greet = True
+
+    def emulated(self) -> None:
+        """Whoever answers says that it is simulated: so are all figures from now on, for one stream has one mark."""
+        if not self._emulated:
+            self._emulated = self._greet = True
 
     def worker(self, name: str, named_by: str, model: str = "", role: str = "") -> int:
         """The slot of a worker; UNKNOWN where there are too many. `named_by`: what says so."""
@@ -170,6 +176,7 @@ class Book:
             more["warning"] = "; ".join(self._warnings)
         return write.hello(
             producer="tokenyard-tap",
+            emulated=self._emulated,
             clock_id=self._clock_id,
             now_ns=now_ns,
             workers=list(self._workers.values()),

@@ -17,6 +17,8 @@ _WORKER_HEADERS: Final = (
     "x-gateway-destination-endpoint",
 )
 """llm-d's gateway and simulator, the most telling first."""
+EMULATED: Final = "x-emulated"
+"""A header of whoever simulates, as our own emulators do."""
 MAX_WHOLE: Final = 1 << 20
 """Bytes of a response that is not streamed, which is held until it is whole, looked at for what it counts, and dropped. What is larger is not looked at."""
 _EVENT_STARTS: Final = (b"data:", b"event:", b":")
@@ -77,6 +79,9 @@ class Exchange:
             if value := shown(headers.get(header, "")):
                 self._worker, self._named_by = value, f"header {header}"
                 break
+        if EMULATED in headers:
+            self._book.emulated()
+            self._meters.emulated.set(1)
         self._call(headers.get("x-request-id", ""))
         self._error = status >= 400
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()

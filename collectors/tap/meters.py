@@ -41,6 +41,7 @@ class Meters:
         )
         self.requests = Counter("tokenyard_tap_requests", "Completions that ended", ["outcome"], registry=registry)
         self.in_flight = Gauge("tokenyard_tap_requests_in_flight", "Completions that have not ended", registry=registry)
+        self.emulated = Gauge("tokenyard_tap_emulated", "1: the upstream says that it is simulated", registry=registry)
         self.passed = Counter("tokenyard_tap_passed", "Other requests that were passed on", registry=registry)
         self.deliveries = Counter(
             "tokenyard_tap_deliveries", "Reads that brought content of a sequence", ["worker"], registry=registry

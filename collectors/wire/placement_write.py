@@ -17,10 +17,10 @@ _ROWS_AT_ONCE: Final = 4_096
 _json: Final = msgspec.json.Encoder().encode
 
 
-def hello(*, producer: str, clock_id: str, now_ns: int, workers: list[Row], more: Row) -> Row:
-    """The handshake of a producer that simulates nothing and reads the system's monotonic clock."""
+def hello(*, producer: str, emulated: bool, clock_id: str, now_ns: int, workers: list[Row], more: Row) -> Row:
+    """The handshake of a producer that reads the system's monotonic clock. `emulated`: what it observes is simulated."""
     clock = {"id": clock_id, "kind": "monotonic", "now_ns": now_ns}
-    head = {"type": "hello", "version": VERSION, "producer": producer, "emulated": False, "clock": clock}
+    head = {"type": "hello", "version": VERSION, "producer": producer, "emulated": emulated, "clock": clock}
     return {**head, "workers": workers, **more}
 
 

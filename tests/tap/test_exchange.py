@@ -283,3 +283,17 @@ def test_whole_answers_that_say_less(body: bytes, reason: str, rows: list[tuple[
     assert rig.rows == rows
     uncounted = b"usage" not in body and b"choices" in body
     assert rig.warning == (UNCOUNTED if uncounted else None)
+
+
+def test_of_who_says_that_it_is_emulated_everything_is() -> None:
+    plain = Rig()
+    plain.read(10 * MS, TOKEN + END)
+    plain.end()
+    emulated = Rig(headers={**STREAM, "x-emulated": "tokenyard-emulator"})
+    emulated.read(10 * MS, TOKEN + END)
+    emulated.end()
+    for rig, said in ((plain, False), (emulated, True)):
+        first = next(place for place, part in enumerate(rig.parts) if isinstance(part, Deliveries))
+        inventories = [part for part in rig.parts[:first] if isinstance(part, Inventory)]
+        assert inventories[-1].emulated is said
+        assert rig.value("emulated") == int(said)

@@ -35,7 +35,9 @@ def test_a_hello_and_a_watermark_are_read_as_they_were_meant() -> None:
     decoder = JsonDecoder()
     workers = [{"slot": 0, "id": "w"}]
     decoder.feed(
-        write.line(write.hello(producer="p", clock_id="c", now_ns=7, workers=workers, more={"measured": True}))
+        write.line(
+            write.hello(producer="p", emulated=False, clock_id="c", now_ns=7, workers=workers, more={"measured": True})
+        )
     )
     assert decoder.hello is not None
     assert (decoder.hello.clock.kind, decoder.hello.clock.now_ns, decoder.hello.measured) == ("monotonic", 7, True)
