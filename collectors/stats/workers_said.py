@@ -35,7 +35,11 @@ def segments(accounts: Iterable[Account]) -> tuple[Segments, list[tuple[str, int
     for account in accounts:
         for move in account.moves:
             left_off = move.after_tokens
-            taken.append((move.from_worker, move.after_tokens))
+            # With its rank, where it was named with one: the next one may take its place at the same token.
+            named = (one for one in reversed(found.values()) if one.partition("/")[0] == move.from_worker)
+            taken.append((next(named, move.from_worker), move.after_tokens))
+            if found.get(left_off, "").partition("/")[0] == move.from_worker:
+                del found[left_off]  # it made nothing from there on
         for one in account.statements:
             if one.about is About.DECODE_WORKER and isinstance(one.value, str):
                 found[left_off if one.from_token is None else one.from_token] = one.value
@@ -53,10 +57,10 @@ def moves(said: Segments, taken: Iterable[tuple[str, int]]) -> list[Move]:
     starts = list(said)
     found = [Move(said[one], said[two], two) for one, two in itertools.pairwise(starts) if said[one] != said[two]]
     known = {move.after_tokens for move in found}
-    for worker, after in taken:
-        if after not in known and after not in said:
-            whole = at(said, after - 1)
-            found.append(Move(whole if whole and whole.partition("/")[0] == worker else worker, None, after))
+    for worker, after in dict.fromkeys(taken):
+        to = said.get(after)
+        if after not in known and (to is None or to.partition("/")[0] != worker.partition("/")[0]):
+            found.append(Move(worker, to, after))
     return sorted(found, key=lambda move: move.after_tokens)
 
 

@@ -23,7 +23,7 @@ from collectors.model.batch import (
 from collectors.model.frame import Frame
 from collectors.model.requests import PhaseRow, RequestRow
 from collectors.model.signals import Kind, Series, Signal
-from collectors.model.traces import Account, Accounts, Instant, Statement, Stretch
+from collectors.model.traces import Account, Accounts, Instant, Move, Statement, Stretch
 from collectors.model.vocabulary import STAGES, About, Phase, Provenance, Stage, TargetStatus
 from collectors.session.session import Session
 from collectors.traces import dynamo_log, dynamo_record
@@ -284,3 +284,19 @@ def test_sources_that_tell_of_the_same_requests_count_once() -> None:
     assert tap.reason == "the same requests as router: counted once, there"
     assert (frame.tokens_per_s.n, frame.tokens_per_s_workers) == (1, 1)
     assert frame.ttft.n == 5
+
+
+@pytest.mark.parametrize("tokens", [0, 15])
+def test_who_takes_over_is_known_from_any_token_on_and_unknown_until_it_is_said(tokens: int) -> None:
+    def log(*more: Statement, moves: tuple[Move, ...] = ()) -> Account:
+        return Account("router log", "log", UNIX, names=("s",), statements=more, moves=moves)
+
+    scene = Scene()
+    begun = log(Statement(About.DECODE_WORKER, DEAD, None))
+    taken = log(moves=(Move(DEAD.partition("/")[0], tokens),))
+    scene.say("log", LATE, Accounts((begun, taken)))
+    (row,) = scene.frame().requests
+    assert [(one.worker, one.to, one.after_tokens) for one in row.migrations] == [(DEAD, None, tokens)]
+    scene.say("log", LATE + 1, Accounts((log(Statement(About.DECODE_WORKER, NEXT, None)),)))
+    (row,) = scene.frame(3 * LATE).requests
+    assert [(one.worker, one.to, one.after_tokens) for one in row.migrations] == [(DEAD, NEXT, tokens)]
