@@ -8,7 +8,9 @@ from collectors.model.requests import DisagreementRow, FactRow, MigrationRow, Ph
 from collectors.model.traces import Account, Instant, Stretch
 from collectors.model.vocabulary import UNKNOWN_WORKER, About, Phase, Provenance
 from collectors.stats.joined import Joined, View, plain
+from collectors.stats.lives import Life
 from collectors.stats.offsets import ROUNDING_S, Offset
+from collectors.stats.streams import UNSEEN
 from collectors.stats.workers_said import Segments, contradictions, moves, segments
 
 MAX_ROWS: Final = 48
@@ -111,8 +113,7 @@ def _workers(
     """Who says where the output was made; an observer that is not told by anybody says nothing."""
     for observer, view in seen:
         if view.life is not None:
-            ends = (0, view.life.first_row), (max(view.life.tokens - 1, 0), view.life.row)
-            named = {token: observer.worker(row) for token, row in ends[: 1 if ends[0][1] == ends[1][1] else 2]}
+            named = {token: observer.worker(row) for token, row in _made(view.life).items()}
             told = {token: worker for token, worker in named.items() if worker and observer.named_by(worker) != ANSWERS}
             if told:
                 yield observer.teller, (told, [])
@@ -123,6 +124,17 @@ def _workers(
         said = segments(accounts)
         if said[0] or said[1]:
             yield teller, said
+
+
+def _made(life: Life) -> dict[int, int]:
+    """From which token on by the worker of which row. A first token of another worker than the rest is a handover: whoever ingests a prompt may sample it, and
+    decoding begins after it."""
+    if life.since == UNSEEN:
+        return {0: life.first_row}
+    if life.since <= 1:
+        return {life.since: life.row}
+    before = {0: life.first_row} if life.before_row == life.first_row else {life.since - 1: life.before_row}
+    return {**before, life.since: life.row}
 
 
 def _facts(known: Joined, seen: Iterable[tuple[Observer, View]], workers: dict[str, Segments]) -> Iterator[FactRow]:

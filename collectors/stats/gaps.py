@@ -8,6 +8,7 @@ from collectors.model.batch import WHOLE, Rows
 from collectors.stats.histograms import Histograms
 from collectors.stats.lives import Lives
 from collectors.stats.medians import GapMedians, coarse_bins
+from collectors.stats.moved import remember_moves
 from collectors.stats.pieces import Pieces, cut
 from collectors.stats.placements import Placements
 from collectors.stats.river import TICK_NS, River
@@ -89,6 +90,7 @@ class GapStats:
         self._add_first(chunk, pieces)
         self._add_stalls(chunk, pieces, at_ns, *stalls)
         self.medians.remember(chunk, coarse)
+        remember_moves(chunk, pieces, self.table)
         first = pieces.row[pieces.begin.searchsorted(chunk.begin[chunk.fresh])]
         remember(chunk, first, pieces.row[pieces.last], self.table)
         self.holes += chunk.holes

@@ -34,7 +34,7 @@ class End(NamedTuple):
 class Life(NamedTuple):
     """How the deliveries of a request were, on the producer's clock: the first and the last of them, so many tokens, and the rows of the workers of the two.
 
-    `whole`: there was one delivery, of a response that was not streamed.
+    `since`: the first token that the last worker made, where another, of `before_row`, had made those before; else UNSEEN. `whole`: there was one delivery, of a response that was not streamed.
     """
 
     first_ns: int
@@ -43,6 +43,8 @@ class Life(NamedTuple):
     first_row: int
     row: int
     whole: bool = False
+    before_row: int = UNSEEN
+    since: int = UNSEEN
 
 
 class Lives:
@@ -142,9 +144,9 @@ class Lives:
         if first_ns == UNSEEN or last_ns == UNSEEN:
             return None
         rows = int(table.first_row[stream]), int(table.last_row[stream])
-        return Life(
-            first_ns, last_ns, int(table.next_token[stream]), *rows, bool(max(int(table.flags[stream]), 0) & WHOLE)
-        )
+        whole = bool(max(int(table.flags[stream]), 0) & WHOLE)
+        moved = int(table.before_row[stream]), int(table.since[stream])
+        return Life(first_ns, last_ns, int(table.next_token[stream]), *rows, whole, *moved)
 
     def _tpot_ns(self, end: End) -> int | None:
         table, stream = self._table, end.stream

@@ -39,6 +39,8 @@ class StreamTable:
         "first_row",
         "next_token",
         "last_row",
+        "before_row",
+        "since",
         "received_ns",
         "home",
         "queued",
@@ -59,6 +61,10 @@ class StreamTable:
         """Index of the token that the next delivery should begin with."""
         self.last_row = np.empty(0, np.int64)
         """Row of the worker that made the last delivery."""
+        self.before_row = np.empty(0, np.int64)
+        """Row of another worker, that made those before."""
+        self.since = np.empty(0, np.int64)
+        """The first token since then."""
         self.received_ns = np.empty(0, np.int64)
         """Of the request that lives on the stream."""
         self.home = np.empty(0, np.int64)

@@ -48,6 +48,12 @@ async def test_tokens_by_worker_stage_and_tier(seen: list[tuple[Frame, dict[str,
         assert shown == true
 
 
+async def test_nothing_migrates_that_is_only_handed_over(seen: list[tuple[Frame, dict[str, Any]]]) -> None:
+    frame, _ = seen[-1]
+    assert len(frame.requests) > 20
+    assert not [row for row in frame.requests if row.migrations or row.disagree or row.doubt]
+
+
 async def test_tier_bytes_and_hits_at_every_tick(seen: list[tuple[Frame, dict[str, Any]]]) -> None:
     for frame, truth in seen:
         shown = {

@@ -300,3 +300,35 @@ def test_who_takes_over_is_known_from_any_token_on_and_unknown_until_it_is_said(
     scene.say("log", LATE + 1, Accounts((log(Statement(About.DECODE_WORKER, NEXT, None)),)))
     (row,) = scene.frame(3 * LATE).requests
     assert [(one.worker, one.to, one.after_tokens) for one in row.migrations] == [(DEAD, NEXT, tokens)]
+
+
+def made(scene: Scene, *workers: int) -> RequestRow:
+    """A request of a router of three workers, its tokens made by these, told of three at a time."""
+    ids = ("gpu-0", "lpu-0", "lpu-1")
+    router = Inventory(tuple(WorkerInfo(slot, id_) for slot, id_ in enumerate(ids)), clock_id="router-clock")
+    received = Requests((Received(BEGIN, "r", 0),))
+    scene.say("router", BEGIN, Status("u", "placement", TargetStatus.UP), router, received)
+    rows = np.zeros(len(workers), DELIVERY)
+    tokens = np.arange(len(workers))
+    rows["first_token"], rows["time_ns"], rows["worker"], rows["tokens"] = tokens, BEGIN + MS * (1 + tokens), workers, 1
+    rows["stage"] = STAGES.index(Stage.DECODE)
+    for begin in range(0, len(rows), 3):
+        scene.say("router", 2 * BEGIN, Deliveries(rows[begin : begin + 3], np.zeros(0, EXTRA)))
+        scene.frame(2 * BEGIN + TICK * begin)
+    return scene.row("r")
+
+
+def decoded(row: RequestRow) -> list[tuple[int, str | float | None]]:
+    return [(fact.from_token, fact.value) for fact in row.facts if fact.about is About.DECODE_WORKER]
+
+
+def test_a_first_token_sampled_where_the_prompt_was_ingested_is_no_migration() -> None:
+    row = made(Scene(), 0, 1, 1, 1, 1, 1, 1)
+    assert row.migrations == ()
+    assert decoded(row) == [(1, "lpu-0")]
+
+
+def test_a_migration_is_after_the_tokens_that_the_one_before_made() -> None:
+    row = made(Scene(), 1, 1, 1, 1, 1, 2, 2, 2, 2)
+    assert [(one.worker, one.to, one.after_tokens) for one in row.migrations] == [("lpu-0", "lpu-1", 5)]
+    assert decoded(row) == [(0, "lpu-0"), (5, "lpu-1")]

@@ -1,0 +1,26 @@
+"""Requests that went on with another worker: from which one, and from which token on. The last time, where it was more than once."""
+
+import numpy as np
+
+from collectors.stats.pieces import Pieces
+from collectors.stats.streams import UNSEEN, Chunk, StreamTable
+
+
+def remember_moves(chunk: Chunk, pieces: Pieces, table: StreamTable) -> None:
+    """Brings the table up to the end of the chunk; to be called while its `last_row` is still of before."""
+    began = chunk.stream[chunk.fresh]
+    table.before_row[began] = table.since[began] = UNSEEN
+    opening = np.append(0, pieces.last[:-1] + 1)
+    before = np.roll(pieces.row, 1)
+    before[opening] = table.last_row[chunk.stream]
+    before[opening[chunk.fresh]] = UNSEEN
+    moved = ((before != pieces.row) & (before != UNSEEN)).nonzero()[0]
+    run = opening.searchsorted(moved, side="right") - 1
+    moved, run = moved[chunk.last[run]], run[chunk.last[run]]
+    if not len(moved):
+        return
+    total = pieces.tokens.cumsum()
+    since = chunk.next_token[run] - (total[pieces.last[run]] - total[moved] + pieces.tokens[moved])
+    # Of a stream that moved twice the later move stays: assignment goes in order.
+    table.before_row[chunk.stream[run]] = before[moved]
+    table.since[chunk.stream[run]] = since
