@@ -150,7 +150,7 @@ class Cluster:
             output=turn.output,
             limit=archetype.limit,
             context=session.context,
-            labels=labels(archetype.kind, prompt, archetype.limit),
+            labels=labels(archetype.kind, prompt, archetype.limit) + archetype.labels,
             workflow=session.workflow,
             target_ttft_s=archetype.target_ttft_s,
             answered=partial(self._workload.answered, session),
@@ -200,6 +200,7 @@ class Cluster:
         if card is None:
             self._end(request, "error")
             return
+        row["model"] = self.workers[request.generate].model
         self._journal.decisions.append(card)
         engine = self._gpus[request.ingest]
         self._loop.at(now + engine.front_end_ns, engine.submit, request)

@@ -46,10 +46,16 @@ class GpuSpec:
     chips: int = 1
     kv_pool_bytes: int | None = None
     bytes_per_weight: float = 2
+    tags: frozenset[str] = frozenset()
+    """What rules of the router may ask of it."""
+    model: str | None = None
+    """Another than the scenario's: its KV fits no other's, so it has no part in the host's memory."""
 
     def __post_init__(self) -> None:
         if self.role not in GPU_ROLES:
             raise ValueError(f"worker {self.id!r}: a GPU's role is one of {', '.join(GPU_ROLES)}, not {self.role!r}")
+        if self.model is not None and self.role != "aggregated":
+            raise ValueError(f"worker {self.id!r}: one with a model of its own is aggregated, not {self.role}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,8 @@ class LpuSpec:
     bytes_per_weight: float = 1
     context_tokens: int = 4_096
     role: str = "decode"
+    tags: frozenset[str] = frozenset()
+    """What rules of the router may ask of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +142,9 @@ class Fleet:
         self, scenario: Scenario, seed: int, loop: Loop, journal: Journal, hooks: Hooks, *, keep_gaps: bool
     ) -> None:
         self.model: Model = catalogue.find(catalogue.models(), scenario.model, "model")
-        self.block_bytes = BLOCK_TOKENS * self.model.kv_bytes_per_token(scenario.bytes_per_kv_value)
         self._scenario, self._seed, self._loop, self._journal, self._hooks = scenario, seed, loop, journal, hooks
         self._keep_gaps = keep_gaps
+        self.block_bytes = self._block_bytes(self.model)
         specs = scenario.workers
         self.flash = self._shared_pool(len(specs) + 1, "flash", scenario.host, scenario.host.flash_bytes)
         self._disk = _channel(DISK_LINK)
@@ -156,6 +164,15 @@ class Fleet:
             else:
                 self._add_lpu(slot, spec)
         self.pools: tuple[Pool, ...] = (*(worker.engine.pool for worker in self.workers), *self._shared)
+
+    def _model_name(self, spec: GpuSpec | LpuSpec) -> str:
+        return (spec.model if isinstance(spec, GpuSpec) else None) or self._scenario.model
+
+    def _model(self, spec: GpuSpec | LpuSpec) -> Model:
+        return catalogue.find(catalogue.models(), self._model_name(spec), "model")
+
+    def _block_bytes(self, model: Model) -> int:
+        return BLOCK_TOKENS * model.kv_bytes_per_token(self._scenario.bytes_per_kv_value)
 
     def _pool(
         self, slot: int, tier: str, owner: str, worker: int | None, size: int, order: Order | None = None
@@ -178,27 +195,30 @@ class Fleet:
         return Observed(fast_gaps=fast_gaps, keep=self._keep_gaps)
 
     def _add_gpu(self, slot: int, spec: GpuSpec) -> None:
-        chip = catalogue.gpu(spec.chip)
+        chip, model = catalogue.gpu(spec.chip), self._model(spec)
         software = catalogue.find(catalogue.engines(), spec.engine, "engine")
         steps = StepModel.of(
             chip,
             spec.chips,
-            self.model,
+            model,
             software,
             bytes_per_weight=spec.bytes_per_weight,
             bytes_per_kv_value=self._scenario.bytes_per_kv_value,
         )
         size = spec.kv_pool_bytes or pool_bytes(chip, spec.chips, steps.weight_bytes, software)
-        pool = self._pool(slot, chip.tier, spec.id, slot, size)
+        block_bytes = self._block_bytes(model)
+        pool = Pool(slot, chip.tier, spec.id, slot, size // block_bytes, block_bytes, self._journal)
         down, up, inbound = _channel(HOST_LINK), _channel(HOST_LINK), _channel(NETWORK_LINK)
-        pool.spill = Spill(self.dram, down, self._scenario.host.write_through)
+        shared = self._shared if model is self.model else ()
+        if shared:
+            pool.spill = Spill(self.dram, down, self._scenario.host.write_through)
         paths = ((up,), (self._disk, up), (self._store, up))
-        from_dram, *further = (Source(shared, path) for shared, path in zip(self._shared, paths, strict=False))
+        from_shared = tuple(Source(pool, path) for pool, path in zip(shared, paths, strict=False))
 
         def sources(request: Request) -> Sequence[Source]:
             if request.generate == slot:
-                return from_dram, *further
-            return from_dram, Source(self.pools[request.generate], (inbound,)), *further
+                return from_shared
+            return *from_shared[:1], Source(self.pools[request.generate], (inbound,)), *from_shared[1:]
 
         engine = GpuWorker(
             slot,
@@ -224,9 +244,10 @@ class Fleet:
                 spec.role,
                 pool,
                 int(software.max_sequences.value),
-                pools=(pool, *self._shared),
+                pools=(pool, *shared),
                 prefill_seconds=steps.prefill_seconds,
                 front_end_s=software.front_end_s.value,
+                tags=spec.tags,
             )
         )
 
@@ -258,7 +279,7 @@ class Fleet:
             reads=self._lpu_reads(spec.bytes_per_weight),
         )
         self._add(slot, spec, chip.device, engine)
-        self.places.append(Place(slot, spec.role, pool, spec.slots))
+        self.places.append(Place(slot, spec.role, pool, spec.slots, tags=spec.tags))
 
     def _lpu_reads(self, bytes_per_weight: float) -> Callable[[int, int], tuple[int, int]]:
         model = self.model
@@ -274,10 +295,9 @@ class Fleet:
 
     def _add(self, slot: int, spec: GpuSpec | LpuSpec, device: str, engine: GpuWorker | LpuWorker) -> None:
         engine.observed.stats.kv_total_blocks = engine.pool.capacity
-        weights = math.ceil(self.model.parameters * spec.bytes_per_weight)
-        self.workers.append(
-            Worker(slot, spec.id, spec.role, device, spec.chip, spec.chips, self._scenario.model, engine, weights)
-        )
+        weights = math.ceil(self._model(spec).parameters * spec.bytes_per_weight)
+        model = self._model_name(spec)
+        self.workers.append(Worker(slot, spec.id, spec.role, device, spec.chip, spec.chips, model, engine, weights))
 
 
 def _lpu_reads(

@@ -12,12 +12,15 @@ from emulators.blocks import BLOCK_TOKENS, Run, blocks_for
 from emulators.events import Row
 from emulators.fetching import anywhere
 from emulators.kv import Pool
+from emulators.policies import POLICIES, SCORE, Policy, Terms
 from emulators.request import Request
 
 LONG_CONTEXT_TOKENS: Final = 8_192
 PREFILL_HEAVY: Final = 8
 """Prompt tokens per output token that a request may generate, from which on it counts as prefill-heavy."""
 TIE: Final = 1e-9
+MOST_CANDIDATES: Final = 256
+"""In a decision on the wire."""
 
 
 def labels(kind: str, prompt: int, limit: int) -> tuple[str, ...]:
@@ -28,11 +31,18 @@ def labels(kind: str, prompt: int, limit: int) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Requests with all of `labels` go to workers of one of `roles`. The first rule that applies decides."""
+    """Requests with all of `labels` go to workers of one of `roles` that have all of `tags`. The first rule that applies decides; among its workers `policy` does."""
 
     name: str
     labels: frozenset[str]
     roles: frozenset[str]
+    tags: frozenset[str] = frozenset()
+    policy: str = SCORE
+
+    def __post_init__(self) -> None:
+        if self.policy != SCORE and self.policy not in POLICIES:
+            known = ", ".join((SCORE, *POLICIES))
+            raise ValueError(f"rule {self.name!r}: unknown policy {self.policy!r}; known: {known}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +78,23 @@ class Place:
     pools: tuple[Pool, ...] = ()
     prefill_seconds: Estimate | None = None
     front_end_s: float = 0.0
+    tags: frozenset[str] = frozenset()
     assigned: int = 0
     pending_tokens: int = 0
     """Prompt tokens sent there whose first output token has not come."""
+
+    @property
+    def active(self) -> int:
+        """Blocks of its pool that requests refer to."""
+        return self.pool.active
+
+    def held(self, request: Request) -> int:
+        """With how many blocks that are in its pool the prompt begins."""
+        return self.pool.prefix(request.context.runs(0, blocks_for(request.prompt)))
+
+    def waiting_s(self, more: int) -> float:
+        """How long its pending prompts and `more` tokens take; 0 where nobody knows."""
+        return self.prefill_seconds(self.pending_tokens + more) if self.prefill_seconds else 0.0
 
 
 @dataclass(slots=True)
@@ -92,6 +116,12 @@ class _Options:
     scores: list[float] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
 
+    def add(self, generate: Place, ingest: _Ingest, row: Row) -> None:
+        self.generate.append(generate)
+        self.ingest.append(ingest)
+        self.scores.append(row["score"])
+        self.rows.append(row)
+
 
 @dataclass(slots=True)
 class Router:
@@ -104,6 +134,8 @@ class Router:
     ties: int = 0
     by_rule: dict[str, int] = field(default_factory=dict)
     _uncached: dict[str, int] = field(default_factory=dict)
+    _policies: dict[str, Policy] = field(default_factory=dict)
+    """Of the rules that have one, by rule."""
 
     def __post_init__(self) -> None:
         """ValueError without a rule: no request could go anywhere."""
@@ -111,6 +143,7 @@ class Router:
             raise ValueError(
                 "a router needs at least one rule; Rule(name, frozenset(), roles) applies to every request"
             )
+        self._policies = {rule.name: POLICIES[rule.policy]() for rule in self.rules if rule.policy != SCORE}
 
     def decide(self, now_ns: int, request: Request) -> Row | None:
         """Sets who ingests and who generates, and gives the decision card; None if no worker could ever hold the request."""
@@ -140,6 +173,8 @@ class Router:
         self.total += 1
         self.ties += card["tie"]
         self.by_rule[rule.name] = self.by_rule.get(rule.name, 0) + 1
+        if rule.name in self._policies:
+            self._policies[rule.name].chosen(ingest.place, generate)
         generate.assigned += 1
         ingest.place.pending_tokens += ingest.uncached
         self._uncached[request.id] = ingest.uncached
@@ -164,8 +199,13 @@ class Router:
         for rule in self.rules:
             if not rule.labels.issubset(request.labels):
                 continue
+            if rule.name in self._policies:
+                self._by_policy(options, rule, request, places, prompt)
+                if options.rows:
+                    return rule, options
+                continue
             for place in places:
-                if place.role in rule.roles:
+                if place.role in rule.roles and rule.tags <= place.tags:
                     if place.role == "aggregated":
                         self._add(options, request, place, [self._ingest(request, place, prompt)], 0.0)
                         continue
@@ -179,6 +219,34 @@ class Router:
             if options.rows:
                 return rule, options
         return self.rules[-1], options
+
+    def _by_policy(
+        self, options: _Options, rule: Rule, request: Request, places: Sequence[Place], prompt: Sequence[Run]
+    ) -> None:
+        """Adds all pairs of workers that may ingest and generate, or, were these too many, for each that may generate the best who may ingest."""
+        policy = self._policies[rule.name]
+
+        def ingesting(place: Place) -> tuple[_Ingest, Terms]:
+            ingest = self._ingest(request, place, prompt)
+            return ingest, policy.ingest(request, place, ingest.uncached)
+
+        generating = [place for place in places if place.role in rule.roles and rule.tags <= place.tags]
+        prefills = [ingesting(place) for place in places if place.role == "prefill"]
+        if len(prefills) * len(generating) > MOST_CANDIDATES:
+            prefills = [max(prefills, key=lambda one: sum(one[1].values()))]
+        for place in generating:
+            own = policy.generate(request, place)
+            for ingest, its in [ingesting(place)] if place.role == "aggregated" else prefills:
+                terms = own | its
+                row: Row = {
+                    "worker": place.slot,
+                    "score": sum(terms.values()),
+                    "terms": terms,
+                    "cached_tokens": request.prompt - ingest.uncached,
+                }
+                if place is not ingest.place:
+                    row["prefill"] = ingest.place.slot
+                options.add(place, ingest, row)
 
     def _ingest(self, request: Request, place: Place, prompt: Sequence[Run]) -> _Ingest:
         cached = anywhere(prompt, place.pools) * BLOCK_TOKENS
@@ -218,10 +286,7 @@ class Router:
         if place is not ingest.place:
             terms["resident"] = resident
             row["prefill"] = ingest.place.slot
-        options.generate.append(place)
-        options.ingest.append(ingest)
-        options.scores.append(score)
-        options.rows.append(row)
+        options.add(place, ingest, row)
 
 
 def _predicted_ttft(ingest: _Ingest) -> float:

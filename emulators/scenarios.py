@@ -1,13 +1,16 @@
 """Scenarios: which workers, with what memory, by which rules, under what load. A scenario is one row of the registry.
 
-Data only; `emulators.cluster` makes it run.
+Data only; `emulators.cluster` makes it run. Those beside the default are the files in `emulators/deployments`, read as a user's own is (`emulators.scenario_file`).
 """
 
+from importlib.resources import files
+from pathlib import Path
 from typing import Final
 
 from emulators.cluster import Cluster
 from emulators.fleet import GpuSpec, HostSpec, LpuSpec, Scenario
 from emulators.router import Rule, Weights
+from emulators.scenario_file import load, parse
 from emulators.workload import Archetype, Spread
 
 GIB: Final = 1 << 30
@@ -101,14 +104,23 @@ DEFAULT: Final = Scenario(
     ),
 )
 
-SCENARIOS: Final[dict[str, Scenario]] = {scenario.name: scenario for scenario in (DEFAULT,)}
+
+def _shipped() -> list[Scenario]:
+    texts = [one for one in files("emulators.deployments").iterdir() if one.name.endswith(".toml")]
+    return [parse(one.read_text("utf-8"), one.name) for one in sorted(texts, key=lambda one: one.name)]
+
+
+SCENARIOS: Final[dict[str, Scenario]] = {scenario.name: scenario for scenario in (DEFAULT, *_shipped())}
 
 
 def scenario(name: str) -> Scenario:
-    """UnknownScenarioError (a ValueError) if there is none of that name."""
-    if name not in SCENARIOS:
-        raise UnknownScenarioError(f"unknown scenario {name!r}; known: {', '.join(sorted(SCENARIOS))}")
-    return SCENARIOS[name]
+    """One that is shipped, or that of a file `….toml`. UnknownScenarioError (a ValueError) if there is none of that name, ScenarioError (another) if the file is wrong."""
+    if name in SCENARIOS:
+        return SCENARIOS[name]
+    if name.endswith(".toml"):
+        return load(Path(name))
+    known = ", ".join(sorted(SCENARIOS))
+    raise UnknownScenarioError(f"unknown scenario {name!r}; known: {known}, or a file of your own (NAME.toml)")
 
 
 def build(name: str, seed: int, *, keep_gaps: bool = True) -> Cluster:

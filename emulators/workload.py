@@ -62,6 +62,8 @@ class Archetype:
     most_tokens: int = 32_768
     workflow: bool = False
     target_ttft_s: float | None = None
+    labels: tuple[str, ...] = ()
+    """What is said of its requests beside what follows from their lengths: where they may run, how large a model they need."""
 
 
 @dataclass(frozen=True, slots=True)

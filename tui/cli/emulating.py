@@ -82,7 +82,9 @@ def emulate(
 
 
 def _known_scenario(name: str) -> None:
-    from emulators.scenarios import SCENARIOS
+    from emulators.scenarios import scenario
 
-    if name not in SCENARIOS:
-        raise click.UsageError(f"unknown scenario {name!r}; known: {', '.join(sorted(SCENARIOS))}")
+    try:
+        scenario(name)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
