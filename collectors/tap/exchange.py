@@ -148,10 +148,11 @@ class Exchange:
             said = self._reader.read(event)
             self._note(said)
             if said.content:
-                choice = self._choices.get(said.choice) or self._further(said.choice)
+                choice, tokens = self._choices.get(said.choice) or self._further(said.choice), said.tokens
                 choice.events += 1
-                choice.tokens += said.tokens or 1
-                choice.uncounted += said.tokens is None
+                choice.tokens += tokens or 1
+                if tokens is None:
+                    choice.uncounted += 1
         for choice in self._choices.values():
             if choice.events:
                 self._deliver(choice, time_ns)
@@ -201,7 +202,8 @@ class Exchange:
             self._names.append(name)
 
     def _note(self, said: Said) -> None:
-        self._call(said.id)
+        if said.id:
+            self._call(said.id)
         if not said.understood:
             self._meters.not_understood.inc()
         if said.error is not None:
@@ -217,8 +219,10 @@ class Exchange:
                 self._worker, self._named_by, self._role = decode, "nvext", "decode" if apart else ""
             if apart:
                 self._book.worker(prefill, "nvext", self._model, "prefill")
-        self._finish = said.finish or self._finish
-        self._done = self._done or said.done
+        if said.finish:
+            self._finish = said.finish
+        if said.done:
+            self._done = True
         if said.output_tokens is not None:
             self._output_tokens = said.output_tokens
         if said.times is not None:
@@ -233,9 +237,10 @@ class Exchange:
         return self._choices.setdefault(index, _Choice(None))
 
     def _deliver(self, choice: _Choice, time_ns: int) -> None:
-        slot, meters = self._place()
+        slot, meters = self._placed or self._place()
         if choice.uncounted:
             self._book.warn(UNCOUNTED)
+            choice.counted = False
         if choice.told is not None:
             self._book.deliver(
                 choice.told,
@@ -245,12 +250,12 @@ class Exchange:
                 uncounted=choice.uncounted,
                 worker=slot,
             )
-        meters.delivered(choice.events, choice.tokens, choice.uncounted)
-        if choice.last_ns is not None:
-            meters.gap.observe((time_ns - choice.last_ns) / 1e9)
-        elif self._first:
-            meters.ttft.observe((time_ns - self._received_ns) / 1e9)
-            self._first = False
-        choice.last_ns = time_ns
-        choice.counted = choice.counted and not choice.uncounted
+        last_ns, choice.last_ns = choice.last_ns, time_ns
+        if last_ns is None:
+            meters.delivered(choice.events, choice.tokens, choice.uncounted)
+            if self._first:
+                meters.ttft.observe((time_ns - self._received_ns) / 1e9)
+                self._first = False
+        else:
+            meters.delivered(choice.events, choice.tokens, choice.uncounted, time_ns - last_ns)
         choice.events = choice.tokens = choice.uncounted = 0

@@ -1,14 +1,30 @@
-"""The tap's own `/metrics`. Buckets of time are a factor of 1.25 apart from 50 µs on: a median in one is known within ±12 %."""
+"""The tap's own `/metrics`. Buckets of time are a factor of 1.25 apart from 50 µs on: a median in one is known within ±12 %.
 
+What each delivery adds to is plain numbers, made metrics when the page is asked for.
+"""
+
+import time
+from bisect import bisect_left
+from collections.abc import Iterator
 from itertools import accumulate, repeat
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 BUCKETS: Final = tuple(
     float(f"{bound:.3g}") for bound in accumulate(repeat(1.25, 61), lambda a, b: a * b, initial=5e-5)
 )
 """Seconds: 50 µs … 41 s."""
+_BOUNDS: Final = (*map(str, BUCKETS), "+Inf")
+_COUNTERS: Final = {
+    "deliveries": "Reads that brought content of a sequence",
+    "tokens": "Output tokens that the server counted",
+    "uncounted_events": "Events with content whose tokens the server did not count",
+    "coalesced_deliveries": "Deliveries of several events in one read",
+}
+"""By worker; the first word is the attribute of `WorkerMeters`."""
 
 
 class Meters:
@@ -18,13 +34,7 @@ class Meters:
         self.registry: Final = CollectorRegistry()
         registry = self.registry
         self._workers: dict[str, WorkerMeters] = {}
-        self.gap = Histogram(
-            "tokenyard_tap_gap_seconds",
-            "Between deliveries of a sequence",
-            ["worker"],
-            buckets=BUCKETS,
-            registry=registry,
-        )
+        registry.register(_Deliveries(self._workers))
         self.ttft = Histogram(
             "tokenyard_tap_ttft_seconds",
             "From a request's head until its first content was read",
@@ -43,24 +53,6 @@ class Meters:
         self.in_flight = Gauge("tokenyard_tap_requests_in_flight", "Completions that have not ended", registry=registry)
         self.emulated = Gauge("tokenyard_tap_emulated", "1: the upstream says that it is simulated", registry=registry)
         self.passed = Counter("tokenyard_tap_passed", "Other requests that were passed on", registry=registry)
-        self.deliveries = Counter(
-            "tokenyard_tap_deliveries", "Reads that brought content of a sequence", ["worker"], registry=registry
-        )
-        self.tokens = Counter(
-            "tokenyard_tap_tokens", "Output tokens that the server counted", ["worker"], registry=registry
-        )
-        self.uncounted = Counter(
-            "tokenyard_tap_uncounted_events",
-            "Events with content whose tokens the server did not count",
-            ["worker"],
-            registry=registry,
-        )
-        self.coalesced = Counter(
-            "tokenyard_tap_coalesced_deliveries",
-            "Deliveries of several events in one read",
-            ["worker"],
-            registry=registry,
-        )
         self.not_understood = Counter(
             "tokenyard_tap_not_understood_events", "Events that are no chunk", registry=registry
         )
@@ -85,7 +77,7 @@ class Meters:
     def of(self, worker: str) -> "WorkerMeters":
         found = self._workers.get(worker)
         if found is None:
-            found = self._workers[worker] = WorkerMeters(self, worker)
+            found = self._workers[worker] = WorkerMeters(self.ttft.labels(worker))
         return found
 
     def page(self) -> bytes:
@@ -93,18 +85,43 @@ class Meters:
 
 
 class WorkerMeters:
-    """Those of one worker, found once."""
+    """Those of one worker, found once: sums of its deliveries, and gaps by bucket, the last beyond all bounds."""
 
-    def __init__(self, meters: Meters, worker: str) -> None:
-        self.gap, self.ttft = meters.gap.labels(worker), meters.ttft.labels(worker)
-        self._deliveries, self._tokens = meters.deliveries.labels(worker), meters.tokens.labels(worker)
-        self._uncounted, self._coalesced = meters.uncounted.labels(worker), meters.coalesced.labels(worker)
+    __slots__ = ("coalesced", "created_s", "deliveries", "gap_sum_ns", "gaps", "tokens", "ttft", "uncounted")
 
-    def delivered(self, events: int, tokens: int, uncounted: int) -> None:
-        self._deliveries.inc()
-        if tokens > uncounted:
-            self._tokens.inc(tokens - uncounted)
-        if uncounted:
-            self._uncounted.inc(uncounted)
+    def __init__(self, ttft: Histogram) -> None:
+        self.ttft = ttft
+        self.created_s = time.time()
+        self.deliveries = self.tokens = self.uncounted = self.coalesced = self.gap_sum_ns = 0
+        self.gaps = [0] * (len(BUCKETS) + 1)
+
+    def delivered(self, events: int, tokens: int, uncounted: int, gap_ns: int | None = None) -> None:
+        """`gap_ns`: since the sequence's last delivery, if it had one."""
+        self.deliveries += 1
+        self.tokens += tokens - uncounted
+        self.uncounted += uncounted
         if events > 1:
-            self._coalesced.inc()
+            self.coalesced += 1
+        if gap_ns is not None:
+            self.gap_sum_ns += gap_ns
+            self.gaps[bisect_left(BUCKETS, gap_ns / 1e9)] += 1
+
+
+class _Deliveries(Collector):
+    """What `delivered` added up, by worker."""
+
+    def __init__(self, workers: dict[str, WorkerMeters]) -> None:
+        self._workers = workers
+
+    def collect(self) -> Iterator[Metric]:
+        gaps = HistogramMetricFamily("tokenyard_tap_gap_seconds", "Between deliveries of a sequence", labels=["worker"])
+        for worker, meters in self._workers.items():
+            counts = zip(_BOUNDS, accumulate(meters.gaps), strict=True)
+            gaps.add_metric([worker], list(counts), meters.gap_sum_ns / 1e9)
+            gaps.add_sample("tokenyard_tap_gap_seconds_created", {"worker": worker}, meters.created_s)
+        yield gaps
+        for name, meaning in _COUNTERS.items():
+            counter = CounterMetricFamily(f"tokenyard_tap_{name}", meaning, labels=["worker"])
+            for worker, meters in self._workers.items():
+                counter.add_metric([worker], getattr(meters, name.partition("_")[0]), meters.created_s)
+            yield counter

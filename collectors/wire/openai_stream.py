@@ -18,14 +18,14 @@ _LARGEST: Final = 2**53
 _Count = Annotated[int, Meta(ge=0, le=_LARGEST)]
 
 
-class Workers(Struct, frozen=True):
+class Workers(Struct, frozen=True, gc=False):
     """As Dynamo's `nvext.worker_id` names them, `id/rank`; empty where it does not. After a migration it goes on naming the first one (observed, 1.6.1)."""
 
     prefill: str = ""
     decode: str = ""
 
 
-class Times(Struct, frozen=True):
+class Times(Struct, frozen=True, gc=False):
     """Seconds as the server says (reported, not measured), None where it does not: Groq's `usage`, Cerebras' `time_info`, Dynamo's `nvext.timing`, vLLM's `metrics`."""
 
     queue_s: float | None = None
@@ -33,7 +33,7 @@ class Times(Struct, frozen=True):
     decode_s: float | None = None
 
 
-class Said(Struct, frozen=True):
+class Said(Struct, frozen=True, gc=False):
     """What one event says. `understood` is false where it is neither a chunk nor an error nor the end: whatever it brings is not known."""
 
     understood: bool = True
@@ -57,7 +57,7 @@ class Said(Struct, frozen=True):
     """Of the response, as its server calls it; said once."""
 
 
-class _Delta(Struct):
+class _Delta(Struct, gc=False):
     content: Raw = _ABSENT
     reasoning: Raw = _ABSENT
     reasoning_content: Raw = _ABSENT
@@ -67,7 +67,7 @@ class _Delta(Struct):
     audio: Raw = _ABSENT
 
 
-class _Choice(Struct):
+class _Choice(Struct, gc=False):
     index: Annotated[int, Meta(ge=0, le=127)] = 0
     delta: _Delta | None = None
     text: Raw = _ABSENT
@@ -76,7 +76,7 @@ class _Choice(Struct):
     logprobs: Raw = _ABSENT
 
 
-class _Usage(Struct):
+class _Usage(Struct, gc=False):
     completion_tokens: _Count = 0
     prompt_tokens: _Count | None = None
     prompt_tokens_details: Raw = _ABSENT
@@ -85,7 +85,7 @@ class _Usage(Struct):
     completion_time: Raw = _ABSENT
 
 
-class _Chunk(Struct):
+class _Chunk(Struct, gc=False):
     id: Raw = _ABSENT
     choices: list[_Choice] | None = None
     usage: _Usage | None = None
@@ -96,12 +96,12 @@ class _Chunk(Struct):
     metrics: Raw = _ABSENT
 
 
-class _WholeUsage(_Usage):
+class _WholeUsage(_Usage, gc=False):
     output_tokens: _Count | None = None
     """As the Responses API calls it."""
 
 
-class _Whole(_Chunk):
+class _Whole(_Chunk, gc=False):
     usage: _WholeUsage | None = None
 
 
@@ -148,23 +148,24 @@ class StreamReader:
         choices, usage = chunk.choices or [], chunk.usage
         spoken = [choice for choice in choices if _has_content(choice)]
         first = spoken[0] if spoken else choices[0] if choices else None
+        extended = _object(chunk.nvext) if chunk.nvext is not _ABSENT else None
         return Said(
             content=bool(spoken),
             tokens=self._tokens(spoken, usage) if spoken else None,
             choice=first.index if first else 0,
-            finish=next((choice.finish_reason for choice in choices if choice.finish_reason), ""),
+            finish=_finish(choices) if choices else "",
             model=chunk.model or "",
-            workers=_workers(chunk.nvext),
-            times=_times(chunk),
+            workers=_workers(extended) if extended else None,
+            times=_times(chunk, extended or {}) if extended or _may_time(chunk) else None,
             prompt_tokens=usage.prompt_tokens if usage else None,
             cached_tokens=_cached(usage) if usage else None,
             output_tokens=usage.completion_tokens if usage else None,
-            id=self._id(chunk.id),
+            id="" if self._identified else self._id(chunk.id),
         )
 
     def _id(self, raw: Raw) -> str:
         """Once: it is the same in every chunk."""
-        if self._identified or not _says(raw):
+        if not _says(raw):
             return ""
         self._identified = True
         return _named(raw)
@@ -193,20 +194,27 @@ def whole(data: bytes) -> Said:
         return Said(understood=False)
     if _says(found.error):
         return Said(error=_message(bytes(found.error)))
-    usage = found.usage
+    usage, extended = found.usage, _object(found.nvext)
     tokens = None if usage is None else usage.completion_tokens or usage.output_tokens or 0
     return Said(
         content=tokens != 0,
         tokens=tokens,
-        finish=next((choice.finish_reason for choice in found.choices or () if choice.finish_reason), ""),
+        finish=_finish(found.choices or []),
         model=found.model or "",
-        workers=_workers(found.nvext),
-        times=_times(found),
+        workers=_workers(extended),
+        times=_times(found, extended),
         prompt_tokens=usage.prompt_tokens if usage else None,
         cached_tokens=_cached(usage) if usage else None,
         output_tokens=tokens,
         id=_named(found.id),
     )
+
+
+def _finish(choices: list[_Choice]) -> str:
+    for choice in choices:
+        if choice.finish_reason:
+            return choice.finish_reason
+    return ""
 
 
 def _named(raw: Raw) -> str:
@@ -250,12 +258,14 @@ def _listed(choice: _Choice) -> int | None:
 
 
 def _cached(usage: _Usage) -> int | None:
+    if usage.prompt_tokens_details is _ABSENT:
+        return None
     found = _object(usage.prompt_tokens_details).get("cached_tokens")
     return found if isinstance(found, int) and not isinstance(found, bool) and 0 <= found <= _LARGEST else None
 
 
-def _workers(nvext: Raw) -> Workers | None:
-    named = _object(nvext).get("worker_id")
+def _workers(nvext: dict[str, Any]) -> Workers | None:
+    named = nvext.get("worker_id")
     if not isinstance(named, dict):
         return None
     found = Workers(_worker(named, "prefill"), _worker(named, "decode"))
@@ -272,13 +282,23 @@ def _is_id(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 64
 
 
-def _times(chunk: _Chunk) -> Times | None:
+def _may_time(chunk: _Chunk) -> bool:
+    """Whether it has any of the fields, `nvext` aside, that times are in."""
+    usage = chunk.usage
+    return (
+        chunk.time_info is not _ABSENT
+        or chunk.metrics is not _ABSENT
+        or (usage is not None and usage.queue_time is not _ABSENT)
+    )
+
+
+def _times(chunk: _Chunk, nvext: dict[str, Any]) -> Times | None:
     usage = chunk.usage
     if usage is not None and _says(usage.queue_time):
         found = Times(*(_number(_value(raw)) for raw in (usage.queue_time, usage.prompt_time, usage.completion_time)))
     elif info := _object(chunk.time_info):
         found = Times(*(_number(info.get(name)) for name in ("queue_time", "prompt_time", "completion_time")))
-    elif timing := _object(_object(chunk.nvext).get("timing")):
+    elif timing := _object(nvext.get("timing")):
         found = Times(*(_number(timing.get(name), 1e3) for name in ("prefill_wait_time_ms", "prefill_time_ms")))
     elif metrics := _object(chunk.metrics):
         found = Times(_number(metrics.get("queue_time_ms"), 1e3), None, _number(metrics.get("generation_time_ms"), 1e3))

@@ -12,6 +12,7 @@ MAX_EVENT: Final = 1 << 20
 """Bytes of one event that are kept. A chunk of chat with logprobs of 20 alternatives a token takes a few KiB."""
 _MAX_NAME: Final = 64
 _BOM: Final = b"\xef\xbb\xbf"
+_SPACE: Final = 0x20
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
@@ -34,6 +35,8 @@ class EventSplitter:
         self._line_over = False
         self._after_cr = False
         self._began = False
+        self._between = True
+        """Whether nothing is left of before: the next byte begins a line of a new event."""
         self._size = 0
         self._over = False
         self._clear()
@@ -47,9 +50,9 @@ class EventSplitter:
         events: list[Event] = []
         if not chunk:
             return events
-        if self._is_one_event(chunk):  # as most are
+        if self._between and self._is_one_event(chunk):  # as most are
             self._began = True
-            return [Event(chunk[5:-2].removeprefix(b" "))]
+            return [Event(chunk[6 if chunk[5] == _SPACE else 5 : -2])]
         if self._after_cr and chunk.startswith(b"\n"):
             chunk = chunk[1:]
             self._after_cr = False
@@ -69,16 +72,17 @@ class EventSplitter:
                 self._clear()
         if rest:
             self._keep(rest)
+        self._between = not (self.torn or self._name or self._after_cr)
         return events
 
     def _is_one_event(self, chunk: bytes) -> bool:
-        """Whether the chunk is one whole event of one line of data, and nothing before it is left."""
+        """Whether the chunk is one whole event of one line of data."""
+        size = len(chunk)
         return (
             chunk.startswith(b"data:")
-            and chunk.find(b"\n") == len(chunk) - 2
+            and chunk.find(b"\n") == size - 2
             and chunk.endswith(b"\n")
-            and len(chunk) <= self._max_event
-            and not (self.torn or self._name or self._after_cr)
+            and size <= self._max_event
             and b"\r" not in chunk
         )
 
