@@ -98,4 +98,7 @@ class Context:
 
 def length(runs: Sequence[Run]) -> int:
     """Blocks in all of them."""
-    return sum([hi - lo for _, lo, hi in runs])
+    count = 0
+    for _, lo, hi in runs:
+        count += hi - lo
+    return count

@@ -58,6 +58,13 @@ def cut(extents: list[Extent], at: int) -> int:
     return index
 
 
+def within(extents: list[Extent], lo: int, hi: int) -> tuple[int, int]:
+    """Indices of the first extent of these blocks, and of the first behind them; what goes across either end is cut."""
+    if lo <= extents[0].lo and extents[-1].hi <= hi:
+        return 0, len(extents)
+    return cut(extents, lo), cut(extents, hi)
+
+
 def join(extents: list[Extent], first: int, last: int) -> None:
     """Makes one of neighbours that share all their state, from the one before index `first` to the one at index `last`."""
     if len(extents) == 1:

@@ -62,15 +62,13 @@ def anywhere(runs: Sequence[Run], pools: Sequence[Pool]) -> int:
     """Length of the longest prefix of which every block is in some of these pools."""
     count = 0
     for chain, lo, hi in runs:
-        at = lo
-        while at < hi:
-            end = at
-            for pool in pools:
-                end = max(end, pool.reach(chain, at, hi))
-                if end == hi:
-                    break
-            if end == at:
-                return count + at - lo
+        at, turn, asked = lo, 0, 0
+        while at < hi and asked < len(pools):
+            end = pools[turn].reach(chain, at, hi)
+            asked = 1 if end > at else asked + 1
             at = end
-        count += hi - lo
+            turn = (turn + 1) % len(pools)
+        count += at - lo
+        if at < hi:
+            break
     return count

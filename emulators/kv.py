@@ -80,19 +80,26 @@ class Pool:
 
     def stretch(self, run: Run) -> int:
         """How many of the first blocks of `run` are alike: resident, or, as a negative number, not."""
-        self._look_for((run,))
+        if self._openings is not None:
+            self._look_for((run,))
         return self._blocks.stretch(run)
 
     def reach(self, chain: Chain, lo: int, hi: int) -> int:
         """Up to and without which of these blocks all from the first on are resident."""
         if self._openings is not None:
             self._look_for(((chain, lo, hi),))
-        return min(hi, self._blocks.reach(chain, lo))
+        end = self._blocks.reach(chain, lo)
+        return end if end < hi else hi
 
     def prefix(self, runs: Sequence[Run]) -> int:
         """How many of the first blocks are resident without a gap."""
-        self._look_for(runs)
-        return self._blocks.prefix(runs)
+        openings, blocks = self._openings, self._blocks
+        if openings is not None and openings.next_ns <= openings.loop.now_ns:
+            count = blocks.held_prefix(runs)
+            if count >= 0 and not openings.open_any(runs):
+                return count
+            self._look_for(runs)
+        return blocks.prefix(runs)
 
     def missing(self, runs: Sequence[Run]) -> int:
         """How many are not resident."""
@@ -102,29 +109,27 @@ class Pool:
     def fits(self, runs: Sequence[Run], reserve: int = 0) -> bool:
         """Whether `claim` would succeed."""
         self._look()
+        room = self.room - reserve
+        if length(runs) <= room:
+            return True
         idle, missing = self._blocks.tally(runs)
-        return idle + missing + reserve <= self.room
+        return idle + missing <= room
 
     def claim(self, now_ns: int, runs: Sequence[Run], reserve: int = 0) -> bool:
         """Makes all blocks active, those that are not resident by storing them, and promises `reserve` more. All or nothing."""
-        self._look()
-        blocks = self._blocks
-        if len(runs) == 1 and blocks.extends(runs[0][0], runs[0][1]):
-            if length(runs) + reserve > self.room:
-                return False
-            self._append(now_ns, runs[0])
-            self.reserved += reserve
-            return True
-        idle, missing = blocks.tally(runs)
-        if idle + missing + reserve > self.room:
+        if not self.fits(runs, reserve):
             return False
+        blocks = self._blocks
+        self.reserved += reserve
+        if len(runs) == 1 and blocks.extends(runs[0][0], runs[0][1]):
+            self._append(now_ns, runs[0])
+            return True
         new = [gap for run in runs for gap in blocks.refer(run)]
         if new:
-            self._evict(now_ns, blocks.used + missing - self.capacity)
+            self._evict(now_ns, blocks.used + length(new) - self.capacity)
             for run in new:
                 blocks.store(run, 1)
             self._journal.stored(now_ns, self.slot, self.block_bytes, new)
-        self.reserved += reserve
         self._touch()
         return True
 

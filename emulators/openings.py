@@ -42,8 +42,11 @@ class Openings:
 
     def open_any(self, runs: Sequence[Run]) -> bool:
         """Whether any of these blocks is to be opened; True if in doubt."""
-        highest = {chain: hi for chain, _, hi in runs}
-        return any(opening.lo < highest.get(opening.chain, 0) for opening in self._planned)
+        for opening in self._planned:
+            for chain, _, hi in runs:
+                if opening.chain is chain and opening.lo < hi:
+                    return True
+        return False
 
     def forget(self, runs: Sequence[Run]) -> None:
         """Takes these blocks out of the plan."""

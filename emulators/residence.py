@@ -6,7 +6,7 @@ Bookkeeping only: what may be claimed, what is told and where evicted blocks go 
 from collections.abc import Sequence
 
 from emulators.blocks import Chain, Run, length
-from emulators.extents import Extent, cut, find, join
+from emulators.extents import Extent, cut, find, join, within
 from emulators.policy import Order
 
 
@@ -34,23 +34,22 @@ class Residence:
     def reach(self, chain: Chain, lo: int) -> int:
         """Up to and without which block all from `lo` on are resident."""
         extents = self._chains.get(chain)
-        if extents is not None:
-            for index in range(find(extents, lo), len(extents)):
-                extent = extents[index]
-                if extent.lo > lo:
-                    break
-                lo = extent.hi
+        if extents is None or lo < extents[0].lo:
+            return lo
+        for index in range(find(extents, lo), len(extents)):
+            extent = extents[index]
+            if extent.lo > lo:
+                break
+            lo = extent.hi
         return lo
 
     def stretch(self, run: Run) -> int:
         """How many of the first blocks of `run` are alike: resident, or, as a negative number, not."""
         chain, lo, hi = run
         extents = self._chains.get(chain)
-        if extents is None:
+        if extents is None or extents[-1].hi <= lo:
             return lo - hi
         index = find(extents, lo)
-        if index == len(extents):
-            return lo - hi
         if extents[index].lo > lo:
             return lo - min(hi, extents[index].lo)
         return min(hi, self.reach(chain, lo)) - lo
@@ -65,19 +64,30 @@ class Residence:
             count += hi - lo
         return count
 
+    def held_prefix(self, runs: Sequence[Run]) -> int:
+        """The same, if no eviction can change it, as requests hold them and nothing of the chain with the next is there; -1 otherwise."""
+        count = 0
+        for chain, lo, hi in runs:
+            extents = self._chains.get(chain)
+            if extents is None:
+                break
+            first = extents[0]
+            if not first.refs or lo < first.lo or first.hi < hi:
+                return -1
+            count += hi - lo
+        return count
+
     def tally(self, runs: Sequence[Run]) -> tuple[int, int]:
         """How many blocks are evictable, and how many are not resident."""
         idle = missing = 0
         for chain, lo, hi in runs:
             missing += hi - lo
-            extents = self._chains.get(chain)
-            if extents is None:
-                continue
-            for index in range(find(extents, lo), len(extents)):
-                extent = extents[index]
+            for extent in self._chains.get(chain, ()):
+                if extent.hi <= lo:
+                    continue
                 if extent.lo >= hi:
                     break
-                count = min(hi, extent.hi) - max(lo, extent.lo)
+                count = (extent.hi if extent.hi < hi else hi) - (extent.lo if lo < extent.lo else lo)
                 missing -= count
                 if not extent.refs:
                     idle += count
@@ -115,7 +125,7 @@ class Residence:
         if extents is None or lo >= extents[-1].hi:
             return [run]
         gaps: list[Run] = []
-        first, last = cut(extents, lo), cut(extents, hi)
+        first, last = within(extents, lo, hi)
         for extent in extents[first:last]:
             if lo < extent.lo:
                 gaps.append((chain, lo, extent.lo))
@@ -141,7 +151,17 @@ class Residence:
             start -= hi - lo
             stay = min(hi, max(lo, lo + full - start))
             extents = self._chains[chain]
-            first, middle, last = cut(extents, lo), cut(extents, stay), cut(extents, hi)
+            if stay < hi and len(extents) == 1 and extents[0].refs == 1 and lo == extents[0].lo and hi == extents[0].hi:
+                # What most requests end with: their own blocks, of which the last is not full.
+                extents[0].hi = stay
+                self.used -= hi - stay
+                gone.append((chain, stay, hi))
+                hi = stay
+                if lo == hi:
+                    del self._chains[chain]
+                    continue
+            first, middle = within(extents, lo, stay)
+            last = middle if stay == hi else cut(extents, hi)
             for index in range(last - 1, first - 1, -1):
                 extent = extents[index]
                 if extent.refs > 1:
@@ -169,7 +189,7 @@ class Residence:
         if extents is None:
             return [run]
         gaps: list[Run] = []
-        first, last = cut(extents, lo), cut(extents, hi)
+        first, last = within(extents, lo, hi)
         for extent in reversed(extents[first:last]):
             if extent.hi < hi:
                 gaps.append((chain, extent.hi, hi))
