@@ -109,34 +109,22 @@ class Pool:
     def fits(self, runs: Sequence[Run], reserve: int = 0) -> bool:
         """Whether `claim` would succeed."""
         self._look()
-        room = self.room - reserve
-        if length(runs) <= room:
-            return True
-        idle, missing = self._blocks.tally(runs)
-        return idle + missing <= room
+        return self._fits(runs, reserve)
 
     def claim(self, now_ns: int, runs: Sequence[Run], reserve: int = 0) -> bool:
         """Makes all blocks active, those that are not resident by storing them, and promises `reserve` more. All or nothing."""
-        if not self.fits(runs, reserve):
+        self._look()
+        if not self._fits(runs, reserve):
             return False
-        blocks = self._blocks
         self.reserved += reserve
-        if len(runs) == 1 and blocks.extends(runs[0][0], runs[0][1]):
-            self._append(now_ns, runs[0])
-            return True
-        new = [gap for run in runs for gap in blocks.refer(run)]
-        if new:
-            self._evict(now_ns, blocks.used + length(new) - self.capacity)
-            for run in new:
-                blocks.store(run, 1)
-            self._journal.stored(now_ns, self.slot, self.block_bytes, new)
-        self._touch()
+        self._hold(now_ns, runs)
         return True
 
     def claim_reserved(self, now_ns: int, run: Run) -> None:
         """Stores blocks out of what was reserved. RuntimeError if nothing is."""
+        self._look()
         self._redeem(run[2] - run[1])
-        self.claim(now_ns, (run,))
+        self._hold(now_ns, (run,))
 
     def open_later(self, loop: Loop, runs: Sequence[Run], times_ns: Sequence[int]) -> None:
         """Will store these blocks out of what was reserved, one at each of so many times. Their rows are written when somebody looks at the pool."""
@@ -248,7 +236,8 @@ class Pool:
         """For blocks that others may hold, too."""
         singly = [(chain, at, at + 1) for chain, lo, hi in runs for at in range(lo, hi)]
         for time, run in sorted(zip(times_ns, singly, strict=True), key=itemgetter(0)):
-            self.claim_reserved(time, run)
+            self._redeem(1)
+            self._hold(time, (run,))
             if time < now_ns:
                 self.report(time)
 
@@ -256,6 +245,27 @@ class Pool:
         if self.reserved < count:
             raise RuntimeError(f"nothing is reserved in {self.tier} of {self.owner}")
         self.reserved -= count
+
+    def _fits(self, runs: Sequence[Run], reserve: int) -> bool:
+        room = self.room - reserve
+        if length(runs) <= room:
+            return True
+        idle, missing = self._blocks.tally(runs)
+        return idle + missing <= room
+
+    def _hold(self, now_ns: int, runs: Sequence[Run]) -> None:
+        """Makes blocks active for which there is room."""
+        blocks = self._blocks
+        if len(runs) == 1 and blocks.extends(runs[0][0], runs[0][1]):
+            self._append(now_ns, runs[0])
+            return
+        new = [gap for run in runs for gap in blocks.refer(run)]
+        if new:
+            self._evict(now_ns, blocks.used + length(new) - self.capacity)
+            for run in new:
+                blocks.store(run, 1)
+            self._journal.stored(now_ns, self.slot, self.block_bytes, new)
+        self._touch()
 
     def _append(self, now_ns: int, run: Run) -> None:
         """Stores blocks, for which there is room, behind those that the only holder of a chain has: what decoding does."""

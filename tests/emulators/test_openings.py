@@ -3,7 +3,7 @@
 from random import Random
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from emulators.blocks import Chain, Context
@@ -63,6 +63,7 @@ def play(seed: int, *, later: bool, ends: list[int]) -> tuple[list[Any], list[An
 
 
 @settings(max_examples=60, deadline=None)
+@example(262_145, [1_669])
 @given(st.integers(0, 1 << 32), st.lists(st.integers(0, 3_999), max_size=5))
 def test_rows_and_answers_are_those_of_an_event_each(seed: int, ends: list[int]) -> None:
     expected = play(seed, later=False, ends=[])
