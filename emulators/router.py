@@ -107,20 +107,8 @@ class _Ingest:
     uncached: int
 
 
-@dataclass(slots=True)
-class _Options:
-    """Workers that may generate, as rows of the decision card; their scores, and who would ingest for each."""
-
-    generate: list[Place] = field(default_factory=list)
-    ingest: list[_Ingest] = field(default_factory=list)
-    scores: list[float] = field(default_factory=list)
-    rows: list[Row] = field(default_factory=list)
-
-    def add(self, generate: Place, ingest: _Ingest, row: Row) -> None:
-        self.generate.append(generate)
-        self.ingest.append(ingest)
-        self.scores.append(row["score"])
-        self.rows.append(row)
+_Candidate = tuple[Place, _Ingest, Row]
+"""A worker that may generate, who would ingest for it, and the row of the decision card, with their score."""
 
 
 @dataclass(slots=True)
@@ -147,13 +135,14 @@ class Router:
 
     def decide(self, now_ns: int, request: Request) -> Row | None:
         """Sets who ingests and who generates, and gives the decision card; None if no worker could ever hold the request."""
-        rule, options = self._options(request)
-        scores = options.scores
-        if not scores:
+        rule, candidates = self._candidates(request)
+        if not candidates:
             return None
+        rows = [row for _, _, row in candidates]
+        scores = [row["score"] for row in rows]
         score = max(scores)
         best = scores.index(score)
-        ingest, generate = options.ingest[best], options.generate[best]
+        generate, ingest, _ = candidates[best]
         request.ingest, request.generate = ingest.place.slot, generate.slot
         card: Row = {
             "time_ns": now_ns,
@@ -162,7 +151,7 @@ class Router:
             "labels": list(request.labels),
             "chosen": request.generate,
             "tie": False,
-            "candidates": options.rows,
+            "candidates": rows,
         }
         if len(scores) > 1:
             del scores[best]
@@ -187,27 +176,28 @@ class Router:
     def finished(self, request: Request) -> None:
         self.places[request.generate].assigned -= 1
 
-    def _options(self, request: Request) -> tuple[Rule, _Options]:
-        """Candidates of the first rule that applies and has any, in order of slots."""
+    def _candidates(self, request: Request) -> tuple[Rule, list[_Candidate]]:
+        """Those of the first rule that applies and has any, in order of slots."""
         most = request.most_blocks
         places = [place for place in self.places if most <= place.pool.capacity]
         prefills: list[_Ingest] | None = None
         blocks = blocks_for(request.prompt)
         whole = request.context.runs(0, blocks)
         prompt = request.context.runs(0, (request.prompt - 1) // BLOCK_TOKENS)
-        options = _Options()
+        candidates: list[_Candidate] = []
         for rule in self.rules:
             if not rule.labels.issubset(request.labels):
                 continue
             if rule.name in self._policies:
-                self._by_policy(options, rule, request, places, prompt)
-                if options.rows:
-                    return rule, options
+                candidates = self._by_policy(rule, request, places, prompt)
+                if candidates:
+                    return rule, candidates
                 continue
             for place in places:
                 if place.role in rule.roles and rule.tags <= place.tags:
                     if place.role == "aggregated":
-                        self._add(options, request, place, [self._ingest(request, place, prompt)], 0.0)
+                        alone = [self._ingest(request, place, prompt)]
+                        candidates.append(self._candidate(request, place, alone, 0.0))
                         continue
                     if prefills is None:
                         prefills = self._best(
@@ -215,15 +205,15 @@ class Router:
                         )
                     if prefills:
                         resident = self.weights.resident * (place.pool.prefix(whole) / blocks)
-                        self._add(options, request, place, prefills, resident)
-            if options.rows:
-                return rule, options
-        return self.rules[-1], options
+                        candidates.append(self._candidate(request, place, prefills, resident))
+            if candidates:
+                return rule, candidates
+        return self.rules[-1], candidates
 
     def _by_policy(
-        self, options: _Options, rule: Rule, request: Request, places: Sequence[Place], prompt: Sequence[Run]
-    ) -> None:
-        """Adds all pairs of workers that may ingest and generate, or, were these too many, for each that may generate the best who may ingest."""
+        self, rule: Rule, request: Request, places: Sequence[Place], prompt: Sequence[Run]
+    ) -> list[_Candidate]:
+        """All pairs of workers that may ingest and generate, or, were these too many, for each that may generate the best who may ingest."""
         policy = self._policies[rule.name]
 
         def ingesting(place: Place) -> tuple[_Ingest, Terms]:
@@ -234,6 +224,7 @@ class Router:
         prefills = [ingesting(place) for place in places if place.role == "prefill"]
         if len(prefills) * len(generating) > MOST_CANDIDATES:
             prefills = [max(prefills, key=lambda one: sum(one[1].values()))]
+        candidates: list[_Candidate] = []
         for place in generating:
             own = policy.generate(request, place)
             for ingest, its in [ingesting(place)] if place.role == "aggregated" else prefills:
@@ -246,16 +237,17 @@ class Router:
                 }
                 if place is not ingest.place:
                     row["prefill"] = ingest.place.slot
-                options.add(place, ingest, row)
+                candidates.append((place, ingest, row))
+        return candidates
 
     def _ingest(self, request: Request, place: Place, prompt: Sequence[Run]) -> _Ingest:
         cached = anywhere(prompt, place.pools) * BLOCK_TOKENS
         waiting_s = place.prefill_seconds(place.pending_tokens) if place.prefill_seconds else 0.0
         return _Ingest(
             place,
-            overlap=self.weights.overlap * cached / request.prompt,
-            queue=self.weights.queue / (1 + waiting_s),
-            uncached=request.prompt - cached,
+            self.weights.overlap * cached / request.prompt,
+            self.weights.queue / (1 + waiting_s),
+            request.prompt - cached,
         )
 
     def _best(self, ingests: Sequence[_Ingest]) -> list[_Ingest]:
@@ -263,13 +255,11 @@ class Router:
         most = max([ingest.overlap + ingest.queue for ingest in ingests], default=0.0) - TIE
         return [ingest for ingest in ingests if ingest.overlap + ingest.queue >= most]
 
-    def _add(
-        self, options: _Options, request: Request, place: Place, ingests: Sequence[_Ingest], resident: float
-    ) -> None:
-        """Adds a worker, with the best of those who may ingest for it, of equals the first."""
-        weights, pool = self.weights, place.pool
-        load = weights.load * max(0.0, 1 - place.assigned / place.places)
-        memory = weights.memory * max(0, pool.room) / pool.capacity
+    def _candidate(self, request: Request, place: Place, ingests: Sequence[_Ingest], resident: float) -> _Candidate:
+        """A worker, with the best of those who may ingest for it, of equals the first."""
+        weights, pool, room = self.weights, place.pool, place.pool.room
+        load = weights.load * (1 - place.assigned / place.places) if place.assigned < place.places else 0.0
+        memory = weights.memory * room / pool.capacity if room > 0 else 0.0
         ingest = ingests[0]
         score = ingest.overlap + load + memory + ingest.queue + resident
         for other in ingests[1:]:
@@ -286,7 +276,7 @@ class Router:
         if place is not ingest.place:
             terms["resident"] = resident
             row["prefill"] = ingest.place.slot
-        options.add(place, ingest, row)
+        return place, ingest, row
 
 
 def _predicted_ttft(ingest: _Ingest) -> float:
