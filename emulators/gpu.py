@@ -122,7 +122,8 @@ class StepModel:
         streaming += self._weights_read(decoding)
         streaming /= self.bytes_per_s
         np.maximum(times, streaming, out=times)
-        np.maximum(times, self.launch_s, out=times)
+        if self.launch_s:
+            np.maximum(times, self.launch_s, out=times)
         times += self._fixed_s(decoding, decoding)
         return times
 
@@ -187,21 +188,24 @@ def precision(bytes_per_weight: float) -> str:
 class StepNoise:
     """Factors on step times: lognormal with median 1, and now and then a spike of the host, at a stated rate per step."""
 
-    __slots__ = ("_engine", "_factors", "_rng")
+    __slots__ = ("_at", "_engine", "_factors", "_rng")
 
     def __init__(self, rng: np.random.Generator, engine: Engine) -> None:
         self._rng = rng
         self._engine = engine
         self._factors: Floats = np.empty(0)
+        self._at = 0
+        """Of these, the first that is not over."""
 
     def peek(self, steps: int) -> Floats:
         """Factors of the next steps, which are not over before `skip`."""
-        while steps > len(self._factors):
-            self._factors = np.concatenate([self._factors, self._draw()])
-        return self._factors[:steps]
+        while self._at + steps > len(self._factors):
+            self._factors = np.concatenate([self._factors[self._at :], self._draw()])
+            self._at = 0
+        return self._factors[self._at : self._at + steps]
 
     def skip(self, steps: int) -> None:
-        self._factors = self._factors[steps:]
+        self._at += steps
 
     def _draw(self) -> Floats:
         # Always as many at a time: what one draw yields depends on how many it is asked for.

@@ -24,7 +24,7 @@ from emulators.kv import Pool
 from emulators.loop import Loop
 from emulators.observed import Observed
 from emulators.request import Request
-from emulators.stats import Floats, Ints
+from emulators.stats import Ints
 
 PREFILL: Final = "prefill"
 RUN_STEPS: Final = 32
@@ -135,7 +135,7 @@ class GpuWorker:
             if self._admission.ready:
                 self._start_step()
         elif len(self._bounds) > 2:
-            self._plan_end(int(self._bounds[1:].searchsorted(self._loop.now_ns)) + 1)
+            self._plan_end(max(1, int(self._bounds.searchsorted(self._loop.now_ns))))
 
     def _start_step(self) -> None:
         now = self._loop.now_ns
@@ -171,11 +171,8 @@ class GpuWorker:
         self._stepping = self._decoding or bool(self._chunks)
         if self._stepping:
             self._settled = 0
-            seconds = self._step_seconds(now)
-            bounds = np.full(len(seconds) + 1, now)
-            np.rint(seconds * 1e9, out=bounds[1:], casting="unsafe")
-            self._bounds = bounds.cumsum()
-            self._plan_end(len(seconds))
+            self._bounds = self._step_bounds(now)
+            self._plan_end(len(self._bounds) - 1)
         self.observed.phases.enter(now, self._phase())
 
     def _phase(self) -> str:
@@ -183,19 +180,25 @@ class GpuWorker:
             return phases.PREFILL if self._chunks else phases.DECODE
         return phases.TRANSFER if self._admission.fetching else phases.IDLE
 
-    def _step_seconds(self, now: int) -> Floats:
-        """How long the steps that are planned now take: one with prompts in it, or a run of those that only decode."""
-        contexts = self._batch.kv
+    def _step_bounds(self, now: int) -> Ints:
+        """When the steps that are planned now begin and end: one with prompts in it, or a run of those that only decode."""
         if self._chunks:
             decoding = self._batch.size if self._decoding else 0
-            attended = self.model.attended(contexts) if decoding else 0.0
+            attended = self.model.attended(self._batch.kv) if decoding else 0.0
             chunks = [(tokens, request.computed) for request, tokens in self._chunks]
             computed = decoding + sum(tokens for tokens, _ in chunks)
             read = attended + sum(self.model.seen(prefix) for _, prefix in chunks)
             self._chunk_reads = self.model.reads(computed, read)
-            return self.model.seconds(decoding, attended, chunks) * self._noise.peek(1)
+            seconds = self.model.seconds(decoding, attended, chunks) * float(self._noise.peek(1)[0])
+            return np.array((now, now + round(seconds * 1e9)))
         steps = self._hold(now, min(RUN_STEPS, self._batch.least_left()))
-        return self.model.run_seconds(contexts, steps) * self._noise.peek(steps)
+        times = self.model.run_seconds(self._batch.kv, steps)
+        times *= self._noise.peek(steps)
+        times *= 1e9
+        bounds: Ints = np.empty(steps + 1, np.int64)
+        bounds[0] = now
+        np.rint(times, out=bounds[1:], casting="unsafe")
+        return bounds.cumsum()
 
     def _plan_end(self, steps: int) -> None:
         """Lets the run end after so many of its steps."""
@@ -206,7 +209,7 @@ class GpuWorker:
     def emit(self, until_ns: int) -> None:
         """Accounts for all steps of the run that end before `until_ns`."""
         if self._stepping and not self._chunks:
-            self._settle(int(self._bounds[1:].searchsorted(until_ns)))
+            self._settle(int(self._bounds.searchsorted(until_ns)) - 1)
 
     def _settle(self, steps: int) -> None:
         """Writes the tokens of the run's first `steps` steps, as far as that has not been done."""
@@ -214,10 +217,14 @@ class GpuWorker:
         if steps <= at:
             return
         starts, ends = self._bounds[at:steps], self._bounds[at + 1 : steps + 1]
-        self._journal.deliver_steps(self.slot, self._tier_code, ends, starts, batch.streams, batch.produced)
-        observed.gaps.extend(ends[0] - batch.last_ns)
-        if len(ends) > 1:
-            gaps = (ends - starts)[1:]
+        self._journal.deliver_steps(self.slot, self._tier_code, ends, starts, batch.tokens)
+        gaps, last = ends - starts, batch.last_ns
+        if isinstance(last, int):
+            gaps[0] = int(ends[0]) - last
+        else:
+            observed.gaps.extend(ends[0] - last)
+            gaps = gaps[1:]
+        if len(gaps):
             observed.gaps.extend(gaps if batch.size == 1 else gaps.repeat(batch.size))
         observed.stats.generation_tokens += batch.size * len(ends)
         if not self._chunks:

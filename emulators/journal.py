@@ -48,17 +48,17 @@ class Journal:
         """The times of those that have different ones."""
         self._block_names: list[Hashes] = []
         self._occupancy: list[int] = []
+        self._fillings: list[int] = []
+        """Of the blocks that fill a pool one by one: how many, and what `occupied_singly` is told; `_filling_times` is when each does."""
+        self._filling_times: list[int] = []
 
-    def deliver_steps(
-        self, worker: int, tier: int, times_ns: Ints, starts_ns: Ints, streams: Ints, first_token: Ints
-    ) -> None:
-        """One token of each of several requests in each of several steps; `first_token` are their indices in the first step."""
-        steps, width = len(times_ns), len(streams)
-        tokens = (first_token << 32) + streams
+    def deliver_steps(self, worker: int, tier: int, times_ns: Ints, starts_ns: Ints, tokens: Ints) -> None:
+        """One token of each of several requests in each of several steps; `tokens` are those of the first, as indices from bit 32 on and streams."""
+        steps, width = len(times_ns), len(tokens)
         if width > 1:
             times_ns, starts_ns = times_ns.repeat(width), starts_ns.repeat(width)
         if steps > 1:
-            tokens = (tokens + (np.arange(steps) << 32)[:, None]).ravel()
+            tokens = (tokens + np.arange(0, steps << 32, 1 << 32)[:, None]).ravel()
         self._deliver(worker, tier, times_ns, starts_ns, tokens)
 
     def deliver_run(
@@ -114,9 +114,15 @@ class Journal:
         self._block_heads += (now_ns, pool + 1, _block(pool, op, block_bytes), len(times_ns))
         self._block_times += times_ns
 
-    def occupied(self, rows: Sequence[int]) -> None:
-        """Time, pool, bytes used and bytes active, one row after the other."""
-        self._occupancy += rows
+    def occupied(self, time_ns: int, pool: int, used_bytes: int, active_bytes: int) -> None:
+        self._occupancy += (time_ns, pool, used_bytes, active_bytes)
+
+    def occupied_singly(
+        self, times_ns: Sequence[int], pool: int, block_bytes: int, used: int, active: int, capacity: int
+    ) -> None:
+        """One active block more at each of these times, in order; `used` and `active` are the blocks before the first."""
+        self._fillings += (len(times_ns), pool, block_bytes, used, active, capacity)
+        self._filling_times += times_ns
 
     def phase(self, request: str, phase: str, worker: int, tier: str, start_ns: int, end_ns: int, **more: int) -> None:
         """A phase that has ended now. `more`: `tokens` or `bytes`."""
@@ -179,8 +185,21 @@ class Journal:
         return rows.view(BLOCK)[:, 0]
 
     def _occupancy_rows(self) -> Rows:
-        rows = _table(self._occupancy, 4)
+        rows = np.concatenate([_table(self._occupancy, 4), self._filling_rows()])
         return rows[np.lexsort((rows[:, 1], rows[:, 0]))].view(OCCUPANCY)[:, 0]
+
+    def _filling_rows(self) -> Ints:
+        fillings, times = _table(self._fillings, 6), _table(self._filling_times, 1)[:, 0]
+        counts = fillings[:, 0]
+        first = (counts.cumsum() - counts).repeat(counts)
+        _, pool, block_bytes, used, active, capacity = fillings.repeat(counts, axis=0).T
+        more = np.arange(1, len(times) + 1) - first
+        rows = np.stack(
+            (times, pool, np.minimum(used + more, capacity) * block_bytes, (active + more) * block_bytes), axis=1
+        )
+        # Of those at the same time the last says it.
+        last: Ints = rows[np.append((times[1:] != times[:-1]) | (first[1:] != first[:-1]), True)[: len(rows)]]
+        return last
 
 
 def _place(worker: int, tier: int) -> int:

@@ -6,6 +6,7 @@ ends in mid-block gives that block up, as nobody could find it. Blocks are held 
 blocks; those that are opened on a known beat (`emulators.openings`) are settled when somebody looks. Nothing here takes time: `emulators.channel` does.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -160,13 +161,12 @@ class Pool:
         for chain, _, hi in runs:
             blocks.extend(chain, hi)
         journal.stored_singly(now, opened, slot, size, runs)
-        by_then = dict(zip(times, range(1, count + 1), strict=True))
-        if by_then.pop(now, 0):
+        told = bisect_left(times, now)
+        if told < count:
             self._touch()
-        held = [(time, min(used + opened, capacity), active + opened) for time, opened in by_then.items()]
-        if held:
-            self._reported = held[-1][1:]
-            journal.occupied([word for time, used, active in held for word in (time, slot, used * size, active * size)])
+        if told:
+            self._reported = min(used + told, capacity), active + told
+            journal.occupied_singly(times[:told], slot, size, used, active, capacity)
 
     def release(self, now_ns: int, runs: Sequence[Run], full: int, reserved: int = 0) -> None:
         """Gives up references, and what is left of a reservation. The first `full` blocks stay, evictable; later ones that nobody else holds go."""
@@ -211,7 +211,7 @@ class Pool:
         if held != self._reported:
             self._reported = held
             size = self.block_bytes
-            self._journal.occupied((now_ns, self.slot, used * size, held[1] * size))
+            self._journal.occupied(now_ns, self.slot, used * size, held[1] * size)
 
     def _touch(self) -> None:
         if not self._touched:

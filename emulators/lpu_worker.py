@@ -23,17 +23,16 @@ from emulators.loop import Loop
 from emulators.lpu import DeviceClock
 from emulators.observed import Observed
 from emulators.request import Request
+from emulators.stats import Ints
 
 
 @dataclass(slots=True)
 class _Running:
-    """A request in a slot: its k-th pass (from 0) ends at program time `first_ns` + k · `gap_ns`, with token k + 1."""
+    """A request in a slot. `beat_ns`: when its first pass begins, then when each pass (from 1 on) ends, with the token of that index."""
 
     request: Request
     slot: int
-    gap_ns: int
-    first_ns: int
-    passes: int
+    beat_ns: Ints
     opens_ns: list[int]
     """When each of its blocks is opened, beyond those of the prompt."""
     delivered: int = 0
@@ -129,19 +128,14 @@ class LpuWorker:
         self.observed.phases.enter(now, phases.DECODE)
         gap = self._gap_ns(request.prompt + request.limit)
         begin = self._clock.next_in_phase(now, slot * gap // self.slots, gap)
-        running = _Running(request, slot, gap, begin + gap, request.output - 1, [])
-        self._running[slot] = running
-        request.decoding_ns = self._clock.time_ns(begin)
+        beat = self._clock.times_ns(np.arange(begin, begin + request.output * gap, gap))
         # The pass that samples token k computes the KV of token k − 1, at position prompt + k − 1.
-        opening = -request.prompt % BLOCK_TOKENS
-        opens = len(range(opening, running.passes, BLOCK_TOKENS))
-        program = running.first_ns + (opening - 1 + BLOCK_TOKENS * np.arange(opens + 1)) * gap
-        program[opens] = running.first_ns + (running.passes - 1) * gap
-        *times, end = self._clock.times_ns(program).tolist()
-        running.opens_ns = times
+        opens = beat[-request.prompt % BLOCK_TOKENS : -1 : BLOCK_TOKENS].tolist()
+        running = self._running[slot] = _Running(request, slot, beat, opens)
+        request.decoding_ns = int(beat[0])
         first = blocks_for(request.prompt)
-        self.pool.open_later(self._loop, request.context.runs(first, first + len(times)), times)
-        self._loop.at(end, self._finish, running)
+        self.pool.open_later(self._loop, request.context.runs(first, first + len(opens)), opens)
+        self._loop.at(int(beat[-1]), self._finish, running)
 
     def _finish(self, running: _Running) -> None:
         if not running.request.aborted:
@@ -185,25 +179,19 @@ class LpuWorker:
         return request in self._arriving
 
     def _emit(self, running: _Running, until_ns: int) -> None:
-        at = running.delivered
-        # Program time is never ahead of the cluster's, so no pass that is looked at here is left out.
-        end = min(running.passes, max(at, -(-(until_ns - running.first_ns) // running.gap_ns)))
-        if end == at:
+        at, beat, request = running.delivered, running.beat_ns, running.request
+        end = int(beat.searchsorted(until_ns)) - 1
+        if end <= at:
             return
-        first, gap = running.first_ns, running.gap_ns
-        times = self._clock.times_ns(np.arange(first + (at - 1) * gap, first + end * gap, gap))
-        end = at + int(times[1:].searchsorted(until_ns))
-        if end == at:
-            return
-        starts, times = times[: end - at], times[1 : end - at + 1]
-        request = running.request
+        starts, times = beat[at:end], beat[at + 1 : end + 1]
         self._journal.deliver_run(self.slot, self._tier_code, times, starts, request.stream, at + 1)
         # A pass starts when the one before it ends, but for the first, which waited for the transfer and its slot.
         gaps = times - starts
-        gaps[0] = times[0] - request.last_ns
+        if not at:
+            gaps[0] = int(times[0]) - request.last_ns
         self.observed.gaps.extend(gaps)
-        self.observed.stats.generation_tokens += len(times)
-        self.observed.reads.add(*self._reads(request.prompt + at, len(times)))
+        self.observed.stats.generation_tokens += end - at
+        self.observed.reads.add(*self._reads(request.prompt + at, end - at))
         running.delivered = end
         request.produced = end + 1
         request.last_ns = int(times[-1])

@@ -222,9 +222,7 @@ class _Unwritten(Journal):
         super().__init__()
         self.requests = _Dropped()
 
-    def deliver_steps(
-        self, worker: int, tier: int, times_ns: Ints, starts_ns: Ints, streams: Ints, first_token: Ints
-    ) -> None:
+    def deliver_steps(self, worker: int, tier: int, times_ns: Ints, starts_ns: Ints, tokens: Ints) -> None:
         pass
 
     def deliver_one(self, worker: int, tier: int, time_ns: int, start_ns: int, stream: int, first_token: int) -> None:
