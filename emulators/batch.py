@@ -46,6 +46,13 @@ class Batch:
         """Tokens of context of each."""
         return self._columns[_KV, : self.size] + self._steps
 
+    @property
+    def left(self) -> Ints:
+        """Output tokens that each has yet to yield."""
+        columns = self._columns[:, : self.size]
+        left: Ints = columns[_OUTPUT] - columns[_PRODUCED]
+        return left
+
     def least_left(self) -> int:
         """Steps until the first of them has all its tokens."""
         if self._shortest is None:
@@ -101,6 +108,15 @@ class Batch:
         self._steps += steps
         self._last_ns = now_ns
         self._joined = False
+
+    def grow(self, tokens: Ints, now_ns: int) -> None:
+        """So many tokens more for each of them, all now."""
+        columns = self._columns[:, : self.size]
+        columns[_PRODUCED] += tokens
+        columns[_KV] += tokens
+        columns[_LAST] = now_ns
+        self._covered -= int(tokens.max())
+        self._left = None
 
     def take_finished(self) -> list[Request]:
         """Removes and gives those that have all their tokens."""

@@ -17,6 +17,7 @@ from emulators.journal import Journal
 from emulators.loop import Loop
 from emulators.lpu_worker import LpuWorker
 from emulators.request import Request
+from emulators.round_worker import RoundWorker
 from emulators.router import Router, labels
 from emulators.streams import Streams
 from emulators.truth import truth
@@ -38,9 +39,13 @@ class Cluster:
         fleet = Fleet(scenario, seed, self._loop, self._journal, hooks, keep_gaps=keep_gaps)
         self.workers: tuple[Worker, ...] = tuple(fleet.workers)
         self._pools = fleet.pools
+        self._told_pools = [pool for pool in fleet.pools if pool.capacity]
+        """All but those of workers that hold no KV."""
         engines = {worker.slot: worker.engine for worker in fleet.workers}
         self._gpus = {slot: engine for slot, engine in engines.items() if isinstance(engine, GpuWorker)}
-        self._lpus = {slot: engine for slot, engine in engines.items() if isinstance(engine, LpuWorker)}
+        self._decoders = {
+            slot: engine for slot, engine in engines.items() if isinstance(engine, LpuWorker | RoundWorker)
+        }
         self._router = Router(fleet.places, scenario.rules, scenario.weights)
         self._streams = Streams()
         self._live: dict[str, Row] = {}
@@ -107,7 +112,7 @@ class Cluster:
                     "worker": pool.worker,
                     "capacity_bytes": pool.capacity * pool.block_bytes,
                 }
-                for pool in self._pools
+                for pool in self._told_pools
             ],
         }
 
@@ -119,24 +124,29 @@ class Cluster:
         """A row for every pool, as of now."""
         rows = [
             (self.now_ns, pool.slot, pool.used * pool.block_bytes, pool.active * pool.block_bytes)
-            for pool in self._pools
+            for pool in self._told_pools
         ]
         return np.array(rows, OCCUPANCY)
 
     def residents(self) -> dict[int, list[int]]:
         """The names of all blocks that each pool holds now, by slot."""
-        return {pool.slot: list(pool.residents()) for pool in self._pools}
+        return {pool.slot: list(pool.residents()) for pool in self._told_pools}
 
     def truth(self) -> Row:
         """What has really happened before `now_ns`, ready for JSON; see `emulators.truth`."""
         return truth(
             self.now_ns,
             [(worker.id, worker.engine.pool.tier, worker.engine.observed) for worker in self.workers],
-            self._pools,
+            self._told_pools,
             self._router,
             {"received": self._received, "finished": self._finished_count, "live": len(self._live)},
             [worker.account(self.now_ns) for worker in self.workers],
             per_hour((worker.chip, worker.chips) for worker in self.workers),
+            [
+                {"worker": worker.id, **worker.engine.account()}
+                for worker in self.workers
+                if isinstance(worker.engine, RoundWorker)
+            ],
         )
 
     def _receive(self, session: Session) -> None:
@@ -176,8 +186,8 @@ class Cluster:
         if request is None or asked.ended:
             return
         request.aborted = True
-        lpu = self._lpus.get(request.generate)
-        if lpu is None or not lpu.abort(request):
+        decoder = self._decoders.get(request.generate)
+        if decoder is None or not decoder.abort(request):
             self._gpus[request.ingest].abort(request)
 
     def _begin(self, request: Request) -> None:
@@ -209,7 +219,7 @@ class Cluster:
         self._router.first_token(request)
 
     def _prefilled(self, request: Request, source: GpuWorker) -> None:
-        self._lpus[request.generate].submit(request, source)
+        self._decoders[request.generate].submit(request, source)
 
     def _finished(self, request: Request) -> None:
         if request.first_ns < 0:

@@ -1,15 +1,16 @@
 """What a scenario says of its cluster, and the making of workers and pools out of it and the catalogue."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from typing import Final
 
-from emulators import catalogue
+from emulators import catalogue, deploying
 from emulators.blocks import BLOCK_TOKENS
 from emulators.catalogue import Model
 from emulators.channel import Channel
+from emulators.deployment_specs import AssistantSpec, AttentionSpec, DraftSpec, RoundSpec
 from emulators.energy import Account, account
 from emulators.fetching import Source
 from emulators.gpu import StepModel, StepNoise, pool_bytes
@@ -17,13 +18,13 @@ from emulators.gpu_worker import GpuLimits, GpuWorker, Hooks
 from emulators.journal import Journal
 from emulators.kv import Pool, Spill
 from emulators.loop import Loop
-from emulators.lpu import DeviceClock, context_bucket, sram_left, token_gap_ns
+from emulators.lpu import DeviceClock, context_bucket, pass_reads, sram_left, token_gap_ns
 from emulators.lpu_worker import LpuWorker
 from emulators.observed import Observed
-from emulators.phases import grown
 from emulators.policy import Order, Ttl, order
 from emulators.randomness import generator
 from emulators.request import Request
+from emulators.round_worker import Assistant, RoundWorker
 from emulators.router import Place, Rule, Weights
 from emulators.stats import WorkerStats
 from emulators.workload import Archetype
@@ -76,6 +77,9 @@ class LpuSpec:
     """What rules of the router may ask of it."""
 
 
+Spec = GpuSpec | LpuSpec | AssistantSpec | RoundSpec
+
+
 @dataclass(frozen=True, slots=True)
 class HostSpec:
     """Memory that the GPUs of one host share, behind their own.
@@ -98,7 +102,7 @@ class Scenario:
     name: str
     about: str
     model: str
-    workers: tuple[GpuSpec | LpuSpec, ...]
+    workers: tuple[Spec, ...]
     host: HostSpec
     rules: tuple[Rule, ...]
     weights: Weights
@@ -117,7 +121,7 @@ class Worker:
     chip: str
     chips: int
     model: str
-    engine: GpuWorker | LpuWorker
+    engine: GpuWorker | LpuWorker | Assistant | RoundWorker
     weight_bytes: int
 
     @property
@@ -156,19 +160,25 @@ class Fleet:
             self.flash.spill = Spill(self.object, _channel(OBJECT_LINK))
             shared.append(self.object)
         self._shared, self._store = tuple(shared), _channel(OBJECT_LINK)
+        self._ground = deploying.Ground(
+            seed, loop, journal, self.model, scenario.bytes_per_kv_value, keep_gaps, hooks.finished
+        )
+        self._assistants: dict[str, tuple[AssistantSpec, Assistant]] = {}
         self.places: list[Place] = []
         self.workers: list[Worker] = []
         for slot, spec in enumerate(specs):
             if isinstance(spec, GpuSpec):
                 self._add_gpu(slot, spec)
-            else:
+            elif isinstance(spec, LpuSpec):
                 self._add_lpu(slot, spec)
+            else:
+                self._add_part(slot, spec)
         self.pools: tuple[Pool, ...] = (*(worker.engine.pool for worker in self.workers), *self._shared)
 
-    def _model_name(self, spec: GpuSpec | LpuSpec) -> str:
-        return (spec.model if isinstance(spec, GpuSpec) else None) or self._scenario.model
+    def _model_name(self, spec: Spec) -> str:
+        return (spec.model if isinstance(spec, GpuSpec | DraftSpec) else None) or self._scenario.model
 
-    def _model(self, spec: GpuSpec | LpuSpec) -> Model:
+    def _model(self, spec: Spec) -> Model:
         return catalogue.find(catalogue.models(), self._model_name(spec), "model")
 
     def _block_bytes(self, model: Model) -> int:
@@ -218,7 +228,7 @@ class Fleet:
         def sources(request: Request) -> Sequence[Source]:
             if request.generate == slot:
                 return from_shared
-            return *from_shared[:1], Source(self.pools[request.generate], (inbound,)), *from_shared[1:]
+            return *from_shared[:1], Source(self.places[request.generate].pool, (inbound,)), *from_shared[1:]
 
         engine = GpuWorker(
             slot,
@@ -276,41 +286,36 @@ class Fleet:
             pool=pool,
             observed=self._observed(fast_gaps=True),
             on_finished=self._hooks.finished,
-            reads=self._lpu_reads(spec.bytes_per_weight),
+            reads=pass_reads(self.model, spec.bytes_per_weight, self._scenario.bytes_per_kv_value),
         )
         self._add(slot, spec, chip.device, engine)
         self.places.append(Place(slot, spec.role, pool, spec.slots, tags=spec.tags))
 
-    def _lpu_reads(self, bytes_per_weight: float) -> Callable[[int, int], tuple[int, int]]:
-        model = self.model
-        layer = model.kv_bytes_per_token(self._scenario.bytes_per_kv_value) // model.layers
-        windowed = layer * model.window_layers
-        return partial(
-            _lpu_reads,
-            math.ceil(model.active * bytes_per_weight),
-            layer * model.layers - windowed,
-            model.window,
-            windowed,
-        )
+    def _add_part(self, slot: int, spec: AssistantSpec | RoundSpec) -> None:
+        chip = catalogue.find(catalogue.chips(), spec.chip, "chip")
+        engine: Assistant | RoundWorker
+        if isinstance(spec, AttentionSpec | DraftSpec):
+            engine = deploying.assistant(self._ground, slot, spec)
+            self._assistants[spec.id] = spec, engine
+            self.places.append(Place(slot, spec.role, engine.pool, 1, tags=spec.tags))
+        else:
+            engine = deploying.rounds(self._ground, slot, spec, self._assistants)
+            self.places.append(Place(slot, spec.role, engine.kv, spec.slots, tags=spec.tags))
+        self._add(slot, spec, chip.device, engine, deploying.weight_bytes(spec, self.model))
 
-    def _add(self, slot: int, spec: GpuSpec | LpuSpec, device: str, engine: GpuWorker | LpuWorker) -> None:
+    def _add(
+        self,
+        slot: int,
+        spec: Spec,
+        device: str,
+        engine: GpuWorker | LpuWorker | Assistant | RoundWorker,
+        weights: int | None = None,
+    ) -> None:
         engine.observed.stats.kv_total_blocks = engine.pool.capacity
-        weights = math.ceil(self._model(spec).parameters * spec.bytes_per_weight)
+        if weights is None:
+            weights = math.ceil(self._model(spec).parameters * spec.bytes_per_weight)
         model = self._model_name(spec)
         self.workers.append(Worker(slot, spec.id, spec.role, device, spec.chip, spec.chips, model, engine, weights))
-
-
-def _lpu_reads(
-    weight_bytes: int, kv_bytes: int, window: int, window_kv_bytes: int, context: int, passes: int
-) -> tuple[int, int]:
-    """Bytes that so many passes of one request read from SRAM: every pass the weights that a token is multiplied with, and the KV so far.
-
-    `kv_bytes`: of a token in the layers that attend to everything, `window_kv_bytes` in those that attend to the last `window` tokens.
-    """
-    kv = kv_bytes * grown(context, passes)
-    if window_kv_bytes:
-        kv += window_kv_bytes * grown(context, passes, window)
-    return weight_bytes * passes, kv
 
 
 def _channel(link: str) -> Channel:

@@ -106,6 +106,12 @@ class StepModel:
         arithmetic = self._arithmetic_s(tokens, pairs)
         return self._fixed_s(decoding, tokens) + max(arithmetic, self._streaming_s(tokens, prefixes), self.launch_s)
 
+    def verify_seconds(self, sequences: int, each: int, attended: float) -> float:
+        """Time of a step that computes `each` tokens of every sequence: each reads its context once, and all of its tokens attend to it."""
+        tokens = sequences * each
+        arithmetic = self._arithmetic_s(tokens, attended * each)
+        return self._fixed_s(sequences, tokens) + max(arithmetic, self._streaming_s(tokens, attended), self.launch_s)
+
     def run_seconds(self, contexts: Ints, steps: int) -> Floats:
         """Times of so many steps one after the other that only decode; `contexts` are the sequences' tokens at the start."""
         decoding = len(contexts)

@@ -9,10 +9,10 @@ from typing import Final
 import numpy as np
 
 from emulators.blocks import Hashes, Run
-from emulators.events import BLOCK, DELIVERY, OCCUPANCY, REMOVED, STAGES, STORED, TIERS, Events, Row, Rows
+from emulators.events import BLOCK, DELIVERY, EXTRA, OCCUPANCY, REMOVED, STAGES, STORED, TIERS, Events, Row, Rows
 from emulators.stats import Ints
 
-DECODE: Final = STAGES.index("decode")
+_DECODE: Final = STAGES.index("decode")
 _WORDS: Final = DELIVERY.itemsize // 8
 _STREAM: Final = 0xFFFF
 _WORKER: Final = 0xFFFF << 16
@@ -40,6 +40,8 @@ class Journal:
         self._delivered: tuple[list[Ints], list[Ints], list[Ints]] = [], [], []
         """Times, starts and fourth words of the deliveries, in pieces; `_places` is each piece's length and fifth word."""
         self._places: list[int] = []
+        self._staged: list[tuple[int, Ints, tuple[int, int, int]]] = []
+        """Of the pieces whose deliveries have another stage each: which piece, the tokens of each delivery, the words of that stage."""
         self._delivered_singly: list[int] = []
         """Time, start, fourth and fifth word of each delivery that is a piece of its own."""
         self._block_heads: list[int] = []
@@ -74,6 +76,24 @@ class Journal:
         starts.append(starts_ns)
         words.append(tokens)
         self._places += (len(tokens), _place(worker, tier))
+
+    def deliver_staged(
+        self,
+        place: int,
+        time_ns: int,
+        start_ns: int,
+        streams: Ints,
+        first_token: Ints,
+        tokens: Ints,
+        beside: tuple[int, int, int],
+    ) -> None:
+        """Some tokens of each of several requests at once, and another stage that all of them passed: its start, its duration and `place` without the lowest 16 bits."""
+        width, (times, starts, words) = len(streams), self._delivered
+        self._staged.append((len(times), tokens, beside))
+        times.append(np.full(width, time_ns))
+        starts.append(np.full(width, start_ns))
+        words.append((first_token << 32) + streams)
+        self._places += (width, place)
 
     def deliver_one(self, worker: int, tier: int, time_ns: int, start_ns: int, stream: int, first_token: int) -> None:
         self._delivered_singly += (time_ns, start_ns, (first_token << 32) + stream, _place(worker, tier))
@@ -140,8 +160,10 @@ class Journal:
 
     def take(self) -> Events:
         """Everything since the last call; deliveries in order of time, then worker, then stream."""
+        deliveries, extras = self._delivery_rows()
         events = Events(
-            deliveries=self._delivery_rows(),
+            deliveries=deliveries,
+            extras=extras,
             blocks=self._block_rows(),
             occupancy=self._occupancy_rows(),
             requests=self.requests,
@@ -152,15 +174,31 @@ class Journal:
         self._clear()
         return events
 
-    def _delivery_rows(self) -> Rows:
+    def _delivery_rows(self) -> tuple[Rows, Rows]:
         single, pieces = _table(self._delivered_singly, 4), _table(self._places, 2)
         times, starts, tokens = (np.concatenate([single[:, at], *parts]) for at, parts in enumerate(self._delivered))
         places = np.concatenate([single[:, 3], pieces[:, 1].repeat(pieces[:, 0])])
+        staged = self._count_staged(places, len(single), pieces[:, 0]) if self._staged else None
         order = _ordered(times, places & _WORKER | tokens & _STREAM)
         rows = np.empty((len(order), _WORDS), "<i8")
         for at, column in enumerate((times, starts, times - starts, tokens, places)):
             rows[:, at] = column[order]
-        return rows.view(DELIVERY)[:, 0]
+        extras = np.empty(0, EXTRA)
+        if staged is not None:
+            of = staged[order]
+            beside = np.array([words for _, _, words in self._staged], "<i8")
+            extras = beside[of[of >= 0]].view(EXTRA)[:, 0]
+        return rows.view(DELIVERY)[:, 0], extras
+
+    def _count_staged(self, places: Ints, singles: int, lengths: Ints) -> Ints:
+        """Adds to the places of deliveries with another stage how many tokens they are; for each delivery the number of that stage in `_staged`, −1 for none."""
+        staged: Ints = np.full(len(places), -1)
+        ends = singles + lengths.cumsum()
+        for number, (piece, tokens, _) in enumerate(self._staged):
+            end = int(ends[piece])
+            places[end - len(tokens) : end] += tokens
+            staged[end - len(tokens) : end] = number
+        return staged
 
     def _block_rows(self) -> Rows:
         if not self._block_heads:
@@ -202,9 +240,14 @@ class Journal:
         return last
 
 
+def place(worker: int, tier: int, stage: str, extra: int = 0) -> int:
+    """The last word of a delivery, without its tokens: by this worker, in this tier and stage, with so many stages beside it."""
+    return (worker << 16) + (tier << 32) + (STAGES.index(stage) << 40) + (extra << 48)
+
+
 def _place(worker: int, tier: int) -> int:
     """The last word of a delivery: one token, decoded by this worker in this tier."""
-    return 1 + (worker << 16) + (tier << 32) + (DECODE << 40)
+    return 1 + (worker << 16) + (tier << 32) + (_DECODE << 40)
 
 
 def _block(pool: int, op: int, block_bytes: int) -> int:

@@ -6,11 +6,13 @@ layer, but nobody publishes jitter. What varies visibly comes from host, queue a
 """
 
 import math
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 
 from emulators.catalogue import Figure, LpuChip, Model
+from emulators.phases import grown
 from emulators.stats import Ints
 
 _DRAWN: Final = 1024
@@ -27,17 +29,33 @@ def token_gap_ns(chip: LpuChip, chips: int, model: Model, context: int, bytes_pe
     Attention is each layer's KV read at the bandwidth of the chips that hold the layer, one layer after the other; layers are spread evenly.
     """
     effective = chip.effective
-    layer = effective.layer_s.value + _value(effective.layer_width_s) * model.hidden
-    head = _value(effective.vocabulary_s) * model.vocabulary
+    layer = effective.layer_s.value + value(effective.layer_width_s) * model.hidden
+    head = value(effective.vocabulary_s) * model.vocabulary
     windowed = model.window_layers / model.layers
     seen = context * (1 - windowed) + min(context, model.window) * windowed
     bandwidth = chips * chip.peak.memory_bytes_per_s.value / model.layers
     attention = model.kv_bytes_per_token(bytes_per_kv_value) * seen / bandwidth
-    experts = _value(effective.moe_layer_s) * model.moe_layers
+    experts = value(effective.moe_layer_s) * model.moe_layers
     return round((model.layers * layer + experts + attention + head + effective.sampling_s.value) * 1e9)
 
 
-def _value(figure: Figure | None) -> float:
+def pass_reads(model: Model, bytes_per_weight: float, bytes_per_kv_value: int) -> Callable[[int, int], tuple[int, int]]:
+    """Bytes of weights and of KV that so many passes of one request read from SRAM, from a context on: every pass the weights that a token is multiplied with, and the KV so far."""
+    layer = model.kv_bytes_per_token(bytes_per_kv_value) // model.layers
+    windowed = layer * model.window_layers
+    weights, kv = math.ceil(model.active * bytes_per_weight), layer * model.layers - windowed
+
+    def reads(context: int, passes: int) -> tuple[int, int]:
+        size = kv * grown(context, passes)
+        if windowed:
+            size += windowed * grown(context, passes, model.window)
+        return weights * passes, size
+
+    return reads
+
+
+def value(figure: Figure | None) -> float:
+    """Of a figure, 0 where there is no such part."""
     return figure.value if figure else 0.0
 
 

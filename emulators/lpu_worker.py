@@ -6,17 +6,15 @@ session's next request moves only what is new. Tokens are worked out in runs, wh
 """
 
 from bisect import bisect_right
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from heapq import heappop, heappush
 
 import numpy as np
 
 from emulators import phases
 from emulators.blocks import BLOCK_TOKENS, blocks_for
 from emulators.gpu_worker import GpuWorker
+from emulators.intake import Intake
 from emulators.journal import Journal, tier_code
 from emulators.kv import Pool
 from emulators.loop import Loop
@@ -58,11 +56,19 @@ class LpuWorker:
     ) -> None:
         self.slot, self.pool, self.observed, self.slots, self._gap_ns = slot, pool, observed, slots, gap_ns
         self._loop, self._journal, self._clock = loop, journal, clock
-        self._on_finished, self._reads = on_finished, reads
+        self._reads = reads
         self._tier_code = tier_code(pool.tier)
-        self._waiting: deque[tuple[Request, GpuWorker]] = deque()
-        self._arriving: set[Request] = set()
-        self._free = list(range(slots))
+        self._intake = Intake(
+            slot,
+            loop=loop,
+            journal=journal,
+            pool=pool,
+            places=slots,
+            observed=observed,
+            busy=lambda: bool(self._running),
+            start=self._start,
+            ended=on_finished,
+        )
         self._running: dict[int, _Running] = {}
 
     @property
@@ -71,18 +77,16 @@ class LpuWorker:
 
     @property
     def waiting(self) -> int:
-        return len(self._waiting) + len(self._arriving)
+        return self._intake.waiting
 
     @property
     def deferred(self) -> int:
         """Of those that wait, whose KV is under way."""
-        return len(self._arriving)
+        return self._intake.arriving
 
     def submit(self, request: Request, source: GpuWorker) -> None:
         """Takes a request whose prompt `source` has computed."""
-        request.queued_ns = self._loop.now_ns
-        self._waiting.append((request, source))
-        self._admit()
+        self._intake.submit(request, source)
 
     def emit(self, until_ns: int) -> None:
         """Writes all tokens that are delivered, and all blocks that are opened, before `until_ns`."""
@@ -90,41 +94,8 @@ class LpuWorker:
         for running in self._running.values():
             self._emit(running, until_ns)
 
-    def _admit(self) -> None:
+    def _start(self, request: Request, slot: int) -> None:
         now = self._loop.now_ns
-        while self._waiting and self._free:
-            request, source = self._waiting[0]
-            held = blocks_for(request.prompt)
-            runs = request.context.runs(0, held)
-            missing = self.pool.missing(runs)
-            if not self.pool.claim(now, runs, request.most_blocks - held):
-                return
-            self._waiting.popleft()
-            self.observed.queued(now - request.queued_ns)
-            self._journal.phase(request.id, "queue", self.slot, self.pool.tier, request.queued_ns, now)
-            size = missing * self.pool.block_bytes
-            self._arriving.add(request)
-            if not self._running:
-                self.observed.phases.enter(now, phases.TRANSFER)
-            arrived = partial(self._arrived, request, source, heappop(self._free), now, size)
-            if size:
-                source.egress.send(self._loop, size, arrived)
-            else:
-                self._loop.at(now, arrived)
-
-    def _arrived(self, request: Request, source: GpuWorker, slot: int, start: int, size: int) -> None:
-        now = self._loop.now_ns
-        if size:
-            self._journal.phase(request.id, "transfer", self.slot, self.pool.tier, start, now, bytes=size)
-        source.let_go(request)
-        self._arriving.remove(request)
-        if request.aborted:
-            held = blocks_for(request.prompt)
-            self.pool.release(
-                now, request.context.runs(0, held), request.prompt // BLOCK_TOKENS, request.most_blocks - held
-            )
-            self._leave(now, request, slot)
-            return
         self.observed.phases.enter(now, phases.DECODE)
         gap = self._gap_ns(request.prompt + request.limit)
         begin = self._clock.next_in_phase(now, slot * gap // self.slots, gap)
@@ -147,36 +118,18 @@ class LpuWorker:
         self._emit(running, now + 1)
         del self._running[running.slot]
         full = (request.prompt + request.produced - 1) // BLOCK_TOKENS
-        self.pool.release(now, request.context.runs(0, held), full, request.most_blocks - held)
         self._journal.phase(request.id, "decode", self.slot, self.pool.tier, request.decoding_ns, now)
-        self._leave(now, request, running.slot)
-
-    def _leave(self, now: int, request: Request, slot: int) -> None:
-        heappush(self._free, slot)
-        self.observed.finished(now, request)
-        if not self._running:
-            self.observed.phases.enter(now, phases.TRANSFER if self._arriving else phases.IDLE)
-        self._on_finished(request)
-        self._admit()
+        self._intake.leave(request, running.slot, held, full)
 
     def abort(self, request: Request) -> bool:
         """Ends a request that nobody waits for any more: at once, or when its KV has come. False if it is not here."""
-        now = self._loop.now_ns
-        for waiting, source in self._waiting:
-            if waiting is request:
-                self._waiting.remove((waiting, source))
-                source.let_go(request)
-                self.observed.finished(now, request)
-                self._on_finished(request)
-                self._admit()
-                return True
         for running in self._running.values():
             if running.request is request:
                 first = blocks_for(request.prompt)
                 self.pool.open_no_more(request.context.runs(first, first + len(running.opens_ns)))
-                self._end(running, first + bisect_right(running.opens_ns, now))
+                self._end(running, first + bisect_right(running.opens_ns, self._loop.now_ns))
                 return True
-        return request in self._arriving
+        return self._intake.abort(request)
 
     def _emit(self, running: _Running, until_ns: int) -> None:
         at, beat, request = running.delivered, running.beat_ns, running.request

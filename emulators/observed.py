@@ -13,7 +13,7 @@ from emulators.stats import WorkerStats
 class Observed:
     """One worker's `WorkerStats`, kept up to date; see `emulators.stats` for which worker notes what."""
 
-    __slots__ = ("gaps", "phases", "prefilled_tokens", "reads", "stats", "ttft")
+    __slots__ = ("beside_tokens", "gaps", "phases", "prefilled_tokens", "reads", "stage", "stats", "ttft")
 
     def __init__(self, *, fast_gaps: bool, keep: bool) -> None:
         self.stats = WorkerStats(histograms=stats.histograms(fast_gaps=fast_gaps))
@@ -21,6 +21,10 @@ class Observed:
         self.ttft = Samples(self.stats.histograms[stats.TTFT], keep=keep)
         self.prefilled_tokens = 0
         """Tokens computed in prefill chunks that have ended, recomputation included."""
+        self.stage = "decode"
+        """In which its output tokens are made, or, of a worker that samples none, which others' tokens pass."""
+        self.beside_tokens = 0
+        """Tokens that another worker sampled and that passed a stage here."""
         self.phases = Phases()
         self.reads = Reads()
 

@@ -19,6 +19,8 @@ LONG_CONTEXT_TOKENS: Final = 8_192
 PREFILL_HEAVY: Final = 8
 """Prompt tokens per output token that a request may generate, from which on it counts as prefill-heavy."""
 TIE: Final = 1e-9
+GENERATING: Final = ("aggregated", "decode", "ffn", "verify")
+"""Roles of workers that sample output tokens."""
 MOST_CANDIDATES: Final = 256
 """In a decision on the wire."""
 
@@ -43,6 +45,10 @@ class Rule:
         if self.policy != SCORE and self.policy not in POLICIES:
             known = ", ".join((SCORE, *POLICIES))
             raise ValueError(f"rule {self.name!r}: unknown policy {self.policy!r}; known: {known}")
+        for role in sorted(self.roles.difference(GENERATING)):
+            raise ValueError(
+                f"rule {self.name!r}: role {role!r} does not generate; those that do: {', '.join(GENERATING)}"
+            )
 
 
 @dataclass(frozen=True, slots=True)

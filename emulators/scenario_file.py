@@ -12,11 +12,19 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from emulators import catalogue
+from emulators.deployment_specs import AttentionSpec, DraftSpec, FfnSpec, VerifySpec
 from emulators.fleet import GpuSpec, HostSpec, LpuSpec, Scenario
 from emulators.router import Rule, Weights
 from emulators.workload import Archetype
 
-KINDS: Final[dict[str, type[Any]]] = {"gpu": GpuSpec, "lpu": LpuSpec}
+KINDS: Final[dict[str, type[Any]]] = {
+    "gpu": GpuSpec,
+    "lpu": LpuSpec,
+    "attention": AttentionSpec,
+    "ffn": FfnSpec,
+    "draft": DraftSpec,
+    "verify": VerifySpec,
+}
 MAX_FILE_BYTES: Final = 1 << 20
 
 T = TypeVar("T")

@@ -27,14 +27,17 @@ def truth(
     requests: Mapping[str, int],
     accounts: Sequence[Account],
     dollars_per_hour: float | None,
+    deployments: Sequence[Row] = (),
 ) -> Row:
     """`workers`: id, tier and notes of each, by slot; `requests`: counts, as they are to be said.
 
-    `placements`: tokens by (worker, stage, tier). The rows of stage `decode` are primary and sum to the output tokens; those of stage `prefill` count
+    `placements`: tokens by (worker, stage, tier). The primary rows (stage `decode`, `ffn`, `verify`) sum to the output tokens; those of stage `attention` and `draft` count output tokens
+    that passed that stage of another worker's delivery; those of stage `prefill` count
     tokens computed in prefill chunks that have ended, as the `prefill` phases do, `recomputed_tokens` of them having been admitted again after a preemption.
     `pools`: bytes since the start between this pool and others, and the energy of moving them at this memory (null without a figure); KV that a step reads or
     writes is not in them, nor what is handed on from prefill to decode. `energy`: by worker, the time and the drawn joules of its chips by phase, and what its steps
-    read from its memory with the joules of moving that: two kinds that are never added. `rent`: of all chips, per output token of all workers. `gaps`: a gap is the later delivery's worker's.
+    read from its memory with the joules of moving that: two kinds that are never added. `rent`: of all chips, per output token of all workers. `deployments`: of engines of
+    two devices, what their rounds have come to (`emulators.round_worker`). `gaps`: a gap is the later delivery's worker's.
     """
     return {
         "now_ns": now_ns,
@@ -84,6 +87,7 @@ def truth(
             {"worker": None, **distribution([notes.ttft for _, _, notes in workers])},
         ],
         "requests": dict(requests),
+        **({"deployments": list(deployments)} if deployments else {}),
         "decisions": {"total": router.total, "ties": router.ties, "by_rule": dict(router.by_rule)},
     }
 
@@ -108,6 +112,11 @@ def _rent(now_ns: int, tokens: int, dollars_per_hour: float | None) -> Row:
 
 
 def _placements(name: str, tier: str, notes: Observed) -> Iterable[Row]:
-    for stage, tokens in (("decode", notes.stats.generation_tokens), ("prefill", notes.prefilled_tokens)):
+    counts = (
+        (notes.stage, True, notes.stats.generation_tokens),
+        ("prefill", False, notes.prefilled_tokens),
+        (notes.stage, False, notes.beside_tokens),
+    )
+    for stage, primary, tokens in counts:
         if tokens:
-            yield {"worker": name, "stage": stage, "primary": stage == "decode", "tier": tier, "tokens": tokens}
+            yield {"worker": name, "stage": stage, "primary": primary, "tier": tier, "tokens": tokens}

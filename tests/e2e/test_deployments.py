@@ -80,3 +80,29 @@ async def test_one_model_on_five_kinds_of_devices() -> None:
     decoding = {str(row.device) for row in frame.placements if row.primary and row.tokens.value}
     assert decoding == {"GPU", "TPU", "Trainium", "LPU", "WSE"}
     assert {row.model for row in frame.workers} == {"llama-3.1-8b"}
+
+
+@pytest.mark.parametrize(
+    ("name", "primary", "beside"),
+    [
+        ("afd", ("ffn", "SRAM", "LPU", "lpx-0/0"), ("attention", "HBM", "GPU", "gpu-1/0")),
+        ("speculative", ("verify", "HBM", "GPU", "gpu-1/0"), ("draft", "SRAM", "LPU", "lpu-0/0")),
+    ],
+)
+async def test_a_token_of_two_devices_is_shown_with_both_stages(
+    name: str, primary: tuple[str, str, str, str], beside: tuple[str, str, str, str]
+) -> None:
+    frame, truth = (await seen(name))[-1]
+    shown = {
+        (str(row.stage), str(row.tier), str(row.device), row.worker): (row.primary, row.tokens.value)
+        for row in frame.placements
+    }
+    (account,) = truth["deployments"]
+    assert shown[primary] == (True, account["tokens"])
+    assert shown[beside] == (False, account["tokens"])
+    workers = {row.id: row for row in frame.workers}
+    made, helped = workers[primary[3]], workers[beside[3]]
+    assert (str(made.role), str(helped.role)) == (primary[0], beside[0])
+    assert made.tokens_per_s.value == pytest.approx(account["tokens"] / frame.window_s)
+    assert helped.tokens_per_s.value == 0
+    assert made.tokens_per_delivery.value == pytest.approx(account["tokens"] / account["turns"], rel=1e-3)

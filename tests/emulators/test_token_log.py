@@ -72,3 +72,23 @@ def test_of_a_real_cluster() -> None:
     for name in set(found["request"]):
         mine = np.array([owner == name for owner in found["request"]])
         assert np.array(found["first_token"])[mine].tolist() == list(range(mine.sum()))
+
+
+def test_the_stages_beside_the_primary_one() -> None:
+    cluster, log = build("speculative", 3), TokenLog([])
+    names = [worker.id for worker in cluster.workers]
+    events = [cluster.advance(until * MS) for until in (1_000, 1_500, 3_000)]
+    for one in events:
+        log.hear(one)
+    extras = [int(row["start_ns"]) for one in events for row in one.extras]
+    whole = log.tokens(names, None, -1)
+    assert [stage["start_ns"] for stages in whole["beside"] for stage in stages] == extras
+    assert len(extras) > 100
+    some = log.tokens(names, "r-2", 1_200 * MS)
+    assert {stage["worker"] for stages in some["beside"] for stage in stages} == {"lpu-0/0"}
+    for time_ns, start_ns, stages in zip(some["time_ns"], some["start_ns"], some["beside"], strict=True):
+        for stage in stages:
+            assert (stage["stage"], stage["tier"]) == ("draft", "SRAM")
+            # Drafted, sent over a link of 5 µs, and verified.
+            assert stage["start_ns"] + stage["duration_ns"] + 5_000 == start_ns < time_ns
+    assert "beside" not in TokenLog([]).tokens(names, None, -1)

@@ -1,0 +1,220 @@
+"""An engine of two devices that decodes in rounds: each round every running sequence yields one delivery, of which one device makes the tokens and another has its part.
+
+What a round takes, and how many tokens it yields, is the deployment's (`emulators.afd`, `emulators.speculation`). Requests join between rounds; their KV comes from the worker that
+ingested the prompt, and memory for all that they may generate is promised before they start (`emulators.intake`).
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from emulators import phases
+from emulators.batch import Batch
+from emulators.blocks import BLOCK_TOKENS
+from emulators.events import Row
+from emulators.gpu_worker import GpuWorker
+from emulators.intake import Intake
+from emulators.journal import Journal, place, tier_code
+from emulators.kv import Pool
+from emulators.loop import Loop
+from emulators.observed import Observed
+from emulators.request import Request
+from emulators.stats import Ints
+
+
+@dataclass(slots=True)
+class Assistant:
+    """The other device: a worker that samples nothing. `busy`: how many requests it has a part in."""
+
+    slot: int
+    pool: Pool
+    observed: Observed
+    busy: Callable[[], int] = int
+    waiting: int = 0
+    deferred: int = 0
+    taken: bool = False
+    """Whether a worker that samples has it."""
+
+    @property
+    def running(self) -> int:
+        return self.busy()
+
+    def emit(self, until_ns: int) -> None:
+        """All that happens is told by the worker that samples."""
+        self.pool.settle(until_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One round, in nanoseconds: how long it takes; how long its primary stage, which ends with it; when the other begins, and how long it takes. `tokens`: of each sequence.
+
+    `reads`, `beside_reads`: bytes of weights and of KV that the two devices read. `counts`: what of it is summed up for `/truth`.
+    """
+
+    duration_ns: int
+    primary_ns: int
+    beside_after_ns: int
+    beside_ns: int
+    tokens: Ints
+    reads: tuple[int, int]
+    beside_reads: tuple[int, int]
+    counts: Mapping[str, int]
+
+
+class Deployment(Protocol):
+    """What happens in a round."""
+
+    def plan(self, contexts: Ints, left: Ints) -> Round:
+        """`contexts`: tokens that each sequence attends to; `left`: tokens that each has yet to yield. Called once a round."""
+
+
+class RoundWorker:
+    """The device that samples. `stage` and the assistant's `beside` name the two stages. KV lies in `kv`, which is the pool of one of the two; with `draft_kv` the assistant keeps its own beside it.
+
+    `turns`: the devices work one after the other in a round, the assistant first, and wait in between; else both are at work throughout.
+    """
+
+    def __init__(
+        self,
+        slot: int,
+        *,
+        loop: Loop,
+        journal: Journal,
+        deployment: Deployment,
+        stage: str,
+        beside: str,
+        assistant: Assistant,
+        places: int,
+        pool: Pool,
+        kv: Pool,
+        draft_kv: Pool | None = None,
+        turns: bool = False,
+        observed: Observed,
+        on_finished: Callable[[Request], None],
+    ) -> None:
+        self.slot, self.pool, self.kv, self.observed, self.deployment = slot, pool, kv, observed, deployment
+        self._loop, self._journal, self._assistant, self._turns = loop, journal, assistant, turns
+        self._pools = (kv,) if draft_kv is None else (kv, draft_kv)
+        self._place = place(slot, tier_code(pool.tier), stage, extra=1)
+        self._beside = place(assistant.slot, tier_code(assistant.pool.tier), beside) >> 16
+        observed.stage, assistant.observed.stage = stage, beside
+        assistant.busy = lambda: self._batch.size
+        self._intake = Intake(
+            slot if kv is pool else assistant.slot,
+            loop=loop,
+            journal=journal,
+            pool=kv,
+            beside=draft_kv,
+            places=places,
+            observed=observed,
+            busy=lambda: bool(self._batch.size or self._joining),
+            start=self._start,
+            ended=on_finished,
+        )
+        self._batch = Batch()
+        self._joining: list[Request] = []
+        self._places: dict[Request, int] = {}
+        self._counts: Counter[str] = Counter({"rounds": 0, "turns": 0, "tokens": 0})
+        self._round: Round | None = None
+        self._begin_ns = 0
+
+    @property
+    def running(self) -> int:
+        return self._batch.size + len(self._joining)
+
+    @property
+    def waiting(self) -> int:
+        return self._intake.waiting
+
+    @property
+    def deferred(self) -> int:
+        """Of those that wait, whose KV is under way."""
+        return self._intake.arriving
+
+    def account(self) -> Row:
+        """Exact counts of the rounds that have ended. `turns`: rounds of each sequence, one by one."""
+        return {"stage": self.observed.stage, "beside": self._assistant.observed.stage, **self._counts}
+
+    def submit(self, request: Request, source: GpuWorker) -> None:
+        """Takes a request whose prompt `source` has computed."""
+        self._intake.submit(request, source)
+
+    def abort(self, request: Request) -> bool:
+        """Ends a request that nobody waits for any more: after the round, or when its KV has come. False if it is not here."""
+        return request in self._places or self._intake.abort(request)
+
+    def emit(self, until_ns: int) -> None:
+        """Everything is written when a round ends; what is left is what others opened in the pool."""
+        self.pool.settle(until_ns)
+
+    def _start(self, request: Request, at: int) -> None:
+        self._places[request] = at
+        request.decoding_ns = self._loop.now_ns
+        self._joining.append(request)
+        if self._round is None:
+            self._begin()
+
+    def _begin(self) -> None:
+        now, batch = self._loop.now_ns, self._batch
+        for request in self._joining:
+            request.computed, request.held = request.prompt, -(-request.prompt // BLOCK_TOKENS)
+            batch.join(request)
+        self._joining.clear()
+        if not batch.size:
+            return
+        planned = self._round = self.deployment.plan(batch.kv, batch.left)
+        self._begin_ns = now
+        for seen, after, time in (
+            (self.observed, planned.duration_ns - planned.primary_ns, planned.primary_ns),
+            (self._assistant.observed, planned.beside_after_ns, planned.beside_ns),
+        ):
+            if self._turns:
+                seen.phases.enter(now, phases.IDLE)
+                self._loop.at(now + after, seen.phases.enter_now, self._loop, phases.DECODE)
+                if after + time < planned.duration_ns:
+                    self._loop.at(now + after + time, seen.phases.enter_now, self._loop, phases.IDLE)
+            else:
+                seen.phases.enter(now, phases.DECODE)
+        self._loop.at(now + planned.duration_ns, self._end)
+
+    def _end(self) -> None:
+        now, batch, done = self._loop.now_ns, self._batch, self._round
+        assert done is not None
+        self._round = None
+        start = now - done.primary_ns
+        span = (self._begin_ns + done.beside_after_ns, done.beside_ns, self._beside)
+        self._journal.deliver_staged(self._place, now, start, batch.streams, batch.produced, done.tokens, span)
+        made = int(done.tokens.sum())
+        self._counts.update({"rounds": 1, "turns": batch.size, "tokens": made})
+        self._counts.update(done.counts)
+        self.observed.gaps.extend(now - batch.last_ns)
+        self.observed.stats.generation_tokens += made
+        self.observed.steps(made, 1)
+        self.observed.reads.add(*done.reads)
+        helper = self._assistant.observed
+        helper.beside_tokens += made
+        helper.reads.add(*done.beside_reads)
+        batch.grow(done.tokens, now)
+        for request, held, at in batch.short(0):
+            for run in request.context.runs(request.held, held):
+                for pool in self._pools:
+                    pool.claim_reserved(now, run)
+            batch.hold(request, held, at)
+        for request in batch.take_finished():
+            self._finish(now, request)
+        for request in [one for one in self._places if one.aborted]:
+            if request in self._joining:
+                self._joining.remove(request)
+                request.computed, request.held = request.prompt, -(-request.prompt // BLOCK_TOKENS)
+            else:
+                batch.leave(request)
+            self._finish(now, request)
+        self._begin()
+        if not batch.size:
+            helper.phases.enter(now, phases.IDLE)
+
+    def _finish(self, now: int, request: Request) -> None:
+        self._journal.phase(request.id, "decode", self.slot, self.pool.tier, request.decoding_ns, now)
+        full = request.computed // BLOCK_TOKENS
+        self._intake.leave(request, self._places.pop(request), request.held, full)
