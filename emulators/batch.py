@@ -49,9 +49,7 @@ class Batch:
     @property
     def left(self) -> Ints:
         """Output tokens that each has yet to yield."""
-        columns = self._columns[:, : self.size]
-        left: Ints = columns[_OUTPUT] - columns[_PRODUCED]
-        return left
+        return self._columns[_LEFT, : self.size] - self._steps
 
     def least_left(self) -> int:
         """Steps until the first of them has all its tokens."""
@@ -112,11 +110,14 @@ class Batch:
     def grow(self, tokens: Ints, now_ns: int) -> None:
         """So many tokens more for each of them, all now."""
         columns = self._columns[:, : self.size]
-        columns[_PRODUCED] += tokens
+        columns[_WORD] += tokens << 32
+        columns[_LEFT] -= tokens
         columns[_KV] += tokens
-        columns[_LAST] = now_ns
+        columns[_ROOM] -= tokens
         self._covered -= int(tokens.max())
-        self._left = None
+        self._shortest = None
+        self._last_ns = now_ns
+        self._joined = False
 
     def take_finished(self) -> list[Request]:
         """Removes and gives those that have all their tokens."""

@@ -145,7 +145,7 @@ class Cluster:
             [
                 {"worker": worker.id, **worker.engine.account()}
                 for worker in self.workers
-                if isinstance(worker.engine, RoundWorker)
+                if isinstance(worker.engine, RoundWorker) and worker.engine.assistant is not None
             ],
         )
 

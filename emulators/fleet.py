@@ -27,18 +27,19 @@ from emulators.request import Request
 from emulators.round_worker import Assistant, RoundWorker
 from emulators.router import Place, Rule, Weights
 from emulators.stats import WorkerStats
+from emulators.stepping import Stepping
 from emulators.workload import Archetype
 
 HOST_LINK: Final = "pcie5-x16"
 DISK_LINK: Final = "nvme"
 NETWORK_LINK: Final = "rdma-400g"
 OBJECT_LINK: Final = "object-store"
-GPU_ROLES: Final = ("prefill", "aggregated")
+GPU_ROLES: Final = ("prefill", "aggregated", "decode")
 
 
 @dataclass(frozen=True, slots=True)
 class GpuSpec:
-    """A GPU engine. `kv_pool_bytes`: a setting, where it is not to take all the memory that weights leave."""
+    """A GPU engine, which computes prompts, generates (`decode`: what a prefill worker hands on), or both. `kv_pool_bytes`: a setting, where it is not to take all the memory that weights leave."""
 
     id: str
     role: str
@@ -222,6 +223,24 @@ class Fleet:
         shared = self._shared if model is self.model else ()
         if shared:
             pool.spill = Spill(self.dram, down, self._scenario.host.write_through)
+        noise = StepNoise(generator(self._seed, "noise", spec.id), software)
+        most = int(software.max_sequences.value)
+        if spec.role == "decode":
+            decoder = RoundWorker(
+                slot,
+                loop=self._loop,
+                journal=self._journal,
+                deployment=Stepping(steps, noise),
+                stage="decode",
+                places=most,
+                pool=pool,
+                kv=pool,
+                observed=self._observed(fast_gaps=False),
+                on_finished=self._hooks.finished,
+            )
+            self._add(slot, spec, chip.device, decoder)
+            self.places.append(Place(slot, spec.role, pool, most, tags=spec.tags))
+            return
         paths = ((up,), (self._disk, up), (self._store, up))
         from_shared = tuple(Source(pool, path) for pool, path in zip(shared, paths, strict=False))
 
@@ -236,10 +255,8 @@ class Fleet:
             loop=self._loop,
             journal=self._journal,
             model=steps,
-            noise=StepNoise(generator(self._seed, "noise", spec.id), software),
-            limits=GpuLimits(
-                int(software.chunk_tokens.value), int(software.max_sequences.value), software.prefill_first
-            ),
+            noise=noise,
+            limits=GpuLimits(int(software.chunk_tokens.value), most, software.prefill_first),
             front_end_ns=round(software.front_end_s.value * 1e9),
             pool=pool,
             sources=sources,
@@ -253,7 +270,7 @@ class Fleet:
                 slot,
                 spec.role,
                 pool,
-                int(software.max_sequences.value),
+                most,
                 pools=(pool, *shared),
                 prefill_seconds=steps.prefill_seconds,
                 front_end_s=software.front_end_s.value,

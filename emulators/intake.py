@@ -15,6 +15,7 @@ from emulators.kv import Pool
 from emulators.loop import Loop
 from emulators.observed import Observed
 from emulators.request import Request
+from emulators.stats import PEER
 
 
 class Intake:
@@ -106,6 +107,7 @@ class Intake:
         now = self._loop.now_ns
         if size:
             self._journal.phase(request.id, "transfer", self._slot, self._pools[0].tier, start, now, bytes=size)
+            self._observed.stats.moved.fetched(PEER, size, now - start)
         source.let_go(request)
         self._arriving.remove(request)
         if request.aborted:

@@ -40,8 +40,8 @@ class Journal:
         self._delivered: tuple[list[Ints], list[Ints], list[Ints]] = [], [], []
         """Times, starts and fourth words of the deliveries, in pieces; `_places` is each piece's length and fifth word."""
         self._places: list[int] = []
-        self._staged: list[tuple[int, Ints, tuple[int, int, int]]] = []
-        """Of the pieces whose deliveries have another stage each: which piece, the tokens of each delivery, the words of that stage."""
+        self._staged: list[tuple[int, Ints, tuple[int, int, int] | None]] = []
+        """Of the pieces that are rounds: which piece, the tokens of each delivery, the words of the other stage that all of them have, if there is one."""
         self._delivered_singly: list[int] = []
         """Time, start, fourth and fifth word of each delivery that is a piece of its own."""
         self._block_heads: list[int] = []
@@ -77,22 +77,16 @@ class Journal:
         words.append(tokens)
         self._places += (len(tokens), _place(worker, tier))
 
-    def deliver_staged(
-        self,
-        place: int,
-        time_ns: int,
-        start_ns: int,
-        streams: Ints,
-        first_token: Ints,
-        tokens: Ints,
-        beside: tuple[int, int, int],
+    def deliver_round(
+        self, place: int, time_ns: int, start_ns: int, tokens: Ints, counts: Ints, beside: tuple[int, int, int] | None
     ) -> None:
-        """Some tokens of each of several requests at once, and another stage that all of them passed: its start, its duration and `place` without the lowest 16 bits."""
-        width, (times, starts, words) = len(streams), self._delivered
-        self._staged.append((len(times), tokens, beside))
+        """`counts` tokens of each of several requests at once, from `tokens` on (as in `deliver_steps`), and perhaps another stage that all of them passed: its start, its
+        duration and `place` without the lowest 16 bits."""
+        width, (times, starts, words) = len(tokens), self._delivered
+        self._staged.append((len(times), counts, beside))
         times.append(np.full(width, time_ns))
         starts.append(np.full(width, start_ns))
-        words.append((first_token << 32) + streams)
+        words.append(tokens)
         self._places += (width, place)
 
     def deliver_one(self, worker: int, tier: int, time_ns: int, start_ns: int, stream: int, first_token: int) -> None:
@@ -186,18 +180,19 @@ class Journal:
         extras = np.empty(0, EXTRA)
         if staged is not None:
             of = staged[order]
-            beside = np.array([words for _, _, words in self._staged], "<i8")
+            beside = np.array([words or (0, 0, 0) for _, _, words in self._staged], "<i8")
             extras = beside[of[of >= 0]].view(EXTRA)[:, 0]
         return rows.view(DELIVERY)[:, 0], extras
 
     def _count_staged(self, places: Ints, singles: int, lengths: Ints) -> Ints:
-        """Adds to the places of deliveries with another stage how many tokens they are; for each delivery the number of that stage in `_staged`, −1 for none."""
+        """Adds to the places of deliveries of rounds how many tokens they are; for each delivery where in `_staged` its other stage is, −1 for none."""
         staged: Ints = np.full(len(places), -1)
         ends = singles + lengths.cumsum()
-        for number, (piece, tokens, _) in enumerate(self._staged):
+        for number, (piece, tokens, beside) in enumerate(self._staged):
             end = int(ends[piece])
             places[end - len(tokens) : end] += tokens
-            staged[end - len(tokens) : end] = number
+            if beside is not None:
+                staged[end - len(tokens) : end] = number
         return staged
 
     def _block_rows(self) -> Rows:

@@ -1,13 +1,15 @@
-"""An engine of two devices that decodes in rounds: each round every running sequence yields one delivery, of which one device makes the tokens and another has its part.
+"""An engine that decodes in rounds what another has ingested: each round every running sequence yields one delivery. One device makes the tokens; another may have its part in them.
 
-What a round takes, and how many tokens it yields, is the deployment's (`emulators.afd`, `emulators.speculation`). Requests join between rounds; their KV comes from the worker that
+What a round takes, and how many tokens it yields, is the deployment's (`emulators.afd`, `emulators.speculation`, `emulators.stepping`). Requests join between rounds; their KV comes from the worker that
 ingested the prompt, and memory for all that they may generate is promised before they start (`emulators.intake`).
 """
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
+
+import numpy as np
 
 from emulators import phases
 from emulators.batch import Batch
@@ -54,12 +56,12 @@ class Round:
 
     duration_ns: int
     primary_ns: int
-    beside_after_ns: int
-    beside_ns: int
     tokens: Ints
     reads: tuple[int, int]
-    beside_reads: tuple[int, int]
-    counts: Mapping[str, int]
+    beside_after_ns: int = 0
+    beside_ns: int = 0
+    beside_reads: tuple[int, int] = (0, 0)
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 class Deployment(Protocol):
@@ -70,7 +72,7 @@ class Deployment(Protocol):
 
 
 class RoundWorker:
-    """The device that samples. `stage` and the assistant's `beside` name the two stages. KV lies in `kv`, which is the pool of one of the two; with `draft_kv` the assistant keeps its own beside it.
+    """The device that samples, in `stage`. With an `assistant`, `beside` names that one's stage. KV lies in `kv`, which is the pool of one of the two; with `draft_kv` the assistant keeps its own beside it.
 
     `turns`: the devices work one after the other in a round, the assistant first, and wait in between; else both are at work throughout.
     """
@@ -83,8 +85,8 @@ class RoundWorker:
         journal: Journal,
         deployment: Deployment,
         stage: str,
-        beside: str,
-        assistant: Assistant,
+        beside: str = "",
+        assistant: Assistant | None = None,
         places: int,
         pool: Pool,
         kv: Pool,
@@ -94,14 +96,19 @@ class RoundWorker:
         on_finished: Callable[[Request], None],
     ) -> None:
         self.slot, self.pool, self.kv, self.observed, self.deployment = slot, pool, kv, observed, deployment
-        self._loop, self._journal, self._assistant, self._turns = loop, journal, assistant, turns
+        self._loop, self._journal, self._turns = loop, journal, turns
+        self.assistant = assistant
         self._pools = (kv,) if draft_kv is None else (kv, draft_kv)
-        self._place = place(slot, tier_code(pool.tier), stage, extra=1)
-        self._beside = place(assistant.slot, tier_code(assistant.pool.tier), beside) >> 16
-        observed.stage, assistant.observed.stage = stage, beside
-        assistant.busy = lambda: self._batch.size
+        self._place = place(slot, tier_code(pool.tier), stage, extra=assistant is not None)
+        observed.stage = stage
+        keeper = slot
+        if assistant is not None:
+            self._beside = place(assistant.slot, tier_code(assistant.pool.tier), beside) >> 16
+            assistant.observed.stage = beside
+            assistant.busy = lambda: self._batch.size
+            keeper = slot if kv is pool else assistant.slot
         self._intake = Intake(
-            slot if kv is pool else assistant.slot,
+            keeper,
             loop=loop,
             journal=journal,
             pool=kv,
@@ -133,8 +140,9 @@ class RoundWorker:
         return self._intake.arriving
 
     def account(self) -> Row:
-        """Exact counts of the rounds that have ended. `turns`: rounds of each sequence, one by one."""
-        return {"stage": self.observed.stage, "beside": self._assistant.observed.stage, **self._counts}
+        """Exact counts of the rounds that have ended. `turns`: rounds of each sequence, one by one. `beside`: the assistant's stage, null without one."""
+        beside = None if self.assistant is None else self.assistant.observed.stage
+        return {"stage": self.observed.stage, "beside": beside, **self._counts}
 
     def submit(self, request: Request, source: GpuWorker) -> None:
         """Takes a request whose prompt `source` has computed."""
@@ -165,36 +173,37 @@ class RoundWorker:
             return
         planned = self._round = self.deployment.plan(batch.kv, batch.left)
         self._begin_ns = now
-        for seen, after, time in (
-            (self.observed, planned.duration_ns - planned.primary_ns, planned.primary_ns),
-            (self._assistant.observed, planned.beside_after_ns, planned.beside_ns),
-        ):
-            if self._turns:
-                seen.phases.enter(now, phases.IDLE)
-                self._loop.at(now + after, seen.phases.enter_now, self._loop, phases.DECODE)
-                if after + time < planned.duration_ns:
-                    self._loop.at(now + after + time, seen.phases.enter_now, self._loop, phases.IDLE)
-            else:
-                seen.phases.enter(now, phases.DECODE)
+        self._be_in(self.observed, planned.duration_ns - planned.primary_ns, planned.primary_ns, planned)
+        if self.assistant is not None:
+            self._be_in(self.assistant.observed, planned.beside_after_ns, planned.beside_ns, planned)
         self._loop.at(now + planned.duration_ns, self._end)
+
+    def _be_in(self, seen: Observed, after_ns: int, time_ns: int, planned: Round) -> None:
+        """Notes when in the round that begins now a device decodes."""
+        now, loop = self._loop.now_ns, self._loop
+        if not self._turns:
+            seen.phases.enter(now, phases.DECODE)
+            return
+        seen.phases.enter(now, phases.IDLE)
+        loop.at(now + after_ns, seen.phases.enter_now, loop, phases.DECODE)
+        if after_ns + time_ns < planned.duration_ns:
+            loop.at(now + after_ns + time_ns, seen.phases.enter_now, loop, phases.IDLE)
 
     def _end(self) -> None:
         now, batch, done = self._loop.now_ns, self._batch, self._round
         assert done is not None
         self._round = None
-        start = now - done.primary_ns
-        span = (self._begin_ns + done.beside_after_ns, done.beside_ns, self._beside)
-        self._journal.deliver_staged(self._place, now, start, batch.streams, batch.produced, done.tokens, span)
+        self._deliver(now, done)
         made = int(done.tokens.sum())
         self._counts.update({"rounds": 1, "turns": batch.size, "tokens": made})
         self._counts.update(done.counts)
-        self.observed.gaps.extend(now - batch.last_ns)
+        self.observed.gaps.extend(np.full(batch.size, now, np.int64) - batch.last_ns)
         self.observed.stats.generation_tokens += made
         self.observed.steps(made, 1)
         self.observed.reads.add(*done.reads)
-        helper = self._assistant.observed
-        helper.beside_tokens += made
-        helper.reads.add(*done.beside_reads)
+        if self.assistant is not None:
+            self.assistant.observed.beside_tokens += made
+            self.assistant.observed.reads.add(*done.beside_reads)
         batch.grow(done.tokens, now)
         for request, held, at in batch.short(0):
             for run in request.context.runs(request.held, held):
@@ -211,8 +220,15 @@ class RoundWorker:
                 batch.leave(request)
             self._finish(now, request)
         self._begin()
-        if not batch.size:
-            helper.phases.enter(now, phases.IDLE)
+        if self.assistant is not None and not batch.size:
+            self.assistant.observed.phases.enter(now, phases.IDLE)
+
+    def _deliver(self, now: int, done: Round) -> None:
+        batch, start = self._batch, now - done.primary_ns
+        span = None
+        if self.assistant is not None:
+            span = self._begin_ns + done.beside_after_ns, done.beside_ns, self._beside
+        self._journal.deliver_round(self._place, now, start, batch.tokens, done.tokens, span)
 
     def _finish(self, now: int, request: Request) -> None:
         self._journal.phase(request.id, "decode", self.slot, self.pool.tier, request.decoding_ns, now)

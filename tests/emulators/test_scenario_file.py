@@ -45,7 +45,7 @@ def test_one_model_on_five_kinds_of_devices() -> None:
         ('kind = "lpu"', 'kind = "fpga"', r"mine: \[\[worker\]\] 5: kind is one of gpu, lpu.*'fpga'"),
         ("slots = 16", "slot = 16", r"\[\[worker\]\] 5: unknown key 'slot'; known: .*slots"),
         ("slots = 16", 'slots = "many"', r"\[\[worker\]\] 5: .*slots"),
-        ('role = "aggregated"', 'role = "decode"', r"\[\[worker\]\] 1: .*a GPU's role"),
+        ('role = "aggregated"', 'role = "draft"', r"\[\[worker\]\] 1: .*a GPU's role"),
         ('policy = "least-loaded"', 'policy = "best"', r"\[\[rule\]\] 1: .*unknown policy 'best'"),
         ("dram_bytes", "ram_bytes", r"\[host\]: unknown key 'ram_bytes'"),
         ("[host]", "[[host]]", r"\[host\]: must be a table"),

@@ -137,6 +137,31 @@ def test_what_is_given_up_leaves_nothing_behind(name: str) -> None:
         assert all(seconds["idle"] > 20 for seconds in phases.values())
 
 
+def test_a_gpu_decodes_what_another_has_ingested_and_no_prompt_holds_it_up() -> None:
+    together, apart = (play(build(name, 4), [9.0]) for name in ("aggregated", "disaggregated"))
+    truth = apart.cluster.truth()
+    stages = {(row["worker"], row["stage"], row["primary"]) for row in truth["placements"]}
+    assert {worker for worker, stage, _ in stages if stage == "prefill"} == {"gpu-0/0"}
+    assert {worker for worker, stage, primary in stages if stage == "decode" and primary} == {
+        "gpu-0/0",
+        "gpu-1/0",
+        "gpu-2/0",
+    }
+    assert "deployments" not in truth
+    moved = [row for row in apart.events.phases if row["phase"] == "transfer"]
+    assert {(row["worker"], row["tier"]) for row in moved} == {(1, "HBM"), (2, "HBM")}
+    for slot in (1, 2):
+        times = apart.cluster.workers[slot].stats.moved.peer_times
+        assert times.count == len([row for row in moved if row["worker"] == slot])
+        # A step without a prompt in it: beside the wait for the KV, no gap is far from the others.
+        steps = np.diff(apart.events.deliveries["time_ns"][apart.events.deliveries["worker"] == slot])
+        assert np.quantile(steps[steps > 0], 0.9) < 14e6
+    gaps = {row["worker"]: row for row in truth["gaps"]}
+    mixed = [row["p99_s"] for row in together.cluster.truth()["gaps"]]
+    assert max(gaps[name]["p99_s"] for name in ("gpu-1/0", "gpu-2/0")) < min(mixed) / 2
+    assert not len(apart.events.extras)
+
+
 def test_kv_is_where_attention_is() -> None:
     cluster, events = played("afd").cluster, played("afd").events
     owners = {row["slot"]: row["owner"] for row in cluster.hello()["pools"]}
