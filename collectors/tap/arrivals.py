@@ -23,8 +23,11 @@ class _Stamped(ResponseHandler):
         super().__init__(loop)
         self.reads: deque[tuple[int, int]] = deque(maxlen=MAX_UNREAD)
         self.of: aiohttp.StreamReader | None = None
+        self.told: Callable[[], None] | None = None
+        """Called after each read, and when the connection is lost."""
         self._clock = clock
         self._came_ns = 0
+        self._held = False
 
     def data_received(self, data: bytes) -> None:
         if data:  # else the parser goes on with what came before
@@ -36,6 +39,28 @@ class _Stamped(ResponseHandler):
             self.reads.clear()
         if self.of is not None:  # the handler may have let go of it by now
             self.reads.append((self._came_ns, self.of.total_bytes))
+        if self.told is not None:
+            self.told()
+
+    def pause_reading(self) -> None:
+        self._held = True
+        super().pause_reading()
+
+    def resume_reading(self, *args: bool, **how: bool) -> None:
+        """Asked for whenever a body's bytes are taken: unless it was held that is to no purpose, and as dear as a read."""
+        if self._held:
+            self._held = False
+            super().resume_reading(*args, **how)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        body = self.of
+        if (
+            body is not None and not body.is_eof() and body.exception() is None
+        ):  # after chunks that are none, aiohttp says nothing
+            body.set_exception(aiohttp.ClientPayloadError("cut off"))
+        if self.told is not None:
+            self.told()
 
 
 class StampedConnector(aiohttp.TCPConnector):
@@ -53,8 +78,18 @@ class Arrivals:
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         protocol = getattr(response, "_protocol", None)  # `connection` is gone once all has come
         self._protocol = protocol if isinstance(protocol, _Stamped) else None
-        self._content = response.content
+        self.content = response.content
         self._taken = 0
+
+    @property
+    def untaken(self) -> int:
+        """Bytes that have come and have not been taken."""
+        return self.content.total_bytes - self._taken
+
+    def tell(self, told: Callable[[], None] | None) -> None:
+        """Whom to call after each read, in the read itself, and when the connection is lost: they must not raise."""
+        if self._protocol is not None:
+            self._protocol.told = told
 
     def taken(self, data: bytes, now_ns: int) -> list[tuple[int, bytes]]:
         """The bytes by read, each with the time when it came; all at `now_ns` where that is not known."""
@@ -80,4 +115,4 @@ class Arrivals:
     @property
     def _reads(self) -> deque[tuple[int, int]] | None:
         protocol = self._protocol
-        return protocol.reads if protocol is not None and protocol.of is self._content else None
+        return protocol.reads if protocol is not None and protocol.of is self.content else None

@@ -6,7 +6,7 @@ What is measured is `exchange`'s to say. If measuring fails, the bytes go on; if
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import aiohttp
@@ -20,6 +20,7 @@ from collectors.tap.book import Book
 from collectors.tap.exchange import Exchange
 from collectors.tap.headers import end_to_end
 from collectors.tap.meters import Meters
+from collectors.tap.passing import Passing, Turns
 from collectors.wire.safe import safe_text
 
 CONNECT_S: Final = 10.0
@@ -56,6 +57,7 @@ class Proxy:
         self._session: aiohttp.ClientSession | None = None
         self._exchanges: set[Exchange] = set()
         self._arriving: set[Arrivals] = set()
+        self._turns = Turns()
         self._handling: set[asyncio.Task[object]] = set()
 
     async def close(self) -> None:
@@ -134,7 +136,7 @@ class Proxy:
             await response.prepare(request)
             if exchange is not None:
                 self._measure(exchange, lambda: exchange.answered(upstream.status, upstream.headers))
-            whole = await self._body(upstream, response, exchange)
+            whole = await self._body(upstream, response, exchange, request.transport)
         finally:
             upstream.release() if whole else upstream.close()
         if not whole:
@@ -144,38 +146,37 @@ class Proxy:
         return response, "whole" if whole else "error"
 
     async def _body(
-        self, upstream: aiohttp.ClientResponse, response: web.StreamResponse, exchange: Exchange | None
-    ) -> bool:
-        """Whether all of it came."""
-        arrivals = Arrivals(upstream)
-        if exchange is not None:
-            self._arriving.add(arrivals)
-        try:
-            return await self._pieces(upstream, response, exchange, arrivals)
-        finally:
-            self._arriving.discard(arrivals)
-
-    async def _pieces(
         self,
         upstream: aiohttp.ClientResponse,
         response: web.StreamResponse,
         exchange: Exchange | None,
-        arrivals: Arrivals,
+        transport: asyncio.Transport | None,
     ) -> bool:
-        while True:
-            try:
-                data = await upstream.content.readany()
-            except (aiohttp.ClientError, OSError):
-                return False
-            if not data:
-                return True
-            if exchange is None:
-                await response.write(data)
-                continue
+        """Whether all of it came."""
+        if exchange is None or transport is None:
+            return await _copied(upstream.content, response.write)
+        arrivals = Arrivals(upstream)
+
+        def came(data: bytes) -> None:
             for time_ns, piece in arrivals.taken(data, self._clock()):
                 exchange.came(time_ns, piece)
-            await response.write(data)
+
+        def look() -> None:
             self._measure(exchange, exchange.look)
+
+        passing = Passing(self._turns, arrivals, response, transport, came=came, look=look)
+
+        async def write(data: bytes) -> None:
+            came(data)
+            await response.write(data)
+            look()
+            await passing.run()
+
+        self._arriving.add(arrivals)
+        try:
+            return await _copied(upstream.content, write)
+        finally:
+            self._arriving.discard(arrivals)
 
     def _measure(self, exchange: Exchange, step: Callable[[], None]) -> None:
         try:
@@ -198,6 +199,18 @@ class Proxy:
                 max_field_size=MAX_HEADER_BYTES,
             )
         return self._session
+
+
+async def _copied(content: aiohttp.StreamReader, write: Callable[[bytes], Awaitable[None]]) -> bool:
+    """Whether all of it came."""
+    while True:
+        try:
+            data = await content.readany()
+        except (aiohttp.ClientError, OSError):
+            return False
+        if not data:
+            return True
+        await write(data)
 
 
 def _may_ask(request: web.BaseRequest) -> bool:
