@@ -14,7 +14,18 @@ def modules() -> list[str]:
     return sorted(
         module.name
         for module in pkgutil.iter_modules(bench.__path__)
-        if module.name not in {"__main__", "result", "pages", "ui_child", "whole_child", "fleet_child", "openai_child"}
+        if module.name
+        not in {
+            "__main__",
+            "result",
+            "pages",
+            "ui_child",
+            "whole_child",
+            "fleet_child",
+            "openai_child",
+            "tap_child",
+            "paced_child",
+        }
     )
 
 

@@ -124,15 +124,19 @@ def agree(name: str, said: Sequence[float], true: Sequence[float]) -> Result:
     return Result(name, WITHIN, found, abs(typical) <= 0.05 * median + 0.001)
 
 
-def run() -> list[Result]:
-    if not os.environ.get("BENCH_PEERS"):
-        return [Result("unmodified clients on the emulated API", "", "BENCH_PEERS=1 installs and runs them", None)]
+def not_asked() -> bool:
+    return not os.environ.get("BENCH_PEERS")
+
+
+@contextmanager
+def installed() -> Iterator[Path]:
+    """A virtual environment with these clients: a throw-away one, or BENCH_VENV."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(os.environ.get("BENCH_VENV") or name)
-        if not (folder / "bin/python").exists():
-            subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         python = folder / "bin/python"
-        install: list[str | Path] = [
+        if not python.exists():
+            subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        command: list[str | Path] = [
             python,
             "-m",
             "pip",
@@ -141,17 +145,23 @@ def run() -> list[Result]:
             "--disable-pip-version-check",
             *PACKAGES,
         ]
-        subprocess.run(install, check=True, stderr=subprocess.DEVNULL)
-        with emulating() as url:
-            said, true, whole, made = openai(python, url)
-            results = [
-                agree("openai: TTFT", said.ttft, true.ttft),
-                agree("openai: gap", said.gap, true.gap),
-                agree("openai: time of a whole answer", whole, made),
-            ]
-            said, true = aiperf(folder, url)
-            return [
-                *results,
-                agree("aiperf: TTFT", said.ttft, true.ttft),
-                agree("aiperf: gap", said.gap, true.gap),
-            ]
+        subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+        yield folder
+
+
+def run() -> list[Result]:
+    if not_asked():
+        return [Result("unmodified clients on the emulated API", "", "BENCH_PEERS=1 installs and runs them", None)]
+    with installed() as folder, emulating() as url:
+        said, true, whole, made = openai(folder / "bin/python", url)
+        results = [
+            agree("openai: TTFT", said.ttft, true.ttft),
+            agree("openai: gap", said.gap, true.gap),
+            agree("openai: time of a whole answer", whole, made),
+        ]
+        said, true = aiperf(folder, url)
+        return [
+            *results,
+            agree("aiperf: TTFT", said.ttft, true.ttft),
+            agree("aiperf: gap", said.gap, true.gap),
+        ]

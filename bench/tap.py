@@ -25,7 +25,7 @@ STREAMS: Final = 50
 CHUNKS: Final = 400
 GAP_S: Final = 0.02
 ROUNDS: Final = 3
-_CHUNK: Final = (
+CHUNK: Final = (
     b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1795438625,"model":"tiny","choices":[{"index":0,"delta":'
     b'{"content":" bagozura"},"logprobs":null,"finish_reason":null}],"usage":{"prompt_tokens":289,"total_tokens":%d,"completion_tokens":%d}}\n\n'
 )
@@ -147,7 +147,7 @@ def _serve() -> str:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         for number in range(1, chunks + 1):
-            await response.write(_CHUNK % (289 + number, number))
+            await response.write(CHUNK % (289 + number, number))
             await asyncio.sleep(GAP_S)
         await response.write(b"data: [DONE]\n\n")
         return response

@@ -1,0 +1,130 @@
+"""Clients that know nothing of us, direct against tapped, opt in: `python -m bench tap_clients` with BENCH_PEERS=1, which installs OpenAI's package and NVIDIA's aiperf into a throw-away venv.
+
+Fifty streams at once from an upstream at a steady pace, upstream, tap and client each a process. These are times of processes that share the cores with each other and all else:
+where the machine was busy before, there is no verdict.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from bench.openai_api import installed, not_asked
+from bench.result import Result
+from tests.real.models import hugging_face
+
+AT_ONCE: Final = 50
+TOKENS: Final = 60
+GAP_S: Final = 0.05
+"""A thousand events a second in all: a third of what OpenAI's package reads on one core."""
+REQUESTS: Final = 150
+ROUNDS: Final = 2
+EVERY_S: Final = TOKENS * GAP_S / AT_ONCE
+"""Between requests, so that so many are at once."""
+IDLE: Final = 0.25
+"""Of the cores: the load average above which others were there before."""
+MEDIAN_S: Final = 0.0003
+P99_S: Final = 0.001
+CHILD: Final = Path(__file__).with_name("tap_child.py")
+
+
+@dataclass
+class Run:
+    """Seconds, as a client timed them."""
+
+    errors: int = 0
+    ttft: list[float] = field(default_factory=list)
+    gap: list[float] = field(default_factory=list)
+
+
+@contextmanager
+def child(*command: str) -> Iterator[str]:
+    """The first line that a process says, which ends with its standard input."""
+    arguments = [sys.executable, "-m", *command]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.stdin.close()
+
+
+def openai(folder: Path, url: str) -> Run:
+    command: list[str | Path] = [folder / "bin/python", CHILD, url, str(REQUESTS), str(TOKENS), str(EVERY_S)]
+    ran = subprocess.run(command, check=True, capture_output=True, timeout=300)
+    run = Run()
+    for row in map(json.loads, ran.stdout.splitlines()):
+        if "error" in row:
+            run.errors += 1
+        else:
+            run.ttft.append(row["ttft"])
+            run.gap += row["gaps"]
+    return run
+
+
+def aiperf(folder: Path, url: str) -> Run:
+    """Gaps are each request's mean."""
+    out = folder / f"aiperf-{url.rpartition(':')[2]}"
+    # fmt: off
+    command: list[str | Path] = [
+        folder / "bin/aiperf", "profile", "--model", "tiny", "--url", url, "--endpoint-type", "chat", "--streaming", "--use-server-token-count",
+        "--tokenizer", hugging_face(folder / "tokenizer"), "--concurrency", str(AT_ONCE), "--request-rate", str(1 / EVERY_S), "--request-rate-mode", "constant",
+        "--request-count", str(REQUESTS), "--random-seed", "1", "--synthetic-input-tokens-mean", "64", "--output-tokens-mean", str(TOKENS),
+        "--output-tokens-stddev", "0", "--artifact-dir", out, "--ui", "none", "--no-auto-plot",
+    ]
+    # fmt: on
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    rows = [json.loads(line) for line in (out / "profile_export.jsonl").read_text().splitlines()]
+    run = Run(errors=sum(bool(row.get("error")) for row in rows))
+    for row in rows:
+        if not row.get("error"):
+            run.ttft.append(float(row["metrics"]["time_to_first_token"]["value"]) / 1e3)
+            run.gap.append(float(row["metrics"]["inter_token_latency"]["value"]) / 1e3)
+    return run
+
+
+def compared(name: str, direct: Sequence[Run], tapped: Sequence[Run], load: float | None) -> list[Result]:
+    """`load`: of a machine that was too busy for a verdict."""
+    note = "" if load is None else f"; busy: load {load:.1f}"
+    errors = [sum(run.errors for run in runs) for runs in (direct, tapped)]
+    asked = REQUESTS * len(direct)
+    found = f"{errors[1]} of {asked} (direct {errors[0]})"
+    results = [Result(f"tap: {name}, errors", "no more than direct", found, errors[1] <= errors[0])]
+    for what, times in (("TTFT", lambda run: run.ttft), ("gap", lambda run: run.gap)):
+        for percent, goal_s in ((50, MEDIAN_S), (99, P99_S)):
+            before, after = quantile(direct, times, percent), quantile(tapped, times, percent)
+            found = f"{(after - before) * 1e3:+.2f} ms ({before * 1e3:.2f}, {after * 1e3:.2f}{note})"
+            met = after - before <= goal_s if load is None else None
+            results.append(
+                Result(f"tap: {name}, {what} p{percent} later than direct", f"<= {goal_s * 1e3:g} ms", found, met)
+            )
+    return results
+
+
+def quantile(runs: Sequence[Run], times: Callable[[Run], list[float]], percent: int) -> float:
+    """Of each round, and the median of those."""
+    return statistics.median(statistics.quantiles(times(run), n=100)[percent - 1] for run in runs)
+
+
+def run() -> list[Result]:
+    if not_asked():
+        return [Result("unmodified clients through the tap", "", "BENCH_PEERS=1 installs and runs them", None)]
+    with installed() as folder:
+        before = os.getloadavg()[0]
+        load = before if before > IDLE * (os.cpu_count() or 1) else None
+        results = []
+        with child("bench.paced_child", str(GAP_S)) as upstream:
+            listen = ("--listen", "127.0.0.1:0", "--exit-with-stdin")
+            with child("tui", "tap", "--upstream", upstream, *listen) as said:
+                tap = json.loads(said)["tap"]
+                for name, client, rounds in (("openai", openai, ROUNDS), ("aiperf", aiperf, 1)):
+                    runs = [(client(folder, upstream), client(folder, tap)) for _ in range(rounds)]
+                    results += compared(name, [one[0] for one in runs], [one[1] for one in runs], load)
+    return results
