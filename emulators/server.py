@@ -8,9 +8,6 @@ import contextlib
 import errno
 import gc
 import json
-import os
-import signal
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any, Final
 
@@ -64,9 +61,16 @@ async def serve(
 
 
 def main(
-    scenario: str, seed: int, *, port_base: int, clock: ClockKind, speed: float, kv_events: bool, exit_with_stdin: bool
+    scenario: str,
+    seed: int,
+    *,
+    port_base: int,
+    clock: ClockKind,
+    speed: float,
+    kv_events: bool,
+    stopping: Callable[[], asyncio.Event],
 ) -> None:
-    """`serve` as a process: the addresses as one JSON line on stdout; ends on SIGTERM, SIGINT, or, if asked, when stdin is closed."""
+    """`serve` as a process: the addresses as one JSON line on stdout; `stopping` gives, once the loop runs, what is set when it is to end."""
 
     def ready(addresses: Addresses) -> None:
         # What exists by now stays: full collections need not walk it, and they would delay the pacing.
@@ -75,13 +79,15 @@ def main(
         print(json.dumps(addresses), flush=True)
 
     async def until_stopped() -> None:
-        stop, loop = asyncio.Event(), asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        if exit_with_stdin:
-            threading.Thread(target=_at_end_of_stdin, args=(loop, stop.set), daemon=True).start()
         await serve(
-            scenario, seed, port_base=port_base, clock=clock, speed=speed, kv_events=kv_events, ready=ready, stop=stop
+            scenario,
+            seed,
+            port_base=port_base,
+            clock=clock,
+            speed=speed,
+            kv_events=kv_events,
+            ready=ready,
+            stop=stopping(),
         )
 
     try:
@@ -222,11 +228,3 @@ def _says(body: bytes) -> Callable[[web.Request], Awaitable[web.Response]]:
 def _text(page: bytes) -> web.Response:
     # As vLLM does: the text format whatever the client accepts.
     return web.Response(body=page, headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-
-def _at_end_of_stdin(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
-    with contextlib.suppress(OSError):
-        while os.read(0, 4_096):
-            pass
-    with contextlib.suppress(RuntimeError):  # the loop has ended by itself
-        loop.call_soon_threadsafe(stop)

@@ -1,14 +1,8 @@
 """The tap as a process: its addresses to stdout, narration to stderr, until SIGTERM or SIGINT."""
 
-import asyncio
-import contextlib
 import ipaddress
 import json
-import os
-import signal
 import ssl
-import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +10,7 @@ import click
 from yarl import URL
 
 from collectors.tap.server import STREAM_PATH, Tap, TapError, serving
+from tui.stopping import told_to_stop
 
 
 class Settings(NamedTuple):
@@ -44,11 +39,7 @@ def check(settings: Settings) -> None:
 async def tap(settings: Settings, *, exit_with_stdin: bool = False) -> None:
     """Runs until told to stop. Raises click's errors for what cannot be used."""
     url, (host, port) = base_url(settings.upstream), address(settings.listen)
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    if exit_with_stdin:
-        threading.Thread(target=_at_end_of_stdin, args=(loop, stop.set), daemon=True).start()
+    stop = told_to_stop(with_stdin=exit_with_stdin)
     if not _is_local(host):
         click.echo(f"tokenyard tap: {host} may be reached by others, and what they send is not encrypted", err=True)
     try:
@@ -95,14 +86,6 @@ def _authorities(ca_file: Path | None) -> ssl.SSLContext | None:
         return None if ca_file is None else ssl.create_default_context(cafile=str(ca_file))
     except OSError:  # SSLError is one
         raise click.UsageError(f"--ca-file {ca_file} holds no certificate that can be read") from None
-
-
-def _at_end_of_stdin(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
-    with contextlib.suppress(OSError):
-        while os.read(0, 4_096):
-            pass
-    with contextlib.suppress(RuntimeError):  # the loop has ended by itself
-        loop.call_soon_threadsafe(stop)
 
 
 def _is_local(host: str) -> bool:

@@ -65,6 +65,7 @@ def emulate(
     """The emulators alone, for other tools. Prints one JSON line with its addresses when it listens."""
     _known_scenario(scenario)
     from emulators.server import main as serve
+    from tui.stopping import told_to_stop
 
     can_publish = find_spec("zmq") is not None
     if kv_events and not can_publish:
@@ -77,7 +78,7 @@ def emulate(
         clock=clock,
         speed=speed,
         kv_events=publish,
-        exit_with_stdin=exit_with_stdin,
+        stopping=lambda: told_to_stop(with_stdin=exit_with_stdin),
     )
 
 
