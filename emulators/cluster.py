@@ -17,9 +17,11 @@ from emulators.journal import Journal
 from emulators.loop import Loop
 from emulators.lpu_worker import LpuWorker
 from emulators.request import Request
+from emulators.requested import Requested
 from emulators.round_worker import RoundWorker
 from emulators.router import Router, labels
 from emulators.streams import Streams
+from emulators.traces.replay import Replay
 from emulators.truth import truth
 from emulators.workload import Session, Workload
 
@@ -51,7 +53,9 @@ class Cluster:
         self._live: dict[str, Row] = {}
         self._received = 0
         self._finished_count = 0
+        self._requested = Requested()
         self._workload = Workload(self._loop, seed, scenario.load, self._receive)
+        self._replay = Replay(self._loop, seed, scenario.trace, self._receive_asked) if scenario.trace else None
 
     @property
     def now_ns(self) -> int:
@@ -132,6 +136,10 @@ class Cluster:
         """The names of all blocks that each pool holds now, by slot."""
         return {pool.slot: list(pool.residents()) for pool in self._told_pools}
 
+    def requested(self) -> Row:
+        """The newest requests as columns; see `emulators.requested`."""
+        return self._requested.columns()
+
     def truth(self) -> Row:
         """What has really happened before `now_ns`, ready for JSON; see `emulators.truth`."""
         return truth(
@@ -163,6 +171,7 @@ class Cluster:
             labels=labels(archetype.kind, prompt, archetype.limit) + archetype.labels,
             workflow=session.workflow,
             target_ttft_s=archetype.target_ttft_s,
+            workload=archetype.name,
             answered=partial(self._workload.answered, session),
         )
         self._begin(request)
@@ -177,6 +186,11 @@ class Cluster:
             limit=asked.limit,
             context=asked.context,
             labels=labels(asked.kind, asked.prompt, asked.limit),
+            workflow=asked.workflow,
+            target_ttft_s=asked.target_ttft_s,
+            workload=asked.workload,
+            parents=asked.parents,
+            intended_ns=self._loop.now_ns if asked.intended_ns is None else asked.intended_ns,
             answered=asked.end,
         )
         self._begin(asked.request)
@@ -205,6 +219,7 @@ class Cluster:
         if request.workflow is not None:
             row["workflow"] = request.workflow
         self._journal.requests.append(row)
+        self._requested.add(request)
         self._live[request.id] = row
         card = self._router.decide(now, request)
         if card is None:

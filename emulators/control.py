@@ -1,4 +1,4 @@
-"""The emulators' only write path: `POST /clock/advance`; and what only a simulation can tell: `GET /clock`, `GET /truth`, `/truth/blocks`, `/truth/tokens`.
+"""The emulators' only write path: `POST /clock/advance`; and what only a simulation can tell: `GET /clock`, `GET /truth`, `/truth/blocks`, `/truth/tokens`, `/truth/requests`.
 
 POST /clock/advance {"until_ns": N}   runs to N, answers {"now_ns": N}; by then all before N is on its way to each reader
 """
@@ -62,6 +62,10 @@ def routes(emulation: Emulation) -> list[web.RouteDef]:
         ]
         return answer({"now_ns": emulation.cluster.now_ns, "pools": pools})
 
+    async def requests(_: web.Request) -> web.Response:
+        """The newest requests, as columns: of which workload, when they were meant to come, and what they follow from."""
+        return answer({"now_ns": emulation.cluster.now_ns, "requests": emulation.cluster.requested()})
+
     async def tokens(request: web.Request) -> web.Response:
         """The last deliveries, as columns: of all, or of one `request`, after a time in ns."""
         after = request.query.get("after_ns", "-1")
@@ -77,6 +81,7 @@ def routes(emulation: Emulation) -> list[web.RouteDef]:
         web.get("/truth", truth),
         web.get("/truth/blocks", blocks),
         web.get("/truth/tokens", tokens),
+        web.get("/truth/requests", requests),
     ]
 
 

@@ -28,6 +28,7 @@ from emulators.round_worker import Assistant, RoundWorker
 from emulators.router import Place, Rule, Weights
 from emulators.stats import WorkerStats
 from emulators.stepping import Stepping
+from emulators.traces import Trace
 from emulators.workload import Archetype
 
 HOST_LINK: Final = "pcie5-x16"
@@ -109,6 +110,8 @@ class Scenario:
     weights: Weights
     load: tuple[Archetype, ...]
     bytes_per_kv_value: int = 2
+    trace: Trace | None = None
+    """Replayed beside the load."""
 
 
 @dataclass(frozen=True, slots=True)

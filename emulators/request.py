@@ -25,6 +25,12 @@ class Request:
     labels: tuple[str, ...]
     workflow: str | None = None
     target_ttft_s: float | None = None
+    workload: str = "asked"
+    """Whose it is: a kind of session, `trace`, or `asked` of those that come from outside."""
+    parents: tuple[str, ...] = ()
+    """Ids of the requests of its workflow whose answers it follows from."""
+    intended_ns: int = -1
+    """When it was meant to be asked; later than that where it had to wait for an answer."""
 
     ingest: int = -1
     """Slot of the worker that computes the prompt, and of the one that generates."""

@@ -1,11 +1,12 @@
 """Scenarios as TOML: the tables of a file to a `Scenario`, each mistake named with the table that it is in.
 
 The keys of a table are the fields of the class that it becomes: `[[worker]]` with `kind` (`KINDS`), `[host]` `HostSpec`, `[[rule]]` `Rule`, `[weights]` `Weights`, `[[load]]`
-`Archetype`. At the top stand the other fields of `Scenario`.
+`Archetype`, `[workload]` `Workload`. At the top stand the other fields of `Scenario`; `deployment` stands for all but the load: that of another scenario.
 """
 
 import tomllib
-from dataclasses import fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -15,6 +16,7 @@ from emulators import catalogue
 from emulators.deployment_specs import AttentionSpec, DraftSpec, FfnSpec, VerifySpec
 from emulators.fleet import GpuSpec, HostSpec, LpuSpec, Scenario
 from emulators.router import Rule, Weights
+from emulators.traces import SHIPPED, Trace
 from emulators.workload import Archetype
 
 KINDS: Final[dict[str, type[Any]]] = {
@@ -34,8 +36,25 @@ class ScenarioError(ValueError):
     """A file that is no scenario; the message says where and what to do."""
 
 
-def load(path: Path) -> Scenario:
-    """The scenario of a file. ScenarioError if it cannot be read, is above 1 MiB, or is wrong."""
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What is asked beside `[[load]]`. `trace`: one that comes with the package, or a path, relative to the file; the others as in `Trace`."""
+
+    trace: str | None = None
+    scale: float = 1.0
+    limit: int | None = None
+    session_every_s: float = 120.0
+
+    def replayed(self, folder: Path) -> Trace | None:
+        """TraceError if there is no such file."""
+        if self.trace is None:
+            return None
+        name = self.trace if self.trace in SHIPPED else str(folder / self.trace)
+        return Trace.of(name, self.scale, self.limit, self.session_every_s)
+
+
+def load(path: Path, others: Mapping[str, Scenario]) -> Scenario:
+    """The scenario of a file. `others`: whose `deployment` it may take. ScenarioError if it cannot be read, is above 1 MiB, or is wrong."""
     try:
         size = path.stat().st_size
         text = path.read_text("utf-8") if size <= MAX_FILE_BYTES else ""
@@ -43,21 +62,23 @@ def load(path: Path) -> Scenario:
         raise ScenarioError(f"{path}: {error}") from None
     if size > MAX_FILE_BYTES:
         raise ScenarioError(f"{path}: {size} bytes, more than {MAX_FILE_BYTES}")
-    return parse(text, str(path))
+    return parse(text, str(path), others, path.parent)
 
 
-def parse(text: str, what: str) -> Scenario:
-    """ScenarioError naming the table that is wrong; `what` is the file's name."""
+def parse(text: str, what: str, others: Mapping[str, Scenario] = {}, folder: Path = Path()) -> Scenario:
+    """ScenarioError naming the table that is wrong; `what` is the file's name, `folder` where paths in it begin."""
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ScenarioError(f"{what}: not TOML: {error}") from None
+    if "deployment" in tables:
+        return _on_another(tables, what, others, folder)
     parts: dict[str, Any] = {
         "workers": tuple(_worker(one, f"{what}: [[worker]] {at}") for at, one in _rows(tables, "worker", what)),
         "host": _made(HostSpec, tables.pop("host", {}), f"{what}: [host]"),
         "rules": tuple(_made(Rule, one, f"{what}: [[rule]] {at}") for at, one in _rows(tables, "rule", what)),
         "weights": _made(Weights, tables.pop("weights", {}), f"{what}: [weights]"),
-        "load": tuple(_made(Archetype, one, f"{what}: [[load]] {at}") for at, one in _rows(tables, "load", what)),
+        **_asked(tables, what, folder),
     }
     _no_others(Scenario, tables, what)
     try:
@@ -66,6 +87,31 @@ def parse(text: str, what: str) -> Scenario:
     except (TypeError, ValueError) as error:
         raise ScenarioError(f"{what}: {error}") from None
     return scenario
+
+
+def _on_another(tables: dict[str, Any], what: str, others: Mapping[str, Scenario], folder: Path) -> Scenario:
+    deployment = tables.pop("deployment")
+    if deployment not in others:
+        raise ScenarioError(f"{what}: unknown deployment {deployment!r}; known: {', '.join(sorted(others))}")
+    name, about = (str(tables.pop(key, Path(what).stem)) for key in ("name", "about"))
+    changes = _asked(tables, what, folder)
+    if tables:
+        raise ScenarioError(
+            f"{what}: {next(iter(tables))!r} is a part of the deployment, which is that of {deployment!r}"
+        )
+    return replace(others[deployment], name=name, about=about, **changes)
+
+
+def _asked(tables: dict[str, Any], what: str, folder: Path) -> dict[str, Any]:
+    """The load, of which there must be some."""
+    load: tuple[Archetype, ...] = ()
+    workload = _made(Workload, tables.pop("workload", {}), f"{what}: [workload]")
+    if "load" in tables or workload == Workload():
+        load = tuple(_made(Archetype, one, f"{what}: [[load]] {at}") for at, one in _rows(tables, "load", what))
+    try:
+        return {"load": load, "trace": workload.replayed(folder)}
+    except ValueError as error:
+        raise ScenarioError(f"{what}: [workload]: {error}") from None
 
 
 def _rows(tables: dict[str, Any], name: str, what: str) -> list[tuple[int, Any]]:

@@ -3,6 +3,7 @@
 Data only; `emulators.cluster` makes it run. Those beside the default are the files in `emulators/deployments`, read as a user's own is (`emulators.scenario_file`).
 """
 
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -11,9 +12,12 @@ from emulators.cluster import Cluster
 from emulators.fleet import GpuSpec, HostSpec, LpuSpec, Scenario
 from emulators.router import Rule, Weights
 from emulators.scenario_file import load, parse
+from emulators.traces import Trace
 from emulators.workload import Archetype, Spread
 
 GIB: Final = 1 << 30
+TRACE: Final = "trace:"
+"""What the name of a scenario begins with that replays a trace on the default deployment."""
 
 
 class UnknownScenarioError(ValueError):
@@ -114,13 +118,20 @@ SCENARIOS: Final[dict[str, Scenario]] = {scenario.name: scenario for scenario in
 
 
 def scenario(name: str) -> Scenario:
-    """One that is shipped, or that of a file `….toml`. UnknownScenarioError (a ValueError) if there is none of that name, ScenarioError (another) if the file is wrong."""
+    """One that is shipped, that of a file `….toml`, or of a trace, `trace:NAME` or `trace:PATH`.
+
+    UnknownScenarioError if there is none of that name, ScenarioError if the file is wrong, TraceError if there is no such trace: all ValueErrors.
+    """
     if name in SCENARIOS:
         return SCENARIOS[name]
+    if name.startswith(TRACE):
+        return replace(DEFAULT, name=name, load=(), trace=Trace.of(name.removeprefix(TRACE)))
     if name.endswith(".toml"):
-        return load(Path(name))
+        return load(Path(name), SCENARIOS)
     known = ", ".join(sorted(SCENARIOS))
-    raise UnknownScenarioError(f"unknown scenario {name!r}; known: {known}, or a file of your own (NAME.toml)")
+    raise UnknownScenarioError(
+        f"unknown scenario {name!r}; known: {known}, a file of your own (NAME.toml), or {TRACE}NAME"
+    )
 
 
 def build(name: str, seed: int, *, keep_gaps: bool = True) -> Cluster:

@@ -53,7 +53,10 @@ async def serve(
     port cannot be had.
     """
     # Every gap is kept only where someone may ask for exact quantiles: a paced run has no end, and no such tests.
-    cluster = build(scenario, seed, keep_gaps=clock == "stepped")
+    try:
+        cluster = build(scenario, seed, keep_gaps=clock == "stepped")
+    except ValueError as error:
+        raise ServeError(str(error)) from error
     emulation = Emulation(cluster, clock=clock, clock_id=f"{scenario}/{seed}")
     async with listening(emulation, port_base, kv_events=kv_events) as addresses:
         ready({**addresses, "scenario": scenario, "seed": seed, "clock": clock})

@@ -152,6 +152,8 @@ def test_exit_code_when_none_is_up() -> None:
         (("demo", "nowhere"), "known: default"),
         (("emulate", "nowhere"), "known: default"),
         (("demo", "--json"), "--headless"),
+        (("demo", "--trace", "nowhere"), "neither a file nor one of azure-chat"),
+        (("emulate", "portable", "--trace", "mooncake"), "--trace goes without a SCENARIO"),
         (("replay", str(Path(__file__).parent / "no-such-file")), "does not exist"),
         (("frobnicate",), "frobnicate"),
     ],

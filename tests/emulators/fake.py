@@ -164,5 +164,8 @@ class FakeCluster:
     def give_up(self, at_ns: int, asked: Asked) -> None:
         asked.end()
 
+    def requested(self) -> Row:
+        return {"request": []}
+
     def truth(self) -> Row:
         return {"now_ns": self.now_ns, "tokens": self._tokens}

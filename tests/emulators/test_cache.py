@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulators.calibration.cache import TraceError, hit_rate, report
+from emulators.calibration.cache import hit_rate, read, report
 from emulators.extents import Extent
 from emulators.policy import POLICIES, Ttl, order
+from emulators.traces import SHIPPED
+from emulators.traces.lines import TraceError
 from tests.emulators.line import LINE
 
 TRACE = Path(__file__).parents[1] / "fixtures" / "traces" / "mooncake_conversation_head.jsonl"
@@ -47,6 +49,15 @@ def test_a_trace_of_mooncake(policy: str) -> None:
         assert row["hit_rate"] == hits_by_definition(prompts(), row["capacity_blocks"], policy)
     rates = [row["hit_rate"] for row in found["rows"]]
     assert rates[1] < rates[3] < rates[0] == rates[-1]
+
+
+def test_a_trace_of_agents_loses_the_ends_of_prompts_first() -> None:
+    rates = [row["hit_rate"] for row in report(SHIPPED["agentic"], [0, 3_000, 1_600], "lru")["rows"]]
+    asked = read(SHIPPED["agentic"])
+    assert rates == [hit_rate(asked, capacity, order("lru"), last_first=True) for capacity in (0, 3_000, 1_600)]
+    assert rates[0] == hits_by_definition(asked, 0, "lru")
+    assert rates[0] > rates[1] > rates[2] > hits_by_definition(asked, 1_600, "lru")
+    assert len(read(SHIPPED["agentic"], 50)) == 50
 
 
 def test_unlimited_is_what_was_asked_before() -> None:

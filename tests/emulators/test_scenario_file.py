@@ -63,8 +63,8 @@ def test_a_wrong_file_says_where(old: str, new: str, says: str) -> None:
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match="No such file"):
-        load(tmp_path / "none.toml")
+        load(tmp_path / "none.toml", SCENARIOS)
     large = tmp_path / "large.toml"
     large.write_text("#" * (2 << 20))
     with pytest.raises(ScenarioError, match="more than 1048576"):
-        load(large)
+        load(large, SCENARIOS)

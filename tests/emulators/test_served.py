@@ -254,3 +254,14 @@ async def test_a_strict_reader_takes_the_whole_stream_also_one_that_comes_late(a
         # From there on, the late reader reads what the early one reads.
         mark = b'{"type":"watermark","time_ns":%d,' % (END_NS // 2)
         assert tail.partition(mark)[2] == whole.partition(mark)[2]
+
+
+async def test_what_was_asked_is_told() -> None:
+    async with emulator() as running:
+        await running.step(END_NS)
+        told = json.loads(await running.body("/truth/requests"))
+        requests = told["requests"]
+        assert told["now_ns"] == END_NS
+        assert len(requests["request"]) == (await running.truth())["requests"]["received"] > 50
+        assert set(requests["workload"]) == {"chat", "agent", "summarise", "report"}
+        assert requests["intended_ns"] == requests["received_ns"] == sorted(requests["received_ns"])

@@ -9,9 +9,16 @@ import click
 
 from tui.cli.parameters import NEW_FILE, Duration, output, run
 
+TRACE = click.option(
+    "--trace",
+    metavar="NAME|FILE",
+    help="Replay a trace instead: azure-chat, azure-code, mooncake, agentic (slices that come with tokenyard), or a file of one of these formats.",
+)
+
 
 @click.command()
 @click.argument("scenario", default="default")
+@TRACE
 @click.option("--seed", type=click.IntRange(0), default=7, show_default=True, help="Same seed, same demo.")
 @click.option("--record", type=NEW_FILE, help="Write what is seen to this new file.")
 @click.option(
@@ -19,11 +26,22 @@ from tui.cli.parameters import NEW_FILE, Duration, output, run
 )
 @click.option("--duration", type=Duration(), default=10.0, help="Virtual time of a headless demo (default 10s).")
 @click.option("--json", "as_json", is_flag=True, help="With --headless: print a tokenyard.snapshot/1 object.")
-def demo(scenario: str, seed: int, record: Path | None, headless: bool, duration: float, as_json: bool) -> None:
-    """Emulated LPUs and GPUs behind real servers, and the dashboard on them. Offline."""
+def demo(
+    scenario: str,
+    trace: str | None,
+    seed: int,
+    record: Path | None,
+    headless: bool,
+    duration: float,
+    as_json: bool,
+) -> None:
+    """Emulated LPUs and GPUs behind real servers, and the dashboard on them. Offline.
+
+    SCENARIO: a name, or a TOML file that says which load (docs/emulators.md).
+    """
     if as_json and not headless:
         raise click.UsageError("--json goes with --headless")
-    _known_scenario(scenario)
+    scenario = _known_scenario(scenario, trace)
     if headless or not sys.stdout.isatty():
         from tui.headless import demo_frame
         from tui.summary import summary
@@ -43,6 +61,7 @@ def demo(scenario: str, seed: int, record: Path | None, headless: bool, duration
 
 @click.command()
 @click.argument("scenario", default="default")
+@TRACE
 @click.option("--seed", type=click.IntRange(0), default=7, show_default=True)
 @click.option("--port-base", type=click.IntRange(0, 65_000), default=9100, show_default=True, help="0: any free ports.")
 @click.option("--clock", type=click.Choice(["paced", "stepped"]), default="paced", show_default=True)
@@ -55,6 +74,7 @@ def demo(scenario: str, seed: int, record: Path | None, headless: bool, duration
 @click.option("--exit-with-stdin", is_flag=True, hidden=True)
 def emulate(
     scenario: str,
+    trace: str | None,
     seed: int,
     port_base: int,
     clock: Literal["paced", "stepped"],
@@ -62,8 +82,11 @@ def emulate(
     kv_events: bool | None,
     exit_with_stdin: bool,
 ) -> None:
-    """The emulators alone, for other tools. Prints one JSON line with its addresses when it listens."""
-    _known_scenario(scenario)
+    """The emulators alone, for other tools. Prints one JSON line with its addresses when it listens.
+
+    SCENARIO: a name, or a TOML file that says which load (docs/emulators.md).
+    """
+    scenario = _known_scenario(scenario, trace)
     from emulators.server import main as serve
     from tui.stopping import told_to_stop
 
@@ -82,10 +105,16 @@ def emulate(
     )
 
 
-def _known_scenario(name: str) -> None:
-    from emulators.scenarios import scenario
+def _known_scenario(name: str, trace: str | None) -> str:
+    """The name of what is to be played."""
+    from emulators.scenarios import TRACE, scenario
 
+    if trace is not None:
+        if name != "default":
+            raise click.UsageError("--trace goes without a SCENARIO; a TOML file may name a scenario and a trace")
+        name = TRACE + trace
     try:
         scenario(name)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    return name
