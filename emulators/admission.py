@@ -96,26 +96,25 @@ class Admission:
         prompt = request.context.runs(0, (request.goal - 1) // BLOCK_TOKENS)
         sources = self._sources(request)
         count, found = locate(prompt, self._pool, sources)
-        lenders = [source for source, runs in zip(sources, found, strict=True) if not runs or source.pool.fits(runs)]
-        if len(lenders) < len(sources):
-            sources = lenders
+        short = [source for source, runs in zip(sources, found, strict=True) if runs and not source.pool.fits(runs)]
+        if short:
+            sources = [source for source in sources if source not in short]
             count, found = locate(prompt, self._pool, sources)
+        lent = [(source, runs) for source, runs in zip(sources, found, strict=True) if runs]
         # Lenders first: making room here may push blocks down to them, and others out.
-        for source, runs in zip(sources, found, strict=True):
-            if runs:
-                source.pool.claim(now, runs)
+        for source, runs in lent:
+            source.pool.claim(now, runs)
         self._pool.claim(now, request.context.runs(0, count))
         request.held = count
         request.computed = count * BLOCK_TOKENS
         hits: list[tuple[Pool, int]] = []
         here = count
-        for source, runs in zip(sources, found, strict=True):
-            if runs:
-                blocks = length(runs)
-                here -= blocks
-                hits.append((source.pool, blocks * BLOCK_TOKENS))
-                request.fetches += 1
-                source.send(self._loop, blocks, partial(self._arrived, request, source, runs, now))
+        for source, runs in lent:
+            blocks = length(runs)
+            here -= blocks
+            hits.append((source.pool, blocks * BLOCK_TOKENS))
+            request.fetches += 1
+            source.send(self._loop, blocks, partial(self._arrived, request, source, runs, now))
         if here:
             hits.insert(0, (self._pool, here * BLOCK_TOKENS))
         self._fetching += request.fetches > 0

@@ -38,13 +38,14 @@ def locate(runs: Sequence[Run], own: Pool, sources: Sequence[Source]) -> tuple[i
     A block that is in several places counts for the first: `own`, then the sources in their order.
     """
     found: list[list[Run]] = [[] for _ in sources]
+    pairs = list(zip(sources, found, strict=True))
     count = 0
     for chain, lo, hi in runs:
         while lo < hi:
             here = own.stretch((chain, lo, hi))
             # A source counts as far as nobody before it has the block.
             end = lo + abs(here)
-            for source, blocks in zip(sources, found, strict=True):
+            for source, blocks in pairs:
                 if here > 0:
                     break
                 here = source.pool.stretch((chain, lo, end))
@@ -60,14 +61,14 @@ def locate(runs: Sequence[Run], own: Pool, sources: Sequence[Source]) -> tuple[i
 
 def anywhere(runs: Sequence[Run], pools: Sequence[Pool]) -> int:
     """Length of the longest prefix of which every block is in some of these pools."""
-    count = 0
+    count, several = 0, len(pools)
     for chain, lo, hi in runs:
         at, turn, asked = lo, 0, 0
-        while at < hi and asked < len(pools):
+        while at < hi and asked < several:
             end = pools[turn].reach(chain, at, hi)
             asked = 1 if end > at else asked + 1
             at = end
-            turn = (turn + 1) % len(pools)
+            turn = (turn + 1) % several
         count += at - lo
         if at < hi:
             break

@@ -130,6 +130,9 @@ class Router:
     _uncached: dict[str, int] = field(default_factory=dict)
     _policies: dict[str, Policy] = field(default_factory=dict)
     """Of the rules that have one, by rule."""
+    _generating: list[list[Place]] = field(default_factory=list)
+    """Who may generate by each of the rules."""
+    _prefills: list[Place] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """ValueError without a rule: no request could go anywhere."""
@@ -138,6 +141,11 @@ class Router:
                 "a router needs at least one rule; Rule(name, frozenset(), roles) applies to every request"
             )
         self._policies = {rule.name: POLICIES[rule.policy]() for rule in self.rules if rule.policy != SCORE}
+        self._generating = [
+            [place for place in self.places if place.role in rule.roles and rule.tags <= place.tags]
+            for rule in self.rules
+        ]
+        self._prefills = [place for place in self.places if place.role == "prefill"]
 
     def decide(self, now_ns: int, request: Request) -> Row | None:
         """Sets who ingests and who generates, and gives the decision card; None if no worker could ever hold the request."""
@@ -185,49 +193,51 @@ class Router:
     def _candidates(self, request: Request) -> tuple[Rule, list[_Candidate]]:
         """Those of the first rule that applies and has any, in order of slots."""
         most = request.most_blocks
-        places = [place for place in self.places if most <= place.pool.capacity]
         prefills: list[_Ingest] | None = None
         blocks = blocks_for(request.prompt)
         whole = request.context.runs(0, blocks)
         prompt = request.context.runs(0, (request.prompt - 1) // BLOCK_TOKENS)
         candidates: list[_Candidate] = []
-        for rule in self.rules:
+        for rule, generating in zip(self.rules, self._generating, strict=True):
             if not rule.labels.issubset(request.labels):
                 continue
+            places = [place for place in generating if most <= place.pool.capacity]
+            prefilling = [place for place in self._prefills if most <= place.pool.capacity]
             if rule.name in self._policies:
-                candidates = self._by_policy(rule, request, places, prompt)
+                policy = self._policies[rule.name]
+                candidates = self._by_policy(policy, request, places, prefilling, prompt)
                 if candidates:
                     return rule, candidates
                 continue
             for place in places:
-                if place.role in rule.roles and rule.tags <= place.tags:
-                    if place.role == "aggregated":
-                        alone = [self._ingest(request, place, prompt)]
-                        candidates.append(self._candidate(request, place, alone, 0.0))
-                        continue
-                    if prefills is None:
-                        prefills = self._best(
-                            [self._ingest(request, other, prompt) for other in places if other.role == "prefill"]
-                        )
-                    if prefills:
-                        resident = self.weights.resident * (place.pool.prefix(whole) / blocks)
-                        candidates.append(self._candidate(request, place, prefills, resident))
+                if place.role == "aggregated":
+                    alone = [self._ingest(request, place, prompt)]
+                    candidates.append(self._candidate(request, place, alone, 0.0))
+                    continue
+                if prefills is None:
+                    prefills = self._best([self._ingest(request, other, prompt) for other in prefilling])
+                if prefills:
+                    resident = self.weights.resident * (place.pool.prefix(whole) / blocks)
+                    candidates.append(self._candidate(request, place, prefills, resident))
             if candidates:
                 return rule, candidates
         return self.rules[-1], candidates
 
     def _by_policy(
-        self, rule: Rule, request: Request, places: Sequence[Place], prompt: Sequence[Run]
+        self,
+        policy: Policy,
+        request: Request,
+        generating: Sequence[Place],
+        prefilling: Sequence[Place],
+        prompt: Sequence[Run],
     ) -> list[_Candidate]:
         """All pairs of workers that may ingest and generate, or, were these too many, for each that may generate the best who may ingest."""
-        policy = self._policies[rule.name]
 
         def ingesting(place: Place) -> tuple[_Ingest, Terms]:
             ingest = self._ingest(request, place, prompt)
             return ingest, policy.ingest(request, place, ingest.uncached)
 
-        generating = [place for place in places if place.role in rule.roles and rule.tags <= place.tags]
-        prefills = [ingesting(place) for place in places if place.role == "prefill"]
+        prefills = [ingesting(place) for place in prefilling]
         if len(prefills) * len(generating) > MOST_CANDIDATES:
             prefills = [max(prefills, key=lambda one: sum(one[1].values()))]
         candidates: list[_Candidate] = []

@@ -35,13 +35,16 @@ class Samples:
 
     def flush(self) -> None:
         """Counts what was added since the last flush."""
-        if not self._pieces and not self._single:
+        pieces, single = self._pieces, self._single
+        if not pieces and not single:
             return
-        added = np.concatenate([*self._pieces, np.array(self._single, np.int64)])
         self._pieces, self._single = [], []
-        self._histogram.add(added)
+        for value in single:
+            self._histogram.add_one(value)
+        if pieces:
+            self._histogram.add(np.concatenate(pieces))
         if self._keep:
-            self._hold(added)
+            self._hold(np.concatenate([*pieces, np.array(single, np.int64)]))
 
     @property
     def values(self) -> Ints:

@@ -124,8 +124,8 @@ def test_the_same_state_tells_the_policies_apart() -> None:
 
 def test_a_rule_asks_for_tags() -> None:
     router = a_router("least-loaded")
-    router.places = [replace(place, tags=frozenset({"edge"} if place.slot == 1 else ())) for place in router.places]
-    router.rules = (replace(router.rules[0], tags=frozenset({"edge"})),)
+    places = [replace(place, tags=frozenset({"edge"} if place.slot == 1 else ())) for place in router.places]
+    router = Router(places, (replace(router.rules[0], tags=frozenset({"edge"})),), Weights())
     card = router.decide(0, a_request(1, 100))
     assert card is not None
     assert [one["worker"] for one in card["candidates"]] == [1]
