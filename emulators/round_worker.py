@@ -13,7 +13,7 @@ import numpy as np
 
 from emulators import phases
 from emulators.batch import Batch
-from emulators.blocks import BLOCK_TOKENS
+from emulators.blocks import BLOCK_TOKENS, blocks_for
 from emulators.events import Row
 from emulators.gpu_worker import GpuWorker
 from emulators.intake import Intake
@@ -44,7 +44,6 @@ class Assistant:
 
     def emit(self, until_ns: int) -> None:
         """All that happens is told by the worker that samples."""
-        self.pool.settle(until_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +152,11 @@ class RoundWorker:
         return request in self._places or self._intake.abort(request)
 
     def emit(self, until_ns: int) -> None:
-        """Everything is written when a round ends; what is left is what others opened in the pool."""
-        self.pool.settle(until_ns)
+        """Everything is written when a round ends."""
 
     def _start(self, request: Request, at: int) -> None:
         self._places[request] = at
+        request.computed, request.held = request.prompt, blocks_for(request.prompt)
         request.decoding_ns = self._loop.now_ns
         self._joining.append(request)
         if self._round is None:
@@ -166,7 +165,6 @@ class RoundWorker:
     def _begin(self) -> None:
         now, batch = self._loop.now_ns, self._batch
         for request in self._joining:
-            request.computed, request.held = request.prompt, -(-request.prompt // BLOCK_TOKENS)
             batch.join(request)
         self._joining.clear()
         if not batch.size:
@@ -215,7 +213,6 @@ class RoundWorker:
         for request in [one for one in self._places if one.aborted]:
             if request in self._joining:
                 self._joining.remove(request)
-                request.computed, request.held = request.prompt, -(-request.prompt // BLOCK_TOKENS)
             else:
                 batch.leave(request)
             self._finish(now, request)
