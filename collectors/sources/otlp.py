@@ -7,6 +7,7 @@ spans mean is `collectors.traces`' to say. gRPC is not spoken.
 import asyncio
 import time
 import zlib
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
@@ -31,11 +32,17 @@ BACKEND: Final = "otlp"
 RETRY_S: Final = 5.0
 STOP_S: Final = 1.0
 MAX_HEADER_BYTES: Final = 16 << 10
+MAX_HELD: Final = 4
+"""Largest bodies that are held at once, of all who send."""
 _JSON: Final = "application/json"
 _PROTOBUF: Final = "application/x-protobuf"
 _GZIP_WINDOW: Final = 31
-_REFUSED: Final = {HTTPStatus.BAD_REQUEST: 3, HTTPStatus.REQUEST_ENTITY_TOO_LARGE: 8}
-"""gRPC's codes INVALID_ARGUMENT and RESOURCE_EXHAUSTED, of which an answer to an error has one."""
+_REFUSED: Final = {
+    HTTPStatus.BAD_REQUEST: 3,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: 8,
+    HTTPStatus.SERVICE_UNAVAILABLE: 14,
+}
+"""gRPC's codes INVALID_ARGUMENT, RESOURCE_EXHAUSTED and UNAVAILABLE, of which an answer to an error has one."""
 
 
 class _Refused(Exception):  # noqa: N818  an answer, not an error of ours
@@ -59,6 +66,9 @@ class OtlpSource:
         self._refused: dict[str, int] = {}
         self._others = 0
         self._spans = 0
+        self.held = 0
+        """Bytes of bodies that are not dealt with yet."""
+        self._decoding = asyncio.Lock()
         self._said: Status | None = None
         self._emit: Emit | None = None
         self._clock: Clock | None = None
@@ -104,11 +114,7 @@ class OtlpSource:
                 raise _Refused(HTTPStatus.METHOD_NOT_ALLOWED, "POST it")
             if kind not in (_JSON, _PROTOBUF):
                 raise _Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"Content-Type is {_JSON} or {_PROTOBUF}")
-            body = await self._body(request)
-            try:
-                export = otlp.decode_json(body) if kind == _JSON else otlp_protobuf.decode(body)
-            except OtlpError as error:
-                raise _Refused(HTTPStatus.BAD_REQUEST, str(error)) from None
+            export = await self._export(request, otlp.decode_json if kind == _JSON else otlp_protobuf.decode)
         except _Refused as refused:
             return self._refuse(refused, kind)
         self._take(export, request.remote or "")
@@ -120,29 +126,47 @@ class OtlpSource:
         )
         return web.Response(body=msgspec.json.encode(partial), content_type=_JSON)
 
-    async def _body(self, request: web.BaseRequest) -> bytes:
-        """Unpacked. Raises _Refused."""
+    async def _export(self, request: web.BaseRequest, decode: Callable[[bytes], Export]) -> Export:
+        """Raises _Refused."""
+        body = bytearray()
+        try:
+            await self._receive(request, body)
+            # The largest take a second, in which everything else goes on.
+            async with self._decoding:
+                return await asyncio.to_thread(decode, bytes(body))
+        except OtlpError as error:
+            raise _Refused(HTTPStatus.BAD_REQUEST, str(error)) from None
+        finally:
+            self.held -= len(body)
+
+    async def _receive(self, request: web.BaseRequest, body: bytearray) -> None:
+        """Into `body`, unpacked. Raises _Refused."""
         most = self._limits.max_body_bytes
         encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
         if encoding not in ("identity", "", "gzip"):
             raise _Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Content-Encoding is gzip or nothing")
         unpack = zlib.decompressobj(_GZIP_WINDOW) if encoding == "gzip" else None
-        body = bytearray()
+        sent = 0
         try:
             async with asyncio.timeout(self._limits.total_s):
                 async for chunk in request.content.iter_any():
-                    body += chunk if unpack is None else unpack.decompress(chunk, most + 1 - len(body))
-                    if len(body) > most:
-                        raise _Refused(
-                            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"larger than {most:,} bytes (limits.max_body_bytes)"
-                        )
+                    piece = chunk if unpack is None else unpack.decompress(chunk, most + 1 - len(body))
+                    body += piece
+                    self.held += len(piece)
+                    sent += len(chunk)
+                    if max(sent, len(body)) > most:
+                        why = f"larger than {most:,} bytes (limits.max_body_bytes)"
+                        raise _Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, why)
+                    if self.held > MAX_HELD * most:
+                        raise _Refused(HTTPStatus.SERVICE_UNAVAILABLE, "too much at once; send it again")
+                    if unpack is not None and unpack.unused_data:
+                        raise _Refused(HTTPStatus.BAD_REQUEST, "more follows than one member of gzip")
         except zlib.error:
             raise _Refused(HTTPStatus.BAD_REQUEST, "not gzip") from None
         except TimeoutError:
             raise _Refused(HTTPStatus.REQUEST_TIMEOUT, f"not here within {self._limits.total_s:g} s") from None
         if unpack is not None and not unpack.eof:
             raise _Refused(HTTPStatus.BAD_REQUEST, "gzip ends too soon")
-        return bytes(body)
 
     def _take(self, export: Export, peer: str) -> None:
         told, others = accounts(export.spans, peer)

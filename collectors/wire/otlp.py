@@ -12,6 +12,8 @@ from collectors.wire.safe import safe_text
 
 MAX_SPANS: Final = 20_000
 """Of one body. The SDKs send 512 at a time."""
+MAX_OBJECTS: Final = 1_000_000
+"""Of one body in JSON, as braces: a small one is a hundred bytes of memory for two of the body."""
 MAX_ATTRIBUTES: Final = 128
 MAX_TEXT: Final = 256
 _LARGEST: Final = 1 << 62
@@ -71,6 +73,8 @@ def kept(key: str, value: Any) -> tuple[str, Value] | None:
     """An attribute as it is kept; None for lists and the like, which nothing here needs."""
     if isinstance(value, str):
         return safe_text(key, MAX_TEXT), safe_text(value, MAX_TEXT)
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 64:
+        return None
     return (safe_text(key, MAX_TEXT), value) if isinstance(value, bool | int | float) else None
 
 
@@ -123,6 +127,8 @@ _REQUEST: Final = msgspec.json.Decoder(_Request)
 
 def decode_json(data: bytes) -> Export:
     """Raises OtlpError."""
+    if data.count(b"{") > MAX_OBJECTS:
+        raise OtlpError(f"more than {MAX_OBJECTS:,} objects")
     try:
         request = _REQUEST.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -134,12 +140,15 @@ def decode_json(data: bytes) -> Export:
         for scoped in group.scope_spans:
             scope = safe_text(scoped.scope.name, MAX_TEXT) if scoped.scope else ""
             for one in scoped.spans:
+                if len(found) + rejected >= MAX_SPANS:
+                    rejected += 1
+                    continue
                 times = _int(one.start_time_unix_nano), _int(one.end_time_unix_nano)
                 ids = one.trace_id.lower(), one.span_id.lower(), one.parent_span_id.lower()
                 made = None
                 if all(map(_is_hex, ids)):
                     made = span(one.name, *ids, times, _attributes(one.attributes), resource, scope)
-                if made is None or len(found) >= MAX_SPANS:
+                if made is None:
                     rejected += 1
                 else:
                     found.append(made)

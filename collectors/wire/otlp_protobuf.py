@@ -5,29 +5,40 @@ resource/v1/resource.proto; of the answer to an error: google/rpc/status.proto. 
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Final
 
 from collectors.wire.otlp import MAX_ATTRIBUTES, MAX_SPANS, MAX_TEXT, Attributes, Export, OtlpError, Span, kept, span
 from collectors.wire.safe import safe_text
 
+MAX_FIELDS: Final = 1_000_000
+"""Of one body: a span of an SDK has about 75, its attributes' included."""
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _TRACE, _ID, _PARENT, _NAME, _START, _END, _ATTRIBUTE = 1, 2, 4, 5, 7, 8, 9
 _Field = tuple[int, int, int | memoryview]
 """Number, wire type, and what it holds: an integer as it stands, or bytes."""
 
 
+class _Left:
+    """How many fields more are read, of all messages of a body together."""
+
+    def __init__(self, fields: int) -> None:
+        self.fields = fields
+
+
 def decode(data: bytes) -> Export:
     """Raises OtlpError."""
     found: list[Span] = []
     rejected = 0
-    for group in _messages(memoryview(data), 1):
-        resource = _attributes([pair for one in _messages(group, 1) for pair in _messages(one, 1)])
-        for scoped in _messages(group, 2):
-            scope = next((_text(name) for one in _messages(scoped, 1) for name in _messages(one, 1)), "")
-            for one in _messages(scoped, 2):
-                made = _span(one, resource, scope)
-                if made is None or len(found) >= MAX_SPANS:
+    left = _Left(MAX_FIELDS)
+    for group in _messages(memoryview(data), 1, left):
+        resource = _attributes((pair for one in _messages(group, 1, left) for pair in _messages(one, 1, left)), left)
+        for scoped in _messages(group, 2, left):
+            scope = next((_text(name) for one in _messages(scoped, 1, left) for name in _messages(one, 1, left)), "")
+            for one in _messages(scoped, 2, left):
+                made = _span(one, resource, scope, left) if len(found) + rejected < MAX_SPANS else None
+                if made is None:
                     rejected += 1
                 else:
                     found.append(made)
@@ -47,11 +58,11 @@ def status(code: int, message: str) -> bytes:
     return b"\x08" + _varint(code) + b"\x12" + _sized(message.encode())
 
 
-def _span(data: memoryview, resource: Attributes, scope: str) -> Span | None:
+def _span(data: memoryview, resource: Attributes, scope: str, left: _Left) -> Span | None:
     ids: dict[int, str] = {}
     times: dict[int, int] = {}
     name, pairs = "", []
-    for number, _, value in _fields(data):
+    for number, _, value in _fields(data, left):
         if isinstance(value, int):
             if number in (_START, _END):
                 times[number] = value
@@ -59,28 +70,28 @@ def _span(data: memoryview, resource: Attributes, scope: str) -> Span | None:
             ids[number] = value[:16].hex()
         elif number == _NAME:
             name = _text(value)
-        elif number == _ATTRIBUTE:
+        elif number == _ATTRIBUTE and len(pairs) < MAX_ATTRIBUTES:
             pairs.append(value)
     place = ids.get(_TRACE, ""), ids.get(_ID, ""), ids.get(_PARENT, "")
-    return span(name, *place, (times.get(_START, 0), times.get(_END, 0)), _attributes(pairs), resource, scope)
+    return span(name, *place, (times.get(_START, 0), times.get(_END, 0)), _attributes(pairs, left), resource, scope)
 
 
-def _attributes(pairs: list[memoryview]) -> Attributes:
+def _attributes(pairs: Iterable[memoryview], left: _Left) -> Attributes:
     found: Attributes = {}
-    for pair in pairs[:MAX_ATTRIBUTES]:
+    for pair in islice(pairs, MAX_ATTRIBUTES):
         key, value = "", None
-        for number, _, part in _fields(pair):
+        for number, _, part in _fields(pair, left):
             if number == 1 and not isinstance(part, int):
                 key = _text(part)
             elif number == 2 and not isinstance(part, int):
-                value = _value(part)
+                value = _value(part, left)
         if (one := kept(key, value)) is not None:
             found[one[0]] = one[1]
     return found
 
 
-def _value(data: memoryview) -> str | int | float | bool | None:
-    for number, kind, value in _fields(data):
+def _value(data: memoryview, left: _Left) -> str | int | float | bool | None:
+    for number, kind, value in _fields(data, left):
         if number == 1 and not isinstance(value, int):
             return _text(value)
         if isinstance(value, int):
@@ -94,16 +105,19 @@ def _value(data: memoryview) -> str | int | float | bool | None:
     return None
 
 
-def _messages(data: memoryview, wanted: int) -> Iterator[memoryview]:
-    for number, _, value in _fields(data):
+def _messages(data: memoryview, wanted: int, left: _Left) -> Iterator[memoryview]:
+    for number, _, value in _fields(data, left):
         if number == wanted and not isinstance(value, int):
             yield value
 
 
-def _fields(data: memoryview) -> Iterator[_Field]:
+def _fields(data: memoryview, left: _Left) -> Iterator[_Field]:
     """Of one message. Raises OtlpError."""
     at, end = 0, len(data)
     while at < end:
+        left.fields -= 1
+        if left.fields < 0:
+            raise OtlpError(f"more than {MAX_FIELDS:,} fields")
         key, at = _number(data, at)
         number, kind = key >> 3, key & 7
         if kind == _VARINT:

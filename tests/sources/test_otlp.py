@@ -15,10 +15,10 @@ from collectors.model.batch import Status
 from collectors.model.traces import Accounts
 from collectors.model.vocabulary import TargetStatus
 from collectors.session.clock import LiveClock
-from collectors.sources.otlp import OtlpSource
+from collectors.sources.otlp import MAX_HELD, OtlpSource
 from collectors.wire.limits import Limits
 from collectors.wire.otlp_protobuf import status as encoded_status
-from tests.sources.seen import Seen
+from tests.sources.seen import PATIENCE_S, Seen
 from tests.wire.test_otlp import made, request
 
 JSON, PROTOBUF = "application/json", "application/x-protobuf"
@@ -43,7 +43,13 @@ class Receiver:
         self.seen = seen
         self._source, self._client = source, client
 
-    async def post(self, data: bytes, kind: str = JSON, path: str = "/v1/traces", **headers: str) -> tuple[int, bytes]:
+    @property
+    def held(self) -> int:
+        return self._source.held
+
+    async def post(
+        self, data: bytes | AsyncIterator[bytes], kind: str = JSON, path: str = "/v1/traces", **headers: str
+    ) -> tuple[int, bytes]:
         url = f"http://127.0.0.1:{self._source.port}{path}"
         async with self._client.post(url, data=data, headers={"Content-Type": kind, **headers}) as response:
             return response.status, await response.read()
@@ -107,6 +113,9 @@ async def test_a_part_that_is_wrong_is_told_and_the_rest_taken() -> None:
         (b"{}", "text/plain", "/v1/traces", "", 415),
         (b"x" * 20_001, JSON, "/v1/traces", "", 413),
         (gzip.compress(b"x" * 50_000_000), JSON, "/v1/traces", "gzip", 413),
+        (gzip.compress(b"{}") + gzip.compress(b"{}"), JSON, "/v1/traces", "gzip", 400),
+        (gzip.compress(b"{}") + b"x" * 30_000, JSON, "/v1/traces", "gzip", 413),
+        (gzip.compress(b"") * 2_000, JSON, "/v1/traces", "gzip", 413),
         (b"{}", JSON, "/v1/metrics", "", 404),
     ],
 )
@@ -121,6 +130,27 @@ async def test_what_is_wrong_is_refused_with_a_reason(
         else:
             assert json.loads(answer)["message"].startswith("tokenyard: ")
         assert f"1 answered {status}" in one.warning
+        assert await one.post(json.dumps(body()).encode()) == (200, b"{}")
+
+
+async def test_bodies_that_are_not_dealt_with_yet_are_bounded_together() -> None:
+    limit = 20_000
+    async with receiving(Limits(max_body_bytes=limit)) as one:
+        ended = asyncio.Event()
+
+        async def slow() -> AsyncIterator[bytes]:
+            yield b" " * limit
+            await ended.wait()
+
+        waiting = [asyncio.create_task(one.post(slow(), JSON)) for _ in range(MAX_HELD)]
+        async with asyncio.timeout(PATIENCE_S):
+            while one.held < MAX_HELD * limit:  # noqa: ASYNC110  nobody tells
+                await asyncio.sleep(0.005)
+        status, answer = await one.post(json.dumps(body()).encode())
+        assert (status, json.loads(answer)["code"]) == (503, 14)
+        ended.set()
+        assert {status for status, _ in await asyncio.gather(*waiting)} == {400}
+        assert one.held == 0
         assert await one.post(json.dumps(body()).encode()) == (200, b"{}")
 
 

@@ -1,6 +1,7 @@
 """OTLP bodies: JSON and protobuf say the same, as OpenTelemetry's own classes write them; what is none is refused, whatever it is."""
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
 
 from collectors.wire import otlp_protobuf
-from collectors.wire.otlp import Export, OtlpError, decode_json
+from collectors.wire.otlp import MAX_OBJECTS, MAX_SPANS, Export, OtlpError, decode_json, kept
 
 TRACE, ID, PARENT = bytes(range(16)), bytes(range(8)), bytes(range(8, 16))
 scalars = (
@@ -126,6 +127,37 @@ def test_any_bytes_are_an_export_or_refused(data: bytes) -> None:
         except OtlpError as error:
             reason = str(error)
         assert reason.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("decode", "data"),
+    [
+        (otlp_protobuf.decode, b"\x0a\x00" * (otlp_protobuf.MAX_FIELDS + 1)),
+        (decode_json, b'{"resourceSpans":[' + b"{}," * MAX_OBJECTS + b"{}]}"),
+    ],
+)
+def test_a_body_of_countless_nothings_is_refused(decode: Callable[[bytes], Export], data: bytes) -> None:
+    """Each is two bytes of the body, and a hundred of memory or a microsecond of work."""
+    with pytest.raises(OtlpError, match="more than 1,000,000"):
+        decode(data)
+
+
+def test_spans_beyond_the_limit_are_rejected_unread() -> None:
+    count = MAX_SPANS + 5
+    found = decode_json(b'{"resourceSpans":[{"scopeSpans":[{"spans":[' + b"{}," * (count - 1) + b"{}]}]}]}")
+    assert found == Export([], count)
+    scoped = b"\x12\x00" * count
+    length = len(scoped)
+    varint = bytes([length & 0x7F | 0x80, length >> 7 & 0x7F | 0x80, length >> 14])
+    outer = b"\x12" + varint + scoped
+    length = len(outer)
+    varint = bytes([length & 0x7F | 0x80, length >> 7 & 0x7F | 0x80, length >> 14])
+    assert otlp_protobuf.decode(b"\x0a" + varint + outer) == Export([], count)
+
+
+def test_a_number_beyond_64_bits_is_no_attribute() -> None:
+    assert kept("rid", 10**400) is None
+    assert kept("rid", -1) == ("rid", -1)
 
 
 @given(st.data())
