@@ -84,6 +84,7 @@ class Tail:
         self._offset = 0
         self._before = b""
         self._gzip: _Gzip | None = None
+        self._damaged = False
         self._discard_to = 0
         """Of a compressed file whose past does not count: up to where it is only unpacked."""
 
@@ -117,6 +118,10 @@ class Tail:
         if size < self._offset or not self._same():
             self.truncated += 1
             self._begin(0)
+        if self._damaged:
+            if self._replaced():
+                return self._next()
+            raise TailError("is damaged gzip")
         data = os.pread(self._file, MAX_READ if self._gzip is None else MAX_GZIP_READ, self._offset)
         if not data:
             return self._next() if self._replaced() else Piece([], more=False)
@@ -126,8 +131,11 @@ class Tail:
         if self._gzip is None and self._offset == len(data) and data.startswith(_GZIP):
             self._gzip = _Gzip()
         lines: list[bytes] = []
-        for part in [data] if self._gzip is None else self._gzip.feed(data):
-            lines += filter(None, self._lines.feed(part))
+        try:
+            for part in [data] if self._gzip is None else self._gzip.feed(data):
+                lines += filter(None, self._lines.feed(part))
+        except zlib.error:
+            self._damaged = True  # nothing can be made of what follows; what came before counts
         return Piece([] if discarded else lines, more=True)
 
     def _open(self) -> None:
@@ -150,7 +158,7 @@ class Tail:
 
     def _begin(self, offset: int) -> None:
         assert self._file is not None
-        self._offset, self._gzip, self._discard_to = offset, None, 0
+        self._offset, self._gzip, self._damaged, self._discard_to = offset, None, False, 0
         self._lines.end()
         self._before = os.pread(self._file, min(offset, _BEFORE), max(offset - _BEFORE, 0))
 
@@ -161,10 +169,14 @@ class Tail:
         return os.pread(self._file, len(self._before), start) == self._before
 
     def _replaced(self) -> bool:
+        """Raises FileNotFoundError where it was deleted."""
+        assert self._file is not None
         try:
             found = os.stat(self.path)
         except FileNotFoundError:
-            return False  # not yet; the old one may still be written to
+            if not os.fstat(self._file).st_nlink:
+                raise
+            return False  # renamed, and may still be written to
         return (found.st_dev, found.st_ino) != self._id
 
     def _next(self) -> Piece:
@@ -181,13 +193,10 @@ class _Gzip:
         self._member = zlib.decompressobj(_GZIP_WINDOW)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """In pieces of at most MAX_READ. Raises TailError."""
-        try:
-            while data:
-                yield self._member.decompress(data, MAX_READ)
-                data = self._member.unconsumed_tail
-                if self._member.eof:
-                    data = self._member.unused_data
-                    self._member = zlib.decompressobj(_GZIP_WINDOW)
-        except zlib.error:
-            raise TailError("is damaged gzip") from None
+        """In pieces of at most MAX_READ. Raises zlib.error."""
+        while data:
+            yield self._member.decompress(data, MAX_READ)
+            data = self._member.unconsumed_tail
+            if self._member.eof:
+                data = self._member.unused_data
+                self._member = zlib.decompressobj(_GZIP_WINDOW)

@@ -137,6 +137,35 @@ def test_the_past_of_a_gzip_file_does_not_count(tmp_path: Path) -> None:
     tail.close()
 
 
+def test_damaged_gzip_stays_so_until_another_file_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "log.gz"
+    path.write_bytes(gzip.compress(b"one\n") + b"\x1f\x8b no member")
+    tail = follow(path)
+    assert tail.read().lines == [b"one"]
+    for _ in range(3):
+        with pytest.raises(TailError, match="is damaged gzip"):
+            tail.read()
+        append(path, b"more of it")
+    path.rename(tmp_path / "old.gz")
+    path.write_bytes(gzip.compress(b"two\n"))
+    assert drain(tail) == [b"two"]
+
+
+def test_a_deleted_file_is_missed_once_it_is_read_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"one\n")
+    tail = follow(path)
+    assert drain(tail) == [b"one"]
+    append(path, b"two\n")
+    path.unlink()
+    assert tail.read().lines == [b"two"]
+    for _ in range(2):
+        with pytest.raises(FileNotFoundError):
+            tail.read()
+    path.write_bytes(b"three\n")
+    assert drain(tail) == [b"three"]
+
+
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path, tmp_path / "pipe"):
