@@ -77,8 +77,10 @@ class Requests:
         """Of which anything was heard since this was cleared."""
         self._joined: OrderedDict[int, Joined] = OrderedDict()
         self._serial = 0
-        self._index: dict[str, Joined | None] = {}
-        """By name; None: used by several."""
+        self._index: dict[str, Joined] = {}
+        """By name."""
+        self._shared: OrderedDict[str, None] = OrderedDict()
+        """Names of several, and so of nobody: those used last."""
         self._spans: dict[tuple[str, str], Joined] = {}
         self._traces: dict[str, dict[int, Joined]] = {}
         self._orphans: OrderedDict[int, tuple[int, str, Account]] = OrderedDict()
@@ -102,7 +104,8 @@ class Requests:
             known = self._index.get(name)
             if known is not None and source in known.views:
                 # The same source had it before: it is another request of the same name.
-                self._index[name], known = None, None
+                self._share(name)
+                known = None
             known = known or self._new(now_ns)
             known.views[source] = view
             self._views[source, row.request] = known
@@ -189,18 +192,22 @@ class Requests:
     def _related(self, known: Joined, row: Account) -> Joined:
         """With its parent and its children, which may have other names: a span that is understood is of one request, and so are those below it."""
         others = self._awaited.pop((row.trace, row.span), [])
-        if row.parent:
-            parent = self._spans.get((row.trace, row.parent))
-            if parent is None:
-                waiting = self._awaited.setdefault((row.trace, row.parent), [])
-                if known not in waiting and len(waiting) < MAX_NAMES:
-                    waiting.append(known)
-            else:
-                others.append(parent)
+        parent = self._await(known, row)
+        if parent is not None:
+            others.append(parent)
         for other in others:
             if other is not known and other.serial in self._joined and not (known.views.keys() & other.views.keys()):
                 known = self._merged(known, other)
         return known
+
+    def _await(self, known: Joined, row: Account) -> Joined | None:
+        """Whose span is the parent of its own; None if that is still to come."""
+        parent = self._spans.get((row.trace, row.parent)) if row.parent else None
+        if parent is None and row.parent:
+            waiting = self._awaited.setdefault((row.trace, row.parent), [])
+            if known not in waiting and len(waiting) < MAX_NAMES:
+                waiting.append(known)
+        return parent
 
     def _new(self, now_ns: int) -> Joined:
         self._serial += 1
@@ -221,46 +228,62 @@ class Requests:
     def _call(self, known: Joined, names: Iterable[str]) -> None:
         """It is called so, unless another one is too: then nobody is."""
         for name in names:
-            other = self._index.setdefault(name, known)
-            if other is not known and other is not None:
-                self._index[name] = None
+            other = self._index.get(name)
+            if name in self._shared or other not in (known, None):
+                self._share(name)
+            elif not self._name(known, name):
+                continue
             if len(known.names) < MAX_NAMES:
                 known.names[name] = None
+
+    def _name(self, known: Joined, name: str) -> bool:
+        """Unless it has too many: what is found by it is forgotten with it."""
+        if name not in known.names and len(known.names) >= MAX_NAMES:
+            return False
+        self._index[name] = known
+        known.names[name] = None
+        return True
+
+    def _share(self, name: str) -> None:
+        self._index.pop(name, None)
+        self._shared[name] = None
+        self._shared.move_to_end(name)
+        if len(self._shared) > MAX_REQUESTS:
+            self._shared.popitem(last=False)
 
     def _unite(self, known: Joined, names: Iterable[str]) -> Joined:
         """It is surely called so: whoever else is, is the same request."""
         for name in names:
+            if name in self._shared:
+                continue
             other = self._index.get(name)
             if other is None:
-                self._index[name] = known
+                self._name(known, name)
             elif other is not known and not (known.views.keys() & other.views.keys()):
                 known = self._merged(known, other)
-            if len(known.names) < MAX_NAMES:
-                known.names[name] = None
         return known
 
     def _merged(self, one: Joined, two: Joined) -> Joined:
         first, second = (one, two) if one.serial < two.serial else (two, one)
+        for source, view in second.views.items():
+            if self._views.get((source, view.request)) is second:
+                self._views[source, view.request] = first
         first.views |= second.views
-        first.accounts = (first.accounts + second.accounts)[:MAX_ACCOUNTS]
-        first.names |= second.names
+        second.views = {}
         first.heard_ns = max(first.heard_ns, second.heard_ns)
         for name in second.names:
-            if self._index.get(name) is second:
-                self._index[name] = first
-        for source, view in second.views.items():
-            if (source, view.request) in self._views:
-                self._views[source, view.request] = first
-        for _, row in second.accounts:
+            if self._index.get(name) is second and not self._name(first, name):
+                del self._index[name]
+        self._forget_spans(second)
+        for source, row in second.accounts:
+            if len(first.accounts) >= MAX_ACCOUNTS:
+                self.dropped += 1
+                continue
+            first.accounts.append((source, row))
             if row.trace:
                 self._spans[row.trace, row.span] = first
-                if (waiting := self._awaited.get((row.trace, row.parent))) is not None:
-                    self._awaited[row.trace, row.parent] = [
-                        first,
-                        *(other for other in waiting if other not in (first, second)),
-                    ]
-                self._traces[row.trace].pop(second.serial, None)
-                self._traces[row.trace][first.serial] = first
+                self._traces.setdefault(row.trace, {})[first.serial] = first
+                self._await(first, row)
         self._joined.pop(second.serial, None)
         self.changed.pop(second.serial, None)
         self._touch(first)
@@ -268,18 +291,26 @@ class Requests:
 
     def _drop(self, known: Joined) -> None:
         for name in known.names:
-            if self._index.get(name) in (known, None):
-                self._index.pop(name, None)
+            if self._index.get(name) is known:
+                del self._index[name]
         for source, view in known.views.items():
-            self._views.pop((source, view.request), None)
-        for _, row in known.accounts:
-            self._spans.pop((row.trace, row.span), None)
-            self._awaited.pop((row.trace, row.parent), None)
-            if (others := self._traces.get(row.trace)) is not None:
-                others.pop(known.serial, None)
-                if not others:
-                    del self._traces[row.trace]
+            if self._views.get((source, view.request)) is known:  # another one may have its name by now
+                del self._views[source, view.request]
+        self._forget_spans(known)
         self.changed.pop(known.serial, None)
+
+    def _forget_spans(self, known: Joined) -> None:
+        for _, row in known.accounts:
+            if self._spans.get((row.trace, row.span)) is known:
+                del self._spans[row.trace, row.span]
+            waiting = self._awaited.get((row.trace, row.parent), [])
+            if known in waiting:
+                waiting.remove(known)
+                if not waiting:
+                    del self._awaited[row.trace, row.parent]
+            others = self._traces.get(row.trace, {})
+            if others.pop(known.serial, None) is not None and not others:
+                del self._traces[row.trace]
 
 
 def _another(known: Joined, row: Account) -> bool:

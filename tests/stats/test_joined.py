@@ -4,7 +4,16 @@ import pytest
 
 from collectors.model.batch import Finished, Received
 from collectors.model.traces import Account
-from collectors.stats.joined import MAX_ACCOUNTS, MAX_ORPHANS, MAX_REQUESTS, ORPHAN_NS, Joined, Requests, plain
+from collectors.stats.joined import (
+    MAX_ACCOUNTS,
+    MAX_NAMES,
+    MAX_ORPHANS,
+    MAX_REQUESTS,
+    ORPHAN_NS,
+    Joined,
+    Requests,
+    plain,
+)
 
 
 @pytest.mark.parametrize(
@@ -126,3 +135,55 @@ def test_memory_is_bounded() -> None:
     for i in range(2 * MAX_ACCOUNTS):
         requests.account("log", told(f"s{3 * MAX_REQUESTS - 1}", teller=f"{i}"), i)
     assert max(len(one.accounts) for one in requests) == MAX_ACCOUNTS
+
+
+def test_no_name_outlives_its_request_however_many_it_has() -> None:
+    requests = Requests()
+    for i in range(MAX_NAMES * 3):
+        requests.account("log", told("server", f"given{i}", f"{i}"), 1)
+        requests.finished("tap", Finished(1, "mine", "stop", 1, (f"learnt{i}",)), 1)
+    requests.received("tap", Received(1, "mine", 0), 1)
+    requests.finished("tap", Finished(2, "mine", "stop", 1, tuple(f"n{i}" for i in range(3 * MAX_NAMES))), 1)
+    # Two with spans enough for three are made one.
+    for name in ("a", "b"):
+        for i in range(MAX_ACCOUNTS * 3 // 4):
+            requests.account("s", told(name, teller=f"{i}", trace=f"{name}{i}", span=f"{name}{i}", parent="p"), 1)
+    requests.account("s", told("a", teller="both"), 1)
+    requests.finished("tap", Finished(2, "mine", "stop", 1, ("a",)), 1)
+    requests.finished("tap", Finished(2, "mine", "stop", 1, ("a", "b")), 1)
+    assert max(len(one.names) for one in requests) == MAX_NAMES
+    assert max(len(one.accounts) for one in requests) == MAX_ACCOUNTS
+    assert requests.dropped > 0
+    for i in range(MAX_REQUESTS):
+        requests.received("tap", Received(i, f"r{i}", 0), 1)
+    assert len(requests._index) == len(requests._views) == MAX_REQUESTS
+    assert not (requests._spans or requests._traces or requests._awaited or requests._shared)
+
+
+def test_a_name_of_several_stays_nobodys_when_the_first_of_them_is_forgotten() -> None:
+    requests = Requests()
+    for begin in (1, 2):
+        requests.received("tap", Received(begin, "again", 0), begin)
+    for i in range(MAX_REQUESTS - 1):
+        requests.received("tap", Received(10 + i, f"r{i}", 0), 10)
+    requests.received("tap", Received(99_999, "again", 0), 10)
+    requests.account("log", told(given="again"), 11)
+    requests.finished("tap", Finished(100_000, "again", "stop"), 12)
+    newest, record = sorted(requests, key=lambda one: one.serial)[-2:]
+    assert (record.views, len(record.accounts)) == ({}, 1)
+    assert newest.accounts == []
+    assert newest.views["tap"].finished is not None
+
+
+def test_what_a_server_calls_several_requests_joins_none_of_them() -> None:
+    requests = Requests()
+    for begin in (1, 5):
+        requests.received("tap", Received(begin, "r", 0), begin)
+    requests.account("log", told("r"), 9)
+    requests.received("tap", Received(20, "r", 0), 20)
+    assert [(views, count) for _, views, count in all_of(requests)] == [
+        (["tap"], 0),
+        (["tap"], 0),
+        ([], 1),
+        (["tap"], 0),
+    ]
