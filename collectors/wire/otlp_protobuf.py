@@ -61,7 +61,8 @@ def status(code: int, message: str) -> bytes:
 def _span(data: memoryview, resource: Attributes, scope: str, left: _Left) -> Span | None:
     ids: dict[int, str] = {}
     times: dict[int, int] = {}
-    name, pairs = "", []
+    name = ""
+    pairs: list[memoryview] = []
     for number, _, value in _fields(data, left):
         if isinstance(value, int):
             if number in (_START, _END):

@@ -157,7 +157,8 @@ def test_no_name_outlives_its_request_however_many_it_has() -> None:
     for i in range(MAX_REQUESTS):
         requests.received("tap", Received(i, f"r{i}", 0), 1)
     assert len(requests._index) == len(requests._views) == MAX_REQUESTS
-    assert not (requests._spans or requests._traces or requests._awaited or requests._shared)
+    for left in (requests._spans, requests._traces, requests._awaited, requests._shared):
+        assert left == {}
 
 
 def test_a_name_of_several_stays_nobodys_when_the_first_of_them_is_forgotten() -> None:
