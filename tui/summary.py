@@ -101,7 +101,8 @@ def _lines(frame: Frame) -> Iterator[str]:
     for row in noticed[:STALLS_SHOWN]:
         yield f"  {row.id}"
         for move in row.migrations:
-            yield f"    from {move.worker} after {move.after_tokens} tokens to {move.to or 'nobody that is named'} ({', '.join(move.tellers)})"
+            after = f"{'≥' if move.at_least else ''}{move.after_tokens}"
+            yield f"    from {move.worker} after {after} tokens to {move.to or 'nobody that is named'} ({', '.join(move.tellers)})"
         for one in row.disagree:
             says = "; ".join(f"{said.value} say {', '.join(said.tellers)}" for said in one.says)
             yield f"    {one.about} from token {one.from_token}: {says}"

@@ -4,6 +4,9 @@ import msgspec
 
 from collectors.model.vocabulary import About, Phase, Provenance
 
+NOTABLE = 24
+"""The newest requests that were migrated, or of which tellers contradict each other: a frame has so many of them at most, beside others."""
+
 
 class FactRow(msgspec.Struct, frozen=True):
     """What `tellers` say, each as `source: kind of record`. `from_token`: of a worker, from which output token on."""
@@ -47,12 +50,13 @@ class DisagreementRow(msgspec.Struct, frozen=True):
 
 
 class MigrationRow(msgspec.Struct, frozen=True):
-    """It was taken from `worker` after so many output tokens and given to `to`; None: nobody says to whom."""
+    """It was taken from `worker` after so many output tokens (`at_least`: or more, as not all were counted) and given to `to`; None: nobody says to whom."""
 
     worker: str
     to: str | None
     after_tokens: int
     tellers: tuple[str, ...]
+    at_least: bool = False
 
 
 class RequestRow(msgspec.Struct, frozen=True):

@@ -8,10 +8,9 @@ from collectors.model.requests import DisagreementRow, FactRow, MigrationRow, Ph
 from collectors.model.traces import Account, Instant, Stretch
 from collectors.model.vocabulary import UNKNOWN_WORKER, About, Phase, Provenance
 from collectors.stats.joined import Joined, View, plain
-from collectors.stats.lives import Life
 from collectors.stats.offsets import ROUNDING_S, Offset
 from collectors.stats.streams import UNSEEN
-from collectors.stats.workers_said import Segments, contradictions, moves, segments
+from collectors.stats.workers_said import Segments, contradictions, language, moves, segments
 
 MAX_ROWS: Final = 48
 """Of facts and of phases."""
@@ -19,6 +18,7 @@ _COMPARED: Final = (About.PROMPT_TOKENS, About.CACHED_TOKENS, About.OUTPUT_TOKEN
 _ENDS: Final = frozenset({"stop", "length"})
 """Reasons that everybody has a word for; beside them each has words of its own."""
 ON_THE_WAY: Final = "between the observer and the server: over two clocks, whose offset is known within a bound"
+HANDED_OVER: Final = "first to last token: the handover from the worker that made the first one is inside"
 ANSWERS: Final = "target"
 
 
@@ -63,6 +63,8 @@ def request_row(
     front = seen[0] if seen else None
     workers = dict(_workers(known, seen))
     said = {teller: one for teller, (one, _) in workers.items()}
+    # Its tokens are not those that the others number.
+    uncounted = {observer.teller for observer, view in seen if view.life is not None and view.life.uncounted}
     moved: dict[tuple[str, str | None, int], list[str]] = {}
     for teller, (one, taken) in workers.items():
         for move in moves(one, taken):
@@ -71,7 +73,9 @@ def request_row(
         DisagreementRow(
             About.DECODE_WORKER, tuple(Says(worker, tuple(tellers)) for worker, tellers in says.items()), token
         )
-        for token, says in contradictions(said)
+        for token, says in contradictions(
+            {teller: one for teller, one in said.items() if len(one) == 1 or teller not in uncounted}
+        )
     ]
     facts = tuple(_facts(known, seen, said))[:MAX_ROWS]
     disagree += _disagreements(facts, known)
@@ -90,7 +94,9 @@ def request_row(
         facts=facts,
         phases=tuple(_phases(known, seen, offsets))[:MAX_ROWS],
         disagree=tuple(disagree),
-        migrations=tuple(MigrationRow(*move, tuple(tellers)) for move, tellers in moved.items()),
+        migrations=tuple(
+            MigrationRow(*move, tuple(tellers), uncounted.issuperset(tellers)) for move, tellers in moved.items()
+        ),
         doubt="" if moved else doubt,
     )
 
@@ -113,7 +119,7 @@ def _workers(
     """Who says where the output was made; an observer that is not told by anybody says nothing."""
     for observer, view in seen:
         if view.life is not None:
-            named = {token: observer.worker(row) for token, row in _made(view.life).items()}
+            named = {token: observer.worker(row) for token, row in _made(view).items()}
             told = {token: worker for token, worker in named.items() if worker and observer.named_by(worker) != ANSWERS}
             if told:
                 yield observer.teller, (told, [])
@@ -126,9 +132,12 @@ def _workers(
             yield teller, said
 
 
-def _made(life: Life) -> dict[int, int]:
+def _made(view: View) -> dict[int, int]:
     """From which token on by the worker of which row. A first token of another worker than the rest is a handover: whoever ingests a prompt may sample it, and
     decoding begins after it."""
+    life = view.life
+    if life is None or (view.finished is None and life.first_ns == life.last_ns):
+        return {}  # of the first delivery alone it is not known yet which of the two its worker is
     if life.since == UNSEEN:
         return {0: life.first_row}
     if life.since <= 1:
@@ -150,6 +159,9 @@ def _facts(known: Joined, seen: Iterable[tuple[Observer, View]], workers: dict[s
         teller, measured = observer.teller, observer.provenance
         say(About.MODEL, view.model, teller, Provenance.REPORTED)
         say(About.PROMPT_TOKENS, view.prompt_tokens, teller, Provenance.REPORTED)
+        for span in view.spans:
+            if span.phase is Phase.PREFILL:
+                say(About.PREFILL_WORKER, observer.worker_of(span.worker), teller, Provenance.REPORTED)
         if view.finished is not None:
             say(About.OUTPUT_TOKENS, view.finished.output_tokens, teller, Provenance.REPORTED)
             say(About.FINISH, view.finished.reason, teller, measured)
@@ -177,7 +189,7 @@ def _disagreements(facts: Iterable[FactRow], known: Joined) -> Iterator[Disagree
         else set()
     )
     for about in _COMPARED:
-        says: dict[str | int, list[str]] = {}
+        by_language: dict[int, dict[str | int, list[str]]] = {}
         spoken: set[str] = set()
         for fact in facts:
             if fact.about is not about or (about is About.FINISH and fact.value not in _ENDS):
@@ -186,9 +198,12 @@ def _disagreements(facts: Iterable[FactRow], known: Joined) -> Iterator[Disagree
             tellers = [one for one in fact.tellers if one not in theirs and one not in spoken]
             spoken.update(tellers)
             if tellers:
-                says.setdefault(fact.value, []).extend(tellers)
-        if len(says) > 1:
-            yield DisagreementRow(about, tuple(Says(value, tuple(tellers)) for value, tellers in says.items()))
+                # Whose names for workers differ contradict nobody by them.
+                spoken_in = language(str(fact.value)) if about is About.PREFILL_WORKER else 0
+                by_language.setdefault(spoken_in, {}).setdefault(fact.value, []).extend(tellers)
+        for says in by_language.values():
+            if len(says) > 1:
+                yield DisagreementRow(about, tuple(Says(value, tuple(tellers)) for value, tellers in says.items()))
 
 
 def _phases(known: Joined, seen: list[tuple[Observer, View]], offsets: Offsets) -> Iterator[PhaseRow]:
@@ -226,7 +241,12 @@ def _viewed(
             shift = ((begin - front[1].received_ns) / 1e9,) * 2
 
     def row(
-        phase: Phase, start_ns: int, duration_ns: int, worker: str = "", provenance: Provenance | None = None
+        phase: Phase,
+        start_ns: int,
+        duration_ns: int,
+        worker: str = "",
+        provenance: Provenance = observer.provenance,
+        formula: str = "",
     ) -> PhaseRow:
         length = duration_ns / 1e9
         start = None
@@ -235,10 +255,11 @@ def _viewed(
         return PhaseRow(
             phase,
             observer.teller,
-            provenance or observer.provenance,
+            provenance,
             (length, length),
             start,
             worker,
+            formula,
             negative=length < 0,
         )
 
@@ -247,9 +268,16 @@ def _viewed(
     if life is not None and not life.whole:
         if begin is not None:
             yield row(Phase.FIRST_TOKEN, begin, life.first_ns - begin)
-        yield row(Phase.DECODE, life.first_ns, life.last_ns - life.first_ns, observer.worker(life.row))
+        # Whoever tells of its decoding knows best, once it has told all.
+        told = view.finished is not None and any(span.phase is Phase.DECODE for span in view.spans)
+        if life.last_ns > life.first_ns and not told:
+            handed = life.since not in (UNSEEN, 0) and life.since <= 1
+            how = (Provenance.DERIVED, HANDED_OVER) if handed else (observer.provenance, "")
+            yield row(Phase.DECODE, life.first_ns, life.last_ns - life.first_ns, observer.worker(life.row), *how)
     for span in view.spans:
-        yield row(span.phase, span.start_ns, span.duration_ns, observer.worker_of(span.worker), Provenance.REPORTED)
+        if span.phase not in view.cut:
+            worker = observer.worker_of(span.worker)
+            yield row(span.phase, span.start_ns, span.duration_ns, worker, Provenance.REPORTED)
 
 
 def _stretch(

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from collectors.model.batch import Batch, Decisions, Phases, Requests
 from collectors.model.batch import Finished as FinishedRow
 from collectors.model.batch import Received as ReceivedRow
-from collectors.model.requests import ClockRow, RequestRow
+from collectors.model.requests import NOTABLE, ClockRow, RequestRow
 from collectors.model.signals import Signal
 from collectors.model.traces import Account, Accounts
 from collectors.session.request_rows import Observer, behind, request_row
@@ -21,8 +21,6 @@ from collectors.stats.twice import Together
 
 SHOWN: Final = 24
 """The requests last heard of."""
-NOTABLE: Final = 24
-"""And the newest of those that were migrated, or of which tellers contradict each other."""
 MAX_CLOCKS: Final = 64
 SETTLED_NS: Final = 1_000_000_000
 """After the end of a request that one source tells of, another one may do so."""
@@ -97,9 +95,10 @@ class RequestBook:
         self.requests.changed.clear()
         for known in changed:
             self._learn(known, observers)
-        # One teller alone contradicts nobody.
+        # One teller alone contradicts nobody, but may tell of a migration.
         for known in changed:
-            if len(known.accounts) + len(known.views) > 1:
+            moved = any(view.life is not None and view.life.since > 1 for view in known.views.values())
+            if moved or len(known.accounts) + len(known.views) > 1:
                 row = self._row(known, states, observers)
                 if (row.disagree or row.migrations or row.doubt) and known.serial not in self._notable:
                     self._notable.append(known.serial)

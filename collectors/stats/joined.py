@@ -11,8 +11,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
+
 from collectors.model.batch import Decision, Finished, Received, Span
 from collectors.model.traces import Account
+from collectors.model.vocabulary import Phase
 from collectors.stats.lives import Life
 
 MAX_REQUESTS: Final = 4_096
@@ -48,6 +51,9 @@ class View:
     learnt: frozenset[str] = frozenset()
     decision: Decision | None = None
     spans: list[Span] = field(default_factory=list)
+    """Of those that follow upon each other on one worker one."""
+    cut: set[Phase] = field(default_factory=set)
+    """Of which phases there were more spans than are kept."""
     life: Life | None = None
 
 
@@ -128,9 +134,15 @@ class Requests:
 
     def spanned(self, source: str, row: Span) -> None:
         if (known := self._views.get((source, row.request))) is not None:
-            spans = known.views[source].spans
-            if len(spans) < MAX_SPANS:
-                spans.append(row)
+            view = known.views[source]
+            last = next((one for one in reversed(view.spans) if one.phase is row.phase), None)
+            if last is not None and _goes_on(last, row):
+                at = view.spans.index(last)
+                view.spans[at] = msgspec.structs.replace(last, duration_ns=last.duration_ns + row.duration_ns)
+            elif len(view.spans) < MAX_SPANS:
+                view.spans.append(row)
+            else:
+                view.cut.add(row.phase)
 
     def ended(self, source: str, request: str, life: Life) -> None:
         """How its deliveries were."""
@@ -311,6 +323,11 @@ class Requests:
             others = self._traces.get(row.trace, {})
             if others.pop(known.serial, None) is not None and not others:
                 del self._traces[row.trace]
+
+
+def _goes_on(one: Span, two: Span) -> bool:
+    """Whether the second is the next piece of the same (of a prompt that is ingested piece by piece)."""
+    return one.worker == two.worker and one.tier == two.tier and one.start_ns + one.duration_ns == two.start_ns
 
 
 def _another(known: Joined, row: Account) -> bool:

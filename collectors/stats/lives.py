@@ -34,7 +34,7 @@ class End(NamedTuple):
 class Life(NamedTuple):
     """How the deliveries of a request were, on the producer's clock: the first and the last of them, so many tokens, and the rows of the workers of the two.
 
-    `since`: the first token that the last worker made, where another, of `before_row`, had made those before; else UNSEEN. `whole`: there was one delivery, of a response that was not streamed.
+    `uncounted`: of some deliveries it is not known how many tokens they brought, so that each counts for one at least. `since`: the first token that the last worker made, where another, of `before_row`, had made those before; else UNSEEN. `whole`: there was one delivery, of a response that was not streamed.
     """
 
     first_ns: int
@@ -45,6 +45,7 @@ class Life(NamedTuple):
     whole: bool = False
     before_row: int = UNSEEN
     since: int = UNSEEN
+    uncounted: bool = False
 
 
 class Lives:
@@ -144,9 +145,10 @@ class Lives:
         if first_ns == UNSEEN or last_ns == UNSEEN:
             return None
         rows = int(table.first_row[stream]), int(table.last_row[stream])
-        whole = bool(max(int(table.flags[stream]), 0) & WHOLE)
+        flags = max(int(table.flags[stream]), 0)
         moved = int(table.before_row[stream]), int(table.since[stream])
-        return Life(first_ns, last_ns, int(table.next_token[stream]), *rows, whole, *moved)
+        tokens, uncounted = int(table.next_token[stream]), bool(flags & UNCOUNTED)
+        return Life(first_ns, last_ns, tokens, *rows, bool(flags & WHOLE), *moved, uncounted)
 
     def _tpot_ns(self, end: End) -> int | None:
         table, stream = self._table, end.stream

@@ -8,15 +8,18 @@ import pytest
 from collectors.model.batch import (
     DELIVERY,
     EXTRA,
+    UNCOUNTED,
     Batch,
     Deliveries,
     Finished,
     Inventory,
     Layout,
     Part,
+    Phases,
     Received,
     Requests,
     Samples,
+    Span,
     Status,
     WorkerInfo,
 )
@@ -26,6 +29,7 @@ from collectors.model.signals import Kind, Series, Signal
 from collectors.model.traces import Account, Accounts, Instant, Move, Statement, Stretch
 from collectors.model.vocabulary import STAGES, About, Phase, Provenance, Stage, TargetStatus
 from collectors.session.session import Session
+from collectors.stats.joined import MAX_SPANS
 from collectors.traces import dynamo_log, dynamo_record
 
 DYNAMO = Path(__file__).parents[1] / "fixtures/dynamo"
@@ -302,7 +306,7 @@ def test_who_takes_over_is_known_from_any_token_on_and_unknown_until_it_is_said(
     assert [(one.worker, one.to, one.after_tokens) for one in row.migrations] == [(DEAD, NEXT, tokens)]
 
 
-def made(scene: Scene, *workers: int) -> RequestRow:
+def made(scene: Scene, *workers: int, flags: int = 0) -> RequestRow:
     """A request of a router of three workers, its tokens made by these, told of three at a time."""
     ids = ("gpu-0", "lpu-0", "lpu-1")
     router = Inventory(tuple(WorkerInfo(slot, id_) for slot, id_ in enumerate(ids)), clock_id="router-clock")
@@ -311,7 +315,7 @@ def made(scene: Scene, *workers: int) -> RequestRow:
     rows = np.zeros(len(workers), DELIVERY)
     tokens = np.arange(len(workers))
     rows["first_token"], rows["time_ns"], rows["worker"], rows["tokens"] = tokens, BEGIN + MS * (1 + tokens), workers, 1
-    rows["stage"] = STAGES.index(Stage.DECODE)
+    rows["stage"], rows["flags"] = STAGES.index(Stage.DECODE), flags
     for begin in range(0, len(rows), 3):
         scene.say("router", 2 * BEGIN, Deliveries(rows[begin : begin + 3], np.zeros(0, EXTRA)))
         scene.frame(2 * BEGIN + TICK * begin)
@@ -332,3 +336,64 @@ def test_a_migration_is_after_the_tokens_that_the_one_before_made() -> None:
     row = made(Scene(), 1, 1, 1, 1, 1, 2, 2, 2, 2)
     assert [(one.worker, one.to, one.after_tokens) for one in row.migrations] == [("lpu-0", "lpu-1", 5)]
     assert decoded(row) == [(0, "lpu-0"), (5, "lpu-1")]
+    assert not row.migrations[0].at_least
+
+
+def test_after_how_many_tokens_is_at_least_known_where_not_all_are_counted() -> None:
+    scene = Scene()
+    log = Account("router log", "log", UNIX, names=("r",), statements=(Statement(About.DECODE_WORKER, "lpu-0", 0),))
+    scene.say("log", BEGIN, Accounts((log,)))
+    row = made(scene, 1, 1, 1, 1, 1, 2, 2, 2, 2, flags=UNCOUNTED)
+    assert [(one.after_tokens, one.at_least) for one in row.migrations] == [(5, True)]
+    # By which of the log's tokens that is, nobody knows.
+    assert row.disagree == ()
+
+
+def test_a_migration_that_one_source_alone_tells_is_kept_among_the_newest() -> None:
+    scene = Scene()
+    made(scene, 1, 1, 1, 1, 1, 2, 2, 2, 2)
+    scene.say("router", 2 * BEGIN, Requests((Finished(BEGIN + 9 * MS, "r", "length", 9),)))
+    for number in range(100):
+        scene.say("router", 3 * BEGIN, Requests((Received(2 * BEGIN, f"later-{number}", number + 1),)))
+    assert scene.row("r").migrations
+
+
+def test_of_a_first_token_alone_it_is_not_said_who_decodes() -> None:
+    row = made(Scene(), 0)
+    assert decoded(row) == []
+    assert [one.phase for one in row.phases] == [Phase.FIRST_TOKEN]
+
+
+def spanned(scene: Scene, *spans: Span, end: bool = True) -> RequestRow:
+    """With the first token made by the first worker, the others by the second."""
+    made(scene, 0, 1, 1, 1, 1)
+    finished = Requests((Finished(BEGIN + 5 * MS, "r", "length", 5),)) if end else Requests(())
+    scene.say("router", 2 * BEGIN, Phases(spans), finished)
+    return scene.row("r")
+
+
+def test_decoding_is_without_the_handover_once_that_is_told() -> None:
+    own = Span("r", Phase.DECODE, BEGIN + 2 * MS, 3 * MS, 1)
+    (live,) = [one for one in spanned(Scene(), end=False).phases if one.phase is Phase.DECODE]
+    assert (live.duration_s[1], live.provenance) == (0.004, Provenance.DERIVED)
+    assert live.formula.startswith("first to last token")
+    (ended,) = [one for one in spanned(Scene(), own).phases if one.phase is Phase.DECODE]
+    assert (ended.duration_s[1], ended.provenance, ended.formula) == (0.003, Provenance.REPORTED, "")
+
+
+def test_a_prompt_that_is_ingested_in_pieces_has_all_of_them_or_no_time() -> None:
+    pieces = [Span("r", Phase.PREFILL, BEGIN + number * 1_000, 1_000, 0) for number in range(MAX_SPANS + 9)]
+    row = spanned(Scene(), *pieces)
+    assert phase(row, Phase.PREFILL, "router: placement stream").duration_s[0] == (MAX_SPANS + 9) / 1e6
+    assert [fact.value for fact in row.facts if fact.about is About.PREFILL_WORKER] == ["gpu-0"]
+    apart = [Span("r", Phase.PREFILL, BEGIN + number * 2_000, 1_000, 0) for number in range(MAX_SPANS + 9)]
+    assert [one for one in spanned(Scene(), *apart).phases if one.phase is Phase.PREFILL] == []
+
+
+def test_names_of_prefill_workers_in_other_languages_contradict_nobody() -> None:
+    scene = Scene()
+    for teller, worker in (("picker", "10.0.0.1:8000"), ("trace", "77/0"), ("log", "78/0")):
+        said = (Statement(About.PREFILL_WORKER, worker),)
+        scene.say("log", LATE, Accounts((Account(teller, "log", UNIX, names=("r",), statements=said),)))
+    (one,) = scene.row("r").disagree
+    assert {says.value for says in one.says} == {"77/0", "78/0"}

@@ -5,14 +5,16 @@ from collections.abc import Sequence
 import pytest
 
 from collectors.model.frame import Frame
+from collectors.model.requests import NOTABLE, MigrationRow, PhaseRow, RequestRow
+from collectors.model.vocabulary import Phase, Provenance
 from tests.session.test_requests import DEAD, NEXT, Scene
 from tests.tui.playing import Played
 from tests.tui.screen import running, settled, text
 from tui.line import text_of
 from tui.summary import summary
 from tui.view import View, worker_names
-from tui.widgets.notice import notices
-from tui.widgets.requests import requests
+from tui.widgets.notice import differing, notices
+from tui.widgets.requests import request_lines, requests
 
 
 def frame(*, log: bool = True, tap: bool = True) -> Frame:
@@ -67,7 +69,10 @@ def test_it_fits(width: int) -> None:
 def test_a_notice_and_the_summary_say_so_too() -> None:
     one = frame()
     notice = text_of(notices(View(frame=one, newest=one), 120))
-    assert "1 migrated, 1 of which sources contradict each other (5 shows them)" in " ".join(notice.split())
+    assert (
+        "requests of the last minute: 1 migrated, 1 of which sources contradict each other (5 shows them)"
+        in " ".join(notice.split())
+    )
     assert f"from {DEAD} after 15 tokens to {NEXT}" in summary(one)
     assert notices(View(frame=frame(log=False)), 120) == []
 
@@ -82,3 +87,37 @@ async def test_a_key_shows_them_alone_and_leaves_again() -> None:
         await pilot.press("5")
         await settled(pilot)
         assert "taken from" not in text(app)
+
+
+def row(*phases: PhaseRow, heard_ns: int = 0, migrated: bool = False) -> RequestRow:
+    moves = (MigrationRow("a", "b", 7, ("log",), at_least=True),) if migrated else ()
+    return RequestRow("r", ("r",), 0.0, heard_ns, False, ("router",), False, phases=phases, migrations=moves)
+
+
+def piece(ms: float, start_ms: float | None, teller: str = "router", what: Phase = Phase.PREFILL) -> PhaseRow:
+    start = None if start_ms is None else (start_ms / 1e3, start_ms / 1e3)
+    return PhaseRow(what, teller, Provenance.REPORTED, (ms / 1e3, ms / 1e3), start)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "said"),
+    [
+        ((piece(20, 0), piece(30, 40)), "prefill 50.0 ms R"),
+        ((piece(20, 0), piece(30, 10), piece(5, 12)), "prefill 40.0 ms R"),
+        ((piece(20, 0), piece(30, 40, "other")), "prefill 20.0 ms R"),
+        ((piece(20, None), piece(30, None)), "prefill (30, 50] ms R"),
+    ],
+)
+def test_all_pieces_of_a_phase_count_each_moment_once(pieces: tuple[PhaseRow, ...], said: str) -> None:
+    (line,) = text_of(request_lines(row(*pieces), View(), 120)).splitlines()
+    assert line.rstrip().endswith(said)
+
+
+def test_the_notice_counts_those_of_the_last_minute_and_at_least_those_shown() -> None:
+    rows = [row(heard_ns=0, migrated=True), row(heard_ns=50 * 10**9, migrated=True)]
+    assert differing(rows, 70 * 10**9) == "requests of the last minute: 1 migrated (5 shows them)"
+    assert differing(rows, 200 * 10**9) == ""
+    assert (
+        differing(rows * NOTABLE, 60 * 10**9) == f"requests of the last minute: ≥{2 * NOTABLE} migrated (5 shows them)"
+    )
+    assert "taken from a after ≥7 tokens" in text_of(request_lines(rows[0], View(), 120))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from collectors.model.requests import NOTABLE
 from collectors.model.vocabulary import Listing, TargetStatus
 from tui.counts import failed, gaps_of, missed
-from tui.glyphs import DOWN, UNEQUAL, VERDICT
+from tui.glyphs import AT_LEAST, DOWN, UNEQUAL, VERDICT
 from tui.line import Line, Pen, printable, wrap
 from tui.theme import Ink
 from tui.widgets.panel import Panel
@@ -31,7 +32,7 @@ def notices(view: View, width: int) -> list[Line]:
         lines += _sentence(DOWN, view.problem + hint, Ink.BAD, width)
     if view.frame is not None and view.frame.verdict:
         lines += _sentence(VERDICT, view.frame.verdict, Ink.WARN, width)
-    if view.frame is not None and (told := differing(view.frame.requests)):
+    if view.frame is not None and (told := differing(view.frame.requests, view.frame.time_ns)):
         lines += _sentence(UNEQUAL, told, Ink.WARN, width)
     for target in view.frame.targets if view.frame is not None else ():
         if target.backend == Listing.LOCAL and target.status is TargetStatus.DOWN:
@@ -51,15 +52,17 @@ def _gap_is_new(target: TargetRow, view: View) -> bool:
     return view.frame.time_ns / 1e9 - gaps.newest_at <= SHOWN_S
 
 
-def differing(rows: Sequence[RequestRow]) -> str:
-    """How many of the requests that are shown ran elsewhere than most sources say, or may have."""
+def differing(rows: Sequence[RequestRow], now_ns: int) -> str:
+    """How many of the requests last heard of ran elsewhere than most sources say, or may have: at least, where a frame has no more of them."""
+    rows = [row for row in rows if now_ns - row.heard_ns <= SHOWN_S * 1e9]
+    full = sum(bool(row.migrations or row.disagree or row.doubt) for row in rows) >= NOTABLE
     counts = {
         "migrated": sum(bool(row.migrations) for row in rows),
         "of which sources contradict each other": sum(bool(row.disagree) for row in rows),
         "perhaps migrated": sum(bool(row.doubt) for row in rows),
     }
-    said = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-    return f"requests: {said} (5 shows them)" if said else ""
+    said = ", ".join(f"{AT_LEAST if full else ''}{count} {what}" for what, count in counts.items() if count)
+    return f"requests of the last minute: {said} (5 shows them)" if said else ""
 
 
 def _sentence(mark: str, text: str, ink: int, width: int) -> list[Line]:

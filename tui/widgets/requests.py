@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 from collectors.model.vocabulary import About, Phase, Provenance
 from tui import format as fmt
 from tui.format import Unit
-from tui.glyphs import ABSENT, DOUBTFUL, ESTIMATE, MOVED, UNEQUAL
+from tui.glyphs import ABSENT, AT_LEAST, DOUBTFUL, ESTIMATE, MOVED, UNEQUAL
 from tui.layout import Section
 from tui.line import Line, Pen, cells, clip_middle, printable, wrap
 from tui.theme import Ink
@@ -45,6 +46,8 @@ _WORDS: Final = {
 }
 _TRUST: Final = tuple(LETTERS)
 _MARGIN: Final = 2
+SAME_S: Final = 1e-9
+"""By which two times that are the same may differ for their rounding."""
 _LINES: Final = 3
 """Of one sentence, at most."""
 
@@ -109,23 +112,46 @@ def _end(row: RequestRow) -> str:
 
 
 def _phases(rows: Iterable[PhaseRow]) -> Iterator[str]:
-    """The best that is known of each: measured before reported, in the order in which they follow each other."""
-    best: dict[Phase, PhaseRow] = {}
+    """The best that is known of each: measured before reported, in the order in which they follow each other. Of several pieces that one teller has timed, all."""
+    best: dict[Phase, list[PhaseRow]] = {}
     for row in rows:
         known = best.get(row.phase)
-        if known is None or _TRUST.index(row.provenance) < _TRUST.index(known.provenance):
-            best[row.phase] = row
+        if known is None or _TRUST.index(row.provenance) < _TRUST.index(known[0].provenance):
+            best[row.phase] = [row]
+        elif (row.teller, row.provenance, row.clocks) == (known[0].teller, known[0].provenance, ()):
+            known.append(row)
     for phase in _ORDER:
-        if (row := best.get(phase)) is not None:  # type: ignore[assignment]  # narrowed here
-            yield f"{_WORDS.get(phase, phase)} {_length(row)} {LETTERS[row.provenance]}"
+        if phase in best:
+            pieces = best[phase]
+            yield f"{_WORDS.get(phase, phase)} {_length(pieces)} {LETTERS[pieces[0].provenance]}"
 
 
-def _length(row: PhaseRow) -> str:
-    low, high = row.duration_s
-    if row.negative:
-        return f"{fmt.seconds(high)} (negative)" if high else "negative"
-    about = ESTIMATE if row.formula and not row.clocks else ""
+def _length(pieces: list[PhaseRow]) -> str:
+    for one in pieces:
+        if one.negative:
+            return f"{fmt.seconds(one.duration_s[1])} (negative)" if one.duration_s[1] else "negative"
+    low, high = _together(pieces)
+    about = ESTIMATE if any(one.formula and not one.clocks for one in pieces) else ""
     return about + (fmt.seconds(low) if low == high else fmt.interval(low, high, Unit.SECONDS)[0])
+
+
+def _together(pieces: list[PhaseRow]) -> tuple[float, float]:
+    """Seconds in which any of them went on: where it is not known when each began, they may have been one after the other or at once."""
+    if len(pieces) == 1:
+        return pieces[0].duration_s
+    lengths = [one.duration_s[1] for one in pieces]
+    starts = [one.start_s for one in pieces]
+    widths = [one[1] - one[0] for one in starts if one is not None]
+    if len(widths) < len(pieces) or max(widths) - min(widths) > SAME_S:
+        return max(lengths), sum(lengths)
+    total = 0.0
+    until = -math.inf
+    for begin, length in sorted(
+        (one[0], length) for one, length in zip(starts, lengths, strict=True) if one is not None
+    ):
+        total += max(begin + length - max(begin, until), 0.0)
+        until = max(until, begin + length)
+    return total, total
 
 
 def _worker(facts: Iterable[FactRow], about: About) -> str:
@@ -141,9 +167,10 @@ def _worker(facts: Iterable[FactRow], about: About) -> str:
 def _remarks(row: RequestRow) -> Iterator[tuple[str, str, int]]:
     for move in row.migrations:
         to = "nobody that is named" if move.to is None else move.to
+        after = f"{AT_LEAST if move.at_least else ''}{move.after_tokens}"
         yield (
             MOVED,
-            f"taken from {move.worker} after {move.after_tokens} tokens, given to {to} ({', '.join(move.tellers)})",
+            f"taken from {move.worker} after {after} tokens, given to {to} ({', '.join(move.tellers)})",
             Ink.WARN,
         )
     for one in row.disagree:
