@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from collectors.model.requests import NOTABLE
 from collectors.model.vocabulary import Listing, TargetStatus
 from tui.counts import failed, gaps_of, missed
 from tui.glyphs import AT_LEAST, DOWN, UNEQUAL, VERDICT
@@ -54,6 +53,8 @@ def _gap_is_new(target: TargetRow, view: View) -> bool:
 
 def differing(rows: Sequence[RequestRow], now_ns: int) -> str:
     """How many of the requests last heard of ran elsewhere than most sources say, or may have: at least, where a frame has no more of them."""
+    from collectors.model.requests import NOTABLE  # what it needs is not loaded before the first frame
+
     rows = [row for row in rows if now_ns - row.heard_ns <= SHOWN_S * 1e9]
     full = sum(bool(row.migrations or row.disagree or row.doubt) for row in rows) >= NOTABLE
     counts = {
