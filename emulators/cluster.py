@@ -172,8 +172,11 @@ class Cluster:
             workflow=session.workflow,
             target_ttft_s=archetype.target_ttft_s,
             workload=archetype.name,
+            parents=(session.asked,) if session.workflow and session.asked else (),
+            intended_ns=session.intended_ns,
             answered=partial(self._workload.answered, session),
         )
+        session.asked = request.id
         self._begin(request)
 
     def _receive_asked(self, asked: Asked) -> None:

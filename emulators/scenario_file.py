@@ -6,7 +6,7 @@ The keys of a table are the fields of the class that it becomes: `[[worker]]` wi
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -18,6 +18,7 @@ from emulators.fleet import GpuSpec, HostSpec, LpuSpec, Scenario
 from emulators.router import Rule, Weights
 from emulators.traces import SHIPPED, Trace
 from emulators.workload import Archetype
+from emulators.workloads import mixed
 
 KINDS: Final[dict[str, type[Any]]] = {
     "gpu": GpuSpec,
@@ -44,6 +45,10 @@ class Workload:
     scale: float = 1.0
     limit: int | None = None
     session_every_s: float = 120.0
+    mix: dict[str, float] = field(default_factory=dict)
+    """Weights of kinds of load (`emulators.workloads`): shares of the sessions that begin."""
+    rate: float | None = None
+    """Sessions a second of the mix."""
 
     def replayed(self, folder: Path) -> Trace | None:
         """TraceError if there is no such file."""
@@ -109,7 +114,8 @@ def _asked(tables: dict[str, Any], what: str, folder: Path) -> dict[str, Any]:
     if "load" in tables or workload == Workload():
         load = tuple(_made(Archetype, one, f"{what}: [[load]] {at}") for at, one in _rows(tables, "load", what))
     try:
-        return {"load": load, "trace": workload.replayed(folder)}
+        mix = mixed(workload.mix, workload.rate) if workload.mix else ()
+        return {"load": load + mix, "trace": workload.replayed(folder)}
     except ValueError as error:
         raise ScenarioError(f"{what}: [workload]: {error}") from None
 

@@ -62,6 +62,9 @@ class Archetype:
     most_tokens: int = 32_768
     workflow: bool = False
     target_ttft_s: float | None = None
+    answer_s: float | None = None
+    answer_token_s: float = 0.0
+    """How long an answer is expected to take, and each of its tokens: then turns are meant to come by that timetable, and come later only where the answer before is not out. None: a pause after it."""
     labels: tuple[str, ...] = ()
     """What is said of its requests beside what follows from their lengths: where they may run, how large a model they need."""
 
@@ -78,11 +81,15 @@ class Turn:
 class Session:
     """A context that grows turn by turn; all its blocks are named from the start."""
 
-    __slots__ = ("archetype", "at", "context", "tokens", "turns", "workflow")
+    __slots__ = ("archetype", "asked", "at", "context", "intended_ns", "tokens", "turns", "workflow")
 
     def __init__(self, archetype: Archetype, turns: list[Turn], context: Context, workflow: str | None) -> None:
         self.archetype, self.turns, self.context, self.workflow = archetype, turns, context, workflow
         self.at = 0
+        self.intended_ns = 0
+        """When the turn that is next is meant to come."""
+        self.asked = ""
+        """Id of the request before, if there was one."""
         self.tokens = 0
         """Context behind the turn that is next: prompts and answers so far."""
 
@@ -117,7 +124,9 @@ class Workload:
         session.tokens += turn.added + turn.output
         session.at += 1
         if session.at < len(session.turns):
-            self._loop.at(self._loop.now_ns + session.turn.pause_ns, self._ask, session)
+            session.intended_ns = _answered_ns(session.archetype, turn, session.intended_ns, self._loop.now_ns)
+            session.intended_ns += session.turn.pause_ns
+            self._loop.at(max(self._loop.now_ns, session.intended_ns), self._ask, session)
 
     def _plan_arrival(self, archetype: Archetype, times: Iterator[int], sizes: np.random.Generator) -> None:
         self._loop.at(next(times), self._arrive, archetype, times, sizes)
@@ -140,6 +149,7 @@ class Workload:
         if under_way:
             session.at = int(sizes.integers(len(turns)))
             session.tokens = sum(turn.added + turn.output for turn in turns[: session.at])
+        session.intended_ns = self._loop.now_ns
         self._ask(session)
 
     def _prompt(self, archetype: Archetype, application: int) -> Chain:
@@ -149,6 +159,13 @@ class Workload:
             self._prompts[key] = Chain(content)
             self._prompts[key].grow(archetype.shared_tokens // BLOCK_TOKENS)
         return self._prompts[key]
+
+
+def _answered_ns(archetype: Archetype, turn: Turn, intended_ns: int, now_ns: int) -> int:
+    """When a turn's answer was expected to be out; now, where it has just come and nothing was expected."""
+    if archetype.answer_s is None:
+        return now_ns
+    return intended_ns + round((archetype.answer_s + archetype.answer_token_s * turn.output) * NS)
 
 
 def draw_turns(archetype: Archetype, rng: np.random.Generator) -> list[Turn]:
