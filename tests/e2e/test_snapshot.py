@@ -149,8 +149,8 @@ def test_exit_code_when_none_is_up() -> None:
     [
         (("snapshot", "not a target"), "not a target"),
         (("snapshot", "ftp://127.0.0.1:1"), "http"),
-        (("demo", "nowhere"), "known: default"),
-        (("emulate", "nowhere"), "known: default"),
+        (("demo", "nowhere"), "unknown scenario 'nowhere'; known: "),
+        (("emulate", "nowhere"), "unknown scenario 'nowhere'; known: "),
         (("demo", "--json"), "--headless"),
         (("demo", "--trace", "nowhere"), "neither a file nor one of azure-chat"),
         (("emulate", "portable", "--trace", "mooncake"), "--trace goes without a SCENARIO"),
