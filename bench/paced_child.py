@@ -16,6 +16,8 @@ END = b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1795
 
 async def main(gap_s: float) -> None:
     async def stream(request: web.BaseRequest) -> web.StreamResponse:
+        if request.method != "POST":  # load generators also ask for metrics
+            return web.Response(status=404)
         asked = json.loads(await request.read())
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
