@@ -84,11 +84,11 @@ def request_row(
         at = (front[1].received_ns + front[0].inventory.clock_offset_ns) / 1e9
     names = tuple(known.names)
     return RequestRow(
-        id=_shown(known),
+        id=_shown(known) if front is None else front[1].request,
         names=names,
         at=at,
         heard_ns=known.heard_ns,
-        live=any(view.finished is None for _, view in seen),
+        live=any(view.finished is None and not view.lost for _, view in seen),
         sources=tuple(dict.fromkeys([*known.views, *(source for source, _ in known.accounts)])),
         emulated=emulated,
         facts=facts,

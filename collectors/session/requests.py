@@ -129,7 +129,7 @@ class RequestBook:
             if known is not None and len(noticed) < NOTABLE:
                 noticed[serial] = known
         newest = [known for known in itertools.islice(self.requests, SHOWN + NOTABLE) if known.serial not in noticed]
-        for known in newest[:SHOWN]:
+        for known in (*noticed.values(), *newest[:SHOWN]):
             self._refresh(known, states)
         return [*noticed.values(), *newest[:SHOWN]]
 
@@ -138,9 +138,10 @@ class RequestBook:
         for name, view in known.views.items():
             source = states.get(name)
             if view.finished is None and source is not None and source.placed is not None:
-                life = source.placed.life(view.request)
-                if life is not None and life != view.life:
-                    view.life, known.version = life, known.version + 1
+                life = source.placed.life(view.request) or view.life
+                lost = not source.placed.lives(view.request)
+                if (life, lost) != (view.life, view.lost):
+                    view.life, view.lost, known.version = life, lost, known.version + 1
 
     def _row(self, known: Joined, states: dict[str, SourceState], observers: dict[str, Observer]) -> RequestRow:
         doubt = self._doubt(known, observers)

@@ -177,6 +177,10 @@ class DeliveryStats:
         """Of one that lives."""
         return self._lives.of(request)
 
+    def lives(self, request: str) -> bool:
+        """Whether its end is still to be told: of one whose connection was lost it may never be."""
+        return self._lives.has(request)
+
     def worker(self, row: int) -> str:
         """Its id; empty where it is not known."""
         return self._fleet.ids[row]

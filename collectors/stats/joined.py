@@ -55,6 +55,8 @@ class View:
     cut: set[Phase] = field(default_factory=set)
     """Of which phases there were more spans than are kept."""
     life: Life | None = None
+    lost: bool = False
+    """Whether its end will not be told any more."""
 
 
 @dataclass(slots=True, eq=False)

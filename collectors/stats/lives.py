@@ -70,6 +70,9 @@ class Lives:
         stream = self._stream.get(request)
         return None if stream is None else self._life(stream)
 
+    def has(self, request: str) -> bool:
+        return request in self._stream
+
     def taken(self, stream: int) -> bool:
         """Whether a request has the stream whose deliveries may not all be dealt with."""
         return stream in self._request

@@ -397,3 +397,23 @@ def test_names_of_prefill_workers_in_other_languages_contradict_nobody() -> None
         scene.say("log", LATE, Accounts((Account(teller, "log", UNIX, names=("r",), statements=said),)))
     (one,) = scene.row("r").disagree
     assert {says.value for says in one.says} == {"77/0", "78/0"}
+
+
+def test_a_request_whose_end_nobody_will_tell_does_not_run_for_ever() -> None:
+    scene = Scene()
+    assert made(scene, 1, 1, 1).live
+    # Another connection, which does not go on where the last one ended.
+    scene.say("router", 3 * BEGIN, Status("u", "placement", TargetStatus.DOWN, "closed"))
+    scene.say("router", 4 * BEGIN, Status("u", "placement", TargetStatus.UP), Inventory((WorkerInfo(0, "gpu-0"),)))
+    row = scene.row("r")
+    assert not row.live
+    assert [fact for fact in row.facts if fact.about is About.FINISH] == []
+
+
+def test_a_request_has_the_name_that_the_observer_in_front_has_for_it() -> None:
+    scene = Scene()
+    router = Inventory((WorkerInfo(0, "lpu-0"),), clock_id="router-clock")
+    received = Requests((Received(BEGIN, SERVER, 0),))
+    scene.say("router", BEGIN, Status("u", "placement", TargetStatus.UP), router, received)
+    scene.tapped("mine")
+    assert scene.row("mine").sources == ("router", "tap")
