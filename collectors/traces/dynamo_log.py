@@ -76,7 +76,7 @@ def read(data: bytes, clock: str) -> Account | None:
     elif line.message == "migration retry scheduled":
         moves = tuple(
             Move(taken, number(line.completed) or 0, "".join(named(line.reason)))
-            for taken in named(str(line.from_worker or ""))
+            for taken in named("" if line.from_worker is None else str(line.from_worker))
         )
     elif line.span_name == ROUTED and line.message.startswith("route request "):
         statements += attempt(line.phase, worker(line.worker_id, line.dp_rank), number(line.completed))

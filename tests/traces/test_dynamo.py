@@ -183,3 +183,16 @@ def test_text_from_outside_is_made_safe() -> None:
     assert account is not None
     assert (account.names, account.trace, account.span) == (("r",), "", "")
     assert account.statements == (Statement(About.DECODE_WORKER, "7/0", None),)
+
+
+def test_a_worker_may_be_number_0() -> None:
+    line = {
+        "time": "2026-01-01T00:00:00Z",
+        "message": "migration retry scheduled",
+        "request_id": "r",
+        "migration.from_worker_id": 0,
+        "migration.tokens_completed": 3,
+    }
+    found = dynamo_log.read(msgspec.json.encode(line), "c")
+    assert found is not None
+    assert [(move.from_worker, move.after_tokens) for move in found.moves] == [("0", 3)]
