@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from collectors.model.vocabulary import LISTINGS, TargetStatus
+from collectors.model.vocabulary import NO_TARGETS, TargetStatus
 from tui.format import seconds
 
 if TYPE_CHECKING:
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 def observed(frame: Frame) -> tuple[str, bool]:
-    """How many targets and workers there are, how many targets answer, how many are no longer listed; and whether all answer. What lists targets is none."""
-    listed = [one for one in frame.targets if one.status is not TargetStatus.GONE and one.backend not in LISTINGS]
+    """How many targets and workers there are, how many targets answer, how many are no longer listed; and whether all answer. What lists targets is none, nor is our probe."""
+    listed = [one for one in frame.targets if one.status is not TargetStatus.GONE and one.backend not in NO_TARGETS]
     gone = {one.name for one in frame.targets if one.status is TargetStatus.GONE}
     up, total = sum(one.status is TargetStatus.UP for one in listed), len(listed)
     targets = f"{total} target{'s' * (total != 1)}" if up == total else f"{up} of {total} targets up"

@@ -19,6 +19,7 @@ DOUBTFUL: Final = "?"
 """After a hit rate."""
 UNEQUAL: Final = "≠"
 MOVED: Final = "⇥"
+OURS: Final = "◇"
 
 DOWN: Final = "✗"
 VERDICT: Final = "▲"
@@ -59,8 +60,8 @@ LEGEND: Final[tuple[tuple[str, str], ...]] = (
     (f"64 %{DOUBTFUL}", "tier: requests were preempted, and what they recompute may count as hits"),
     (f"{UNEQUAL} 68 tok", "tiers: prompt tokens that were neither computed nor found, or both"),
     (
-        f"{UNEQUAL} {MOVED} {DOUBTFUL}",
-        "requests: those who tell of it contradict each other, it was migrated, it may have been",
+        f"{UNEQUAL} {MOVED} {DOUBTFUL} {OURS}",
+        "requests: tellers contradict each other, it was migrated, it may have been; our own probe",
     ),
     ("M R D", "requests: measured by our clock, reported by a server, derived from those"),
     ("▁▄█", "river: tokens of 250 ms ÷ the row's top (at its right); brighter is later"),

@@ -11,7 +11,7 @@ import click
 
 from collectors.model.batch import Batch, Tick
 from collectors.model.frame import Frame, SignalRow
-from collectors.model.vocabulary import LISTINGS, TargetStatus
+from collectors.model.vocabulary import NO_TARGETS, TargetStatus
 from collectors.observe import Observation
 from collectors.session.clock import TICK_NS, LiveClock, VirtualClock
 from collectors.session.session import Session
@@ -112,9 +112,9 @@ def _seen(session: Session, frame: Frame) -> Seen:
 
 
 def any_up(frame: Frame) -> bool:
-    """Whether a target is; that it can be said which there are is not enough."""
+    """Whether a target is; that it can be said which there are, or that we probe one, is not enough."""
     return any(
-        target.status in (TargetStatus.UP, TargetStatus.STALE) and target.backend not in LISTINGS
+        target.status in (TargetStatus.UP, TargetStatus.STALE) and target.backend not in NO_TARGETS
         for target in frame.targets
     )
 

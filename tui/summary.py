@@ -6,6 +6,7 @@ from collectors.model.frame import Frame
 from collectors.model.vocabulary import TargetStatus
 from tui.counts import counted, failed, missed, observed
 from tui.format import Unit, figure, percent, quantile
+from tui.probes import probed, probing
 
 STALLS_SHOWN = 5
 
@@ -26,6 +27,10 @@ def _lines(frame: Frame) -> Iterator[str]:
             yield f"! {target.name} ({target.backend or 'unknown'}) {target.status}: {target.reason}"
         for trouble in filter(None, (missed(target), failed(target))):
             yield f"! {trouble}"
+    if told := probing(frame.probes):
+        yield f"! {told}"
+    for probe in frame.probes:
+        yield f"  {probe.source}: {probed(probe, now_ns)}"
     if frame.workers:
         yield ""
         yield from _table(

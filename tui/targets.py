@@ -34,8 +34,16 @@ def opened(plan: Plan, clients: Clients) -> Roster | LocalPorts:
         source = open_parsed(spec.target, client, name, spec.settings, places)
         return annotated(source, spec.target.url, spec.settings, spec.assumed)
 
+    def opener_of_named(spec: TargetSpec, name: str) -> Source:
+        source = opener(spec, name)
+        if not spec.settings.probe_s:
+            return source
+        from collectors.probe.source import probed  # heavy, and seldom asked for
+
+        return probed(source, spec, clients.of(spec.settings.access))
+
     if plan.named or plan.lists:
-        return Roster(named(plan), listers(plan, clients), opener, places)
+        return Roster(named(plan), listers(plan, clients), opener_of_named, places)
     return LocalPorts(lambda address: opener(local(plan, address), address))
 
 
@@ -78,6 +86,8 @@ def spec_of(target: Target, said: Said) -> TargetSpec:
         kv_endpoint=KvEndpoint(live, said["kv_replay"] or None, said["kv_topic"]) if live else None,
         worker_ports=tuple(said["worker_ports"]),
         trace_from_start=said["trace_from_start"],
+        probe_s=said["probe_s"],
+        probe_model=said["probe_model"],
     )
     assumed = Assumed(
         role=said.get("role", Role.UNKNOWN),

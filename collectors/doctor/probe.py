@@ -14,13 +14,13 @@ import msgspec
 from collectors.backends import trtllm_stats
 from collectors.backends.json_page import decoded
 from collectors.backends.mapping import Backend
-from collectors.backends.reach import OFF, ON, Evidence, Fact, Facts, Reach
+from collectors.backends.reach import OFF, ON, Aspect, Evidence, Fact, Facts, Reach
 from collectors.doctor.clock import from_date
 from collectors.doctor.findings import findings, helps
 from collectors.doctor.fleet import examine_fleet
 from collectors.doctor.kv import followed, unfollowed
 from collectors.doctor.page import Page, PageError, understand
-from collectors.doctor.report import MAX_NAMES, Examined, Help, PageUse
+from collectors.doctor.report import MAX_NAMES, Examined, Help, PageUse, Verdict
 from collectors.doctor.stream import Greeting, greeting
 from collectors.doctor.traces import examine_file, examine_listener
 from collectors.model.signals import Series, WorkerFacts
@@ -197,7 +197,7 @@ class _Visit:
             backend=self._owner.name if self._owner else "",
             title=reach.title if reach else "",
             models=self._models,
-            help=help_,
+            help=help_ or self._canary(),
             notes=tuple(self._notes),
             clock=self._clock,
         )
@@ -212,6 +212,7 @@ class _Visit:
         if greeted is not None:
             notes += greeted.notes if streams else [f"its placement stream does not answer: {greeted.reason}"]
         routers = sum(one.role is Role.ROUTER for one in seen.workers)
+        found = findings(seen)
         models = [*(one.model for one in seen.workers), facts.get(Fact.MODEL, ""), *self._models]
         return Examined(
             name=self._target.name,
@@ -227,11 +228,34 @@ class _Visit:
             routers=routers,
             devices=page.devices,
             chips=tuple(dict.fromkeys([*page.chips, *filter(None, [facts.get(Fact.CHIP)])]))[:MAX_NAMES],
-            findings=findings(seen),
-            help=(*(_page_of(reach) if use is None else ()), *helps(seen, reach), *unfollowed(seen, self._settings)),
+            findings=found,
+            help=(
+                *(_page_of(reach) if use is None else ()),
+                *helps(seen, reach),
+                *unfollowed(seen, self._settings),
+                *(
+                    self._canary()
+                    if any(one.aspect is Aspect.JITTER and one.verdict is Verdict.NOT for one in found)
+                    else ()
+                ),
+            ),
             notes=tuple(notes),
             clock=self._clock,
             page=use,
+        )
+
+    def _canary(self) -> tuple[Help, ...]:
+        """Where nobody tells of gaps, for a server of completions."""
+        if not self._models:
+            return ()
+        origin = shown_url(origin_of(self._url))
+        return (
+            Help(Aspect.JITTER, f"tokenyard tap --upstream {origin}", "TTFT and gaps of what goes through the tap"),
+            Help(
+                Aspect.JITTER,
+                "--probe 30s",
+                "where no tap may stand: those of a request of our own now and then, which costs tokens",
+            ),
         )
 
     def _as_configured(self, worker: WorkerFacts) -> WorkerFacts:

@@ -87,6 +87,17 @@ class PoolInfo(msgspec.Struct, frozen=True):
     """Whether what is in it can be counted from the source's `Blocks`."""
 
 
+class Probing(msgspec.Struct, frozen=True):
+    """What is asked of the target `of`: a request of at most `max_tokens` output tokens every `every_s`, at most `at_once` of them at a time."""
+
+    of: str
+    every_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)]
+    model: str
+    path: str
+    max_tokens: int
+    at_once: int
+
+
 class Inventory(msgspec.Struct, frozen=True, tag="inventory"):
     """The workers and pools that a source speaks of by slot, and the devices, by the `owner` of their series. Replaces the source's earlier inventory."""
 
@@ -101,6 +112,8 @@ class Inventory(msgspec.Struct, frozen=True, tag="inventory"):
     """The times of deliveries are those of their arrival at an observer, not what the server says of itself."""
     resumed: bool = False
     """The source was disconnected, and goes on with what it would have said next: nothing was missed, what lives, lives on."""
+    probe: Probing | None = None
+    """All that the source tells of are requests of our own, which belong to no figure of the fleet."""
 
 
 class Deliveries(msgspec.Struct, frozen=True, tag="deliveries", eq=False):

@@ -77,6 +77,8 @@ class RequestRow(msgspec.Struct, frozen=True):
     disagree: tuple[DisagreementRow, ...] = ()
     migrations: tuple[MigrationRow, ...] = ()
     doubt: str = ""
+    probe: bool = False
+    """It is a request of our own."""
 
 
 class ClockRow(msgspec.Struct, frozen=True):

@@ -26,6 +26,7 @@ SECTIONS = (
     "hosts",
     "requests",
     "clocks",
+    "probes",
 )
 """Of a Frame."""
 

@@ -127,6 +127,14 @@ class Listing(StrEnum):
 
 
 LISTINGS: Final = frozenset(map(str, Listing))
+PROBE: Final = "probe"
+"""What a row says as its back end that tells of our own requests to a target."""
+NO_TARGETS: Final = LISTINGS | {PROBE}
+"""Of rows that are no targets themselves."""
+PROBE_SKIPPED: Final = "skipped"
+"""How a probe ended that was due while as many as may be were under way, or while nobody here was awake: it was not sent."""
+PROBE_ID: Final = "tokenyard-probe-"
+"""How the ids of requests begin that we made ourselves, whoever tells of them."""
 TIERS: Final = tuple(Tier)
 """Tiers in the order of their wire codes."""
 STAGES: Final = tuple(Stage)

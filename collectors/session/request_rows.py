@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from collectors.model.batch import Inventory
 from collectors.model.requests import DisagreementRow, FactRow, MigrationRow, PhaseRow, RequestRow, Says
 from collectors.model.traces import Account, Instant, Stretch
-from collectors.model.vocabulary import UNKNOWN_WORKER, About, Phase, Provenance
+from collectors.model.vocabulary import PROBE_ID, UNKNOWN_WORKER, About, Phase, Provenance
 from collectors.stats.joined import Joined, View, plain
 from collectors.stats.offsets import ROUNDING_S, Offset
 from collectors.stats.streams import UNSEEN
@@ -98,6 +98,7 @@ def request_row(
             MigrationRow(*move, tuple(tellers), uncounted.issuperset(tellers)) for move, tellers in moved.items()
         ),
         doubt="" if moved else doubt,
+        probe=any(name.startswith(PROBE_ID) for name in names),
     )
 
 

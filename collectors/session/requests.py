@@ -115,7 +115,8 @@ class RequestBook:
                 known.ended = True
                 self._ended.append((known.heard_ns, known))
         while self._ended and self._ended[0][0] <= tick_ns - SETTLED_NS:
-            self._together.add(self._ended.popleft()[1].views)
+            tellers = self._ended.popleft()[1].views
+            self._together.add([name for name in tellers if name not in states or states[name].probing is None])
         twice = self._together.twice()
         for name, source in states.items():
             other = twice.get(name, "")

@@ -2,10 +2,8 @@
 
 from typing import Final
 
-import msgspec
-
 from collectors.model.batch import Batch
-from collectors.model.frame import Frame, JitterRow, SignalRow, TargetRow, WorkerRow
+from collectors.model.frame import Frame, JitterRow, SignalRow, WorkerRow
 from collectors.model.signals import Signal
 from collectors.model.vocabulary import Role
 from collectors.session.backfill import Backfill, backfill
@@ -20,10 +18,12 @@ from collectors.session.placement_rows import (
     river_rows,
     stall_rows,
 )
+from collectors.session.probe_rows import probe_rows
 from collectors.session.prompt_rows import prompt_rows, reuse_rows
 from collectors.session.requests import RequestBook
 from collectors.session.signal_rows import signal_rows
 from collectors.session.source_state import SourceState
+from collectors.session.target_rows import target_rows
 from collectors.session.tier_rows import tier_rows
 from collectors.session.timeline import Timeline
 from collectors.session.total_rate import total_rate
@@ -78,6 +78,9 @@ class Session:
         for source in sources:
             source.tick(time_ns)
         requests, clocks = self._requests.tick(sources, time_ns)
+        probes = probe_rows(self._sources, time_ns)
+        targets = target_rows(sources)
+        sources = [source for source in sources if source.probing is None]  # what is ours is no figure of the fleet
         fleet = self._fleet.workers(sources)
         self._look_back(sources, fleet)
         rows = tuple(worker_row(worker, time_ns, window_ns) for worker in fleet.values())
@@ -89,8 +92,8 @@ class Session:
             utc_s=utc_s,
             clock=self._clock,
             window_s=_observed_s(sources, fleet, time_ns, window_ns),
-            emulated=any(source.emulated for source in sources),
-            targets=tuple(_target(source) for source in sources),
+            emulated=any(source.emulated for source in self._sources.values()),
+            targets=targets,
             workers=self._devices.with_power(rows, devices),
             tiers=with_hit_rates(tier_rows(sources, time_ns, window_ns), prompts, sources),
             placements=placement_rows(fleet, sources, time_ns, window_ns),
@@ -111,6 +114,7 @@ class Session:
             hosts=host_rows(sources, time_ns, window_ns),
             requests=requests,
             clocks=clocks,
+            probes=probes,
         )
 
     def signals(self, time_ns: int) -> tuple[SignalRow, ...]:
@@ -140,29 +144,6 @@ class Session:
         for index, (gone_ns, name) in enumerate(gone):
             if time_ns - gone_ns > GONE_S * _SECOND_NS or index < len(gone) - MAX_GONE:
                 del self._sources[name]
-
-
-def _target(source: SourceState) -> TargetRow:
-    status = source.status
-    reason = status.reason or status.warning
-    if source.twice:
-        told = f"the same requests as {source.twice}: counted once, there"
-        reason = f"{reason}; {told}" if reason else told
-    if status.limit:
-        reason = f"{reason} (limits.{status.limit})"  # the setting that would let it through
-    return TargetRow(
-        source.name,
-        status.url,
-        status.backend,
-        status.status,
-        reason,
-        source.heard_ns,
-        source.over_limits,
-        msgspec.UNSET if source.summary is None else source.summary.missed,
-        msgspec.UNSET if source.summary is None else source.summary.finished,
-        source.resets,
-        None if source.reset_ns is None else source.reset_ns / 1e9,
-    )
 
 
 def _observed_s(sources: list[SourceState], fleet: dict[str, Worker], time_ns: int, window_ns: int) -> float:

@@ -16,6 +16,7 @@ from collectors.model.batch import (
     Part,
     Past,
     Phases,
+    Probing,
     Requests,
     Samples,
     Status,
@@ -32,6 +33,8 @@ from collectors.stats.residency import Residency, Resident
 from collectors.stats.scraped import ScrapedStats
 from collectors.stats.summary import Summary
 
+PROBE_WINDOW_S: Final = 900
+"""Of probes, which are few."""
 MAX_RESETS: Final = 1_024
 """That wait for a tick; a recording may have any number of samples between two."""
 
@@ -78,6 +81,11 @@ class SourceState:
     @property
     def emulated(self) -> bool:
         return self.inventory.emulated
+
+    @property
+    def probing(self) -> Probing | None:
+        """What is asked, where all that it tells of are requests of our own."""
+        return self.inventory.probe
 
     @property
     def connected(self) -> bool:
@@ -187,6 +195,6 @@ class SourceState:
 
     def _deliveries(self) -> DeliveryStats:
         if self.placed is None:
-            self.placed = DeliveryStats(self._window_s)
+            self.placed = DeliveryStats(self._window_s if self.probing is None else PROBE_WINDOW_S)
             self.placed.inventory(self.inventory, self._inventory_ns)
         return self.placed

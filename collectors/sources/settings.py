@@ -27,6 +27,10 @@ class TargetSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Ports at which the hosts that a Dynamo frontend lists are tried for pages of metrics."""
     trace_from_start: bool = False
     """Of a trace file: what is in it already counts too."""
+    probe_s: float = 0.0
+    """Between two requests of our own; 0: none is ever made."""
+    probe_model: str = ""
+    """For which model, where the server lists several."""
 
 
 DEFAULTS: Final = TargetSettings()

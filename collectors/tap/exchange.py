@@ -58,7 +58,9 @@ class Exchange:
         self._whole: bytearray | None = None
         """A response that is not streamed, as far as it has come; None if it is, or is none that can be understood."""
         self._first = True
-        self._ended = False
+        self._ended = self._came_whole = False
+        self.error_inside = False
+        """Whether an event or a whole response was an error, whatever its status."""
         self._error = self._done = False
         self._finish = ""
         self._names: list[str] = []
@@ -116,8 +118,7 @@ class Exchange:
         self._ended = True
         if outcome == "whole":
             self._read_whole(time_ns)
-            torn = self._events.torn or (not self._finish and not self._done and self._spoke)
-            outcome = "error" if self._error or torn else "length" if self._finish == "length" else "stop"
+            outcome = "error" if self._error or self.torn else "length" if self._finish == "length" else "stop"
         self._meters.in_flight.dec()
         self._meters.requests.labels(outcome).inc()
         for choice in self._choices.values():
@@ -135,8 +136,19 @@ class Exchange:
                     self._book.finish(choice.told, time_ns, "error", None)
 
     @property
-    def _spoke(self) -> bool:
-        return any(choice.last_ns is not None for choice in self._choices.values())
+    def name(self) -> str:
+        """By which it is told."""
+        return self._name
+
+    @property
+    def spoke(self) -> bool:
+        """Whether output came."""
+        return self._came_whole or any(choice.last_ns is not None for choice in self._choices.values())
+
+    @property
+    def torn(self) -> bool:
+        """Whether the stream ended before what it said was said."""
+        return self._events.torn or (not self._finish and not self._done and not self._came_whole and self.spoke)
 
     def _tokens_of(self, choice: _Choice) -> int | None:
         if self._output_tokens is not None and len(self._choices) == 1:
@@ -173,6 +185,7 @@ class Exchange:
         self._note(said)
         if said.content and said.error is None and said.understood:
             choice = self._choices[0]
+            self._came_whole = True
             slot, meters = self._place()
             uncounted = said.tokens is None
             if uncounted:
@@ -207,7 +220,7 @@ class Exchange:
         if not said.understood:
             self._meters.not_understood.inc()
         if said.error is not None:
-            self._error = True
+            self._error = self.error_inside = True
             self._meters.errors_inside.inc()
         if said.model and said.model != self._said_model:
             self._said_model, self._model, self._placed = said.model, shown(said.model), None

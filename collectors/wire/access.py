@@ -51,11 +51,11 @@ class Access(msgspec.Struct, frozen=True):
     token: Token = Token()
 
     def client(self) -> HttpClient:
-        tls = self._tls if self.ca_file or self.insecure_tls else None
+        tls = self.trusted if self.ca_file or self.insecure_tls else None
         return HttpClient(self.limits, tls=tls, token=self.token.read if self.token else None)
 
-    def _tls(self) -> ssl.SSLContext:
-        """Raises FetchError."""
+    def trusted(self) -> ssl.SSLContext:
+        """What is trusted, read anew. Raises FetchError."""
         try:
             context = ssl.create_default_context(cafile=self.ca_file or None)
         except ssl.SSLError:

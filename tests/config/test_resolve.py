@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from collectors.model.vocabulary import Role
+from collectors.probe.source import probed as with_probe
+from collectors.sources.detect import open_parsed
 from collectors.sources.settings import DEFAULTS
 from collectors.targets.local import LocalPorts
 from collectors.targets.roster import Roster
@@ -107,3 +109,42 @@ async def test_opened(tmp_path: Path) -> None:
     found = plan(tmp_path, text="")
     assert (found.named, found.lists, found.title) == ((), (), "usual local ports")
     assert spec_of(plan(tmp_path, "h:1", text="").named[0].target, found.said).settings == DEFAULTS
+
+
+def test_who_is_probed_is_said_for_each(tmp_path: Path) -> None:
+    text = """probe_s = 30
+    [[groups]]
+    probe_s = 0
+    targets = ["a:1", { url = "b:1", probe_s = 5, probe_model = "m" }]
+    """
+    found = [spec_of(one.target, one.said).settings for one in plan(tmp_path, "c:1", text=text).named]
+    assert [(one.probe_s, one.probe_model) for one in found] == [(30, "")]
+    found = [spec_of(one.target, one.said).settings for one in plan(tmp_path, text=text).named]
+    assert [(one.probe_s, one.probe_model) for one in found] == [(0, ""), (5, "m")]
+
+
+def test_a_probe_is_not_sent_more_often_than_each_second(tmp_path: Path) -> None:
+    for text in ("probe_s = 0.5", 'targets = [{ url = "a:1", probe_s = 0.5 }]'):
+        with pytest.raises(ConfigError, match=r"probe_s: 0\.5 is too often; write 1 or more, or 0 for never"):
+            plan(tmp_path, text=text)
+
+
+@pytest.mark.parametrize(
+    ("text", "probed"),
+    [
+        ("http://h:8000", True),
+        ("vllm+http://h:8000/x", True),
+        ("placement+http://h:8000", True),
+        ("prom+http://h:9090", False),
+        ("trace+file:///var/log/x.jsonl", False),
+        ("otlp+http://127.0.0.1:4318", False),
+    ],
+)
+async def test_only_a_server_that_asks_for_it_has_a_probe_beside_it(tmp_path: Path, text: str, probed: bool) -> None:
+    async with Clients() as clients:
+        for probe_s in (0, 30):
+            one = plan(tmp_path, text, text=f"probe_s = {probe_s}").named[0]
+            spec = spec_of(one.target, one.said)
+            client = clients.of(spec.settings.access)
+            source = open_parsed(spec.target, client, "t", spec.settings)
+            assert (with_probe(source, spec, client) is not source) == (probed and probe_s > 0)

@@ -262,3 +262,19 @@ async def test_one_bad_target_leaves_the_others_alone_and_names_are_unique() -> 
         found = await examine_all([TargetSpec(one) for one in targets], clients)
     assert [one.status for one in found] == [TargetStatus.UP, TargetStatus.DOWN, TargetStatus.UP]
     assert [one.name for one in found] == [server.name, targets[1].name, f"{server.name}#2"]
+
+
+async def test_where_nobody_tells_of_gaps_the_tap_and_the_probe_would_help() -> None:
+    async with visited(models=listed("somebody")) as (found, server):
+        assert [one.do for one in found.help] == [f"tokenyard tap --upstream {server.url}", "--probe 30s"]
+        assert all(request.line.startswith("GET ") for request in server.requests)
+    async with visited(metrics=text(fixture("llamacpp/under_load.metrics.txt")), models=listed("llamacpp")) as (
+        found,
+        _,
+    ):
+        assert verdict(found, Aspect.JITTER) is Verdict.NOT
+        assert "--probe 30s" in [one.do for one in found.help]
+    async with visited(metrics=text(VLLM), models=listed("vllm")) as (found, _):
+        assert "--probe 30s" not in [one.do for one in found.help]
+    async with visited(metrics=text(fixture("dcgm-exporter/readme-sample.prom"))) as (found, _):
+        assert "--probe 30s" not in [one.do for one in found.help]

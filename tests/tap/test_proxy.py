@@ -327,3 +327,14 @@ async def test_two_dashboards_watch_what_goes_through_one_tap() -> None:
             text = await page.text()
             assert 'tokenyard_tap_tokens_total{worker="pod-7"} 1.0' in text
             assert "hush" not in text
+
+
+async def test_a_dashboards_own_probes_go_through_and_are_in_no_figure() -> None:
+    async with around(in_pieces([TOKEN, END])) as (_, tap, url):
+        answer = await raw(url, X_Request_Id="tokenyard-probe-1")
+        assert unframed(taken_apart(answer)[2]) == TOKEN + END
+        assert tap.book.quiet
+        assert value(tap, "unmeasured_requests_total", why="probe") == 1
+        assert value(tap, "requests_total", outcome="stop") == 0
+        await raw(url, X_Request_Id="somebody")
+        assert not tap.book.quiet

@@ -127,6 +127,7 @@ def _inventory(message: Message) -> dict[str, Any]:
         "pools": pools,
         "emulated": message["emulated"],
         "resumed": False,
+        "probe": None,
         "clock_id": message["clock"]["id"],
         "clock_offset_ns": 0,
         "devices": [],

@@ -22,6 +22,9 @@ _OPTIONS = (
     click.option("--token-file", metavar="FILE", help="File that holds it, yours alone (mode 0600)."),
     click.option("--sole-reader", is_flag=True, default=None, help="Nobody else reads these: allow draining reads."),
     click.option("--kv-events/--no-kv-events", default=None, help="Follow KV events that a target publishes."),
+    click.option(
+        "--probe", "probe_s", type=Duration(), help="Send them a small request this often. Costs tokens there."
+    ),
     click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other setting: see config show."),
 )
 

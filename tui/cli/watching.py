@@ -18,10 +18,9 @@ def watch(loaded: Any, record: Path | None) -> None:
     A TARGET may also be the name of a group of the configuration. Without one, what the configuration says is watched; if that is nothing, the
     ports of this machine where back ends usually listen.
     """
-    from tui.config.resolve import resolve
     from tui.start import run_watch
 
-    run_watch(resolve(loaded), record)
+    run_watch(_plan(loaded), record)
 
 
 @click.command()
@@ -32,11 +31,10 @@ def watch(loaded: Any, record: Path | None) -> None:
 )
 def snapshot(loaded: Any, as_json: bool, duration: float | None) -> None:
     """One look at back ends, to stdout. Exit code 2 if no target is up."""
-    from tui.config.resolve import resolve
     from tui.headless import any_up, snapshot_frame
     from tui.summary import summary
 
-    frame, signals = run(snapshot_frame(resolve(loaded), duration))
+    frame, signals = run(snapshot_frame(_plan(loaded), duration))
     if as_json:
         from collectors.model.snapshot import snapshot as to_snapshot
 
@@ -45,3 +43,13 @@ def snapshot(loaded: Any, as_json: bool, duration: float | None) -> None:
         click.echo(summary(frame))
     if not any_up(frame):
         raise SystemExit(EXIT_NONE_UP)
+
+
+def _plan(loaded: Any) -> Any:
+    """What is to be watched. Whoever is only found on this machine is not made to work."""
+    from tui.config.resolve import resolve
+
+    plan = resolve(loaded)
+    if plan.said["probe_s"] and not (plan.named or plan.lists):
+        raise click.UsageError("--probe (probe_s): only what is named is probed; name a TARGET")
+    return plan

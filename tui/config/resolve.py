@@ -4,7 +4,7 @@ A target that is asked for by the name of a group, or that the configuration kno
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import UNSET
@@ -13,6 +13,7 @@ from collectors.sources.target import Target, TargetError, parse_target
 from tui.config.load import ConfigError, Loaded
 from tui.config.tables import TOKEN, Config, GroupTable, HttpSdTable, PerTarget, TargetTable
 
+MIN_PROBE_S: Final = 1.0
 Said = Mapping[str, Any]
 """Keys of `PerTarget` and what describes a target, as far as anything is said; `labels` and `limits` are tables."""
 
@@ -66,6 +67,10 @@ def resolve(loaded: Loaded) -> Plan:
         lists += _lists(group, said)
     for said in (base, *(one.said for one in named), *(one.said for one in lists)):
         _check_endpoints(said)
+        if 0 < said["probe_s"] < MIN_PROBE_S:
+            raise ConfigError(
+                f"probe_s: {said['probe_s']:g} is too often; write {MIN_PROBE_S:g} or more, or 0 for never"
+            )
     return Plan(tuple(named), tuple(lists), base)
 
 

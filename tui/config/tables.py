@@ -12,6 +12,7 @@ from collectors.model.vocabulary import Device, Role
 from collectors.wire.limits import DEFAULT, Limits
 
 Seconds = Annotated[float, Meta(ge=0.05, le=3_600)]
+ProbeSeconds = Annotated[float, Meta(ge=0, le=86_400)]
 Port = Annotated[int, Meta(ge=1, le=65_535)]
 Text = Annotated[str, Meta(max_length=2_048)]
 
@@ -39,6 +40,8 @@ class PerTarget(_Table):
     kv_topic: Text | UnsetType = UNSET
     worker_ports: list[Port] | UnsetType = UNSET
     trace_from_start: bool | UnsetType = UNSET
+    probe_s: ProbeSeconds | UnsetType = UNSET
+    probe_model: Text | UnsetType = UNSET
     ca_file: Text | UnsetType = UNSET
     insecure_tls: bool | UnsetType = UNSET
     token_env: Text | UnsetType = UNSET
@@ -104,6 +107,8 @@ DEFAULTS: Final[dict[str, Any]] = {
     "kv_topic": "",
     "worker_ports": [],
     "trace_from_start": False,
+    "probe_s": 0.0,
+    "probe_model": "",
     "ca_file": "",
     "insecure_tls": False,
     "token_env": "",
@@ -125,6 +130,8 @@ MEANING: Final = {
     "kv_topic": "under which topic",
     "worker_ports": "ports at which the hosts that a Dynamo front end lists are tried for pages of metrics",
     "trace_from_start": "what is already in a trace file counts too, not only what is written from now on",
+    "probe_s": "send a small request of our own every so many seconds, 1 or more: costs tokens there (0: never)",
+    "probe_model": "which model it is for, where the server lists several",
     "ca_file": "authorities to trust, in place of the system's",
     "insecure_tls": "trust whoever answers; said loudly on the target's row",
     "token_env": "environment variable that holds the bearer token",

@@ -37,7 +37,7 @@ def wants(view: View, width: int) -> Wants:
     frame = view.frame
     if frame is None:
         return Wants(notices=lines)
-    return Wants(len(ailing(frame)) + len(frame.workers), len(frame.tiers), len(frame.river), lines)
+    return Wants(len(ailing(frame)) + len(frame.probes) + len(frame.workers), len(frame.tiers), len(frame.river), lines)
 
 
 class Overview(Screen[None]):

@@ -1,4 +1,4 @@
-"""The fleet table: a row for each target that ails, with its reason, and one for each worker."""
+"""The fleet table: a row for each target that ails, with its reason, one for each that is probed, and one for each worker."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Final
 from collectors.model.vocabulary import Device, Role, State, TargetStatus
 from tui import format as fmt
 from tui.format import Unit
-from tui.glyphs import ABSENT, DOWN, STALE
+from tui.glyphs import ABSENT, DOWN, OURS, STALE
 from tui.inks import figure_ink
 from tui.layout import Section
 from tui.line import Line, Pen, clip_middle, printable
 from tui.playhead import Mode
+from tui.probes import probed
 from tui.table import Cell, Column, Drawn, grid, heading, row_lines
 from tui.theme import Ink, device_ink
 from tui.widgets.rows import Body, RowsPanel
 
 if TYPE_CHECKING:
-    from collectors.model.frame import Figure, Frame, Quantile, TargetRow, WorkerRow
+    from collectors.model.frame import Figure, Frame, ProbeRow, Quantile, TargetRow, WorkerRow
     from tui.view import View
 
 KINDS: Final = {Device.TRAINIUM: "Trn", Device.UNKNOWN: "–"}
@@ -84,6 +85,13 @@ def columns(view: View, frame: Frame) -> list[Column[WorkerRow]]:
     ]
 
 
+def probe_line(probe: ProbeRow, now_ns: int, width: int) -> Line:
+    """How our own requests to a target went."""
+    ink = Ink.BAD if probe.failed.value else Ink.TEXT
+    pen = Pen(width).put(OURS, Ink.WARN).gap().cell(printable(probe.source), min(20, width // 4), Ink.STRONG).gap()
+    return pen.cell(printable(probed(probe, now_ns)), pen.left, ink).line()
+
+
 def target_line(target: TargetRow, now_ns: int, width: int) -> Line:
     """A target that ails: what it is called, its state, why, and for how long."""
     # It answers, but not as it should, or nobody wants it to.
@@ -108,7 +116,7 @@ def fleet(
 ) -> Body:
     """Heading and rows in `width` × `height`, from row `first` on. Only those are drawn, and not again if `drawn` has them."""
     frame = view.frame
-    if frame is None or not (frame.workers or ailing(frame)):
+    if frame is None or not (frame.workers or frame.probes or ailing(frame)):
         text = (
             "the driver ended before it had anything to show"
             if view.mode in (Mode.ENDED, Mode.FAILED)
@@ -119,17 +127,18 @@ def fleet(
     table = grid(specs, width, _needs(specs, view, frame), fold=fold)
     lines = heading(table, width)
     each = len(table.lines)
-    ills = ailing(frame)
-    total = len(ills) + len(frame.workers)
+    heads = [partial(target_line, target) for target in ailing(frame)]
+    heads += [partial(probe_line, probe) for probe in frame.probes]
+    total = len(heads) + len(frame.workers)
     shown = min(max((height - each) // each, 0), total)
     first = min(first, total - shown)
     drawn, shape = drawn or Drawn(), table.shape
     mark = specs[0].cell
     for index in range(first, first + shown):
-        if index < len(ills):
-            lines += [target_line(ills[index], frame.time_ns, width), *[Pen(width).line()] * (each - 1)]
+        if index < len(heads):
+            lines += [heads[index](frame.time_ns, width), *[Pen(width).line()] * (each - 1)]
         else:
-            row = frame.workers[index - len(ills)]
+            row = frame.workers[index - len(heads)]
             ages = frame.time_ns // 1_000_000_000 if _is_stale(row) else 0
             how = shape, width, view.name(row.id), mark(row), ages
             lines += drawn.of(row.id, row, how, partial(row_lines, table, row, width))

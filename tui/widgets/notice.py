@@ -1,4 +1,4 @@
-"""The lines above the sections that are there only when there is something to say: an error of the driver, the verdict, what was tried in vain."""
+"""The lines above the sections that are there only when there is something to say: an error of the driver, the verdict, our own requests, what was tried in vain."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from collectors.model.vocabulary import Listing, TargetStatus
 from tui.counts import failed, gaps_of, missed
-from tui.glyphs import AT_LEAST, DOWN, UNEQUAL, VERDICT
+from tui.glyphs import AT_LEAST, DOWN, OURS, UNEQUAL, VERDICT
 from tui.line import Line, Pen, printable, wrap
+from tui.probes import probing
 from tui.theme import Ink
 from tui.widgets.panel import Panel
 
@@ -29,6 +30,8 @@ def notices(view: View, width: int) -> list[Line]:
     if view.problem is not None:
         hint = " (what was seen stays: ← → step)" if view.frame is not None else ""
         lines += _sentence(DOWN, view.problem + hint, Ink.BAD, width)
+    if view.frame is not None and view.frame.probes:
+        lines += _sentence(OURS, probing(view.frame.probes), Ink.WARN, width)
     if view.frame is not None and view.frame.verdict:
         lines += _sentence(VERDICT, view.frame.verdict, Ink.WARN, width)
     if view.frame is not None and (told := differing(view.frame.requests, view.frame.time_ns)):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from collectors.model.vocabulary import About, Phase, Provenance
 from tui import format as fmt
 from tui.format import Unit
-from tui.glyphs import ABSENT, AT_LEAST, DOUBTFUL, ESTIMATE, MOVED, UNEQUAL
+from tui.glyphs import ABSENT, AT_LEAST, DOUBTFUL, ESTIMATE, MOVED, OURS, UNEQUAL
 from tui.layout import Section
 from tui.line import Line, Pen, cells, clip_middle, printable, wrap
 from tui.theme import Ink
@@ -58,7 +58,7 @@ def request_lines(row: RequestRow, view: View, width: int) -> list[Line]:
     mark, ink = _mark(row)
     at = ABSENT if row.at is None else fmt.wall(view.utc_s(row.at), row.at)
     pen = Pen(width).put(mark, ink).gap().cell(clip_middle(printable(row.id), name), name, Ink.STRONG).gap()
-    pen.cell(at, 8, Ink.DIM).gap().cell(_end(row), 7, Ink.DIM).gap()
+    pen.cell(at, 8, Ink.DIM).gap().cell(_end(row), 8, Ink.DIM).gap()
     lines: list[Line] = []
     for phase in _phases(row.phases):
         if cells(phase) > pen.left:
@@ -102,7 +102,9 @@ def _mark(row: RequestRow) -> tuple[str, int]:
         return UNEQUAL, Ink.WARN
     if row.migrations:
         return MOVED, Ink.WARN
-    return (DOUBTFUL, Ink.WARN) if row.doubt else (" ", Ink.TEXT)
+    if row.doubt:
+        return DOUBTFUL, Ink.WARN
+    return (OURS, Ink.DIM) if row.probe else (" ", Ink.TEXT)
 
 
 def _end(row: RequestRow) -> str:
