@@ -118,6 +118,8 @@ class StreamReader:
         self._counted = 0
         """Output tokens that `usage` had counted at the last event with content."""
         self._identified = False
+        self._metered = False
+        """Whether an event before had a `usage`."""
         self._uncounted = False
         """Whether content came without `usage` since: the next difference belongs to several events."""
 
@@ -146,7 +148,7 @@ class StreamReader:
 
     def _said(self, chunk: _Chunk) -> Said:
         choices, usage = chunk.choices or [], chunk.usage
-        spoken = [choice for choice in choices if _has_content(choice)]
+        spoken = [choice for choice in choices if _has_content(choice)] or self._silent(choices, usage)
         first = spoken[0] if spoken else choices[0] if choices else None
         extended = _object(chunk.nvext) if chunk.nvext is not _ABSENT else None
         return Said(
@@ -162,6 +164,15 @@ class StreamReader:
             output_tokens=usage.completion_tokens if usage else None,
             id="" if self._identified else self._id(chunk.id),
         )
+
+    def _silent(self, choices: list[_Choice], usage: _Usage | None) -> list[_Choice]:
+        """Tokens that are no text by themselves (half a character) come all the same: `usage` grows. What a last event counts at once came before."""
+        if usage is None:
+            return []
+        came = usage.completion_tokens > self._counted and not self._uncounted
+        known = self._metered or not _finish(choices)
+        self._metered = True
+        return choices[:1] if came and known else []
 
     def _id(self, raw: Raw) -> str:
         """Once: it is the same in every chunk."""

@@ -11,11 +11,13 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
+from yarl import URL
 
 from collectors.model.frame import Figure, Frame, TierRow
 from collectors.model.signals import Signal
-from collectors.model.vocabulary import State, TargetStatus, Tier
+from collectors.model.vocabulary import About, State, TargetStatus, Tier
 from collectors.sources.kv_events import KvEventsSource
+from collectors.tap.server import Tap, serving
 from collectors.wire.kv_discovery import kv_endpoints
 from tests.real import models
 from tests.real.driver import Load, Request, load
@@ -28,6 +30,8 @@ RANKS = 2
 BLOCK = 32
 BLOCKS = 80
 EXACT = {"ignore_eos": True}
+COUNTED = {**EXACT, "stream_options": {"include_usage": True, "continuous_usage_stats": True}}
+"""Each event says how many tokens there were so far."""
 START_S = 900.0
 """Each of its processes loads PyTorch."""
 
@@ -119,7 +123,9 @@ def many_servers(tmp_path: Path) -> Iterator[Vllm]:
         made.server.stop()
 
 
-def requests(seed: int, count: int, *, tokens: int, every_s: float = 0.1, prompt: int = 100) -> list[Request]:
+def requests(
+    seed: int, count: int, *, tokens: int, every_s: float = 0.1, prompt: int = 100, counted: bool = False
+) -> list[Request]:
     """To the ranks in turn, by name; every third asks a rank for what it was asked before."""
     source = random.Random(seed)
     made: list[Request] = []
@@ -127,7 +133,7 @@ def requests(seed: int, count: int, *, tokens: int, every_s: float = 0.1, prompt
         new = number < RANKS or number % 3
         text = [source.randrange(40, 90) for _ in range(prompt)] if new else made[number - RANKS].prompt
         headers = {"X-data-parallel-rank": str(number % RANKS)}
-        made.append(Request(number * every_s, text, tokens, headers=headers, body=EXACT))
+        made.append(Request(number * every_s, text, tokens, headers=headers, body=COUNTED if counted else EXACT))
     return made
 
 
@@ -174,6 +180,25 @@ async def test_two_ranks_behind_one_page(vllm: Vllm, tmp_path: Path) -> None:
         assert list(seen.workers()) == [vllm.worker(rank) for rank in range(RANKS)]
         assert {row.model for row in seen.workers().values()} == {models.NAME}
         assert seen.placed("decode") == {vllm.worker(rank): by_rank(done, rank).output_tokens for rank in range(RANKS)}
+
+
+async def test_behind_the_tap_no_rank_is_named(vllm: Vllm, tmp_path: Path) -> None:
+    """What vLLM answers says nothing of its ranks: tokens are of whoever stands behind that address, and each of them is counted. The page has the ranks."""
+    async with serving(Tap(URL(vllm.url)), "127.0.0.1", 0, drain_s=1.0) as port:
+        tap = f"127.0.0.1:{port}"
+        async with observing(tmp_path / "seen.tyard", [vllm.target, tap]) as seen:
+            await seen.up(2)
+            done = await load(f"http://{tap}", models.NAME, requests(8, 16, tokens=24, counted=True))
+            frame = await seen.sampled()
+            assert [answer.error for answer in done.answers] == [""] * 16
+            assert set(seen.workers()) == {vllm.worker(0), vllm.worker(1), vllm.target}
+            for rank in range(RANKS):
+                check_rank(seen, vllm, rank, by_rank(done, rank), vllm.target)
+            rows = [row for row in frame.requests if row.sources == (tap,)]
+            assert len(rows) == 16
+            assert not [fact for row in rows for fact in row.facts if fact.about is About.DECODE_WORKER]
+            streamed = [row for row in frame.placements if row.worker == vllm.target]
+            assert sum(int(row.tokens.value or 0) for row in streamed) == done.output_tokens
 
 
 def hbm(frame: Frame) -> dict[str, TierRow]:

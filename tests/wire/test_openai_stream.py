@@ -76,13 +76,26 @@ def test_cerebras_times() -> None:
     assert one.times == Times(0.001, 2.0, 3.5)
 
 
-def test_tokens_that_were_held_back_go_with_the_text_that_follows() -> None:
+def test_a_token_without_text_comes_when_it_is_counted() -> None:
     read = chunks(
+        chunk({"role": "assistant", "content": ""}, {"completion_tokens": 0}),
         chunk({"content": ""}, {"completion_tokens": 1}),
         chunk({"content": "é"}, {"completion_tokens": 3}),
-        chunk({"content": "x"}, {"completion_tokens": 4}),
+        chunk({"content": ""}, {"completion_tokens": 3}),
+        chunk({}, {"completion_tokens": 4}, finish_reason="length"),
+        {"choices": [], "usage": {"completion_tokens": 4}},
     )
-    assert [(one.content, one.tokens) for one in read] == [(False, None), (True, 3), (True, 1)]
+    assert [(one.content, one.tokens) for one in read] == [
+        *((False, None), (True, 1), (True, 2)),
+        *((False, None), (True, 1), (False, None)),
+    ]
+
+
+def test_a_last_event_that_counts_everything_brings_nothing() -> None:
+    """As servers do that count once: with text before it or, of tokens without any, none."""
+    end = chunk({}, {"completion_tokens": 9}, finish_reason="stop")
+    assert [one.content for one in chunks(chunk({"content": "a"}), end)] == [True, False]
+    assert [one.content for one in chunks(chunk({"content": ""}), end)] == [False, False]
 
 
 def test_a_sum_at_the_end_is_not_the_last_chunks() -> None:
