@@ -60,7 +60,9 @@ class Tracked:
         now_s = max(at_s, self._at_s) if self.n else at_s
         allowed, known = allowed.widened(now_s - at_s), self.at(now_s)
         narrowed = allowed if known is None else known.narrowed(allowed)
-        if narrowed.contradicts:
+        if 0.0 < narrowed.low_s - narrowed.high_s <= ROUNDING_S:
+            narrowed = Offset(narrowed.high_s, narrowed.low_s, narrowed.source)
+        elif narrowed.contradicts:
             self.n, self.steps, narrowed = 0, self.steps + 1, allowed
         self.n += 1
         self.known, self._at_s = narrowed, now_s

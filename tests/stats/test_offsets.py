@@ -1,6 +1,6 @@
 """What is known of a clock always holds the truth: through delays, drift, events out of order, and a clock that is set."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from collectors.stats.offsets import DRIFT, Offset, Tracked, between
@@ -10,6 +10,7 @@ events = st.lists(st.tuples(st.floats(0.0, 3_000.0), delay, delay), min_size=1, 
 
 
 @given(st.floats(-1e6, 1e6), st.floats(-DRIFT, DRIFT), events, st.floats(0.0, 3_000.0))
+@example(0.0, DRIFT, [(0.0, 0.0, 0.0), (1.5, 0.0, 0.0)], 0.0)
 def test_the_true_offset_is_inside(
     offset_s: float, drift: float, seen: list[tuple[float, float, float]], now_s: float
 ) -> None:
