@@ -5,7 +5,7 @@ What each delivery adds to is plain numbers, made metrics when the page is asked
 
 import time
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import accumulate, repeat
 from typing import Final
 
@@ -18,13 +18,6 @@ BUCKETS: Final = tuple(
 )
 """Seconds: 50 µs … 41 s."""
 _BOUNDS: Final = (*map(str, BUCKETS), "+Inf")
-_COUNTERS: Final = {
-    "deliveries": "Reads that brought content of a sequence",
-    "tokens": "Output tokens that the server counted",
-    "uncounted_events": "Events with content whose tokens the server did not count",
-    "coalesced_deliveries": "Deliveries of several events in one read",
-}
-"""By worker; the first word is the attribute of `WorkerMeters`."""
 
 
 class Meters:
@@ -107,6 +100,15 @@ class WorkerMeters:
             self.gaps[bisect_left(BUCKETS, gap_ns / 1e9)] += 1
 
 
+_COUNTERS: Final[dict[str, tuple[str, Callable[[WorkerMeters], int]]]] = {
+    "deliveries": ("Reads that brought content of a sequence", lambda meters: meters.deliveries),
+    "tokens": ("Output tokens that the server counted", lambda meters: meters.tokens),
+    "uncounted_events": ("Events with content whose tokens the server did not count", lambda meters: meters.uncounted),
+    "coalesced_deliveries": ("Deliveries of several events in one read", lambda meters: meters.coalesced),
+}
+"""By worker: what it says, and where it is counted."""
+
+
 class _Deliveries(Collector):
     """What `delivered` added up, by worker."""
 
@@ -120,8 +122,8 @@ class _Deliveries(Collector):
             gaps.add_metric([worker], list(counts), meters.gap_sum_ns / 1e9)
             gaps.add_sample("tokenyard_tap_gap_seconds_created", {"worker": worker}, meters.created_s)
         yield gaps
-        for name, meaning in _COUNTERS.items():
+        for name, (meaning, count) in _COUNTERS.items():
             counter = CounterMetricFamily(f"tokenyard_tap_{name}", meaning, labels=["worker"])
             for worker, meters in self._workers.items():
-                counter.add_metric([worker], getattr(meters, name.partition("_")[0]), meters.created_s)
+                counter.add_metric([worker], count(meters), meters.created_s)
             yield counter
