@@ -17,7 +17,7 @@ from tui.glyphs import ABSENT, AT_LEAST, ELLIPSIS, ESTIMATE, NAN, STALE, TOO_FEW
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from collectors.model.frame import Figure, Quantile
+    from collectors.model.figure import Figure, Quantile
 
 Forms = tuple[str, ...]
 

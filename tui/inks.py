@@ -8,7 +8,7 @@ from collectors.model.vocabulary import State
 from tui.theme import Ink
 
 if TYPE_CHECKING:
-    from collectors.model.frame import Figure
+    from collectors.model.figure import Figure
 
 
 def figure_ink(it: Figure, known: int = Ink.TEXT) -> int:

@@ -9,7 +9,8 @@ from tui.format import Unit, figure, quantile, seconds, significant
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from collectors.model.frame import Distribution, ProbeRow
+    from collectors.model.figure import Distribution
+    from collectors.model.probes import ProbeRow
 
 GAPS_SHOWN: Final = 2
 """Workers whose gaps are told of for one target."""

@@ -5,51 +5,16 @@ A `Frame` is a pure function of the batches before its tick. Every figure says w
 
 import msgspec
 
+from collectors.model.devices import DeviceRow, HostRow
+from collectors.model.figure import Distribution, Figure, Quantile
+from collectors.model.memory import FlowRow, HandoverRow, PromptRow, ReuseRow, TierRow
+from collectors.model.probes import ProbeRow
 from collectors.model.requests import ClockRow, RequestRow
-from collectors.model.vocabulary import Device, Provenance, Role, Stage, State, TargetStatus, Tier
+from collectors.model.vocabulary import Device, Role, Stage, TargetStatus, Tier
 
 SCHEMA = "tokenyard.snapshot/1"
 RIVER_COLUMNS = 240
 """Ticks of history in a river row: one minute."""
-
-
-class Figure(msgspec.Struct, frozen=True):
-    """A number and what is known of it. `value` is None unless `state` is ok, zero or stale. `unit` is set where the field's name does not hold.
-
-    `heard_ns` is the session time of its newest input, and no age: so a figure stays the same object for as long as nothing new is heard.
-    """
-
-    value: float | int | None
-    state: State
-    provenance: Provenance | None
-    emulated: bool
-    heard_ns: int | None
-    n: int | msgspec.UnsetType | None = msgspec.UNSET
-    unit: str | msgspec.UnsetType = msgspec.UNSET
-    estimate: bool | msgspec.UnsetType = msgspec.UNSET
-    """True: about `value` (≈), as something that it is counted from was missed, or as it is a bound or a proxy: `formula` tells."""
-    formula: str | msgspec.UnsetType = msgspec.UNSET
-    at_least: bool | msgspec.UnsetType = msgspec.UNSET
-    """True: a lower bound (≥): what was not counted is not in it."""
-
-
-class Quantile(Figure, frozen=True, kw_only=True):
-    """A quantile as the interval (low, high] that it is known to lie in; `value` is an interpolation inside it. Over range: only `low` is known."""
-
-    low: float | None = None
-    high: float | None = None
-
-
-class Distribution(msgspec.Struct, frozen=True):
-    """Quantiles of `n` samples of `population` in the window, in `unit`."""
-
-    n: int
-    unit: str
-    population: str
-    p50: Quantile
-    p99: Quantile
-    p999: Quantile
-    max: Figure
 
 
 class Gaps(msgspec.Struct, frozen=True):
@@ -108,135 +73,6 @@ class WorkerRow(msgspec.Struct, frozen=True):
     """Given by whoever configured or listed the target."""
     power_watts: Figure | msgspec.UnsetType = msgspec.UNSET
     """Of the devices that it alone runs on, where there are any."""
-
-
-class HitRate(msgspec.Struct, frozen=True):
-    """Share of what was looked for that was found, `hits` ÷ `of`, both in `unit` (tokens, blocks, lookups), over `window_s`.
-
-    `tiers` are those whose hits are in it; `of` is told by `population`. `preempted`: requests were preempted in the window, and what they recompute may count
-    as hits; None where that is not known.
-    """
-
-    rate: Figure
-    hits: Figure
-    of: Figure
-    unit: str
-    population: str
-    tiers: tuple[Tier, ...]
-    window_s: float | None
-    preempted: bool | None
-
-
-class TierRow(msgspec.Struct, frozen=True):
-    owner: str
-    worker: str | None
-    tier: Tier
-    used_bytes: Figure
-    active_bytes: Figure
-    capacity_bytes: Figure
-    hit_tokens: Figure
-    stored_per_s: Figure | msgspec.UnsetType = msgspec.UNSET
-    """Blocks a second in the window that came to be in the tier, where single blocks are heard of; so the next two."""
-    evicted_per_s: Figure | msgspec.UnsetType = msgspec.UNSET
-    """Blocks that were removed one by one; those of a pool that was emptied as a whole are not among them."""
-    promoted_per_s: Figure | msgspec.UnsetType = msgspec.UNSET
-    """Those of the stored ones that a slower tier of the same worker held."""
-    unread: Figure | msgspec.UnsetType = msgspec.UNSET
-    """Share of the blocks stored here in the window that no faster tier of the same worker took from here since: about what was written and never read."""
-    hit_rate: HitRate | msgspec.UnsetType = msgspec.UNSET
-
-
-class PromptRow(msgspec.Struct, frozen=True):
-    """Where the prompt tokens of a worker came from in the window: computed, or found in some tier, never both.
-
-    `residual_tokens` is prompt − computed − found: what does not add up, absent where one of the three is worked out from the others. `recompute_tax` is
-    `recomputed_tokens` (after preemptions) ÷ all computed ones. Page counters may be counted at different moments of a request, so a residual comes and goes.
-    """
-
-    worker: str
-    window_s: float | None
-    prompt_tokens: Figure
-    computed_tokens: Figure
-    hit_tokens: Figure
-    residual_tokens: Figure
-    hit_rate: HitRate
-    recomputed_tokens: Figure
-    recompute_tax: Figure
-    preemptions: Figure
-
-
-class ReuseRow(msgspec.Struct, frozen=True):
-    """The reuse waterfall of a router: prompt tokens that the best worker was believed to hold when it chose, those that the chosen one was, and those that the
-    engines then found."""
-
-    router: str
-    window_s: float | None
-    prompt_tokens: Figure
-    available_tokens: Figure
-    captured_tokens: Figure
-    delivered_tokens: Figure
-    predicted_ratio: Distribution
-    """What the router expected of each request, 0–1."""
-
-
-class FlowRow(msgspec.Struct, frozen=True):
-    """KV that a worker, or a cache of several, moved from `tier` to `to` (None: not said). `moved_per_s` has its own unit: bytes, tokens or blocks a second."""
-
-    owner: str
-    worker: str | None
-    tier: Tier
-    to: Tier | None
-    label: str
-    moved_per_s: Figure
-    duration: Distribution
-    failures: Figure
-
-
-class HandoverRow(msgspec.Struct, frozen=True):
-    """KV handed on from a prefill to a decode worker, told by `worker`: by the one that took it, or by a router that only knows a bound."""
-
-    worker: str
-    duration: Distribution
-    bytes_per_s: Figure
-    failures: Figure
-
-
-class Labelled(msgspec.Struct, frozen=True):
-    label: str
-    figure: Figure
-
-
-class DeviceRow(msgspec.Struct, frozen=True):
-    """A device as the page of `target` tells it. `workers` are those that run on it as far as hosts tell; more than one share it.
-
-    Memory is the device's, whatever it holds: weights, KV, anything. `activity` (0–1) and `temperature` by what is meant.
-    """
-
-    key: str
-    target: str
-    host: str
-    index: str
-    uuid: str
-    kind: Device
-    chip: str
-    workers: tuple[str, ...]
-    power_watts: Figure
-    energy_joules: Figure
-    """In the window, idle included."""
-    memory_used_bytes: Figure
-    memory_total_bytes: Figure
-    activity: tuple[Labelled, ...]
-    temperature_celsius: tuple[Labelled, ...]
-
-
-class HostRow(msgspec.Struct, frozen=True):
-    """Memory of a host: what a tier there could be made of at most, never what KV holds of it. `used` by whom, where that is said."""
-
-    host: str
-    target: str
-    memory_total_bytes: Figure
-    memory_available_bytes: Figure
-    memory_used: tuple[Labelled, ...]
 
 
 class SignalRow(msgspec.Struct, frozen=True):
@@ -313,38 +149,6 @@ class RiverRow(msgspec.Struct, frozen=True):
     role: Role
     tokens: bytes
     late: bytes
-
-
-class ProbedWorker(msgspec.Struct, frozen=True):
-    """Who served probes in the window, as far as anybody says; `named_by` is what says so, `target`: nothing does."""
-
-    worker: str
-    named_by: str
-    ttft: Distribution
-    gap: Distribution
-
-
-class ProbeRow(msgspec.Struct, frozen=True):
-    """Our own requests to `target`, which are in no other figure here: one every `every_s` of at most `max_tokens` output tokens, a window of their own.
-
-    `sent` are those that ended, `failed` those of them that brought no whole answer, by why in `failures`; `skipped` those that were due and not sent, as
-    `at_once` were under way. Times count from when a probe was due.
-    """
-
-    target: str
-    source: str
-    model: str
-    path: str
-    every_s: float
-    max_tokens: int
-    at_once: int
-    window_s: float
-    sent: Figure
-    failed: Figure
-    failures: dict[str, int]
-    skipped: Figure
-    ttft: Distribution
-    workers: tuple[ProbedWorker, ...]
 
 
 class BackfillRow(msgspec.Struct, frozen=True):

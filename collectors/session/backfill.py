@@ -7,7 +7,8 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from collectors.model.frame import BackfillRow, Quantile
+from collectors.model.figure import Quantile
+from collectors.model.frame import BackfillRow
 from collectors.model.timeline import BACKFILLED, marked
 from collectors.model.vocabulary import Provenance, State
 from collectors.session.fleet import Worker

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from collectors.model.frame import DeviceRow, Figure, HostRow, Labelled, WorkerRow
+from collectors.model.devices import DeviceRow, HostRow, Labelled
+from collectors.model.figure import Figure
+from collectors.model.frame import WorkerRow
 from collectors.model.places import host_of, target_of
 from collectors.model.signals import DeviceFacts, Signal
 from collectors.session.device_join import Users, in_parts

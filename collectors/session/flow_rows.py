@@ -5,7 +5,8 @@ from typing import Final
 
 import msgspec
 
-from collectors.model.frame import Distribution, Figure, FlowRow, HandoverRow
+from collectors.model.figure import Distribution, Figure
+from collectors.model.memory import FlowRow, HandoverRow
 from collectors.model.signals import Signal
 from collectors.model.vocabulary import Provenance, Tier
 from collectors.session.fleet import Worker

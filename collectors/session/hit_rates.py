@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from collectors.model.frame import Figure, HitRate, PromptRow, TierRow
+from collectors.model.figure import Figure
+from collectors.model.memory import HitRate, PromptRow, TierRow
 from collectors.model.signals import Signal
 from collectors.model.vocabulary import Provenance, Tier
 from collectors.session.source_state import SourceState

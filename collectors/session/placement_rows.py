@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from collectors.model.frame import DecisionSummary, Figure, PlacementRow, RiverRow, RuleCount, StallRow
+from collectors.model.figure import Figure
+from collectors.model.frame import DecisionSummary, PlacementRow, RiverRow, RuleCount, StallRow
 from collectors.model.signals import Signal
 from collectors.model.vocabulary import PRIMARY, STAGES, TIERS, Device, Provenance, Stage, Tier
 from collectors.session.fleet import Worker

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from collectors.model.batch import Probing
-from collectors.model.frame import Distribution, Figure, ProbedWorker, ProbeRow
+from collectors.model.figure import Distribution, Figure
+from collectors.model.probes import ProbedWorker, ProbeRow
 from collectors.model.vocabulary import PROBE_SKIPPED, Provenance, State
 from collectors.session.fleet import Worker, workers
 from collectors.session.source_state import SourceState

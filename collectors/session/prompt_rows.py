@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from collectors.model.frame import Figure, HitRate, PromptRow, ReuseRow
+from collectors.model.figure import Figure
+from collectors.model.memory import HitRate, PromptRow, ReuseRow
 from collectors.model.signals import Signal, is_formula
 from collectors.model.vocabulary import Provenance, Tier
 from collectors.session.fleet import Worker

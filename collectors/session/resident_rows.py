@@ -8,7 +8,8 @@ from typing import Final
 
 import msgspec
 
-from collectors.model.frame import Figure, TierRow
+from collectors.model.figure import Figure
+from collectors.model.memory import TierRow
 from collectors.model.vocabulary import Provenance, State
 from collectors.session.source_state import SourceState
 from collectors.session.tier_levels import BLOCKS, TOKENS

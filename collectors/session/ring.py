@@ -9,7 +9,8 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
-from collectors.model.frame import Frame, JitterRow, PlacementRow, TargetRow, TierRow, WorkerRow
+from collectors.model.frame import Frame, JitterRow, PlacementRow, TargetRow, WorkerRow
+from collectors.model.memory import TierRow
 
 Row = TypeVar("Row")
 

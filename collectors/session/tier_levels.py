@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from collectors.model.frame import Figure
+from collectors.model.figure import Figure
 from collectors.model.signals import Signal
 from collectors.model.vocabulary import Provenance, State, Tier
 from collectors.stats.columns import Key

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from collectors.model.frame import Figure, HitRate, TierRow
+from collectors.model.figure import Figure
+from collectors.model.memory import HitRate, TierRow
 from collectors.model.signals import Signal
 from collectors.model.vocabulary import Provenance, State
 from collectors.session.hit_rates import hit_anything, preempted, preemptions_of, scraped_rate

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from collectors.model.frame import Figure, WorkerRow
+from collectors.model.figure import Figure
+from collectors.model.frame import WorkerRow
 from collectors.model.vocabulary import Provenance, State
 from collectors.session.fleet import Worker
 from collectors.stats.figures import absent, figure

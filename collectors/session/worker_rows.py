@@ -7,7 +7,8 @@ from typing import Final
 
 import msgspec
 
-from collectors.model.frame import Distribution, Figure, JitterRow, Quantile, WorkerRow
+from collectors.model.figure import Distribution, Figure, Quantile
+from collectors.model.frame import JitterRow, WorkerRow
 from collectors.model.signals import Signal
 from collectors.model.vocabulary import Provenance, State
 from collectors.session.fleet import Worker

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from collectors.model.frame import Distribution, Figure, Quantile
+from collectors.model.figure import Distribution, Figure, Quantile
 from collectors.model.vocabulary import Provenance, State
 from collectors.stats.quantiles import enough, interpolated_of, interval_of
 from collectors.stats.scraped import Histogram, Increase, Reading

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from collectors.model.batch import Batch, Layout, Samples
-from collectors.model.frame import Frame, Quantile, TargetRow, WorkerRow
+from collectors.model.figure import Quantile
+from collectors.model.frame import Frame, TargetRow, WorkerRow
 from collectors.model.signals import Signal
 from collectors.model.snapshot import snapshot
 from collectors.model.vocabulary import State, TargetStatus, Tier

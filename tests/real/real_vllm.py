@@ -13,7 +13,9 @@ from urllib.request import urlopen
 import pytest
 from yarl import URL
 
-from collectors.model.frame import Figure, Frame, TierRow
+from collectors.model.figure import Figure
+from collectors.model.frame import Frame
+from collectors.model.memory import TierRow
 from collectors.model.signals import Signal
 from collectors.model.vocabulary import About, State, TargetStatus, Tier
 from collectors.sources.kv_events import KvEventsSource

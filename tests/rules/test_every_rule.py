@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from collectors.model.frame import Distribution
+from collectors.model.figure import Distribution
 from tests.session.pages import fed, fixture
 from tests.tui import frames
 from tui.view import View

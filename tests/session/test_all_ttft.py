@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from collectors.model.batch import Batch, Inventory, Layout, Received, Requests, Samples, Status, Watermark, WorkerInfo
-from collectors.model.frame import Distribution
+from collectors.model.figure import Distribution
 from collectors.model.signals import Kind, Series, Signal
 from collectors.model.vocabulary import Provenance, Role, State, TargetStatus
 from collectors.session.session import Session

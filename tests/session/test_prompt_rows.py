@@ -17,7 +17,8 @@ from collectors.model.batch import (
     Watermark,
     WorkerInfo,
 )
-from collectors.model.frame import Frame, HitRate
+from collectors.model.frame import Frame
+from collectors.model.memory import HitRate
 from collectors.model.vocabulary import Device, Role, State, TargetStatus, Tier
 from collectors.session.session import Session
 from tests.session.pages import SECOND, at_zero, fed, fixture

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from collectors.model.frame import Distribution, Figure
+from collectors.model.figure import Distribution, Figure
 from collectors.model.signals import NOT_ADDABLE, Kind, Signal, unit_of
 from collectors.model.vocabulary import Provenance, State
 from tests.backends.pages import FIXTURES, read

@@ -7,7 +7,7 @@ import pytest
 from collectors.backends import registry
 from collectors.backends.llamacpp_slots import slots
 from collectors.model.batch import Batch, Inventory, Layout, Samples, Status, WorkerInfo
-from collectors.model.frame import TierRow
+from collectors.model.memory import TierRow
 from collectors.model.vocabulary import Provenance, State, TargetStatus, Tier
 from collectors.session.session import Session
 from collectors.wire.exposition import PageReader

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from collectors.model.batch import EMPTIED, Blocks, Inventory, Status
-from collectors.model.frame import TierRow
+from collectors.model.memory import TierRow
 from collectors.model.vocabulary import Counted, TargetStatus, Tier
 from collectors.session.clock import LiveClock
 from collectors.session.session import Session

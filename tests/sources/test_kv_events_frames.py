@@ -9,7 +9,8 @@ import pytest
 
 from collectors.backends import registry
 from collectors.model.batch import Batch, Blocks, Inventory, Layout, Part, Samples, Status, Tick, WorkerInfo
-from collectors.model.frame import Figure, TierRow
+from collectors.model.figure import Figure
+from collectors.model.memory import TierRow
 from collectors.model.snapshot import snapshot
 from collectors.model.vocabulary import Provenance, State, TargetStatus
 from collectors.recording.codec import compress, pack, unpack

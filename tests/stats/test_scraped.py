@@ -5,7 +5,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from collectors.model.batch import Layout, Samples
-from collectors.model.frame import Figure, Quantile
+from collectors.model.figure import Figure, Quantile
 from collectors.model.signals import Kind, Series, Signal
 from collectors.model.vocabulary import Provenance, State, Tier
 from collectors.stats import figures

@@ -11,24 +11,20 @@ from dataclasses import dataclass
 
 import msgspec
 
+from collectors.model.figure import Distribution, Figure, Quantile
 from collectors.model.frame import (
     RIVER_COLUMNS,
     DecisionSummary,
-    Distribution,
-    Figure,
     Frame,
-    HitRate,
     JitterRow,
     PlacementRow,
-    PromptRow,
-    Quantile,
     RiverRow,
     RuleCount,
     StallRow,
     TargetRow,
-    TierRow,
     WorkerRow,
 )
+from collectors.model.memory import HitRate, PromptRow, TierRow
 from collectors.model.vocabulary import Device, Provenance, Role, Stage, State, TargetStatus, Tier
 
 TICK_NS = 250_000_000

@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from collectors.model.frame import Frame, TierRow, WorkerRow
+from collectors.model.frame import Frame, WorkerRow
+from collectors.model.memory import TierRow
 from collectors.model.vocabulary import TargetStatus
 from tests.tui import frames
 from tui import table

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.model.frame import Figure, Quantile
+from collectors.model.figure import Figure, Quantile
 from collectors.model.vocabulary import Provenance, State
 from tests.tui.frames import bucketed, known, no_quantile, over, sketched, stale, unknown
 from tui import format as fmt

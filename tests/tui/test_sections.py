@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.model.frame import RIVER_COLUMNS, Frame, Gaps, JitterRow, RiverRow, TargetRow, TierRow
+from collectors.model.frame import RIVER_COLUMNS, Frame, Gaps, JitterRow, RiverRow, TargetRow
+from collectors.model.memory import TierRow
 from collectors.model.timeline import GAP, GAP_RESET, RESET, level_of, marked, unmarked
 from collectors.model.vocabulary import Device, Listing, Role, State, TargetStatus, Tier
 from tests.tui import frames

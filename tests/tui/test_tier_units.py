@@ -2,7 +2,8 @@
 
 import msgspec
 
-from collectors.model.frame import Figure, TierRow
+from collectors.model.figure import Figure
+from collectors.model.memory import TierRow
 from collectors.model.vocabulary import Provenance, State, Tier
 from tui import format as fmt
 from tui.format import Unit

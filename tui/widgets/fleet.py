@@ -19,7 +19,9 @@ from tui.theme import Ink, device_ink
 from tui.widgets.rows import Body, RowsPanel
 
 if TYPE_CHECKING:
-    from collectors.model.frame import Figure, Frame, ProbeRow, Quantile, TargetRow, WorkerRow
+    from collectors.model.figure import Figure, Quantile
+    from collectors.model.frame import Frame, TargetRow, WorkerRow
+    from collectors.model.probes import ProbeRow
     from tui.view import View
 
 KINDS: Final = {Device.TRAINIUM: "Trn", Device.UNKNOWN: "–"}

@@ -17,7 +17,8 @@ from tui.widgets.panel import Panel
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from collectors.model.frame import Figure, Frame, JitterRow
+    from collectors.model.figure import Figure
+    from collectors.model.frame import Frame, JitterRow
     from tui.view import View
 
 MAX_CELL: Final = 30

@@ -17,7 +17,9 @@ from tui.theme import Ink
 from tui.widgets.rows import Body, RowsPanel
 
 if TYPE_CHECKING:
-    from collectors.model.frame import Figure, Frame, TierRow
+    from collectors.model.figure import Figure
+    from collectors.model.frame import Frame
+    from collectors.model.memory import TierRow
     from tui.view import View
 
 MIN_BAR: Final = 6
