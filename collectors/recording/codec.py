@@ -4,7 +4,7 @@ Not here: the file (`writer`, `reader`). The format is described in `docs/record
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -24,11 +24,14 @@ from collectors.model.batch import (
     Samples,
     Tick,
 )
+from collectors.recording.columns import pack_arrays, unpack_arrays
 from collectors.recording.errors import DamagedError
 
 Item = Batch | Tick
 
-CODEC: Final = "msgpack+zlib"
+CODEC: Final = "columns+zlib"
+OLDER_CODEC: Final = "msgpack+zlib"
+"""Of format 1: each array as it was, in its place."""
 LEVEL: Final = 1
 MAX_RAW_BYTES: Final = 64 << 20
 """Of one chunk, decompressed. A writer never makes a larger one, a reader never unpacks one."""
@@ -43,18 +46,32 @@ _PLACES: Final[dict[type, dict[str, np.dtype[Any]]]] = {
     Samples: {"values": _FLOATS},
 }
 """The array type of each field that holds an array: msgpack says only that there is one."""
+_CODE_OF: Final = {id(dtype): code for code, dtype in enumerate(DTYPES)}
+"""By identity, which most arrays share: two types of many fields are slow to compare."""
 
 
 def pack(items: Sequence[Item]) -> bytes:
-    """`items` in order, before compression."""
-    return _encoder.encode(items)
+    """`items` in order, before compression: their plain values, then all their arrays as columns."""
+    arrays: list[list[np.ndarray]] = [[] for _ in DTYPES]
+
+    def put(value: Any) -> msgspec.msgpack.Ext:
+        if not isinstance(value, np.ndarray) or value.ndim != 1:
+            raise TypeError(f"a batch cannot hold a {type(value).__name__} here")
+        code = _CODE_OF.get(id(value.dtype), -1)
+        if code < 0:
+            code = DTYPES.index(value.dtype)
+        arrays[code].append(value)
+        return msgspec.msgpack.Ext(code, len(value).to_bytes(4, "little"))
+
+    plain = msgspec.msgpack.Encoder(enc_hook=put).encode(items)
+    return b"".join((len(plain).to_bytes(4, "little"), plain, pack_arrays(arrays)))
 
 
 def compress(raw: bytes) -> bytes:
     return zlib.compress(raw, LEVEL)
 
 
-def unpack(blob: bytes) -> list[Item]:
+def unpack(blob: bytes, codec: str = CODEC) -> list[Item]:
     """The items of a chunk. Raises `DamagedError`; never takes more memory than the limits allow."""
     stream = zlib.decompressobj()
     try:
@@ -65,11 +82,7 @@ def unpack(blob: bytes) -> list[Item]:
         raise DamagedError(f"unpacks to more than {MAX_RAW_BYTES >> 20} MiB")
     if not stream.eof:
         raise DamagedError("ends early")
-    try:
-        items = _decoder.decode(raw)
-    # msgspec lets the error of a text that is not UTF-8 through.
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise DamagedError(f"does not hold batches and ticks ({error})") from error
+    items = _decoded(raw, _ext_to_array) if codec == OLDER_CODEC else _with_columns(raw)
     texts: list[str] = []
     for item in items:
         if not -(2**63) <= item.time_ns < 2**63:
@@ -85,10 +98,37 @@ def unpack(blob: bytes) -> list[Item]:
     return items
 
 
-def _array_to_ext(value: Any) -> msgspec.msgpack.Ext:
-    if not isinstance(value, np.ndarray) or value.ndim != 1:
-        raise TypeError(f"a batch cannot hold a {type(value).__name__} here")
-    return msgspec.msgpack.Ext(DTYPES.index(value.dtype), value.tobytes())
+def _with_columns(raw: bytes) -> list[Item]:
+    end = 4 + int.from_bytes(raw[:4], "little")
+    if end > len(raw):
+        raise DamagedError("ends early")
+    arrays = unpack_arrays(raw, end)
+    taken = [0] * len(arrays)
+
+    def take(code: int, data: memoryview) -> np.ndarray:
+        if not 0 <= code < len(arrays) or len(data) != 4:
+            raise msgspec.ValidationError(f"array type {code} is not known")
+        begin = taken[code]
+        taken[code] += int.from_bytes(data, "little")
+        if taken[code] > len(arrays[code]):
+            raise msgspec.ValidationError("there are fewer rows than its parts have")
+        # A copy: a view would keep the whole chunk alive.
+        rows = arrays[code][begin : taken[code]].copy()
+        rows.flags.writeable = False
+        return rows
+
+    items = _decoded(raw[4:end], take)
+    if taken != [len(rows) for rows in arrays]:
+        raise DamagedError("has more rows than its parts have")
+    return items
+
+
+def _decoded(plain: bytes, hook: Callable[[int, memoryview], np.ndarray]) -> list[Item]:
+    try:
+        return msgspec.msgpack.Decoder(list[Item], ext_hook=hook).decode(plain)
+    # msgspec lets the error of a text that is not UTF-8 through.
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise DamagedError(f"does not hold batches and ticks ({error})") from error
 
 
 def _ext_to_array(code: int, data: memoryview) -> np.ndarray:
@@ -135,7 +175,3 @@ def _check_texts(texts: list[str]) -> None:
         for char in whole
     ):
         raise DamagedError("has a text with control characters")
-
-
-_encoder: Final = msgspec.msgpack.Encoder(enc_hook=_array_to_ext)
-_decoder: Final = msgspec.msgpack.Decoder(list[Item], ext_hook=_ext_to_array)

@@ -16,9 +16,9 @@ from typing import Final
 import msgspec
 
 from collectors.recording import salvage
-from collectors.recording.codec import CODEC, MAX_RAW_BYTES, Item, unpack
+from collectors.recording.codec import CODEC, MAX_RAW_BYTES, OLDER_CODEC, Item, unpack
 from collectors.recording.errors import DamagedError, NewerRecordingError, NotARecordingError, RecordingError
-from collectors.recording.schema import APPLICATION_ID, KIND, SCHEMA_VERSION, TABLES, ChunkRow
+from collectors.recording.schema import APPLICATION_ID, KIND, OLDEST_VERSION, SCHEMA_VERSION, TABLES, ChunkRow
 
 MAX_BLOB_BYTES: Final = MAX_RAW_BYTES + (1 << 20)
 MAX_META_ROWS: Final = 64
@@ -122,17 +122,17 @@ class Reader:
 
     def _inspect(self) -> Info:
         try:
-            _check(self.path, self._database)
+            version = _check(self.path, self._database)
             first, last, chunks = self._database.execute(
                 "SELECT min(t0_ns), max(t1_ns), count(*) FROM chunk"
             ).fetchone()
             meta = _meta(self._database)
             if self._is_short():
-                meta = self._salvage()
+                version, meta = self._salvage()
         except sqlite3.DatabaseError as error:
             if not _is(error, sqlite3.SQLITE_CORRUPT):
                 raise NotARecordingError(f"{self.path} is not a recording ({error})") from error
-            meta = self._salvage()
+            version, meta = self._salvage()
         if self._cells is not None:
             chunks = len(self._cells)
             first, last = (self._salvaged(1).t0_ns, self._salvaged(chunks).t1_ns) if chunks else (None, None)
@@ -149,7 +149,7 @@ class Reader:
         elif closed is None:
             self.torn = f"{self.path} was not closed (its writer was stopped, or is still at work): it is {upto}"
         return Info(
-            schema_version=SCHEMA_VERSION,
+            schema_version=version,
             writer=meta.get("writer", ""),
             clock=meta.get("clock", ""),
             created_utc=meta.get("created_utc", ""),
@@ -168,12 +168,12 @@ class Reader:
         )
         return not os.path.lexists(f"{self.path}-wal") and self.path.stat().st_size < pages * size
 
-    def _salvage(self) -> dict[str, str]:
+    def _salvage(self) -> tuple[int, dict[str, str]]:
         """Find the chunks without the tree above them: all up to the first one that is not there."""
         try:
             # Lets SQLite open a file that has fewer pages than it says.
             self._database.execute("PRAGMA writable_schema = ON")
-            _check(self.path, self._database)
+            version = _check(self.path, self._database)
             meta = _meta(self._database)
         except sqlite3.DatabaseError as error:
             raise NotARecordingError(f"{self.path} has nothing left that can be read ({error})") from error
@@ -189,7 +189,7 @@ class Reader:
                 break
             except DamagedError:
                 self._cells.pop()
-        return meta
+        return version, meta
 
     def _salvaged(self, number: int) -> ChunkRow:
         assert self._file is not None
@@ -227,8 +227,8 @@ def _open(path: Path) -> sqlite3.Connection:
     raise RecordingError(f"{path} cannot be opened: {failure}")
 
 
-def _check(path: Path, database: sqlite3.Connection) -> None:
-    """That the tables are exactly those of a recording: a file with a view or a trigger of its own is none."""
+def _check(path: Path, database: sqlite3.Connection) -> int:
+    """The version of the format, and that the tables are exactly those of a recording: a file with a view or a trigger of its own is none."""
     if database.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
         raise NotARecordingError(f"{path} is not a recording")
     (version,) = database.execute("PRAGMA user_version").fetchone()
@@ -237,8 +237,9 @@ def _check(path: Path, database: sqlite3.Connection) -> None:
             f"{path} was written by a later version (format {version}; this one knows {SCHEMA_VERSION}): update to open it"
         )
     rows = database.execute("SELECT name, sql FROM sqlite_schema LIMIT ?", (len(TABLES) + 1,)).fetchall()
-    if version != SCHEMA_VERSION or len(rows) != len(TABLES) or dict(rows) != TABLES:
+    if version < OLDEST_VERSION or len(rows) != len(TABLES) or dict(rows) != TABLES:
         raise NotARecordingError(f"{path} does not have the tables of a recording")
+    return int(version)
 
 
 def _meta(database: sqlite3.Connection) -> dict[str, str]:
@@ -255,12 +256,12 @@ def _typed(row: tuple[object, ...]) -> ChunkRow:
 
 def _unpacked(row: ChunkRow) -> list[Item]:
     where = f"chunk {row.id}"
-    if row.kind != KIND or row.codec != CODEC:
+    if row.kind != KIND or row.codec not in (CODEC, OLDER_CODEC):
         raise DamagedError(f"{where} is in a form that this version does not know")
     if zlib.crc32(row.blob) != row.crc32:
         raise DamagedError(f"{where} does not have its checksum")
     try:
-        items = unpack(row.blob)
+        items = unpack(row.blob, row.codec)
     except DamagedError as error:
         raise DamagedError(f"{where} {error}") from error
     if len(items) != row.n:

@@ -4,7 +4,9 @@ from typing import Final, NamedTuple
 
 APPLICATION_ID: Final = 0x54594152
 """`TYAR`: tells the file from other SQLite databases (bytes 68–71 of the file)."""
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+OLDEST_VERSION: Final = 1
+"""Can still be read: its chunks say by their `codec` that they are older."""
 SUFFIX: Final = ".tyard"
 KIND: Final = "items"
 

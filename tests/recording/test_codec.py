@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from collectors.model.batch import DELIVERY, DTYPES, EXTRA, Batch, Deliveries, Received, Requests, Samples, Tick
 from collectors.recording.codec import MAX_RAW_BYTES, Item, compress, pack, unpack
+from collectors.recording.columns import pack_arrays, unpack_arrays
 from collectors.recording.errors import DamagedError
 from tests.recording.material import PARTS
 
@@ -48,6 +49,38 @@ def test_a_changed_byte_is_items_or_damage(at: int, value: int) -> None:
         unpack(zlib.compress(bytes(raw)))
 
 
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@given(seed=st.integers(0, 2**32), counts=st.lists(st.integers(0, 40), max_size=5), names=st.integers(1, 9))
+def test_columns_hold_any_values(dtype: np.dtype, seed: int, counts: list[int], names: int) -> None:
+    """Random bytes, so sums and differences that overflow; few streams, pools and hashes, so that rows stand in another order."""
+    rng = np.random.default_rng(seed)
+    arrays = [np.frombuffer(rng.bytes(count * dtype.itemsize), dtype).copy() for count in counts]
+    for rows in arrays:
+        for name in ("stream", "pool", "hash"):
+            if name in (dtype.names or ()):
+                rows[name] = rng.integers(0, names, len(rows))
+    packed = pack_arrays([arrays if one == dtype else [] for one in DTYPES])
+    back = unpack_arrays(packed, 0)[DTYPES.index(dtype)]
+    assert back.tobytes() == b"".join(rows.tobytes() for rows in arrays)
+    with pytest.raises(DamagedError):
+        unpack_arrays(packed[:-1], 0)
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_columns_or_damage(data: bytes) -> None:
+    with contextlib.suppress(DamagedError):
+        unpack_arrays(data, 0)
+
+
+def test_a_declared_number_of_rows_takes_no_memory() -> None:
+    tracemalloc.start()
+    for code in range(len(DTYPES)):
+        with pytest.raises(DamagedError, match="fewer columns"):
+            unpack_arrays(bytes(4 * code) + (10**9).to_bytes(4, "little") + bytes(1_000), 0)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+
+
 def test_a_bomb_is_not_unpacked() -> None:
     bomb = zlib.compress(bytes(4 * MAX_RAW_BYTES), 9)
     tracemalloc.start()
@@ -62,26 +95,40 @@ def test_a_short_blob_ends_early() -> None:
         unpack(compress(pack([Tick(1)] * 50))[:-3])
 
 
-def ext(code: int, data: bytes) -> msgspec.msgpack.Ext:
-    return msgspec.msgpack.Ext(code, data)
+def ext(code: int, rows: int) -> msgspec.msgpack.Ext:
+    return msgspec.msgpack.Ext(code, rows.to_bytes(4, "little"))
+
+
+def blob(part: object, arrays: dict[int, np.ndarray]) -> bytes:
+    plain = msgspec.msgpack.encode([{"type": "batch", "source": "s", "time_ns": 1, "parts": [part]}])
+    columns = pack_arrays([[arrays[code]] if code in arrays else [] for code in range(len(DTYPES))])
+    return zlib.compress(len(plain).to_bytes(4, "little") + plain + columns)
+
+
+def test_a_part_takes_its_rows() -> None:
+    (back,) = unpack(blob({"type": "samples", "values": ext(4, 2)}, {4: np.array([1.0, 2.0])}))
+    assert isinstance(back, Batch)
+    assert isinstance(back.parts[0], Samples)
+    assert back.parts[0].values.tolist() == [1, 2]
 
 
 @pytest.mark.parametrize(
-    "part",
+    ("part", "arrays"),
     [
-        {"type": "samples", "values": ext(0, bytes(40))},
-        {"type": "samples", "values": ext(len(DTYPES), bytes(8))},
-        {"type": "samples", "values": ext(4, bytes(7))},
-        {"type": "samples", "values": 5},
-        {"type": "blocks", "rows": ext(4, bytes(8))},
-        {"type": "sampled", "values": ext(4, bytes(8))},
-        {"type": "status", "url": "u", "backend": "b", "status": "fine"},
+        ({"type": "samples", "values": ext(0, 1)}, {0: np.zeros(1, DELIVERY)}),
+        ({"type": "samples", "values": ext(len(DTYPES), 1)}, {}),
+        ({"type": "samples", "values": ext(4, 3)}, {4: np.zeros(2)}),
+        ({"type": "samples", "values": ext(4, 1)}, {4: np.zeros(2)}),
+        ({"type": "samples", "values": msgspec.msgpack.Ext(4, bytes(3))}, {}),
+        ({"type": "samples", "values": 5}, {}),
+        ({"type": "blocks", "rows": ext(4, 1)}, {4: np.zeros(1)}),
+        ({"type": "sampled", "values": ext(4, 1)}, {4: np.zeros(1)}),
+        ({"type": "status", "url": "u", "backend": "b", "status": "fine"}, {}),
     ],
 )
-def test_parts_that_are_none_are_refused(part: object) -> None:
-    raw = msgspec.msgpack.encode([{"type": "batch", "source": "s", "time_ns": 1, "parts": [part]}])
+def test_parts_that_are_none_are_refused(part: object, arrays: dict[int, np.ndarray]) -> None:
     with pytest.raises(DamagedError):
-        unpack(zlib.compress(raw))
+        unpack(blob(part, arrays))
 
 
 def test_deliveries_must_fit_their_further_stages() -> None:

@@ -6,7 +6,7 @@ from collectors.model.batch import Batch, Inventory
 from collectors.model.frame import Frame
 from collectors.model.signals import DeviceFacts
 from collectors.model.vocabulary import Device, State
-from collectors.recording.codec import compress, pack, unpack
+from collectors.recording.codec import OLDER_CODEC, compress, pack, unpack
 from collectors.session.session import Session
 from tests.session.pages import SECOND, fed, fixture, scrape
 
@@ -181,9 +181,9 @@ def test_devices_are_recorded_and_older_recordings_have_none() -> None:
     batch = Batch("dcgm", 0, (Inventory(workers=(), devices=(facts,)),))
     (read,) = unpack(compress(pack([batch])))
     assert read == batch
-    older = msgspec.msgpack.decode(pack([batch]))
+    older = msgspec.msgpack.decode(msgspec.msgpack.encode([batch]))
     del older[0]["parts"][0]["devices"]
-    (read,) = unpack(compress(msgspec.msgpack.encode(older)))
+    (read,) = unpack(compress(msgspec.msgpack.encode(older)), OLDER_CODEC)
     assert isinstance(read, Batch)
     assert read.parts == (Inventory(workers=()),)
 
