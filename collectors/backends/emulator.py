@@ -28,6 +28,7 @@ _OF_WORKER: Final = rules(
         "tokenyard_requests_finished_total": Rule(Signal.REQUESTS_FINISHED, Kind.COUNTER),
         "tokenyard_prompt_tokens_total": Rule(Signal.PROMPT_TOKENS, Kind.COUNTER),
         "tokenyard_generation_tokens_total": Rule(Signal.GENERATION_TOKENS, Kind.COUNTER),
+        "tokenyard_drawn_joules_total": Rule(Signal.ENERGY, Kind.COUNTER),
     },
     {"tokenyard_gap_seconds": Signal.GAP},
 )
@@ -67,7 +68,9 @@ def _map(keys: Sequence[SampleKey], target: str) -> Mapping:
         if rule := _OF_WORKER.get(key.name):
             worker = named or f"{target}/0"
             draft.worker(WorkerFacts(worker))
-            draft.take(index, key, labels, rule, worker=worker, label=labels.get("reason", ""))
+            draft.take(
+                index, key, labels, rule, worker=worker, label=labels.get("reason", "") or labels.get("phase", "")
+            )
         elif rule := _OF_TIER.get(key.name):
             owner = safe_text(labels.get("owner", ""))
             tier = _known(Tier, labels.get("tier", ""), Tier.UNKNOWN)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from collectors.model.slo import Attained
+
 HOUR_S: Final = 3_600
 DAY_S: Final = 24 * HOUR_S
 Z_95: Final = 1.959963984540054
@@ -55,12 +57,6 @@ class Bounds(NamedTuple):
     high: float
 
 
-class Verdict(StrEnum):
-    MET = "met"
-    VIOLATED = "violated"
-    INDETERMINATE = "indeterminate"
-
-
 def wilson(met: int, n: int, z: float = Z_95) -> Bounds:
     """Where the true share lies of which `met` of `n` were seen (Wilson 1927, score interval); anywhere without any."""
     if not 0 <= met <= n:
@@ -74,12 +70,12 @@ def wilson(met: int, n: int, z: float = Z_95) -> Bounds:
     return Bounds(0.0 if met == 0 else middle - half, 1.0 if met == n else middle + half)
 
 
-def verdict(met: int, n: int, target: float, z: float = Z_95) -> Verdict:
+def verdict(met: int, n: int, target: float, z: float = Z_95) -> Attained:
     """Whether the share `target` is reached; not to be told while the interval holds it."""
     bounds = wilson(met, n, z)
     if bounds.low >= target:
-        return Verdict.MET
-    return Verdict.VIOLATED if bounds.high < target else Verdict.INDETERMINATE
+        return Attained.MET
+    return Attained.VIOLATED if bounds.high < target else Attained.INDETERMINATE
 
 
 @dataclass(frozen=True)

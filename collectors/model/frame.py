@@ -10,6 +10,9 @@ from collectors.model.figure import Distribution, Figure, Quantile
 from collectors.model.memory import FlowRow, HandoverRow, PromptRow, ReuseRow, TierRow
 from collectors.model.probes import ProbeRow
 from collectors.model.requests import ClockRow, RequestRow
+from collectors.model.routing import Routing
+from collectors.model.slo import Slo
+from collectors.model.verdict import Diagnosis
 from collectors.model.vocabulary import Device, Role, Stage, TargetStatus, Tier
 
 SCHEMA = "tokenyard.snapshot/1"
@@ -191,6 +194,7 @@ class Frame(msgspec.Struct, frozen=True):
     + 16: the middle of an interval, of a page's buckets over the shortest time that tells it. + 32: backfilled (see `backfill`). + 64: counters of a page began
     anew; 254 where that is a gap. See `model.timeline`."""
     verdict: str | None = None
+    """The line of the first of `diagnosis.findings`."""
     backfill: tuple[BackfillRow, ...] = ()
     prompts: tuple[PromptRow, ...] = ()
     reuse: tuple[ReuseRow, ...] = ()
@@ -204,3 +208,7 @@ class Frame(msgspec.Struct, frozen=True):
     """The newest first, before them those that were migrated or of which tellers contradict each other."""
     clocks: tuple[ClockRow, ...] = ()
     probes: tuple[ProbeRow, ...] = ()
+    diagnosis: Diagnosis | None = None
+    """As of the last full second, as the next two; None before the first."""
+    routing: Routing | None = None
+    slo: Slo | None = None

@@ -27,6 +27,9 @@ SECTIONS = (
     "requests",
     "clocks",
     "probes",
+    "diagnosis",
+    "routing",
+    "slo",
 )
 """Of a Frame."""
 

@@ -8,6 +8,7 @@ from collectors.model.signals import Signal
 from collectors.model.vocabulary import Role
 from collectors.session.backfill import Backfill, backfill
 from collectors.session.device_rows import Devices, host_rows
+from collectors.session.each_second import EachSecond
 from collectors.session.fleet import Fleet, Worker
 from collectors.session.flow_rows import flow_rows, handover_rows
 from collectors.session.hit_rates import with_hit_rates
@@ -22,6 +23,7 @@ from collectors.session.probe_rows import probe_rows
 from collectors.session.prompt_rows import prompt_rows, reuse_rows
 from collectors.session.requests import RequestBook
 from collectors.session.signal_rows import signal_rows
+from collectors.session.slo_rows import Judging
 from collectors.session.source_state import SourceState
 from collectors.session.target_rows import target_rows
 from collectors.session.tier_rows import tier_rows
@@ -40,7 +42,9 @@ _SECOND_NS: Final = 1_000_000_000
 class Session:
     """`clock` is the kind of clock that its times are of: `live` or `virtual`."""
 
-    def __init__(self, clock: str, window_s: int = WINDOW_S) -> None:
+    def __init__(self, clock: str, window_s: int = WINDOW_S, judging: Judging | None = None) -> None:
+        self.judging = judging or Judging()
+        """May be changed between two ticks."""
         self._clock = clock
         self._window_s = window_s
         self._sources: dict[str, SourceState] = {}
@@ -52,6 +56,7 @@ class Session:
         self._spreads: dict[str, tuple[WorkerRow, JitterRow]] = {}
         self._devices = Devices()
         self._requests = RequestBook()
+        self._each_second = EachSecond()
 
     def feed(self, batch: Batch) -> None:
         """Takes a batch. Batches come in order of their times, and before the first tick that is later."""
@@ -87,6 +92,8 @@ class Session:
         tokens_per_s, tellers = total_rate(zip(fleet.values(), rows, strict=True))
         devices = self._devices.rows(fleet, sources, time_ns, window_ns)
         prompts = prompt_rows(fleet.values(), time_ns, window_ns)
+        powered = self._devices.with_power(rows, devices)
+        self._each_second.tick(fleet, powered, sources, self.judging, time_ns, window_ns)
         return Frame(
             time_ns=time_ns,
             utc_s=utc_s,
@@ -94,7 +101,7 @@ class Session:
             window_s=_observed_s(sources, fleet, time_ns, window_ns),
             emulated=any(source.emulated for source in self._sources.values()),
             targets=targets,
-            workers=self._devices.with_power(rows, devices),
+            workers=powered,
             tiers=with_hit_rates(tier_rows(sources, time_ns, window_ns), prompts, sources),
             placements=placement_rows(fleet, sources, time_ns, window_ns),
             decisions=decision_summary(sources, time_ns),
@@ -115,6 +122,8 @@ class Session:
             requests=requests,
             clocks=clocks,
             probes=probes,
+            routing=self._each_second.routing,
+            slo=self._each_second.slo,
         )
 
     def signals(self, time_ns: int) -> tuple[SignalRow, ...]:

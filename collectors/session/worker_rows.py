@@ -115,7 +115,7 @@ def _first_tokens(placed: list[SourceState], pages: list[Histogram], emulated: b
         [one for one in found if one is not None],
         counts.maximum_ns / 1e9,
         population=population,
-        provenance=_by_whose_clock(placed),
+        provenance=by_whose_clock(placed),
         emulated=emulated,
         heard_ns=heard_ns,
     )
@@ -234,7 +234,7 @@ def of_row(columns: Quantiles, worker: Worker, population: str, heard_ns: int | 
         estimates,
         float(columns.longest[row]),
         population=population,
-        provenance=_by_whose_clock([worker.placed] if worker.placed else []),
+        provenance=by_whose_clock([worker.placed] if worker.placed else []),
         emulated=worker.emulated,
         heard_ns=heard_ns,
     )
@@ -263,7 +263,7 @@ def _summary(worker: Worker) -> Summary | None:
     return None if worker.placed is None else worker.placed.summary
 
 
-def _by_whose_clock(placed: Sequence[SourceState]) -> Provenance:
+def by_whose_clock(placed: Sequence[SourceState]) -> Provenance:
     """Of durations between deliveries: an observer's of their arrival, or the emitter's, by whose events they are worked out."""
     measured = placed and all(source.inventory.measured for source in placed)
     return Provenance.MEASURED if measured else Provenance.DERIVED

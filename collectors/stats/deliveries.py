@@ -22,12 +22,14 @@ from collectors.model.batch import (
     Watermark,
 )
 from collectors.model.vocabulary import Phase
+from collectors.stats.choices import Choices, ChoiceSlots
 from collectors.stats.fleet import Fleet
 from collectors.stats.gaps import CHUNK, GapStats
 from collectors.stats.handovers import MOVES, Handovers
 from collectors.stats.histograms import Histograms
 from collectors.stats.lives import Life
 from collectors.stats.outages import Outages
+from collectors.stats.outcomes import Outcomes, OutcomeSlots
 from collectors.stats.pending import Pending
 from collectors.stats.placements import Placements
 from collectors.stats.prompts import Prompts
@@ -71,6 +73,8 @@ class DeliveryStats:
         self._queue = Histograms(rows)
         self._prompts = Prompts(rows)
         self._handovers = Handovers(rows)
+        self._outcomes = OutcomeSlots()
+        self._choices = ChoiceSlots(OTHER)
         self._rules: Tally[str] = Tally(OTHER)
         self._events: Tally[str] = Tally(OTHER)
         self._finished: Tally[str] = Tally(OTHER)
@@ -133,13 +137,21 @@ class DeliveryStats:
             if isinstance(row, Received):
                 if self._lives.taken(row.stream):
                     self.flush()
-                self._lives.receive(row.request, row.stream, row.time_ns, row.prompt_tokens)
+                names = self._outcomes
+                self._lives.receive(
+                    row.request,
+                    row.stream,
+                    row.time_ns,
+                    row.prompt_tokens,
+                    names.models.number(row.model),
+                    names.labels.mask(row.labels),
+                )
                 if row.time_ns + self._fleet.clock_offset_ns >= self._since_ns:
                     self._events.add(second, "received")
             elif isinstance(row, Admitted):
                 self._admit(row, second)
             else:
-                self._lives.end(row.request, second, row.reason, row.output_tokens)
+                self._lives.end(row.request, second, row.time_ns, row.reason, row.output_tokens)
                 self._finished.add(second, row.reason)
 
     def decisions(self, part: Decisions, time_ns: int) -> None:
@@ -147,6 +159,8 @@ class DeliveryStats:
             second = self._second(row.time_ns, time_ns)
             self._events.add(second, "decided")
             self._rules.add(second, row.rule)
+            self._choices.add(second, self._fleet.row(row.chosen), row)
+            self._lives.label(row.request, self._outcomes.labels.mask(row.labels))
             if row.tie:
                 self._events.add(second, "tied")
             if self._prompts.decide(second, self._lives.prompt_tokens(row.request), row):
@@ -173,6 +187,13 @@ class DeliveryStats:
         """Requests that have ended since this was asked, with how their deliveries were."""
         return self._lives.ended()
 
+    def outcomes(self) -> Outcomes:
+        """How the requests of the window ended, as of the last tick."""
+        return self._outcomes.window()
+
+    def choices(self) -> Choices:
+        return self._choices.window()
+
     def life(self, request: str) -> Life | None:
         """Of one that lives."""
         return self._lives.of(request)
@@ -193,6 +214,8 @@ class DeliveryStats:
         if self._pending.rows:
             self._digest(*self._pending.take())
         _add(self._tpot, self._lives.settle())
+        for second, outcome in self._lives.outcomes():
+            self._outcomes.add(second, outcome)
 
     def tick(self, time_ns: int) -> Summary:
         """The state at a tick after all parts before it; ticks come in order."""
@@ -256,7 +279,7 @@ class DeliveryStats:
         self._first = -(-(time_ns - self._window_ns) // SECOND_NS)
         for part in (
             *(self._placements, self._gaps, self._tpot, self._queue, self._prompts, self._handovers),
-            *(self._rules, self._events, self._finished),
+            *(self._rules, self._events, self._finished, self._outcomes, self._choices),
         ):
             part.expire(self._first)
 

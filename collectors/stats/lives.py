@@ -12,6 +12,7 @@ import numpy as np
 from collectors.model.batch import UNCOUNTED, WHOLE
 from collectors.stats.fleet import UNKNOWN_ROW
 from collectors.stats.medians import GapMedians
+from collectors.stats.outcomes import REASONS, UNKNOWN, Ended, Outcome
 from collectors.stats.sketch import Ints
 from collectors.stats.streams import MAX_STREAMS, UNSEEN, StreamTable
 
@@ -22,11 +23,12 @@ COMPLETED: Final = frozenset({"stop", "length"})
 
 
 class End(NamedTuple):
-    """`second` is that of the end in session time; `output_tokens` as the producer counts them, None if it does not say."""
+    """`second` is that of the end in session time, `time_ns` the emitter's; `output_tokens` as the producer counts them, None if it does not say."""
 
     request: str
     stream: int
     second: int
+    time_ns: int
     reason: str
     output_tokens: int | None
 
@@ -58,6 +60,7 @@ class Lives:
         self._request: dict[int, str] = {}
         self._ends: list[End] = []
         self._ended: deque[tuple[str, Life]] = deque(maxlen=MAX_ENDED)
+        self._outcomes: list[tuple[int, Outcome]] = []
 
     def ended(self) -> list[tuple[str, Life]]:
         """Of the requests that have ended since this was asked, the newest."""
@@ -77,7 +80,20 @@ class Lives:
         """Whether a request has the stream whose deliveries may not all be dealt with."""
         return stream in self._request
 
-    def receive(self, request: str, stream: int, time_ns: int, prompt_tokens: int | None = None) -> None:
+    def outcomes(self) -> list[tuple[int, Outcome]]:
+        """In which second requests have ended since this was asked, and how."""
+        outcomes, self._outcomes = self._outcomes, []
+        return outcomes
+
+    def receive(
+        self,
+        request: str,
+        stream: int,
+        time_ns: int,
+        prompt_tokens: int | None = None,
+        model: int = UNSEEN,
+        labels: int = 0,
+    ) -> None:
         """The stream is the request's from now on. One that it was taken from without an end is forgotten."""
         if not 0 <= stream < MAX_STREAMS:
             return
@@ -87,6 +103,7 @@ class Lives:
         self._stream[request] = stream
         self._request[stream] = request
         table.received_ns[stream] = time_ns
+        table.model[stream], table.labels[stream] = model, labels
         if prompt_tokens is not None:
             table.prompt_tokens[stream] = prompt_tokens
 
@@ -125,10 +142,16 @@ class Lives:
         if stream is not None:
             self._table.home[stream] = row
 
-    def end(self, request: str, second: int, reason: str, output_tokens: int | None) -> None:
+    def label(self, request: str, labels: int) -> None:
+        """What else is said of what kind it is."""
+        stream = self._stream.get(request)
+        if stream is not None:
+            self._table.labels[stream] = max(int(self._table.labels[stream]), 0) | labels
+
+    def end(self, request: str, second: int, time_ns: int, reason: str, output_tokens: int | None) -> None:
         stream = self._stream.pop(request, None)
         if stream is not None:
-            self._ends.append(End(request, stream, second, reason, output_tokens))
+            self._ends.append(End(request, stream, second, time_ns, reason, output_tokens))
 
     def settle(self) -> list[tuple[int, int, int]]:
         """Ends what was noted; to be called when all deliveries before are in the table. (second, row of the last worker, TPOT in ns) of each completed request."""
@@ -137,6 +160,8 @@ class Lives:
         ends = [end for end in self._ends if self._request.get(end.stream) == end.request]
         self._ends = []
         found = [(end, tpot) for end in ends if (tpot := self._tpot_ns(end)) is not None]
+        tpot_of = dict(found)
+        self._outcomes += [(end.second, self._outcome(end, tpot_of.get(end, UNKNOWN))) for end in ends]
         self._ended.extend((end.request, life) for end in ends if (life := self._life(end.stream)) is not None)
         tpots = [(end.second, int(self._table.last_row[end.stream]), tpot) for end, tpot in found]
         self._release(np.array([end.stream for end in ends], np.intp))
@@ -167,6 +192,22 @@ class Lives:
         if not flags & UNCOUNTED and delivered < tokens - 1:
             return None
         return round(taken_ns / (tokens - 1))
+
+    def _outcome(self, end: End, tpot_ns: int) -> Outcome:
+        table, stream = self._table, end.stream
+        received_ns, first_ns = int(table.received_ns[stream]), int(table.first_ns[stream])
+        whole = max(int(table.flags[stream]), 0) & WHOLE
+        timed = received_ns != UNSEEN and first_ns >= received_ns and not whole
+        rows = (int(column[stream]) for column in (table.last_row, table.home, table.queued))
+        return Outcome(
+            row=next((row for row in rows if row != UNSEEN), UNKNOWN_ROW),
+            model=int(table.model[stream]),
+            labels=max(int(table.labels[stream]), 0),
+            ttft_ns=first_ns - received_ns if timed else UNKNOWN,
+            tpot_ns=tpot_ns,
+            request_ns=end.time_ns - received_ns if UNSEEN != received_ns <= end.time_ns else UNKNOWN,
+            ended=REASONS.get(end.reason, Ended.COMPLETED),
+        )
 
     def _release(self, streams: Ints) -> None:
         for stream in streams.tolist():

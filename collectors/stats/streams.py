@@ -48,6 +48,8 @@ class StreamTable:
         "weighed",
         "found",
         "flags",
+        "model",
+        "labels",
     )
 
     def __init__(self) -> None:
@@ -78,6 +80,9 @@ class StreamTable:
         """Tokens of the prompt that were found when it was admitted for the first time."""
         self.flags = np.empty(0, np.int64)
         """Of any delivery so far; UNSEEN where none had any."""
+        self.model = np.empty(0, np.int64)
+        self.labels = np.empty(0, np.int64)
+        """Number of the request's model, and bits of its labels, as `outcomes.Names` has them."""
         self.reserve(256)
 
     def reserve(self, size: int) -> None:

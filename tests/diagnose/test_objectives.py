@@ -8,7 +8,6 @@ from collectors.diagnose.objectives import (
     BURN_RULES,
     PROFILES,
     Burn,
-    Verdict,
     Window,
     burn,
     burn_rate,
@@ -16,6 +15,7 @@ from collectors.diagnose.objectives import (
     verdict,
     wilson,
 )
+from collectors.model.slo import Attained
 
 FAST, SLOW, TICKET = BURN_RULES
 
@@ -43,11 +43,11 @@ def test_more_cannot_have_met_than_there_were() -> None:
 
 
 def test_a_verdict_waits_until_the_interval_lets_go_of_the_target() -> None:
-    assert verdict(0, 0, 0.99) is Verdict.INDETERMINATE
-    assert verdict(100, 100, 0.99) is Verdict.INDETERMINATE
-    assert verdict(1_000, 1_000, 0.99) is Verdict.MET
-    assert verdict(985, 1_000, 0.99) is Verdict.INDETERMINATE
-    assert verdict(950, 1_000, 0.99) is Verdict.VIOLATED
+    assert verdict(0, 0, 0.99) is Attained.INDETERMINATE
+    assert verdict(100, 100, 0.99) is Attained.INDETERMINATE
+    assert verdict(1_000, 1_000, 0.99) is Attained.MET
+    assert verdict(985, 1_000, 0.99) is Attained.INDETERMINATE
+    assert verdict(950, 1_000, 0.99) is Attained.VIOLATED
 
 
 def test_a_rule_that_can_never_fire_says_so() -> None:
