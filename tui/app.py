@@ -1,4 +1,4 @@
-"""The App: wires a driver's Frames and the commands to the Overview. Draws nothing, computes nothing.
+"""The App: wires a driver's Frames and the commands to the page that is shown. Draws nothing, computes nothing.
 
 Nothing heavy is imported here: numpy, sockets and the like come with the driver, whose `run` starts after the first paint.
 """
@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from textual.app import App, SystemCommand
 from textual.message import Message
 
-from tui.commands import COMMANDS, bindings
-from tui.layout import Section
+from tui.commands import GLOBAL, bindings
 from tui.line import printable
+from tui.pages import BY_NAME, PAGES, make
 from tui.playhead import Playhead
-from tui.screens.overview import Overview
+from tui.screens.page import Page
 from tui.theme import DARK, LIGHT, PALETTES, Palette, styles, textual_theme
 from tui.view import view_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 
     from rich.style import Style
     from textual.binding import BindingType
@@ -53,22 +53,24 @@ class TokenyardApp(App[None]):
 
     TITLE = "tokenyard"
     CSS_PATH = Path(__file__).with_name("tokenyard.tcss")
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings()]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(GLOBAL)]
     ALLOW_SELECT = False
+    DEFAULT_MODE = PAGES[0].name
+    """Each page is a mode of Textual: a screen that stays, and those on top of it."""
 
     def __init__(self, driver: Driver) -> None:
         super().__init__()
         self.feed = driver
+        self._inks = self._styles()
         self.playhead = Playhead(driver.history, driver.clock)
-        self.overview = Overview(self._styles())
+        self._pages: dict[str, Page] = {}
+        self._been: list[str] = []
+        self.page = self._made(PAGES[0].name)
         self._task: asyncio.Task[None] | None = None
         self._gc: tuple[int, int, int] | None = None
         for palette in PALETTES.values():
             self.register_theme(textual_theme(palette))
         self._begin_with(DARK)
-
-    def get_default_screen(self) -> Screen[None]:
-        return self.overview
 
     def on_mount(self) -> None:
         self._show()
@@ -89,9 +91,32 @@ class TokenyardApp(App[None]):
         self._show()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        for command in COMMANDS:
+        for command in self.page.commands:
             if command.action != "command_palette":
                 yield SystemCommand(command.name, f"{command.help} ({command.shown})", self._runner(command.action))
+
+    def open_page(self, name: str, panel: str | None = None, row: Hashable = None) -> bool:
+        """Show a page, with the cursor on a row of one of its panels; `leave_page` comes back. False where there is no such page (yet)."""
+        if name not in BY_NAME:
+            return False
+        if name != self.page.name:
+            self._been.append(str(self.page.name))
+            self._turn_to(name)
+        if panel is not None:
+            self.page.go_to(panel, row)
+        return True
+
+    def leave_page(self) -> None:
+        """Back to the page from which this one was opened."""
+        if self._been:
+            self._turn_to(self._been.pop())
+
+    def action_page(self, name: str) -> None:
+        self._been.clear()
+        if name == self.page.name:
+            self.page.zoom(None)
+        else:
+            self._turn_to(name)
 
     def action_hold(self) -> None:
         self._hold(not self.playhead.held)
@@ -109,27 +134,16 @@ class TokenyardApp(App[None]):
         self.playhead.seek(time_ns)
         self._show()
 
-    def action_overview(self) -> None:
-        self.overview.zoom(0)
-
-    def action_zoom(self, direction: int) -> None:
-        self.overview.zoom(direction)
-
-    def action_alone(self, section: str) -> None:
-        self.overview.alone(Section(section))
-
-    def action_scroll(self, rows: int) -> None:
-        self.overview.scroll_rows(rows)
-
     def action_toggle_theme(self) -> None:
         palette = LIGHT if self.theme == DARK.name else DARK
         self.theme = palette.name
-        self.overview.paint_with(self._styles(palette))
+        self._inks = self._styles(palette)
+        self.page.paint_with(self._inks)
 
     def action_help(self) -> None:
         from tui.screens.help import Help
 
-        self.push_screen(Help())
+        self.push_screen(Help(self.page.commands))
 
     async def action_quit(self) -> None:
         self.exit()
@@ -140,7 +154,21 @@ class TokenyardApp(App[None]):
         self._show()
 
     def _show(self) -> None:
-        self.overview.view = view_of(self.playhead, self.feed.title)
+        self.page.view = view_of(self.playhead, self.feed.title)
+
+    def _made(self, name: str) -> Page:
+        """A page, made when it is first asked for."""
+        if name not in self._pages:
+            self._pages[name] = page = make(name, self._inks)
+            self.add_mode(name, lambda: page)
+        return self._pages[name]
+
+    def _turn_to(self, name: str) -> None:
+        """Show another page, as of now; the one that goes costs nothing any more."""
+        self.page = self._made(name)
+        self.page.paint_with(self._inks)
+        self._show()
+        self.switch_mode(name)
 
     def _styles(self, palette: Palette = DARK) -> Sequence[Style]:
         return styles(palette, colour=not self.no_color)

@@ -1,16 +1,22 @@
-"""Everything that can be asked for, once: the list feeds bindings, footer, `?` and the palette."""
+"""Everything that can be asked for, once: the lists feed bindings, footer, `?` and the palette."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from textual.binding import Binding
+
+from tui.pages import PAGES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @dataclass(frozen=True)
 class Command:
-    """`shown` is how its keys are written; `label` is its word in the footer (empty: not there), most wanted first by `rank`."""
+    """`shown` is how its keys are written; `label` is its word in the footer (empty: not there), most wanted first by `rank`. The action is a method
+    of the app, or with `screen.` before it of the page that is shown."""
 
     keys: str
     action: str
@@ -21,7 +27,7 @@ class Command:
     rank: int = 9
 
 
-COMMANDS: Final[tuple[Command, ...]] = (
+GLOBAL: Final[tuple[Command, ...]] = (
     Command(
         "space",
         "hold",
@@ -36,36 +42,35 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("shift+left", "step(-10)", "shift ←", "Step back 10", "Ten ticks back."),
     Command("shift+right", "step(10)", "shift →", "Step forward 10", "Ten ticks forward."),
     Command("end", "live", "End", "Back to live", "Follow the newest again.", "live", 4),
-    Command("1", "overview", "1", "Overview", "Every section side by side."),
-    Command(
-        "5", "alone('requests')", "5", "Requests", "Single requests: phases, workers, and who says so; again: back."
-    ),
-    Command(
-        "z",
-        "zoom(1)",
-        "z",
-        "Zoom",
-        "Fleet, tiers, river, stalls, requests: each alone with all that it has; then back.",
-        "zoom",
-        5,
-    ),
-    Command("Z", "zoom(-1)", "Z", "Zoom backwards", "The same the other way round."),
-    Command("escape", "overview", "esc", "Leave the zoom", "Back to the Overview."),
-    Command("up", "scroll(-1)", "↑", "Scroll up", "Rows that did not fit: workers, or the zoomed section."),
-    Command("down", "scroll(1)", "↓", "Scroll down", "The same, downwards.", "", 6),
-    Command("pageup", "scroll(-10)", "PgUp", "Scroll up 10", "Ten rows up."),
-    Command("pagedown", "scroll(10)", "PgDn", "Scroll down 10", "Ten rows down."),
-    Command("t", "toggle_theme", "t", "Theme", "Dark or light.", "theme", 7),
+    *(Command(page.key, f"page('{page.name}')", page.key, page.title, page.help) for page in PAGES),
+    Command("t", "toggle_theme", "t", "Theme", "Dark or light.", "theme", 8),
     Command("question_mark", "help", "?", "Help", "Keys and signs.", "help", 1),
     Command("colon", "command_palette", ": ctrl+p", "Palette", "Find a command by its name."),
     Command("q,ctrl+c", "quit", "q ctrl+c", "Quit", "Leave. Collecting ends with it.", "quit", 0),
 )
+"""The same on every page."""
+PAGE: Final[tuple[Command, ...]] = (
+    Command("tab", "screen.focus_panel(1)", "tab", "Next panel", "Keys go to the next panel.", "panel", 6),
+    Command("shift+tab", "screen.focus_panel(-1)", "shift tab", "Previous panel", "Keys go to the one before."),
+    Command("up", "screen.move(-1)", "↑", "Row up", "The cursor one row up."),
+    Command("down", "screen.move(1)", "↓", "Row down", "The cursor one row down."),
+    Command("pageup", "screen.move_page(-1)", "PgUp", "A panelful up", "As many rows up as are seen."),
+    Command("pagedown", "screen.move_page(1)", "PgDn", "A panelful down", "As many rows down as are seen."),
+    Command("home", "screen.move(-100000)", "Home", "First row", "The cursor stays first, whatever comes."),
+    Command("G", "screen.move(100000)", "G", "Last row", "The cursor to the last row."),
+    Command("enter", "screen.open", "enter", "Open", "What is behind the row under the cursor.", "open", 7),
+    Command(
+        "z", "screen.zoom", "z", "Zoom", "The panel alone with all that it has; again: back. tab: the next.", "zoom", 5
+    ),
+    Command("escape", "screen.back", "esc", "Back", "Out of what was last gone into: a zoom, a page."),
+)
+"""What every page does with its panels."""
 
 
-def bindings() -> list[Binding]:
+def bindings(commands: Iterable[Command]) -> list[Binding]:
     """Textual's bindings of the commands. Only `ctrl+c` goes before whatever an overlay does with its keys."""
     return [
         Binding(key, command.action, command.name, show=False, tooltip=command.help, priority=key == "ctrl+c")
-        for command in COMMANDS
+        for command in commands
         for key in command.keys.split(",")
     ]

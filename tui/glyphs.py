@@ -21,6 +21,8 @@ UNEQUAL: Final = "≠"
 MOVED: Final = "⇥"
 OURS: Final = "◇"
 
+SELECTED: Final = "▸"
+
 DOWN: Final = "✗"
 VERDICT: Final = "▲"
 ELLIPSIS: Final = "…"
@@ -44,6 +46,7 @@ NO_DATA: Final = "·"
 CURSOR: Final = "┃"
 
 LEGEND: Final[tuple[tuple[str, str], ...]] = (
+    (SELECTED, "the panel that the keys go to, and the row under its cursor"),
     (ABSENT, "the back end does not say"),
     ("0", "known to be nothing"),
     (UNSAMPLED, "declared, but nothing counted yet"),

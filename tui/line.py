@@ -6,10 +6,16 @@ what it would draw with what it drew. Also here: making outside text fit into ce
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
 
 from tui.glyphs import ELLIPSIS
 from tui.theme import Ink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Run = tuple[str, int]
 Line = tuple[Run, ...]
@@ -131,11 +137,34 @@ def text_of(lines: list[Line]) -> str:
     return "\n".join("".join(text for text, _ in line).rstrip() for line in lines)
 
 
-def titled(width: int, title: str, subtitle: str = "", note: str = "", *, corners: str = "") -> Line:
-    """A rule with a title at its left and a note at its right; `corners` are the two ends of a frame's top. The subtitle goes first when room is short."""
+def changed(line: Line, start: int, size: int, change: Callable[[Line], Line]) -> Line:
+    """`line` with `change` made to `size` cells of it from `start` on. The change keeps the width."""
+    parts: tuple[list[Run], list[Run], list[Run]] = ([], [], [])
+    at = 0
+    for text, ink in line:
+        width = cells(text)
+        if width == len(text):
+            cuts = (
+                text[: max(start - at, 0)],
+                text[max(start - at, 0) : max(start + size - at, 0)],
+                text[max(start + size - at, 0) :],
+            )
+        else:
+            left, right = Segment(text).split_cells(max(start - at, 0)) if start > at else (Segment(""), Segment(text))
+            inside, rest = right.split_cells(max(start + size - max(at, start), 0))
+            cuts = left.text, inside.text, rest.text
+        for part, cut in zip(parts, cuts, strict=True):
+            if cut:
+                part.append((cut, ink))
+        at += width
+    return (*parts[0], *change(tuple(parts[1])), *parts[2])
+
+
+def titled(width: int, title: str, subtitle: str = "", note: str = "", *, corners: str = "", mark: str = " ") -> Line:
+    """A rule with a title at its left, a mark before it, and a note at its right; `corners` are the two ends of a frame's top. The subtitle goes first when room is short."""
     pen = Pen(width)
     pen.put(corners[:1] + "─", Ink.FAINT) if corners else pen.put("─", Ink.FAINT)
-    pen.put(f" {title} ", Ink.HEADING)
+    pen.put(f"{mark}{title} ", Ink.HEADING)
     tail = len(corners[1:]) + 1
     reserve = cells(note) + 2 + tail if note else tail
     if subtitle and pen.left - reserve > 8:

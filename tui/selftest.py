@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from tui.glyphs import ACTIVE, DOWN, EVICTABLE, HEIGHTS, LIVE
-from tui.layout import MIN_HEIGHT, MIN_WIDTH
+from tui.places import MIN_HEIGHT, MIN_WIDTH
 
 NAME: Final = "tokenyard"
 GLYPHS: Final = f"{HEIGHTS[1:]}{ACTIVE}{EVICTABLE}{LIVE}{DOWN}"

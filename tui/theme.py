@@ -45,6 +45,8 @@ class Ink(IntEnum):
 
 
 _DEVICES: Final = tuple(Device)
+UNDER_CURSOR: Final = Ink.DEVICE + LATENESS_STEPS * len(_DEVICES)
+"""Added to an ink: the same on the ground of the row under the cursor."""
 _HUE: Final = {device: Ink.DEVICE + LATENESS_STEPS * index for index, device in enumerate(_DEVICES)}
 ON_TIME: Final = 1
 
@@ -73,6 +75,8 @@ class Palette(NamedTuple):
     paints: dict[Ink, Paint]
     heat: tuple[int, int, int, int, int]
     devices: dict[Device, tuple[int, int, int, int]]
+    row: int
+    """Ground of the row under the cursor."""
 
 
 DARK: Final = Palette(
@@ -107,6 +111,7 @@ DARK: Final = Palette(
         Device.CPU: (240, 245, 250, 255),
         Device.UNKNOWN: (240, 245, 250, 255),
     },
+    row=237,
 )
 LIGHT: Final = Palette(
     name="tokenyard-light",
@@ -140,6 +145,7 @@ LIGHT: Final = Palette(
         Device.CPU: (249, 245, 240, 234),
         Device.UNKNOWN: (249, 245, 240, 234),
     },
+    row=252,
 )
 PALETTES: Final = {palette.name: palette for palette in (DARK, LIGHT)}
 
@@ -149,7 +155,10 @@ def styles(palette: Palette, *, colour: bool = True) -> tuple[Style, ...]:
     paints: list[Paint] = [palette.paints[ink] for ink in list(Ink)[: Ink.HEAT]]
     paints += [Paint(number) for number in palette.heat]
     paints += [Paint(number) for device in _DEVICES for number in palette.devices[device]]
-    return tuple(_style(paint, palette) if colour else _colourless(paint) for paint in paints)
+    grounds = (palette.back, palette.row)
+    return tuple(
+        _style(paint, palette.fore, back) if colour else _colourless(paint) for back in grounds for paint in paints
+    )
 
 
 def textual_theme(palette: Palette) -> Theme:
@@ -171,9 +180,9 @@ def textual_theme(palette: Palette) -> Theme:
     )
 
 
-def _style(paint: Paint, palette: Palette) -> Style:
-    fore = palette.fore if paint.fore is None else paint.fore
-    back = palette.back if paint.back is None else paint.back
+def _style(paint: Paint, fore: int, back: int) -> Style:
+    fore = fore if paint.fore is None else paint.fore
+    back = back if paint.back is None else paint.back
     return Style(color=Color.from_ansi(fore), bgcolor=Color.from_ansi(back), bold=paint.bold or None)
 
 

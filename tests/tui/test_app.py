@@ -12,13 +12,16 @@ from tests.tui.frames import TICK_NS, emulated
 from tests.tui.playing import Played
 from tests.tui.screen import lines, minute, running, settled, text
 from tui.app import FrameArrived, TokenyardApp
-from tui.commands import COMMANDS, bindings
+from tui.commands import GLOBAL, PAGE, bindings
 from tui.layout import Section
+from tui.pages import PAGES, make
+from tui.places import HEADER
 from tui.playhead import Playhead
 from tui.screens.help import Help
 from tui.screens.overview import Overview
 from tui.theme import DARK, LIGHT, PALETTES, Ink, styles
 from tui.view import view_of
+from tui.widgets.rows import RowsPanel
 
 
 def shown_tick(app: TokenyardApp) -> int:
@@ -80,7 +83,7 @@ async def test_t_changes_the_theme_and_back() -> None:
         await settled(pilot)
         assert app.theme == LIGHT.name
         assert text(app) == before
-        header = app.overview.panels[Section.HEADER].render_lines(app.overview.panels[Section.HEADER].size.region)[0]
+        header = app.page.panels[HEADER].render_lines(app.page.panels[HEADER].size.region)[0]
         assert {segment.style for segment in header} <= set(styles(LIGHT))
         await pilot.press("t")
         assert app.theme == DARK.name
@@ -92,56 +95,163 @@ async def test_help_lists_every_command_and_closes() -> None:
         await settled(pilot)
         assert isinstance(app.screen, Help)
         shown = text(app)
-        assert all(command.name in shown for command in COMMANDS)
+        assert all(command.name in shown for command in (*GLOBAL, *PAGE))
         assert "the back end does not say" in shown
         await pilot.press("escape")
         await settled(pilot)
         assert isinstance(app.screen, Overview)
 
 
-async def test_z_goes_round_and_one_and_escape_return() -> None:
+def titles(app: TokenyardApp) -> list[str]:
+    """Panels that are shown; the one with the focus is marked."""
+    words = ("Fleet", "Tiers", "Token river", "Newest stalls", "Requests")
+    return [f"{mark}{word}".strip() for word in words for mark in " ▸" if f"─{mark}{word} " in text(app)]
+
+
+ALL = ["▸Fleet", "Tiers", "Token river", "Newest stalls"]
+
+
+async def test_z_shows_a_panel_alone_and_tab_the_next() -> None:
     async with running(Played(minute(3600))) as (app, pilot):
-        titles = []
-        words = ("Fleet", "Tiers", "Token river", "Newest stalls", "Requests")
-        for _ in range(6):
-            await pilot.press("z")
-            await settled(pilot)
-            titles.append([word for word in words if f"─ {word} " in text(app)])
-        assert titles == [
-            ["Fleet"],
-            ["Tiers"],
-            ["Token river"],
-            ["Newest stalls"],
-            ["Requests"],
-            ["Fleet", "Tiers", "Token river", "Newest stalls"],
-        ]
-        for key in ("1", "escape"):
-            await pilot.press("Z")
-            await settled(pilot)
-            assert "─ Fleet " not in text(app)
+        assert titles(app) == ALL
+        for key, shown in (
+            ("z", ["▸Fleet"]),
+            ("tab", ["▸Tiers"]),
+            ("tab", ["▸Token river"]),
+            ("tab", ["▸Newest stalls"]),
+            ("tab", ["▸Fleet"]),
+            ("shift+tab", ["▸Newest stalls"]),
+            ("z", ["Fleet", "Tiers", "Token river", "▸Newest stalls"]),
+            ("tab", ALL),
+        ):
             await pilot.press(key)
             await settled(pilot)
-            assert "─ Fleet " in text(app)
+            assert titles(app) == shown
+        for key in ("1", "escape", "z"):
+            await pilot.press("z")
+            await settled(pilot)
+            assert titles(app) == ["▸Fleet"]
+            await pilot.press(key)
+            await settled(pilot)
+            assert titles(app) == ALL
 
 
-async def test_rows_scroll_to_the_last_worker() -> None:
+def cursor(app: TokenyardApp) -> list[str]:
+    """First words of the rows that are marked."""
+    return [line.partition("▸")[2].split()[0] for line in lines(app) if "▸" in line and "─▸" not in line]
+
+
+async def test_the_cursor_goes_to_the_last_worker_and_the_river_goes_along() -> None:
     async with running(Played([emulated(3600, frames.big_fleet(16))]), (80, 24)) as (app, pilot):
-        assert "lpu-7" not in text(app)
+        assert cursor(app) == ["gpu-0"]
         await pilot.press("down")
         await settled(pilot)
-        assert "2–5 of 16" in text(app)
-        await pilot.press("pagedown", "pagedown")
+        assert cursor(app) == ["lpu-0", "lpu-0"]
+        await pilot.press("pagedown")
         await settled(pilot)
-        assert text(app).count("lpu-7 ") == 2
-        await pilot.press("up", "pageup", "pageup")
+        assert cursor(app) == ["gpu-2", "gpu-2"]
+        assert "2–5 of 16 ↑↓" in text(app)
+        await pilot.press("G")
+        await settled(pilot)
+        assert cursor(app) == ["lpu-7", "lpu-7"]
+        await pilot.press("pageup", "up")
+        await settled(pilot)
+        assert cursor(app) == ["lpu-5", "lpu-5"]
+        await pilot.press("home")
         await settled(pilot)
         assert "1–4 of 16" in text(app)
+
+
+async def test_the_cursor_stays_with_its_row_wherever_it_goes() -> None:
+    first, later = emulated(3600), emulated(3601)
+    turned = msgspec.structs.replace(later, workers=later.workers[::-1])
+    gone = msgspec.structs.replace(later, workers=later.workers[1:])
+    played = Played([first])
+    async with running(played) as (app, pilot):
+        await pilot.press("down")
+        await settled(pilot)
+        panel = app.page.own["fleet"]
+        assert isinstance(panel, RowsPanel)
+        assert panel.current == "gpu-1/0"
+        for frame in (turned, gone, first):
+            played.post(frame)
+            await settled(pilot)
+            assert cursor(app)[0] == "gpu-1"
+        played.post(msgspec.structs.replace(later, workers=(later.workers[0], *later.workers[2:])))
+        await settled(pilot)
+        assert cursor(app)[0] == "lpu-0", "the place where it was"
+        played.post(first)
+        await settled(pilot)
+        assert cursor(app)[0] == "gpu-1"
+
+
+# pages
+
+
+async def test_pages_are_made_when_they_are_shown_and_only_the_one_that_is_shown_is_drawn() -> None:
+    played = Played(minute(3600))
+    async with running(played) as (app, pilot):
+        overview = app.page
+        await pilot.press("5")
+        await settled(pilot)
+        assert titles(app) == ["▸Requests"]
+        assert app.page is not overview
+        drawn: list[object] = []
+        overview.redraw = lambda: drawn.append(None)  # type: ignore[method-assign]
+        played.post(emulated(3601))
+        await settled(pilot)
+        assert not drawn
+        assert app.page.view.frame is app.playhead.shown
+        del overview.redraw
+        await pilot.press("t", "1")
+        await settled(pilot)
+        assert app.page is overview
+        assert overview.view.frame is app.playhead.shown
+        assert "09:08:20" in lines(app)[0]
+        header = overview.panels[HEADER].render_lines(overview.panels[HEADER].size.region)[0]
+        assert {segment.style for segment in header} <= set(styles(LIGHT))
+
+
+async def test_a_stall_opens_its_request_and_escape_comes_back() -> None:
+    async with running(Played(minute(3600))) as (app, pilot):
+        await pilot.press("shift+tab", "enter")
+        await settled(pilot)
+        assert titles(app) == ["▸Requests"]
+        await pilot.press("escape")
+        await settled(pilot)
+        assert titles(app) == ["Fleet", "Tiers", "Token river", "▸Newest stalls"]
+        await pilot.press("escape")
+        await settled(pilot)
+        assert app.page.name == "overview"
+
+
+async def test_a_page_follows_the_size_that_it_was_not_shown_at() -> None:
+    async with running(Played(minute(3600)), (120, 36)) as (app, pilot):
+        await pilot.press("5")
+        await settled(pilot)
+        await pilot.resize_terminal(80, 24)
+        await settled(pilot)
+        await pilot.press("1")
+        await settled(pilot)
+        assert len(lines(app)) == 24
+        assert titles(app) == ALL
+
+
+def test_every_page_can_be_made_and_no_key_is_there_twice() -> None:
+    for spec in PAGES:
+        page = make(spec.name, styles(DARK))
+        keys = [key for command in page.commands for key in command.keys.split(",")]
+        assert len(keys) == len(set(keys))
+        for binding in bindings(page.commands):
+            where, _, action = binding.action.rpartition(".")
+            assert hasattr(page if where else TokenyardApp, f"action_{action.partition('(')[0]}")
+            assert binding.tooltip
 
 
 async def test_the_palette_has_the_same_commands() -> None:
     async with running(Played(minute(3600))) as (app, pilot):
         found = {command.title: command for command in app.get_system_commands(app.screen)}
-        assert set(found) == {command.name for command in COMMANDS} - {"Palette"}
+        assert set(found) == {command.name for command in (*GLOBAL, *PAGE)} - {"Palette"}
         await found["Step back"].callback()
         assert app.playhead.held
         await pilot.press("colon")
@@ -161,12 +271,6 @@ async def test_quit_stops_the_driver(key: str) -> None:
     assert app.return_code == 0
 
 
-def test_every_command_has_an_action_and_a_tooltip() -> None:
-    for binding in bindings():
-        assert hasattr(TokenyardApp, f"action_{binding.action.partition('(')[0]}")
-        assert binding.tooltip
-
-
 # mouse
 
 
@@ -184,7 +288,24 @@ async def test_clicks_reach_keys_titles_and_the_timeline() -> None:
         river = next(y for y, line in enumerate(lines(app)) if "─ Token river " in line)
         await pilot.click(offset=(20, river))
         await settled(pilot)
-        assert "─ Fleet " not in text(app)
+        assert titles(app) == ["▸Token river"]
+
+
+async def test_a_click_takes_the_cursor_along_and_a_second_one_opens() -> None:
+    async with running(Played(minute(3600))) as (app, pilot):
+        for word, found in (
+            ("lpu-0   LPU", ["lpu-0", "lpu-0"]),
+            ("host-0 DRAM", ["host-0"]),
+            ("lpu-1  SRAM", ["lpu-1"]),
+        ):
+            y = next(y for y, line in enumerate(lines(app)) if word in line)
+            await pilot.click(offset=(lines(app)[y].index(word) + 1, y))
+            await settled(pilot)
+            assert cursor(app) == found
+        y = next(y for y, line in enumerate(lines(app)) if "r-1798" in line)
+        await pilot.click(offset=(9, y), times=2)
+        await settled(pilot)
+        assert titles(app) == ["▸Requests"]
 
 
 async def test_the_wheel_scrolls_what_is_under_it() -> None:
@@ -193,7 +314,7 @@ async def test_the_wheel_scrolls_what_is_under_it() -> None:
         app.post_message(MouseScrollDown(None, 9, y + 1, 0, 1, 0, False, False, False))
         await settled(pilot)
         assert "2–2 of 12" in text(app)
-        assert "─ Fleet window 60 s ─" in text(app)
+        assert "─▸Fleet window 60 s ─" in text(app)
 
 
 # ticks
@@ -218,9 +339,9 @@ async def test_only_changed_rows_are_repainted() -> None:
     frame = emulated(3600)
     busier = msgspec.structs.replace(frame.workers[2], running=frames.known(99))
     async with running(Played([frame])) as (app, _):
-        panels = app.overview.panels
+        panels = app.page.panels
         assert {
-            section: panel.show(app.overview.view) for section, panel in panels.items() if panel.show(app.overview.view)
+            section: panel.show(app.page.view) for section, panel in panels.items() if panel.show(app.page.view)
         } == {}
         app.playhead.arrive(msgspec.structs.replace(frame, workers=(*frame.workers[:2], busier, *frame.workers[3:])))
         view = view_of(app.playhead, "default/seed 7")
@@ -299,6 +420,6 @@ def test_without_colour_only_bold_and_reverse_are_left() -> None:
 async def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     async with running(Played(minute(3600))) as (app, _):
-        for panel in app.overview.panels.values():
+        for panel in app.page.panels.values():
             for strip in panel.render_lines(panel.size.region):
                 assert all(segment.style is None or segment.style.color is None for segment in strip)

@@ -43,8 +43,11 @@ async def test_the_overview(name: str, size: tuple[int, int]) -> None:
         check(f"{name}-{size[0]}x{size[1]}", text(app))
 
 
-@pytest.mark.parametrize(("keys", "name"), [("z", "fleet"), ("zz", "tiers"), ("zzz", "river"), ("zzzz", "stalls")])
-async def test_a_zoomed_section(keys: str, name: str) -> None:
+@pytest.mark.parametrize(
+    ("keys", "name"),
+    [(["z"], "fleet"), (["tab", "z"], "tiers"), (["z", "tab", "tab"], "river"), (["shift+tab", "z"], "stalls")],
+)
+async def test_a_zoomed_section(keys: list[str], name: str) -> None:
     async with running(Played([FRAMES["emulated"]]), (80, 24)) as (app, pilot):
         await pilot.press(*keys)
         await settled(pilot)

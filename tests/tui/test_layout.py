@@ -1,23 +1,53 @@
 """Where the sections go."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.layout import GRANTS, MIN_HEIGHT, MIN_WIDTH, PANELS, Plan, Section, Wants, plan
+from tui import places
+from tui.layout import GRANTS, PANELS, Section, Wants, alone
+from tui.layout import plan as planned
+from tui.places import MIN_HEIGHT, MIN_WIDTH, Ask, Box, shared, surround
 
-WANTS = st.builds(Wants, st.integers(0, 300), st.integers(0, 300), st.integers(0, 300), st.integers(0, 5))
-DEFAULT = Wants(fleet=4, tiers=6, rivers=4, notices=1)
+WANTS = st.builds(Wants, st.integers(0, 300), st.integers(0, 300), st.integers(0, 300))
+DEFAULT = Wants(fleet=4, tiers=6, rivers=4)
 
 
-def rows(it: Plan, section: Section) -> int:
+@dataclass(frozen=True)
+class Whole:
+    """Head and foot, and a plan between them."""
+
+    boxes: Mapping[str, Box]
+    boxed: bool
+    tier_columns: int
+    river_lines: int
+
+
+def plan(width: int, height: int, wants: Wants, zoom: Section | None = None, notices: int = 1) -> Whole | None:
+    around = surround(width, height, kpi=True, notices=notices)
+    if around is None:
+        return None
+    it = (
+        planned(around.body, around.boxed, wants)
+        if zoom is None
+        else alone(zoom, around.body, around.boxed, wants.rivers)
+    )
+    return Whole({**around.boxes, **it.boxes}, around.boxed, it.tier_columns, it.river_lines)
+
+
+def rows(it: Whole, section: Section) -> int:
     """Rows of content of a section (the fleet's heading is one)."""
-    return it.boxes[section].height - (2 if it.boxed else 1)
+    return it.boxes[section].height - places.chrome(it.boxed)
 
 
-@given(st.integers(MIN_WIDTH, 320), st.integers(MIN_HEIGHT, 90), WANTS, st.sampled_from([None, *PANELS]))
-def test_a_plan_tiles_the_screen(width: int, height: int, wants: Wants, zoom: Section | None) -> None:
-    it = plan(width, height, wants, zoom)
+@given(
+    st.integers(MIN_WIDTH, 320), st.integers(MIN_HEIGHT, 90), WANTS, st.sampled_from([None, *PANELS]), st.integers(0, 5)
+)
+def test_a_plan_tiles_the_screen(width: int, height: int, wants: Wants, zoom: Section | None, notices: int) -> None:
+    it = plan(width, height, wants, zoom, notices)
     assert it is not None
     cells: set[tuple[int, int]] = set()
     area = 0
@@ -35,7 +65,7 @@ def test_nothing_important_is_ever_without_a_row(width: int, height: int, wants:
     assert rows(it, Section.FLEET) >= 1 + min(3, wants.fleet)
     assert rows(it, Section.RIVER) >= min(3, wants.rivers)
     assert rows(it, Section.TIERS) >= min(1, wants.tiers)
-    for section in (Section.HEADER, Section.KPI, Section.TIMELINE, Section.FOOTER, *PANELS):
+    for section in (places.HEADER, places.KPI, places.TIMELINE, places.FOOTER, *PANELS):
         assert it.boxes[section].height > 0
 
 
@@ -98,11 +128,60 @@ def test_a_zoomed_section_has_the_middle_for_itself() -> None:
     it = plan(120, 36, DEFAULT, Section.RIVER)
     assert it is not None
     assert set(it.boxes) == {
-        Section.HEADER,
-        Section.KPI,
-        Section.NOTICE,
+        places.HEADER,
+        places.KPI,
+        places.NOTICE,
         Section.RIVER,
-        Section.TIMELINE,
-        Section.FOOTER,
+        places.TIMELINE,
+        places.FOOTER,
     }
     assert it.boxes[Section.RIVER].height == 36 - 1 - 2 - 1 - 2
+
+
+# bands of panels
+
+ASKS = st.builds(
+    Ask,
+    st.uuids().map(str),
+    st.lists(st.integers(1, 40), min_size=1, max_size=3).map(lambda rows: tuple(sorted(rows))),
+    st.sampled_from([1.0, 2.0, 0.5]),
+)
+
+
+@given(
+    st.integers(60, 300),
+    st.integers(6, 90),
+    st.booleans(),
+    st.lists(st.lists(ASKS, min_size=1, max_size=3), min_size=1, max_size=4),
+)
+def test_bands_tile_the_body_and_the_last_are_left_out_first(
+    width: int, height: int, boxed: bool, bands: list[list[Ask]]
+) -> None:
+    body = Box(0, 3, width, height)
+    boxes = shared(body, boxed, bands)
+    assert sum(box.width * box.height for box in boxes.values()) == width * height
+    assert all(box.y >= 3 and box.y + box.height <= 3 + height and box.width > 0 for box in boxes.values())
+    shown = [all(ask.panel in boxes for ask in band) for band in bands]
+    assert shown[0]
+    assert shown == sorted(shown, reverse=True)
+    if sum(shown) > 1:
+        assert all(
+            boxes[ask.panel].height >= ask.grants[0] + places.chrome(boxed)
+            for band in bands[: sum(shown)]
+            for ask in band
+        )
+
+
+def test_grants_are_given_step_by_step() -> None:
+    bands = [[Ask("a", (2, 10)), Ask("b", (4, 4), share=3)], [Ask("c", (2, 6))]]
+    assert shared(Box(0, 0, 80, 9), False, bands) == {
+        "a": Box(0, 0, 20, 6),
+        "b": Box(20, 0, 60, 6),
+        "c": Box(0, 6, 80, 3),
+    }
+    assert {name: box.height for name, box in shared(Box(0, 0, 80, 40), False, bands).items()} == {
+        "a": 11,
+        "b": 11,
+        "c": 29,
+    }
+    assert set(shared(Box(0, 0, 80, 7), False, bands)) == {"a", "b"}

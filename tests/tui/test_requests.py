@@ -77,14 +77,14 @@ def test_a_notice_and_the_summary_say_so_too() -> None:
     assert notices(View(frame=frame(log=False)), 120) == []
 
 
-async def test_a_key_shows_them_alone_and_leaves_again() -> None:
+async def test_a_key_shows_them_and_another_the_overview_again() -> None:
     async with running(Played([frame()]), (100, 30)) as (app, pilot):
         assert "Requests" not in text(app).replace("requests:", "")
         await pilot.press("5")
         await settled(pilot)
         assert "Requests" in text(app)
         assert "taken from" in text(app)
-        await pilot.press("5")
+        await pilot.press("1")
         await settled(pilot)
         assert "taken from" not in text(app)
 

@@ -53,9 +53,10 @@ async def test_the_fleet_table_tells_the_states_apart(size: tuple[int, int]) -> 
 
 async def test_the_tiers_tell_the_states_apart() -> None:
     async with running(Played([frames.states()]), (120, 36)) as (app, pilot):
-        await pilot.press("z", "z")
+        await pilot.press("tab", "z")
         await pilot.pause()
-        shown = {line.split()[1]: line.split()[2:] for line in lines(app) if " HBM " in line}
+        rows = [line.replace("▸", " ").split() for line in lines(app) if " HBM " in line]
+        shown = {words[1]: words[2:] for words in rows}
     told = {name: " ".join(cells) for name, cells in shown.items() if name in FIGURES}
     assert set(told) == set(FIGURES)
     assert len(set(told.values())) == len(FIGURES)

@@ -10,15 +10,16 @@ from tui import format as fmt
 from tui.format import Unit
 from tui.glyphs import ABSENT, DOWN, OURS, STALE
 from tui.inks import figure_ink
-from tui.layout import Section
 from tui.line import Line, Pen, clip_middle, printable
 from tui.playhead import Mode
 from tui.probes import probed
 from tui.table import Cell, Column, Drawn, grid, heading, row_lines
 from tui.theme import Ink, device_ink
-from tui.widgets.rows import Body, RowsPanel
+from tui.widgets.rows import Body, RowsPanel, stacked
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from collectors.model.figure import Figure, Quantile
     from collectors.model.frame import Frame, TargetRow, WorkerRow
     from collectors.model.probes import ProbeRow
@@ -144,7 +145,22 @@ def fleet(
             ages = frame.time_ns // 1_000_000_000 if _is_stale(row) else 0
             how = shape, width, view.name(row.id), mark(row), ages
             lines += drawn.of(row.id, row, how, partial(row_lines, table, row, width))
-    return Body(lines, first, shown, total, len(table.left_out))
+    return Body(
+        lines,
+        first,
+        shown,
+        total,
+        len(table.left_out),
+        keys=row_keys(frame),
+        spots=stacked(shown, head=each, each=each),
+    )
+
+
+def row_keys(frame: Frame) -> list[Hashable]:
+    """What each row is known by: a worker by its id."""
+    ailed: list[Hashable] = [("target", target.name) for target in ailing(frame)]
+    probed = [("probe", probe.target, probe.model) for probe in frame.probes]
+    return [*ailed, *probed, *(worker.id for worker in frame.workers)]
 
 
 def _needs(specs: list[Column[WorkerRow]], view: View, frame: Frame) -> list[int]:
@@ -186,8 +202,6 @@ def _chip(row: WorkerRow) -> str:
 
 
 class Fleet(RowsPanel):
-    section = Section.FLEET
-
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self._drawn: Drawn[WorkerRow, list[Line]] = Drawn()

@@ -16,12 +16,13 @@ from textual.widget import Widget
 from tui.line import blank
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
 
     from rich.style import Style
 
-    from tui.layout import Box, Plan
     from tui.line import Line
+    from tui.places import Box
+    from tui.told import Told
     from tui.view import View
 
 
@@ -30,12 +31,17 @@ class Panel(Widget):
 
     ALLOW_SELECT = False
     can_focus = False
+    focusable = False
+    """Whether keys may go to it. A page knows which of its panels has the focus; Textual's own is not used."""
 
     def __init__(self, name: str) -> None:
         super().__init__(id=name)
         self.display = False
-        self.plan: Plan | None = None
+        self.key = name
         self.box: Box | None = None
+        self.boxed = False
+        self.focused = False
+        self.zoomed = False
         self.scroll_rows = 0
         """Rows of content that are above the top."""
         self._styles_by_ink: Sequence[Style] = ()
@@ -46,9 +52,17 @@ class Panel(Widget):
         """The panel's lines, `height` of them and each `width` cells wide."""
         raise NotImplementedError
 
-    def place(self, box: Box | None, plan: Plan | None) -> None:
+    def action_at(self, x: int, y: int) -> str | None:
+        """What a click on a cell of the panel does, as an action; None: what a click does everywhere."""
+        return None
+
+    def figures(self, view: View, row: Hashable) -> Sequence[Told]:
+        """The figures of a row (None: of the panel), from left to right, for whoever asks what they are."""
+        return ()
+
+    def place(self, box: Box | None, *, boxed: bool = False) -> None:
         """Take a region of the screen; None hides the panel. Costs a layout if it moves."""
-        self.plan = plan
+        self.boxed = boxed
         if box == self.box:
             return
         self.box = box

@@ -9,10 +9,9 @@ from collectors.model.vocabulary import About, Phase, Provenance
 from tui import format as fmt
 from tui.format import Unit
 from tui.glyphs import ABSENT, AT_LEAST, DOUBTFUL, ESTIMATE, MOVED, OURS, UNEQUAL
-from tui.layout import Section
 from tui.line import Line, Pen, cells, clip_middle, printable, wrap
 from tui.theme import Ink
-from tui.widgets.rows import Body, RowsPanel
+from tui.widgets.rows import Body, RowsPanel, Spot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -81,15 +80,19 @@ def requests(view: View, width: int, height: int, first: int) -> Body:
     if not rows:
         text = "none yet: no source tells single requests (a tap, a placement stream, a trace file, spans)"
         return Body([Pen(width).put(ABSENT if frame is None else text, Ink.DIM).line()], 0, 0, 0)
-    lines = [line for row in rows for line in request_lines(row, view, width)]
-    shown = min(height, len(lines))
-    first = min(first, len(lines) - shown)
-    return Body(lines[first : first + shown], first, shown, len(lines))
+    first = min(first, len(rows) - 1)
+    lines: list[Line] = []
+    spots: list[Spot] = []
+    for row in rows[first:]:
+        its = request_lines(row, view, width)
+        if spots and len(lines) + len(its) > height:
+            break
+        spots.append(Spot(len(lines), len(its)))
+        lines += its
+    return Body(lines, first, len(spots), len(rows), keys=[row.id for row in rows], spots=spots)
 
 
 class Requests(RowsPanel):
-    section = Section.REQUESTS
-
     def body(self, view: View, width: int, height: int) -> Body:
         return requests(view, width, height, self.scroll_rows)
 

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Final
 from collectors.model.vocabulary import Role
 from tui import format as fmt
 from tui.glyphs import HEIGHTS, STALL, UNOBSERVED
-from tui.layout import Section
 from tui.line import Line, Pen, clip_middle
 from tui.theme import Ink, device_ink
-from tui.widgets.rows import Body, RowsPanel
+from tui.widgets.rows import Body, RowsPanel, stacked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,15 +109,14 @@ def rows(view: View, width: int, height: int, first: int, lines: int) -> Body:
                 )
             tail = Pen(7).gap().cell(scale if number == 0 else "", 6, Ink.DIM, right=True)
             out.append((*pen.line(), *body, *tail.line()))
-    return Body(out, first, shown, len(river))
+    return Body(out, first, shown, len(river), keys=[row.worker for row in river], spots=stacked(shown, each=lines))
 
 
 class River(RowsPanel):
-    section = Section.RIVER
+    lines_each = 1
 
     def body(self, view: View, width: int, height: int) -> Body:
-        lines = self.plan.river_lines if self.plan is not None else 1
-        return rows(view, width, height, self.scroll_rows, lines)
+        return rows(view, width, height, self.scroll_rows, self.lines_each)
 
     def title(self, view: View) -> tuple[str, str]:
         return "Token river", f"a column is 250 ms, its height tokens · {STALL} stall"

@@ -1,54 +1,178 @@
-"""A panel with a title, rows that may not all fit, and a note that says so: what Fleet, Tiers, River and Stalls have in common."""
+"""A panel with a title, rows that may not all fit, a note that says so, and a cursor that stays with its row.
+
+The frame, the note and the cursor are drawn here; subclasses say what their title and their rows are.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
-from tui.layout import SCROLLED_TOGETHER
-from tui.line import Line, framed, titled
+from tui.glyphs import SELECTED
+from tui.line import Line, changed, framed, titled
+from tui.places import ALL
 from tui.table import shed_note
+from tui.theme import UNDER_CURSOR, Ink
 from tui.widgets.panel import Panel
 
 if TYPE_CHECKING:
-    from tui.layout import Section
     from tui.view import View
+
+
+class Spot(NamedTuple):
+    """Where a row stands in a body: `lines` of them from `y` on, `width` cells from `x` on."""
+
+    y: int
+    lines: int = 1
+    x: int = 0
+    width: int = ALL
+
+
+def stacked(count: int, *, head: int = 0, each: int = 1) -> list[Spot]:
+    """Spots of `count` rows one below the other, of `each` lines, below `head` lines of heading."""
+    return [Spot(head + index * each, each) for index in range(count)]
 
 
 @dataclass(frozen=True)
 class Body:
-    """What is inside the frame: `shown` rows from `first` on, of `total`; `columns` more that found no room."""
+    """What is inside the frame: `shown` rows from `first` on, of `total`; `columns` more that found no room.
+
+    `keys` are those of all rows, in their order: what a row is known by, whatever place it has. `spots` are the places of the shown ones. Without them there is no
+    cursor, and the arrow keys scroll.
+    """
 
     lines: list[Line]
     first: int
     shown: int
     total: int
     columns: int = 0
+    keys: Sequence[Hashable] = ()
+    spots: Sequence[Spot] = ()
 
 
 class RowsPanel(Panel):
-    """Subclasses say what their title and their body are; the frame and the note are drawn here."""
-
-    section: ClassVar[Section]
-    zoomed = False
+    focusable = True
+    linked = False
+    """Another panel has the focus, and its cursor is on a row that is here too."""
     last_first = 0
     """The largest `scroll_rows` that shows anything new."""
 
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.cursor: Hashable = None
+        """Key of the row that was last gone to; None: whichever is the first."""
+        self._index = 0
+        self._follow = False
+        self._body = Body([], 0, 0, 0)
+
     def body(self, view: View, width: int, height: int) -> Body:
-        """Lines to fit into `width` × `height`."""
+        """Lines to fit into `width` × `height`, from row `self.scroll_rows` on."""
         raise NotImplementedError
 
     def title(self, view: View) -> tuple[str, str]:
         """Title and subtitle."""
         raise NotImplementedError
 
+    @property
+    def current(self) -> Hashable:
+        """Key of the row under the cursor; None where there is no row."""
+        keys = self._body.keys
+        return keys[self._locate(keys)] if keys else None
+
+    def move(self, rows: int) -> None:
+        """The cursor so many rows down (negative: up), not beyond the ends."""
+        body = self._body
+        if not body.keys:
+            self.scroll(rows)
+            return
+        self._index = max(0, min(self._locate(body.keys) + rows, len(body.keys) - 1))
+        self.cursor = body.keys[self._index] if self._index else None
+        self._follow = True
+
+    def move_page(self, pages: int) -> None:
+        self.move(pages * max(self._body.shown - 1, 1))
+
+    def go_to(self, key: Hashable) -> bool:
+        """The cursor onto the row of that key; False where there is none."""
+        if key not in self._body.keys:
+            return False
+        self.cursor, self._follow = key, True
+        return True
+
+    def scroll(self, rows: int) -> None:
+        """Other rows, the cursor stays with its own."""
+        self.scroll_rows = max(0, min(self.scroll_rows + rows, self.last_first))
+        self._follow = False
+
+    def row_at(self, x: int, y: int) -> Hashable:
+        """Key of the row at a cell of the panel; None beside all of them."""
+        body = self._body
+        x, y = x - self._left, y - 1
+        for index, spot in enumerate(body.spots):
+            if spot.y <= y < spot.y + spot.lines and spot.x <= x < spot.x + spot.width:
+                return body.keys[body.first + index]
+        return None
+
     def draw(self, view: View, width: int, height: int) -> list[Line]:
-        boxed = self.plan is not None and self.plan.boxed
-        inner = (width - 4, height - 2) if boxed else (width - 2, height - 1)
-        body = self.body(view, *inner)
+        inner = (width - 4, height - 2) if self.boxed else (width - 2, height - 1)
+        body = self._body = self._with_cursor_in_sight(view, *inner)
         self.last_first = body.total - body.shown
         self.scroll_rows = min(self.scroll_rows, self.last_first)
-        arrows = self.section in SCROLLED_TOGETHER
-        note = shed_note(body.first, body.shown, body.total, body.columns, zoomed=self.zoomed, arrows=arrows)
-        top = titled(width, *self.title(view), note, corners="╭╮" if boxed else "")
-        return framed(body.lines, width, height, top, box=boxed)
+        note = shed_note(body.first, body.shown, body.total, body.columns, zoomed=self.zoomed, arrows=self.focused)
+        top = titled(
+            width, *self.title(view), note, corners="╭╮" if self.boxed else "", mark=SELECTED if self.focused else " "
+        )
+        lines = framed(body.lines, width, height, top, box=self.boxed)
+        if self.focused or self.linked:
+            self._mark(lines, body, width)
+        return lines
+
+    @property
+    def _left(self) -> int:
+        """Cells before the body."""
+        return 2 if self.boxed else 1
+
+    def _locate(self, keys: Sequence[Hashable]) -> int:
+        """Index of the row under the cursor; of a row that has gone, the place where it was."""
+        if self.cursor is None or not keys:
+            self._index = 0
+        else:
+            self._index = min(self._index, len(keys) - 1)
+            if keys[self._index] != self.cursor and self.cursor in keys:
+                self._index = keys.index(self.cursor)
+        return self._index
+
+    def _with_cursor_in_sight(self, view: View, width: int, height: int) -> Body:
+        """The body, scrolled so far that the row is seen that the cursor has moved to."""
+        body = self.body(view, width, height)
+        for _ in range(3):
+            index = self._locate(body.keys)
+            if not (self._follow and body.spots) or body.first <= index < body.first + body.shown:
+                break
+            self.scroll_rows = index if index < body.first else self.scroll_rows + index - body.first - body.shown + 1
+            body = self.body(view, width, height)
+        return body
+
+    def _mark(self, lines: list[Line], body: Body, width: int) -> None:
+        """The row under the cursor: a sign before it, and another ground."""
+        index = self._locate(body.keys) - body.first
+        if not 0 <= index < len(body.spots):
+            return
+        spot = body.spots[index]
+        start = self._left + spot.x
+        size = min(spot.width, width - start - (2 if self.boxed else 0))
+        for y in range(spot.y + 1, min(spot.y + 1 + spot.lines, len(lines))):
+            sign = SELECTED if y == spot.y + 1 else " "
+            signed = changed(lines[y], start - 1, 1, partial(_signed, sign))
+            lines[y] = changed(signed, start, size, grounded)
+
+
+def _signed(sign: str, _: Line) -> Line:
+    return ((sign, Ink.ACCENT),)
+
+
+def grounded(runs: Line) -> Line:
+    """The same on the ground of the row under the cursor."""
+    return tuple((text, ink + UNDER_CURSOR) for text, ink in runs)

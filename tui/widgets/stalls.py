@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tui import format as fmt
 from tui.format import Unit
 from tui.glyphs import ABSENT
 from tui.inks import figure_ink
-from tui.layout import Section
 from tui.line import Line, Pen, clip_middle, printable
 from tui.theme import Ink
-from tui.widgets.rows import Body, RowsPanel
+from tui.widgets.rows import Body, RowsPanel, stacked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from collectors.model.frame import StallRow
     from tui.view import View
+
+
+class StallKey(NamedTuple):
+    at: float
+    worker: str | None
+    request: str
 
 
 def together(rows: Sequence[StallRow]) -> list[tuple[StallRow, int]]:
@@ -67,12 +72,11 @@ def stalls(view: View, width: int, height: int, first: int) -> Body:
     worker = max(6, min(max(len(view.name(row.worker)) for row in rows), 16))
     request = 10 if width < 110 else 20
     lines = [stall_line(row, more, view, width, worker, request) for row, more in events[first : first + shown]]
-    return Body(lines, first, shown, len(events))
+    keys = [StallKey(row.at, row.worker, row.request) for row, _ in events]
+    return Body(lines, first, shown, len(events), keys=keys, spots=stacked(shown))
 
 
 class Stalls(RowsPanel):
-    section = Section.STALLS
-
     def body(self, view: View, width: int, height: int) -> Body:
         return stalls(view, width, height, self.scroll_rows)
 

@@ -10,11 +10,10 @@ from tui import format as fmt
 from tui.format import Unit
 from tui.glyphs import ABSENT, ACTIVE, DOUBTFUL, EVICTABLE, FREE, STALE, UNEQUAL
 from tui.inks import figure_ink
-from tui.layout import Section
 from tui.line import Line, Pen, blank, clip_middle, printable
 from tui.table import Drawn
 from tui.theme import Ink
-from tui.widgets.rows import Body, RowsPanel
+from tui.widgets.rows import Body, RowsPanel, Spot
 
 if TYPE_CHECKING:
     from collectors.model.figure import Figure
@@ -137,8 +136,11 @@ def tiers(
         drawn.append(known.of((row.owner, row.tier), row, how, draw))
     per_column = -(-len(drawn) // in_a_line)
     lines = [_joined([heading(each, it)] * in_a_line, each, width)] if headed else []
+    spots = [
+        Spot(len(lines) + i % per_column, x=(each + COLUMN_GAP) * (i // per_column), width=each) for i in range(shown)
+    ]
     lines += [_joined(drawn[y::per_column], each, width) for y in range(per_column)]
-    return Body(lines, first, shown, len(rows))
+    return Body(lines, first, shown, len(rows), keys=[(row.owner, row.tier) for row in rows], spots=spots)
 
 
 def _joined(parts: list[Line], each: int, width: int) -> Line:
@@ -205,20 +207,20 @@ def _cells(share: float, size: int) -> int:
 
 
 class Tiers(RowsPanel):
-    section = Section.TIERS
+    in_a_line = 1
+    """Tiers side by side."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self._drawn: Drawn[TierRow, Line] = Drawn()
 
     def body(self, view: View, width: int, height: int) -> Body:
-        in_a_line = self.plan.tier_columns if self.plan is not None else 1
-        return tiers(view, width, height, self.scroll_rows, in_a_line, self._drawn)
+        return tiers(view, width, height, self.scroll_rows, self.in_a_line, self._drawn)
 
     def title(self, view: View) -> tuple[str, str]:
         frame = view.frame
         odd = residual(frame, view) if frame is not None else ""
-        beside = self.plan is not None and self.plan.tier_columns == 1
+        beside = self.in_a_line == 1
         parts = [odd, f"{ACTIVE} active {EVICTABLE} evictable", "" if beside else "used % · capacity"]
         if frame is not None and frame.window_s:
             parts.append(f"hit % of {fmt.plain(frame.window_s, Unit.COUNT)} s")

@@ -113,6 +113,9 @@ class Timeline(Panel):
         self._newest = view.newest
         return [timeline(view, width)]
 
+    def action_at(self, x: int, y: int) -> str | None:
+        return None if (moment := self.moment(x)) is None else f"seek({moment})"
+
     def moment(self, x: int) -> int | None:
         """Session time (ns) at a column of the panel; None outside the strip."""
         newest = self._newest

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tui.layout import MIN_HEIGHT, MIN_WIDTH, Box
 from tui.line import Line, Pen, blank, cells
+from tui.places import MIN_HEIGHT, MIN_WIDTH, Box
 from tui.theme import Ink
 from tui.widgets.panel import Panel
 
@@ -31,7 +31,7 @@ def too_small(view: View, width: int, height: int) -> list[Line]:
 class TooSmall(Panel):
     def fill(self, size: tuple[int, int] | None) -> None:
         """Cover the screen, or go away."""
-        self.place(None if size is None else Box(0, 0, *size), None)
+        self.place(None if size is None else Box(0, 0, *size))
 
     def draw(self, view: View, width: int, height: int) -> list[Line]:
         return too_small(view, width, height)

@@ -1,0 +1,46 @@
+"""The pages that there are, each with its key. A page is imported when it is first shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.style import Style
+
+    from tui.screens.page import Page
+
+
+@dataclass(frozen=True)
+class PageSpec:
+    """`where` is `module:class`."""
+
+    key: str
+    name: str
+    title: str
+    help: str
+    where: str
+
+
+PAGES: Final[tuple[PageSpec, ...]] = (
+    PageSpec(
+        "1", "overview", "Overview", "Fleet, tiers, river and stalls side by side.", "tui.screens.overview:Overview"
+    ),
+    PageSpec(
+        "5",
+        "requests",
+        "Requests",
+        "Single requests: phases, workers, and who says so.",
+        "tui.screens.requests:RequestsPage",
+    ),
+)
+BY_NAME: Final = {page.name: page for page in PAGES}
+
+
+def make(name: str, inks: Sequence[Style]) -> Page:
+    module, _, kind = BY_NAME[name].where.partition(":")
+    page: Page = getattr(import_module(module), kind)(name, inks)
+    return page

@@ -1,0 +1,103 @@
+"""Places on the screen that every page shares: its head and its foot, what is between them, and rows shared out among panels. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+MIN_WIDTH: Final = 80
+MIN_HEIGHT: Final = 24
+BOXED_WIDTH: Final = 100
+BOXED_HEIGHT: Final = 32
+"""From this size on panels have boxes; below, a rule above each."""
+MAX_NOTICES: Final = 3
+ALL: Final = 10_000
+
+HEADER: Final = "header"
+KPI: Final = "kpi"
+NOTICE: Final = "notice"
+TIMELINE: Final = "timeline"
+FOOTER: Final = "footer"
+
+
+class Box(NamedTuple):
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def holds(self, x: int, y: int) -> bool:
+        return self.x <= x < self.x + self.width and self.y <= y < self.y + self.height
+
+
+@dataclass(frozen=True)
+class Surround:
+    """What stands on every page, and the `body` that is left for its own panels; `boxed`: those have boxes."""
+
+    boxes: Mapping[str, Box]
+    body: Box
+    boxed: bool
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Rows of content that a panel would have: `grants` are given one after the other, each to every panel before the next. The first is the least that is of use."""
+
+    panel: str
+    grants: tuple[int, ...]
+    share: float = 1.0
+    """Of the width, beside others."""
+
+
+def surround(width: int, height: int, *, kpi: bool, notices: int) -> Surround | None:
+    """Places of head and foot; None where the terminal is smaller than MIN_WIDTH × MIN_HEIGHT."""
+    if width < MIN_WIDTH or height < MIN_HEIGHT:
+        return None
+    heads = {HEADER: 1, KPI: 2 if kpi else 0, NOTICE: min(notices, MAX_NOTICES)}
+    boxes: dict[str, Box] = {}
+    y = 0
+    for name, rows in heads.items():
+        boxes[name] = Box(0, y, width, rows)
+        y += rows
+    boxes[TIMELINE] = Box(0, height - 2, width, 1)
+    boxes[FOOTER] = Box(0, height - 1, width, 1)
+    return Surround(boxes, Box(0, y, width, height - 2 - y), width >= BOXED_WIDTH and height >= BOXED_HEIGHT)
+
+
+def chrome(boxed: bool) -> int:
+    """Rows of a panel that are not content."""
+    return 2 if boxed else 1
+
+
+def shared(body: Box, boxed: bool, bands: Sequence[Sequence[Ask]]) -> dict[str, Box]:
+    """Bands of panels from top to bottom, those of one band side by side. A band for whose least there is no room is left out, the last first; what nobody asked
+    for goes to the last one."""
+    bands = [band for band in bands if band]
+    least = [max(ask.grants[0] for ask in band) + chrome(boxed) for band in bands]
+    while len(bands) > 1 and sum(least) > body.height:
+        bands, least = bands[:-1], least[:-1]
+    rows = list(least)
+    for step in range(1, max((len(ask.grants) for band in bands for ask in band), default=0)):
+        for index, band in enumerate(bands):
+            want = max(ask.grants[min(step, len(ask.grants) - 1)] for ask in band) + chrome(boxed)
+            rows[index] += max(0, min(want - rows[index], body.height - sum(rows)))
+    boxes: dict[str, Box] = {}
+    y = body.y
+    for index, band in enumerate(bands):
+        height = rows[index] if index < len(bands) - 1 else body.y + body.height - y
+        boxes |= _beside(Box(body.x, y, body.width, height), band)
+        y += height
+    return boxes
+
+
+def _beside(box: Box, band: Sequence[Ask]) -> dict[str, Box]:
+    whole = sum(ask.share for ask in band)
+    boxes: dict[str, Box] = {}
+    x, taken = box.x, 0.0
+    for ask in band:
+        taken += ask.share
+        end = box.x + round(box.width * taken / whole)
+        boxes[ask.panel] = Box(x, box.y, end - x, box.height)
+        x = end
+    return boxes

@@ -1,0 +1,260 @@
+"""What every page has: head and foot, panels of its own between them, focus, cursor, mouse, and one view after the other. A page draws and computes nothing itself."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.reactive import reactive
+from textual.screen import Screen
+
+from tui.commands import GLOBAL, PAGE, Command, bindings
+from tui.places import FOOTER, HEADER, KPI, NOTICE, TIMELINE, Box, Surround, surround
+from tui.view import View
+from tui.widgets.footer import Footer
+from tui.widgets.header import Header
+from tui.widgets.kpi import KpiStrip
+from tui.widgets.notice import Notice, notices
+from tui.widgets.rows import RowsPanel
+from tui.widgets.timeline import Timeline
+from tui.widgets.too_small import TooSmall
+
+if TYPE_CHECKING:
+    from rich.style import Style
+    from textual import events
+    from textual.app import ComposeResult
+
+    from tui.app import TokenyardApp
+    from tui.widgets.panel import Panel
+
+
+class Page(Screen[None]):
+    """Subclasses say which panels they have (`contents`), where those go (`places`), and on what that depends (`wants`)."""
+
+    KEYS: ClassVar[tuple[Command, ...]] = ()
+    """Beside those that every page has; actions are methods of the page, with `screen.` before them."""
+    together: ClassVar[tuple[str, ...]] = ()
+    """Panels of which the rows are known by the same keys: their cursors go together."""
+    kpi: ClassVar[bool] = False
+    """Whether the strip of key figures stands on top."""
+    view: reactive[View] = reactive(View(), repaint=False, init=False)
+
+    def __init_subclass__(cls) -> None:
+        cls.BINDINGS = [*bindings((*PAGE, *cls.KEYS))]
+        super().__init_subclass__()
+
+    def __init__(self, name: str, inks: Sequence[Style]) -> None:
+        super().__init__(name=name)
+        own = self.contents()
+        self.own: dict[str, Panel] = {panel.key: panel for panel in own}
+        self.panels: dict[str, Panel] = {
+            HEADER: Header(HEADER),
+            KPI: KpiStrip(KPI),
+            NOTICE: Notice(NOTICE),
+            **self.own,
+            TIMELINE: Timeline(TIMELINE),
+            FOOTER: Footer(FOOTER),
+        }
+        self.too_small = TooSmall("too-small")
+        self.zoomed: str | None = None
+        self.focus_on = next((panel.key for panel in own if panel.focusable), None)
+        self.boxes: Mapping[str, Box] = {}
+        self._inks = inks
+        self._placed: Hashable = None
+
+    def contents(self) -> Sequence[Panel]:
+        """The page's own panels, in the order in which the focus goes."""
+        raise NotImplementedError
+
+    def wants(self, view: View) -> Hashable:
+        """What places depend on beside the size: places are kept while this is equal."""
+        return None
+
+    def places(self, view: View, body: Box, *, boxed: bool) -> Mapping[str, Box]:
+        """Where the page's own panels go inside `body`; what is left out is not shown."""
+        raise NotImplementedError
+
+    def places_alone(self, view: View, panel: Panel, body: Box, *, boxed: bool) -> Mapping[str, Box]:
+        """The same where one panel has the room for itself."""
+        return {panel.key: body}
+
+    def open_row(self, panel: RowsPanel, row: Hashable) -> None:
+        """Enter, or a second click, on a row."""
+
+    # what is shown
+
+    @property
+    def yard(self) -> TokenyardApp:
+        return cast("TokenyardApp", self.app)
+
+    @property
+    def commands(self) -> tuple[Command, ...]:
+        """All that can be asked for here."""
+        return (*GLOBAL, *PAGE, *self.KEYS)
+
+    @property
+    def focused_panel(self) -> Panel | None:
+        return self.own[self.focus_on] if self.focus_on is not None else None
+
+    def compose(self) -> ComposeResult:
+        self.paint_with(self._inks)
+        self._focus(self.focus_on)
+        self.redraw()
+        yield from self.panels.values()
+        yield self.too_small
+
+    def watch_view(self) -> None:
+        with self.app.batch_update():
+            self.redraw()
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.redraw()
+
+    def paint_with(self, inks: Sequence[Style]) -> None:
+        """Take the styles of another theme."""
+        self._inks = inks
+        for panel in (*self.panels.values(), self.too_small):
+            panel.paint_with(inks)
+
+    def redraw(self) -> None:
+        """Draw the view again, after anything that it is drawn by has changed."""
+        self._arrange()
+        for panel in (*self.panels.values(), self.too_small):
+            panel.show(self.view)
+
+    def go_to(self, panel: str, row: Hashable) -> None:
+        """Focus a panel, with the cursor on a row of it."""
+        self._focus(panel)
+        target = self.own[panel]
+        if isinstance(target, RowsPanel):
+            target.cursor = row
+            target.go_to(row)
+        self._link()
+        self.redraw()
+
+    # keys
+
+    def action_focus_panel(self, direction: int) -> None:
+        stops = [key for key, panel in self.own.items() if panel.focusable and (key in self.boxes or self.zoomed)]
+        if not stops:
+            return
+        at = stops.index(self.focus_on) if self.focus_on in stops else 0
+        self._focus(stops[(at + direction) % len(stops)])
+        if self.zoomed is not None:
+            self.zoomed = self.focus_on
+        self._link()
+        self.redraw()
+
+    def action_move(self, rows: int) -> None:
+        if isinstance(panel := self.focused_panel, RowsPanel):
+            panel.move(rows)
+            self._link()
+            self.redraw()
+
+    def action_move_page(self, pages: int) -> None:
+        if isinstance(panel := self.focused_panel, RowsPanel):
+            panel.move_page(pages)
+            self._link()
+            self.redraw()
+
+    def action_open(self) -> None:
+        if isinstance(panel := self.focused_panel, RowsPanel) and panel.current is not None:
+            self.open_row(panel, panel.current)
+
+    def action_zoom(self) -> None:
+        self.zoom(None if self.zoomed is not None else self.focus_on)
+
+    def action_back(self) -> None:
+        """Out of what was last gone into: a panel shown alone, then a page."""
+        if self.zoomed is not None:
+            self.zoom(None)
+        else:
+            self.yard.leave_page()
+
+    def zoom(self, panel: str | None) -> None:
+        """Show a panel alone; None: all of them."""
+        self.zoomed = panel
+        if panel is not None:
+            self._focus(panel)
+        self.redraw()
+
+    # mouse
+
+    async def on_click(self, event: events.Click) -> None:
+        panel = self._panel_at(event)
+        if panel is None:
+            return
+        if (action := panel.action_at(event.x, event.y)) is not None:
+            await self.app.run_action(action)
+        elif panel.focusable:
+            self._focus(panel.key)
+            if event.y == 0:
+                self.zoom(None if self.zoomed == panel.key else panel.key)
+            elif isinstance(panel, RowsPanel):
+                self._click_row(panel, panel.row_at(event.x, event.y), event.chain)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        self._wheel(event, 1)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        self._wheel(event, -1)
+
+    def _click_row(self, panel: RowsPanel, row: Hashable, clicks: int) -> None:
+        if row is not None:
+            panel.go_to(row)
+            self._link()
+        self.redraw()
+        if row is not None and clicks > 1:
+            self.open_row(panel, row)
+
+    def _wheel(self, event: events.MouseEvent, rows: int) -> None:
+        panel = self._panel_at(event)
+        if isinstance(panel, RowsPanel):
+            panel.scroll(rows)
+            panel.show(self.view)
+
+    def _panel_at(self, event: events.MouseEvent) -> Panel | None:
+        """The panel under the mouse. The event's own x and y are relative to it."""
+        x, y = event.screen_x, event.screen_y
+        return next((self.panels[name] for name, box in self.boxes.items() if box.holds(x, y)), None)
+
+    # places
+
+    def _focus(self, key: str | None) -> None:
+        self.focus_on = key
+        for name, panel in self.own.items():
+            panel.focused = name == key
+
+    def _link(self) -> None:
+        """Cursors that go together are on the row of the one that has the focus."""
+        panel = self.focused_panel
+        leads = self.focus_on in self.together and isinstance(panel, RowsPanel)
+        for name in self.together:
+            other = self.own[name]
+            if isinstance(other, RowsPanel):
+                other.linked = (
+                    leads and isinstance(panel, RowsPanel) and other is not panel and other.go_to(panel.current)
+                )
+
+    def _arrange(self) -> None:
+        """Give every panel its place, if anything changed that places depend on."""
+        width, height = self.app.size
+        lines = len(notices(self.view, width))
+        key = (width, height, lines, self.zoomed, self.wants(self.view))
+        if key == self._placed:
+            return
+        self._placed = key
+        around = surround(width, height, kpi=self.kpi, notices=lines)
+        self.boxes = self._boxes(around)
+        for name, panel in self.panels.items():
+            panel.zoomed = name == self.zoomed
+            panel.place(self.boxes.get(name), boxed=around is not None and around.boxed)
+        self.too_small.fill(None if around is not None else (width, height))
+
+    def _boxes(self, around: Surround | None) -> Mapping[str, Box]:
+        if around is None:
+            return {}
+        if self.zoomed is not None:
+            alone = self.own[self.zoomed]
+            return {**around.boxes, **self.places_alone(self.view, alone, around.body, boxed=around.boxed)}
+        return {**around.boxes, **self.places(self.view, around.body, boxed=around.boxed)}

@@ -1,0 +1,31 @@
+"""A figure on the screen and what is known of it: what a panel tells of the figures under its cursor. Plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tui.format import Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from collectors.model.figure import Distribution, Figure
+
+
+@dataclass(frozen=True)
+class Told:
+    """`name` as its column has it. `definition` in a sentence; `population` and `n` where the figure itself has none."""
+
+    name: str
+    it: Figure
+    unit: Unit
+    definition: str = ""
+    population: str = ""
+    n: int | None = None
+
+
+def quantiles(name: str, it: Distribution, unit: Unit = Unit.SECONDS, definition: str = "") -> Iterator[Told]:
+    """Each figure of a distribution, by `name p50` and so on."""
+    for which, one in (("p50", it.p50), ("p99", it.p99), ("p99.9", it.p999), ("max", it.max)):
+        yield Told(f"{name} {which}", one, unit, definition, it.population, it.n)
