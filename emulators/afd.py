@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from emulators.catalogue import Engine, Link, LpuChip, Model
-from emulators.gpu import ACTIVATION_BYTES, StepModel, StepNoise, precision
+from emulators.gpu import ACTIVATION_BYTES, Noise, StepModel, precision
 from emulators.lpu import value
 from emulators.round_worker import Round
 from emulators.stats import Ints
@@ -49,7 +49,7 @@ class Afd:
     model: Model
     steps: StepModel
     software: Engine
-    noise: StepNoise
+    noise: Noise
     link: Link
     micro_batches: int
     gpu_bytes_per_weight: float

@@ -14,11 +14,12 @@ from emulators.catalogue import Link
 from emulators.loop import Loop
 
 NS = 1e9
+NEVER_NS = 1 << 62
 
 
 @dataclass(slots=True)
 class Channel:
-    """One direction of a link. Bandwidth in bytes/s. A channel is either shared (`send`, `put`) or a queue (`book`), never both."""
+    """One direction of a link. Bandwidth in bytes/s: what it has now, and what it is made for. A channel is either shared (`send`, `put`) or a queue (`book`), never both."""
 
     bytes_per_s: float
     latency_ns: int
@@ -33,6 +34,10 @@ class Channel:
     _joined: int = 0
     _awaited: int = 0
     _wake_ns: int | None = None
+    rated_bytes_per_s: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rated_bytes_per_s = self.bytes_per_s
 
     @classmethod
     def of(cls, link: Link, beside: int = 1) -> "Channel":
@@ -49,10 +54,18 @@ class Channel:
         """Sends `size` bytes for whose arrival nobody waits."""
         self._join(now_ns, size, None)
 
+    def carry(self, loop: Loop, share: float) -> None:
+        """From now on the link has this share of what it is made for, for what is under way as well. With 0 nothing moves: it waits."""
+        self._advance(loop.now_ns)
+        self.bytes_per_s = share * self.rated_bytes_per_s
+        self._plan(loop)
+
     def backlog_ns(self, now_ns: int) -> int:
         """How long everything under way would take, if nothing joined."""
         self._advance(now_ns)
         left = sum(end for end, _, _ in self._ends) - self._moved * len(self._ends)
+        if not self.bytes_per_s:
+            return NEVER_NS if self._ends else 0
         return round(left / self.bytes_per_s * NS)
 
     def book(self, now_ns: int, size: int) -> int:
@@ -84,11 +97,13 @@ class Channel:
         self._at_ns = max(self._at_ns, float(now_ns))
 
     def _next_end_ns(self) -> float:
+        if not self.bytes_per_s:
+            return math.inf
         left = max(0.0, self._ends[0][0] - self._moved)
         return self._at_ns + left * len(self._ends) / self.bytes_per_s * NS
 
     def _plan(self, loop: Loop) -> None:
-        if not self._awaited:
+        if not self._awaited or not self.bytes_per_s:
             return
         at = max(loop.now_ns, math.ceil(self._next_end_ns()))
         # Joining delays those that are under way, so only a transfer that is to end before them needs an earlier wake.

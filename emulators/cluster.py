@@ -11,6 +11,8 @@ from emulators.asking import Asked
 from emulators.blocks import BLOCK_TOKENS
 from emulators.cost import per_hour
 from emulators.events import OCCUPANCY, Events, Row, Rows
+from emulators.faults.site import Site
+from emulators.faults.timetable import Timetable
 from emulators.fleet import Fleet, Scenario, Worker
 from emulators.gpu_worker import GpuWorker, Hooks
 from emulators.journal import Journal
@@ -27,7 +29,7 @@ from emulators.workload import Session, Workload
 
 
 class Cluster:
-    """A scenario at work. `workers` are in order of slots, each with its counters in `stats`, which are as of `now_ns`.
+    """A scenario at work. `workers` are in order of slots, each with its counters in `stats`, which are as of `now_ns`. `faults` begin and end as it goes on.
 
     `keep_gaps`: keep every gap and every TTFT, 8 bytes each, so that `truth` can give exact quantiles; without, it gives null there. At most
     4,194,304 of each are kept per worker; when there are more, all are dropped and `truth` says null from then on.
@@ -56,6 +58,8 @@ class Cluster:
         self._requested = Requested()
         self._workload = Workload(self._loop, seed, scenario.load, self._receive)
         self._replay = Replay(self._loop, seed, scenario.trace, self._receive_asked) if scenario.trace else None
+        site = Site.of(self._loop, self._router, self.workers, fleet.links, fleet.pools)
+        self.faults = Timetable(site, scenario.faults)
 
     @property
     def now_ns(self) -> int:
@@ -155,7 +159,7 @@ class Cluster:
                 for worker in self.workers
                 if isinstance(worker.engine, RoundWorker) and worker.engine.assistant is not None
             ],
-        )
+        ) | {"faults": self.faults.rows()}
 
     def _receive(self, session: Session) -> None:
         now, turn, archetype = self._loop.now_ns, session.turn, session.archetype
@@ -276,5 +280,5 @@ class Cluster:
         spill = engine.pool.spill
         if spill is not None:
             stats.moved.stored_bytes = spill.channel.bytes_sent
-            stats.moved.stored_s = spill.channel.bytes_sent / spill.channel.bytes_per_s
+            stats.moved.stored_s = spill.channel.bytes_sent / spill.channel.rated_bytes_per_s
         stats.kv_used_blocks, stats.kv_active_blocks = engine.pool.used, engine.pool.active

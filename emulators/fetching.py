@@ -2,11 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from emulators.blocks import Run
+from emulators.blocks import Chain, Run
 from emulators.channel import Channel
 from emulators.kv import Pool
 from emulators.loop import Loop
+
+
+class Index(Protocol):
+    """Who knows which blocks a pool holds: the pool itself, or what was heard of it."""
+
+    def reach(self, chain: Chain, lo: int, hi: int) -> int: ...
+    def prefix(self, runs: Sequence[Run]) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,7 @@ def locate(runs: Sequence[Run], own: Pool, sources: Sequence[Source]) -> tuple[i
     return count, found
 
 
-def anywhere(runs: Sequence[Run], pools: Sequence[Pool]) -> int:
+def anywhere(runs: Sequence[Run], pools: Sequence[Index]) -> int:
     """Length of the longest prefix of which every block is in some of these pools."""
     count, several = 0, len(pools)
     for chain, lo, hi in runs:

@@ -12,6 +12,7 @@ from emulators.catalogue import Model
 from emulators.channel import Channel
 from emulators.deployment_specs import AssistantSpec, AttentionSpec, DraftSpec, RoundSpec
 from emulators.energy import Account, account
+from emulators.faults.fault import Fault
 from emulators.fetching import Source
 from emulators.gpu import StepModel, StepNoise, pool_bytes
 from emulators.gpu_worker import GpuLimits, GpuWorker, Hooks
@@ -112,6 +113,7 @@ class Scenario:
     bytes_per_kv_value: int = 2
     trace: Trace | None = None
     """Replayed beside the load."""
+    faults: tuple[Fault, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +156,10 @@ class Fleet:
         self._keep_gaps = keep_gaps
         self.block_bytes = self._block_bytes(self.model)
         specs = scenario.workers
+        self.links: dict[str, Channel] = {}
+        """By name: whose it is and what goes over it."""
         self.flash = self._shared_pool(len(specs) + 1, "flash", scenario.host, scenario.host.flash_bytes)
-        self._disk = _channel(DISK_LINK)
+        self._disk = self.links[f"{scenario.host.owner}.disk"] = _channel(DISK_LINK)
         self.dram = self._shared_pool(len(specs), "DRAM", scenario.host, scenario.host.dram_bytes)
         self.dram.spill = Spill(self.flash, self._disk)
         shared = [self.dram, self.flash]
@@ -223,6 +227,11 @@ class Fleet:
         block_bytes = self._block_bytes(model)
         pool = Pool(slot, chip.tier, spec.id, slot, size // block_bytes, block_bytes, self._journal)
         down, up, inbound = _channel(HOST_LINK), _channel(HOST_LINK), _channel(NETWORK_LINK)
+        egress = _channel(NETWORK_LINK)
+        self.links[f"{spec.id}.host-write"] = down
+        if spec.role != "decode":
+            reads = {"host-read": up, "ingress": inbound, "egress": egress}
+            self.links |= {f"{spec.id}.{name}": link for name, link in reads.items()}
         shared = self._shared if model is self.model else ()
         if shared:
             pool.spill = Spill(self.dram, down, self._scenario.host.write_through)
@@ -263,7 +272,7 @@ class Fleet:
             front_end_ns=round(software.front_end_s.value * 1e9),
             pool=pool,
             sources=sources,
-            egress=_channel(NETWORK_LINK),
+            egress=egress,
             observed=self._observed(fast_gaps=False),
             hooks=self._hooks,
         )

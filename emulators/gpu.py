@@ -6,7 +6,7 @@ Not the scheduler (`emulators.gpu_worker`): tails come from what it puts togethe
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -189,6 +189,29 @@ class StepModel:
 def precision(bytes_per_weight: float) -> str:
     """The narrowest precision of `BYTES_PER_WEIGHT` that takes no less than so many bytes."""
     return min((size, name) for name, size in BYTES_PER_WEIGHT.items() if size >= bytes_per_weight)[1]
+
+
+class Noise(Protocol):
+    """Factors on step times."""
+
+    def peek(self, steps: int) -> Floats:
+        """Factors of the next steps, which are not over before `skip`."""
+
+    def skip(self, steps: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Slowed:
+    """Steps that all take `factor` times as long as they would."""
+
+    noise: Noise
+    factor: float
+
+    def peek(self, steps: int) -> Floats:
+        return self.noise.peek(steps) * self.factor
+
+    def skip(self, steps: int) -> None:
+        self.noise.skip(steps)
 
 
 class StepNoise:

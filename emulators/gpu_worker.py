@@ -18,7 +18,7 @@ from emulators.batch import Batch
 from emulators.blocks import BLOCK_TOKENS, blocks_for
 from emulators.channel import Channel
 from emulators.fetching import Source
-from emulators.gpu import StepModel, StepNoise
+from emulators.gpu import Noise, StepModel
 from emulators.journal import Journal, tier_code
 from emulators.kv import Pool
 from emulators.loop import Loop
@@ -61,7 +61,7 @@ class GpuWorker:
         loop: Loop,
         journal: Journal,
         model: StepModel,
-        noise: StepNoise,
+        noise: Noise,
         limits: GpuLimits,
         front_end_ns: int,
         pool: Pool,
@@ -79,7 +79,7 @@ class GpuWorker:
             model,
         )
         self._loop, self._journal = loop, journal
-        self._noise, self._limits = noise, limits
+        self.noise, self._limits = noise, limits
         self._hooks = hooks
         self.front_end_ns = front_end_ns
         self._tier_code = tier_code(pool.tier)
@@ -125,6 +125,11 @@ class GpuWorker:
     def abort(self, request: Request) -> None:
         """Ends a request that nobody waits for any more, before the next step."""
         self._aborted.append(request)
+        self._wake()
+
+    def retime(self, model: StepModel, noise: Noise) -> None:
+        """From the next step on they take another time."""
+        self.model, self.noise = model, noise
         self._wake()
 
     # One step
@@ -189,11 +194,11 @@ class GpuWorker:
             computed = decoding + sum(tokens for tokens, _ in chunks)
             read = attended + sum(self.model.seen(prefix) for _, prefix in chunks)
             self._chunk_reads = self.model.reads(computed, read)
-            seconds = self.model.seconds(decoding, attended, chunks) * float(self._noise.peek(1)[0])
+            seconds = self.model.seconds(decoding, attended, chunks) * float(self.noise.peek(1)[0])
             return np.array((now, now + round(seconds * 1e9)))
         steps = self._hold(now, min(RUN_STEPS, self._batch.least_left()))
         times = self.model.run_seconds(self._batch.kv, steps)
-        times *= self._noise.peek(steps)
+        times *= self.noise.peek(steps)
         times *= 1e9
         bounds: Ints = np.empty(steps + 1, np.int64)
         bounds[0] = now
@@ -238,7 +243,7 @@ class GpuWorker:
             return
         now, start, steps = self._loop.now_ns, int(self._bounds[0]), len(self._bounds) - 1
         observed, batch = self.observed, self._batch
-        self._noise.skip(steps)
+        self.noise.skip(steps)
         decoded = batch.size if self._decoding else 0
         finished: list[Request] = []
         if decoded:

@@ -79,6 +79,19 @@ class Pool:
         self._look()
         return self._blocks.references()
 
+    def runs(self) -> list[Run]:
+        """All that is resident, of each chain in order."""
+        self._look()
+        return self._blocks.runs()
+
+    def shed(self, now_ns: int, share: float) -> int:
+        """Evicts this share of the evictable blocks, in the pool's order, as if their room was needed; how many."""
+        self._look()
+        count = int(self._blocks.idle * share)
+        self._evict(now_ns, count)
+        self._touch()
+        return count
+
     def stretch(self, run: Run) -> int:
         """How many of the first blocks of `run` are alike: resident, or, as a negative number, not."""
         if self._openings is not None:

@@ -5,7 +5,10 @@ What falls on the same nanosecond runs in the order in which it was planned, so 
 
 import heapq
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
+
+_FIRST: Final = 1 << 62
+"""By which calls that go ahead of others of their nanosecond are numbered lower."""
 
 
 class Loop:
@@ -24,6 +27,13 @@ class Loop:
             raise ValueError(f"{time_ns} ns is before now, {self.now_ns} ns")
         self._planned += 1
         heapq.heappush(self._heap, (time_ns, self._planned, call, args))
+
+    def ahead(self, time_ns: int, call: Callable[..., None], *args: Any, sooner: bool = False) -> None:
+        """The same, ahead of all that is planned with `at` for that nanosecond, whenever it was planned; with `sooner` ahead of those without, too."""
+        if time_ns < self.now_ns:
+            raise ValueError(f"{time_ns} ns is before now, {self.now_ns} ns")
+        self._planned += 1
+        heapq.heappush(self._heap, (time_ns, self._planned - (2 if sooner else 1) * _FIRST, call, args))
 
     def next_ns(self) -> int | None:
         return self._heap[0][0] if self._heap else None

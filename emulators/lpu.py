@@ -6,6 +6,7 @@ layer, but nobody publishes jitter. What varies visibly comes from host, queue a
 """
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from typing import Final
 
@@ -71,21 +72,31 @@ def sram_left(chip: LpuChip, chips: int, model: Model, bytes_per_weight: float) 
 class DeviceClock:
     """Program time, which has no jitter, to time on the cluster's clock: behind by the sum of all realignments so far.
 
-    Each period ends with a realignment of 0 or more, less than `most_ns`.
+    Each period ends with a realignment of 0 or more, less than `most_ns`; whoever lets it slip adds to that.
     """
 
-    __slots__ = ("_behind", "_most_ns", "_period_ns", "_rng")
+    __slots__ = ("_behind", "_most_ns", "_period_ns", "_rng", "_slip_sums", "_slips")
 
     def __init__(self, rng: np.random.Generator, *, period_ns: int, most_ns: int) -> None:
         self._rng = rng
         self._period_ns = period_ns
         self._most_ns = most_ns
         self._behind: Ints = np.zeros(1, np.int64)
+        self._slips: list[int] = []
+        """From which program times on it slipped; the sums of how far, from 0 on."""
+        self._slip_sums = [0]
 
     def time_ns(self, program_ns: int) -> int:
         period = program_ns // self._period_ns
         self._reach(period)
-        return program_ns + int(self._behind[period])
+        return program_ns + int(self._behind[period]) + self._slip_sums[bisect_right(self._slips, program_ns)]
+
+    def slip(self, now_ns: int, by_ns: int) -> None:
+        """All that is not over on the cluster's clock comes so much later. Times of slips do not go back."""
+        self._reach(now_ns // self._period_ns)
+        least = max(0, now_ns - int(self._behind[now_ns // self._period_ns]) - self._slip_sums[-1])
+        self._slips.append(bisect_left(range(now_ns + 1), now_ns, least, key=self.time_ns))
+        self._slip_sums.append(self._slip_sums[-1] + by_ns)
 
     def times_ns(self, program_ns: Ints) -> Ints:
         """The same for ascending times."""
@@ -93,12 +104,15 @@ class DeviceClock:
             return program_ns
         periods = program_ns // self._period_ns
         self._reach(int(periods[-1]))
-        return program_ns + self._behind[periods]
+        times: Ints = program_ns + self._behind[periods]
+        if self._slips:
+            times += np.array(self._slip_sums)[np.searchsorted(self._slips, program_ns, side="right")]
+        return times
 
     def next_in_phase(self, now_ns: int, phase_ns: int, every_ns: int) -> int:
         """The first program time that is `phase_ns` past a multiple of `every_ns` and not before `now_ns` on the cluster's clock."""
         self._reach(now_ns // self._period_ns)
-        behind = int(self._behind[now_ns // self._period_ns])
+        behind = int(self._behind[now_ns // self._period_ns]) + self._slip_sums[-1]
         program_ns = phase_ns + max(0, -(-(now_ns - behind - phase_ns) // every_ns)) * every_ns
         # Never too late, as the clock was less behind before; too early if it has been realigned since.
         while self.time_ns(program_ns) < now_ns:

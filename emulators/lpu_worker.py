@@ -26,13 +26,16 @@ from emulators.stats import Ints
 
 @dataclass(slots=True)
 class _Running:
-    """A request in a slot. `beat_ns`: when its first pass begins, then when each pass (from 1 on) ends, with the token of that index."""
+    """A request in a slot. `beat_ns`: when its first pass begins, then when each pass ends, with the next token from token `first` on."""
 
     request: Request
     slot: int
     beat_ns: Ints
     opens_ns: list[int]
-    """When each of its blocks is opened, beyond those of the prompt."""
+    """When each of its blocks is opened, beyond the first `came` blocks, of `context` tokens, that came with it."""
+    first: int
+    context: int
+    came: int
     delivered: int = 0
 
 
@@ -99,17 +102,17 @@ class LpuWorker:
         self.observed.phases.enter(now, phases.DECODE)
         gap = self._gap_ns(request.prompt + request.limit)
         begin = self._clock.next_in_phase(now, slot * gap // self.slots, gap)
-        beat = self._clock.times_ns(np.arange(begin, begin + request.output * gap, gap))
+        beat = self._clock.times_ns(np.arange(begin, begin + (request.output - request.produced + 1) * gap, gap))
+        context, came = request.computed, blocks_for(request.computed)
         # The pass that samples token k computes the KV of token k − 1, at position prompt + k − 1.
-        opens = beat[-request.prompt % BLOCK_TOKENS : -1 : BLOCK_TOKENS].tolist()
-        running = self._running[slot] = _Running(request, slot, beat, opens)
+        opens = beat[-context % BLOCK_TOKENS : -1 : BLOCK_TOKENS].tolist()
+        running = self._running[slot] = _Running(request, slot, beat, opens, request.produced, context, came)
         request.decoding_ns = int(beat[0])
-        first = blocks_for(request.prompt)
-        self.pool.open_later(self._loop, request.context.runs(first, first + len(opens)), opens)
+        self.pool.open_later(self._loop, request.context.runs(came, came + len(opens)), opens)
         self._loop.at(int(beat[-1]), self._finish, running)
 
     def _finish(self, running: _Running) -> None:
-        if not running.request.aborted:
+        if self._running.get(running.slot) is running and running.beat_ns[-1] == self._loop.now_ns:
             self._end(running, blocks_for(running.request.final_tokens))
 
     def _end(self, running: _Running, held: int) -> None:
@@ -125,11 +128,31 @@ class LpuWorker:
         """Ends a request that nobody waits for any more: at once, or when its KV has come. False if it is not here."""
         for running in self._running.values():
             if running.request is request:
-                first = blocks_for(request.prompt)
-                self.pool.open_no_more(request.context.runs(first, first + len(running.opens_ns)))
-                self._end(running, first + bisect_right(running.opens_ns, self._loop.now_ns))
+                self._stop_opening(running)
+                self._end(running, running.came + bisect_right(running.opens_ns, self._loop.now_ns))
                 return True
         return self._intake.abort(request)
+
+    def stall(self, by_ns: int) -> None:
+        """All streams wait so long, now: chips that pass tokens to each other without buffers wait for the last of them."""
+        now = self._loop.now_ns
+        self._clock.slip(now, by_ns)
+        for running in self._running.values():
+            self._emit(running, now)
+            beat = running.beat_ns
+            running.beat_ns = beat = np.where(beat >= now, beat + by_ns, beat)
+            running.request.decoding_ns = int(beat[0])
+            self._stop_opening(running)
+            opened = bisect_right(running.opens_ns, now)
+            late = [at + by_ns for at in running.opens_ns[opened:]]
+            running.opens_ns[opened:] = late
+            first = running.came + opened
+            self.pool.open_later(self._loop, running.request.context.runs(first, first + len(late)), late)
+            self._loop.at(int(beat[-1]), self._finish, running)
+
+    def _stop_opening(self, running: _Running) -> None:
+        came = running.came
+        self.pool.open_no_more(running.request.context.runs(came, came + len(running.opens_ns)))
 
     def _emit(self, running: _Running, until_ns: int) -> None:
         at, beat, request = running.delivered, running.beat_ns, running.request
@@ -137,14 +160,14 @@ class LpuWorker:
         if end <= at:
             return
         starts, times = beat[at:end], beat[at + 1 : end + 1]
-        self._journal.deliver_run(self.slot, self._tier_code, times, starts, request.stream, at + 1)
+        self._journal.deliver_run(self.slot, self._tier_code, times, starts, request.stream, running.first + at)
         # A pass starts when the one before it ends, but for the first, which waited for the transfer and its slot.
         gaps = times - starts
         if not at:
             gaps[0] = int(times[0]) - request.last_ns
         self.observed.gaps.extend(gaps)
         self.observed.stats.generation_tokens += end - at
-        self.observed.reads.add(*self._reads(request.prompt + at, end - at))
+        self.observed.reads.add(*self._reads(running.context + at, end - at))
         running.delivered = end
-        request.produced = end + 1
+        request.produced = running.first + end
         request.last_ns = int(times[-1])

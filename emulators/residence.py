@@ -31,6 +31,10 @@ class Residence:
             for name in chain.names(extent.lo, extent.hi).tolist()
         }
 
+    def runs(self) -> list[Run]:
+        """All that is resident, of each chain in order."""
+        return [(chain, one.lo, one.hi) for chain, extents in self._chains.items() for one in extents]
+
     def reach(self, chain: Chain, lo: int) -> int:
         """Up to and without which block all from `lo` on are resident."""
         extents = self._chains.get(chain)

@@ -1,16 +1,16 @@
 """Which worker gets a request, and why: labels, named rules, scored candidates, and a decision card for each choice.
 
 The router knows what a real one may know: what it has sent where and what has come back, how full the pools are, and which blocks they hold (an exact
-index without delay: real ones lag). It moves nothing itself.
+index without delay, unless it is told to go by an old one: real ones lag). It moves nothing itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from emulators.blocks import BLOCK_TOKENS, Run, blocks_for
 from emulators.events import Row
-from emulators.fetching import anywhere
+from emulators.fetching import Index, anywhere
 from emulators.kv import Pool
 from emulators.policies import POLICIES, SCORE, Policy, Terms
 from emulators.request import Request
@@ -81,13 +81,20 @@ class Place:
     role: str
     pool: Pool
     places: int
-    pools: tuple[Pool, ...] = ()
+    pools: tuple[Index, ...] = ()
     prefill_seconds: Estimate | None = None
     front_end_s: float = 0.0
     tags: frozenset[str] = frozenset()
     assigned: int = 0
     pending_tokens: int = 0
     """Prompt tokens sent there whose first output token has not come."""
+    index: Index = field(init=False)
+    """What is known of the blocks in `pool`."""
+    shut: int = 0
+    """How many reasons there are to send nothing there."""
+
+    def __post_init__(self) -> None:
+        self.index = self.pool
 
     @property
     def active(self) -> int:
@@ -96,7 +103,7 @@ class Place:
 
     def held(self, request: Request) -> int:
         """With how many blocks that are in its pool the prompt begins."""
-        return self.pool.prefix(request.context.runs(0, blocks_for(request.prompt)))
+        return self.index.prefix(request.context.runs(0, blocks_for(request.prompt)))
 
     def waiting_s(self, more: int) -> float:
         """How long its pending prompts and `more` tokens take; 0 where nobody knows."""
@@ -141,11 +148,26 @@ class Router:
                 "a router needs at least one rule; Rule(name, frozenset(), roles) applies to every request"
             )
         self._policies = {rule.name: POLICIES[rule.policy]() for rule in self.rules if rule.policy != SCORE}
+        self._list()
+
+    def _list(self) -> None:
+        open_to_any = [place for place in self.places if not place.shut]
         self._generating = [
-            [place for place in self.places if place.role in rule.roles and rule.tags <= place.tags]
+            [place for place in open_to_any if place.role in rule.roles and rule.tags <= place.tags]
             for rule in self.rules
         ]
-        self._prefills = [place for place in self.places if place.role == "prefill"]
+        self._prefills = [place for place in open_to_any if place.role == "prefill"]
+
+    def shut(self, slot: int) -> Callable[[], None]:
+        """Sends nothing to that worker any more, until what is given back is called."""
+        place = self.places[slot]
+
+        def change(by: int) -> None:
+            place.shut += by
+            self._list()
+
+        change(1)
+        return lambda: change(-1)
 
     def decide(self, now_ns: int, request: Request) -> Row | None:
         """Sets who ingests and who generates, and gives the decision card; None if no worker could ever hold the request."""
@@ -217,7 +239,7 @@ class Router:
                 if prefills is None:
                     prefills = self._best([self._ingest(request, other, prompt) for other in prefilling])
                 if prefills:
-                    resident = self.weights.resident * (place.pool.prefix(whole) / blocks)
+                    resident = self.weights.resident * (place.index.prefix(whole) / blocks)
                     candidates.append(self._candidate(request, place, prefills, resident))
             if candidates:
                 return rule, candidates

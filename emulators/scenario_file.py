@@ -1,7 +1,7 @@
 """Scenarios as TOML: the tables of a file to a `Scenario`, each mistake named with the table that it is in.
 
 The keys of a table are the fields of the class that it becomes: `[[worker]]` with `kind` (`KINDS`), `[host]` `HostSpec`, `[[rule]]` `Rule`, `[weights]` `Weights`, `[[load]]`
-`Archetype`, `[workload]` `Workload`. At the top stand the other fields of `Scenario`; `deployment` stands for all but the load: that of another scenario.
+`Archetype`, `[workload]` `Workload`, `[[fault]]` `emulators.faults`. At the top stand the other fields of `Scenario`; `deployment` stands for all but load and faults: that of another scenario.
 """
 
 import tomllib
@@ -14,6 +14,7 @@ import msgspec
 
 from emulators import catalogue
 from emulators.deployment_specs import AttentionSpec, DraftSpec, FfnSpec, VerifySpec
+from emulators.faults.fault import Fault, FaultError, of_table
 from emulators.fleet import GpuSpec, HostSpec, LpuSpec, Scenario
 from emulators.router import Rule, Weights
 from emulators.traces import SHIPPED, Trace
@@ -83,6 +84,7 @@ def parse(text: str, what: str, others: Mapping[str, Scenario] = {}, folder: Pat
         "host": _made(HostSpec, tables.pop("host", {}), f"{what}: [host]"),
         "rules": tuple(_made(Rule, one, f"{what}: [[rule]] {at}") for at, one in _rows(tables, "rule", what)),
         "weights": _made(Weights, tables.pop("weights", {}), f"{what}: [weights]"),
+        "faults": _faults(tables, what),
         **_asked(tables, what, folder),
     }
     _no_others(Scenario, tables, what)
@@ -99,7 +101,7 @@ def _on_another(tables: dict[str, Any], what: str, others: Mapping[str, Scenario
     if deployment not in others:
         raise ScenarioError(f"{what}: unknown deployment {deployment!r}; known: {', '.join(sorted(others))}")
     name, about = (str(tables.pop(key, Path(what).stem)) for key in ("name", "about"))
-    changes = _asked(tables, what, folder)
+    changes = _asked(tables, what, folder) | {"faults": _faults(tables, what)}
     if tables:
         raise ScenarioError(
             f"{what}: {next(iter(tables))!r} is a part of the deployment, which is that of {deployment!r}"
@@ -118,6 +120,16 @@ def _asked(tables: dict[str, Any], what: str, folder: Path) -> dict[str, Any]:
         return {"load": load + mix, "trace": workload.replayed(folder)}
     except ValueError as error:
         raise ScenarioError(f"{what}: [workload]: {error}") from None
+
+
+def _faults(tables: dict[str, Any], what: str) -> tuple[Fault, ...]:
+    faults = []
+    for at, table in _rows(tables, "fault", what) if "fault" in tables else ():
+        try:
+            faults.append(of_table(table if isinstance(table, dict) else {}))
+        except FaultError as error:
+            raise ScenarioError(f"{what}: [[fault]] {at}: {error}") from None
+    return tuple(faults)
 
 
 def _rows(tables: dict[str, Any], name: str, what: str) -> list[tuple[int, Any]]:

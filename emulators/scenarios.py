@@ -3,12 +3,14 @@
 Data only; `emulators.cluster` makes it run. Those beside the default are the files in `emulators/deployments`, read as a user's own is (`emulators.scenario_file`).
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
 from emulators.cluster import Cluster
+from emulators.faults.fault import written
 from emulators.fleet import GpuSpec, HostSpec, LpuSpec, Scenario
 from emulators.router import Rule, Weights
 from emulators.scenario_file import load, parse
@@ -134,6 +136,8 @@ def scenario(name: str) -> Scenario:
     )
 
 
-def build(name: str, seed: int, *, keep_gaps: bool = True) -> Cluster:
-    """A cluster at time 0 that plays the scenario. `seed` is not negative; `keep_gaps` as for `Cluster`."""
-    return Cluster(scenario(name), seed, keep_gaps=keep_gaps)
+def build(name: str, seed: int, *, keep_gaps: bool = True, faults: Sequence[str] = ()) -> Cluster:
+    """A cluster at time 0 that plays the scenario. `seed` is not negative; `keep_gaps` as for `Cluster`; `faults` beside the scenario's, as they are written on a command line."""
+    played = scenario(name)
+    more = tuple(written(text) for text in faults)
+    return Cluster(replace(played, faults=played.faults + more), seed, keep_gaps=keep_gaps)

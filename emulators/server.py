@@ -8,13 +8,13 @@ import contextlib
 import errno
 import gc
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from emulators import control, dcgm, frontend
+from emulators import control, dcgm, fault_control, frontend
 from emulators import kv_events as kv
 from emulators.emulation import ClockKind, Emulation, SimulatedWorker
 from emulators.metrics import router_page, worker_page
@@ -42,6 +42,7 @@ async def serve(
     clock: ClockKind = "paced",
     speed: float = 1.0,
     kv_events: bool = False,
+    faults: Sequence[str] = (),
     ready: Callable[[Addresses], None],
     stop: asyncio.Event,
 ) -> None:
@@ -49,12 +50,12 @@ async def serve(
 
     The router listens on `port_base` and worker i on `port_base` + 1 + i; 0 takes free ports. A `paced` clock runs at `speed`
     times real time, a `stepped` one moves by `POST /clock/advance` only. With `kv_events`, which needs pyzmq, blocks are published over ZeroMQ on free
-    ports. `ready` is called once all listen, with `router` (base URL), `workers` (`id`, `url` of its page), `scenario`, `seed`, `clock`. ServeError if a
+    ports. `faults` are beside the scenario's, as written on a command line. `ready` is called once all listen, with `router` (base URL), `workers` (`id`, `url` of its page), `scenario`, `seed`, `clock`. ServeError if a
     port cannot be had.
     """
     # Every gap is kept only where someone may ask for exact quantiles: a paced run has no end, and no such tests.
     try:
-        cluster = build(scenario, seed, keep_gaps=clock == "stepped")
+        cluster = build(scenario, seed, keep_gaps=clock == "stepped", faults=faults)
     except ValueError as error:
         raise ServeError(str(error)) from error
     emulation = Emulation(cluster, clock=clock, clock_id=f"{scenario}/{seed}")
@@ -71,6 +72,7 @@ def main(
     clock: ClockKind,
     speed: float,
     kv_events: bool,
+    faults: Sequence[str] = (),
     stopping: Callable[[], asyncio.Event],
 ) -> None:
     """`serve` as a process: the addresses as one JSON line on stdout; `stopping` gives, once the loop runs, what is set when it is to end."""
@@ -89,6 +91,7 @@ def main(
             clock=clock,
             speed=speed,
             kv_events=kv_events,
+            faults=faults,
             ready=ready,
             stop=stopping(),
         )
@@ -198,6 +201,7 @@ def _router_app(emulation: Emulation, kv_sources: bytes) -> web.Application:
         web.get("/dcgm/metrics", devices),
         web.get("/kv_event_sources", _says(kv_sources)),
         *control.routes(emulation),
+        *fault_control.routes(emulation),
         *frontend.routes(emulation),
     ]
     listed = sorted(f"{route.method} {route.path}" for route in routes)

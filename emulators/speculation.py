@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emulators.catalogue import Link
-from emulators.gpu import StepModel, StepNoise
+from emulators.gpu import Noise, StepModel
 from emulators.round_worker import Round
 from emulators.stats import Ints
 
@@ -22,7 +22,7 @@ class Speculation:
     """A deployment (`emulators.round_worker`). `draft_gap_ns`: time of a drafted token by context; `draft_reads`: bytes of weights and KV that one pass reads, by context."""
 
     steps: StepModel
-    noise: StepNoise
+    noise: Noise
     link: Link
     draft_gap_ns: Callable[[int], int]
     draft_reads: Callable[[int, int], tuple[int, int]]

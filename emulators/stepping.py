@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emulators.gpu import StepModel, StepNoise
+from emulators.gpu import Noise, StepModel
 from emulators.round_worker import Round
 from emulators.stats import Ints
 
@@ -14,7 +14,7 @@ class Stepping:
     """A deployment of one device (`emulators.round_worker`)."""
 
     steps: StepModel
-    noise: StepNoise
+    noise: Noise
 
     def plan(self, contexts: Ints, left: Ints) -> Round:
         """One token of every sequence."""

@@ -1,5 +1,6 @@
 """The emulator as a child process: started for a demo, watched over loopback like any back end, gone when we are gone."""
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Self
 
@@ -30,7 +31,7 @@ class Addresses(msgspec.Struct, frozen=True):
 class Emulator:
     """`async with Emulator("default", seed=7, clock="stepped") as emulator`: its addresses, and its clock when stepped."""
 
-    def __init__(self, scenario: str, *, seed: int, clock: str) -> None:
+    def __init__(self, scenario: str, *, seed: int, clock: str, faults: Sequence[str] = ()) -> None:
         self._arguments = (
             scenario,
             "--seed",
@@ -40,6 +41,7 @@ class Emulator:
             "--port-base",
             "0",
             "--no-kv-events",
+            *(f"--fault={fault}" for fault in faults),
         )
         self._child = Child("the emulator", "emulate", *self._arguments)
         self._http: aiohttp.ClientSession | None = None

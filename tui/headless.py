@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -35,21 +35,29 @@ class Seen(NamedTuple):
     signals: tuple[SignalRow, ...]
 
 
-async def demo_frame(scenario: str, seed: int, duration_s: float, record: Path | None) -> Seen:
+async def demo_frame(
+    scenario: str, seed: int, duration_s: float, record: Path | None, faults: Sequence[str] = ()
+) -> Seen:
     """The last Frame of `demo_frames`."""
     last: deque[Frame] = deque(maxlen=1)
-    session = await demo_frames(scenario, seed, duration_s, record, last.append)
+    session = await demo_frames(scenario, seed, duration_s, record, last.append, faults)
     return _seen(session, last[0])
 
 
 async def demo_frames(
-    scenario: str, seed: int, duration_s: float, record: Path | None, on_frame: Callable[[Frame], None]
+    scenario: str,
+    seed: int,
+    duration_s: float,
+    record: Path | None,
+    on_frame: Callable[[Frame], None],
+    faults: Sequence[str] = (),
 ) -> Session:
     """Steps the emulators on their virtual clock, tick by tick, through `duration_s` (at least one tick)."""
     clock = VirtualClock()
     session = Session(clock.kind)
     with recorder(record, clock.kind) as writer:
-        async with Emulator(scenario, seed=seed, clock="stepped") as emulator, HttpClient() as client:
+        emulated = Emulator(scenario, seed=seed, clock="stepped", faults=faults)
+        async with emulated as emulator, HttpClient() as client:
             observation = Observation(session, emulator.sources(client), clock, on_frame, writer)
             try:
                 await observation.step(0)

@@ -69,16 +69,18 @@ class WatchDriver(LiveDriver):
 class DemoDriver(LiveDriver):
     """Starts the emulators as a child process and observes them over loopback."""
 
-    def __init__(self, scenario: str, seed: int, ring: Ring, record: Path | None) -> None:
+    def __init__(self, scenario: str, seed: int, ring: Ring, record: Path | None, faults: Sequence[str] = ()) -> None:
         super().__init__(f"{scenario}/seed {seed}", ring, record)
         self._scenario = scenario
         self._seed = seed
+        self._faults = faults
 
     async def run(self, post: Post) -> None:
         from collectors.wire.http import HttpClient
         from tui.emulator import Emulator
 
-        async with Emulator(self._scenario, seed=self._seed, clock="paced") as emulator, HttpClient() as client:
+        emulated = Emulator(self._scenario, seed=self._seed, clock="paced", faults=self._faults)
+        async with emulated as emulator, HttpClient() as client:
             await self._observe(emulator.sources(client), post)
 
 

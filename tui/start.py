@@ -13,13 +13,15 @@ from tui.config.resolve import Plan
 from tui.driver import Driver
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tui.tapping import Settings
 
 
-def run_demo(scenario: str, seed: int, record: Path | None) -> None:
+def run_demo(scenario: str, seed: int, record: Path | None, faults: Sequence[str] = ()) -> None:
     from tui.live import DemoDriver
 
-    _run(DemoDriver(scenario, seed, Ring(), record))
+    _run(DemoDriver(scenario, seed, Ring(), record, faults))
 
 
 def run_watch(plan: Plan, record: Path | None) -> None:

@@ -7,6 +7,10 @@ import numpy as np
 from emulators.asking import Asked
 from emulators.energy import Account, Drawn, Movement
 from emulators.events import BLOCK, DELIVERY, OCCUPANCY, Events, Row, Rows
+from emulators.faults.site import Site
+from emulators.faults.timetable import Timetable
+from emulators.loop import Loop
+from emulators.router import Router, Rule, Weights
 from emulators.stats import GAP, PEER, WorkerStats, histograms
 
 MS = 1_000_000
@@ -81,6 +85,8 @@ class FakeCluster:
         self._fail_at_ns = fail_at_ns
         self._tokens = 0
         self._live: dict[str, Row] = {}
+        nobody = Router((), (Rule("all", frozenset(), frozenset({"decode"})),), Weights())
+        self.faults = Timetable(Site(Loop(), nobody, {}, {}, {}), ())
 
     def hello(self) -> Row:
         named = ("slot", "id", "role", "device", "chip", "chips", "model")

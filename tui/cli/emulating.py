@@ -15,10 +15,19 @@ TRACE = click.option(
     help="Replay a trace instead: azure-chat, azure-code, mooncake, agentic (slices that come with tokenyard), or a file of one of these formats.",
 )
 
+FAULT = click.option(
+    "--fault",
+    "faults",
+    metavar="KIND:TARGET@START[+DURATION][,KEY=VALUE]",
+    multiple=True,
+    help="What goes wrong, and when, in simulated time: straggler:gpu-1/0@5s+10s,factor=4. As often as wanted; kinds in docs/emulators.md.",
+)
+
 
 @click.command()
 @click.argument("scenario", default="default")
 @TRACE
+@FAULT
 @click.option("--seed", type=click.IntRange(0), default=7, show_default=True, help="Same seed, same demo.")
 @click.option("--record", type=NEW_FILE, help="Write what is seen to this new file.")
 @click.option(
@@ -29,6 +38,7 @@ TRACE = click.option(
 def demo(
     scenario: str,
     trace: str | None,
+    faults: tuple[str, ...],
     seed: int,
     record: Path | None,
     headless: bool,
@@ -41,12 +51,12 @@ def demo(
     """
     if as_json and not headless:
         raise click.UsageError("--json goes with --headless")
-    scenario = _known_scenario(scenario, trace)
+    scenario = _known_scenario(scenario, trace, faults)
     if headless or not sys.stdout.isatty():
         from tui.headless import demo_frame
         from tui.summary import summary
 
-        frame, signals = run(demo_frame(scenario, seed, duration, record))
+        frame, signals = run(demo_frame(scenario, seed, duration, record, faults))
         if as_json:
             from collectors.model.snapshot import snapshot as to_snapshot
 
@@ -56,12 +66,13 @@ def demo(
         return
     from tui.start import run_demo
 
-    run_demo(scenario, seed, record)
+    run_demo(scenario, seed, record, faults)
 
 
 @click.command()
 @click.argument("scenario", default="default")
 @TRACE
+@FAULT
 @click.option("--seed", type=click.IntRange(0), default=7, show_default=True)
 @click.option("--port-base", type=click.IntRange(0, 65_000), default=9100, show_default=True, help="0: any free ports.")
 @click.option("--clock", type=click.Choice(["paced", "stepped"]), default="paced", show_default=True)
@@ -75,6 +86,7 @@ def demo(
 def emulate(
     scenario: str,
     trace: str | None,
+    faults: tuple[str, ...],
     seed: int,
     port_base: int,
     clock: Literal["paced", "stepped"],
@@ -86,7 +98,7 @@ def emulate(
 
     SCENARIO: a name, or a TOML file that says which load (docs/emulators.md).
     """
-    scenario = _known_scenario(scenario, trace)
+    scenario = _known_scenario(scenario, trace, faults)
     from emulators.server import main as serve
     from tui.stopping import told_to_stop
 
@@ -101,13 +113,14 @@ def emulate(
         clock=clock,
         speed=speed,
         kv_events=publish,
+        faults=faults,
         stopping=lambda: told_to_stop(with_stdin=exit_with_stdin),
     )
 
 
-def _known_scenario(name: str, trace: str | None) -> str:
-    """The name of what is to be played."""
-    from emulators.scenarios import TRACE, scenario
+def _known_scenario(name: str, trace: str | None, faults: tuple[str, ...]) -> str:
+    """The name of what is to be played, with faults that it can have."""
+    from emulators.scenarios import TRACE, build, scenario
 
     if trace is not None:
         if name != "default":
@@ -115,6 +128,8 @@ def _known_scenario(name: str, trace: str | None) -> str:
         name = TRACE + trace
     try:
         scenario(name)
+        if faults:
+            build(name, 0, faults=faults)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     return name

@@ -1,0 +1,191 @@
+"""How each kind of fault comes about: by the mechanism that it is named after, in the simulated thing that it strikes.
+
+An act finds its target at once (FaultError where there is none) and gives what begins it; that gives what ends it. Nothing here knows of time but what repeats.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from emulators.blocks import Chain, Run
+from emulators.faults.fault import Fault, FaultError
+from emulators.faults.site import Site, Undo
+from emulators.fetching import Index
+from emulators.kv import Pool
+from emulators.lpu_worker import LpuWorker
+from emulators.round_worker import Deployment, Round, RoundWorker
+from emulators.stats import Ints
+
+Begin = Callable[[], Undo]
+NS: Final = 1e9
+
+
+def aimed(site: Site, fault: Fault) -> Begin:
+    """What begins it. FaultError where its target is not there, or cannot have such a fault."""
+    return ACTS[fault.kind](site, fault)
+
+
+def _straggler(site: Site, fault: Fault) -> Begin:
+    dial = site.steps(fault.target).factor
+    return lambda: dial.by(fault.number("factor"))
+
+
+def _thermal_cap(site: Site, fault: Fault) -> Begin:
+    dial = site.steps(fault.target).clock
+    return lambda: dial.by(fault.number("clock"))
+
+
+def _link_flap(site: Site, fault: Fault) -> Begin:
+    dial = site.rate(fault.target)
+    down_ns, every_ns = round(fault.number("down_s") * NS), round(fault.number("every_s") * NS)
+    if down_ns >= every_ns:
+        raise FaultError(f"{fault.kind}: down_s must be below every_s, or the link never comes up")
+
+    def begin() -> Undo:
+        ups: list[Undo] = []
+
+        def up() -> None:
+            while ups:
+                ups.pop()()
+
+        def down() -> None:
+            ups.append(dial.by(0.0))
+            site.loop.ahead(site.loop.now_ns + down_ns, up, sooner=True)
+
+        stop = _repeated(site, every_ns, down)
+
+        def end() -> None:
+            stop()
+            up()
+
+        return end
+
+    return begin
+
+
+def _flash_stall(site: Site, fault: Fault) -> Begin:
+    name = f"{fault.target}.disk"
+    if name not in site.links:
+        hosts = ", ".join(link.removesuffix(".disk") for link in site.links if link.endswith(".disk"))
+        raise FaultError(f"no host {fault.target!r} with flash here; there is {hosts}")
+    dial, link, more_ns = site.rate(name), site.link(name), round(fault.number("latency_s") * NS)
+
+    def begin() -> Undo:
+        back = dial.by(fault.number("share"))
+        link.latency_ns += more_ns
+
+        def end() -> None:
+            link.latency_ns -= more_ns
+            back()
+
+        return end
+
+    return begin
+
+
+def _eviction_storm(site: Site, fault: Fault) -> Begin:
+    pool, every_ns = site.pool(fault.target), round(fault.number("every_s") * NS)
+    return lambda: _repeated(site, every_ns, lambda: pool.shed(site.loop.now_ns, fault.number("share")))
+
+
+def _c2c_desync(site: Site, fault: Fault) -> Begin:
+    engine, stall_ns = site.lanes(fault.target), round(fault.number("stall_ms") * 1e6)
+
+    def stall() -> None:
+        if isinstance(engine, LpuWorker):
+            engine.stall(stall_ns)
+        elif not isinstance(engine.deployment, _Waiting):
+            engine.deployment = _Waiting(engine, engine.deployment, stall_ns)
+
+    return lambda: _repeated(site, round(fault.number("every_s") * NS), stall)
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A deployment whose next round begins later, once."""
+
+    engine: RoundWorker
+    deployment: Deployment
+    wait_ns: int
+
+    def plan(self, contexts: Ints, left: Ints) -> Round:
+        self.engine.deployment = self.deployment
+        planned = self.deployment.plan(contexts, left)
+        return replace(
+            planned,
+            duration_ns=planned.duration_ns + self.wait_ns,
+            beside_after_ns=planned.beside_after_ns + self.wait_ns,
+        )
+
+
+def _stale_index(site: Site, fault: Fault) -> Begin:
+    if fault.target not in ("", "router"):
+        raise FaultError(f"{fault.kind}: the target is router, not {fault.target!r}")
+    router = site.router
+
+    def begin() -> Undo:
+        heard: dict[int, Index] = {}
+        before = [(place, place.index, place.pools) for place in router.places]
+        for place, index, pools in before:
+            for one in (index, *pools):
+                if id(one) not in heard:
+                    heard[id(one)] = Heard(one.runs()) if isinstance(one, Pool) else one
+            place.index, place.pools = heard[id(index)], tuple(heard[id(pool)] for pool in pools)
+
+        def end() -> None:
+            for place, index, pools in before:
+                place.index, place.pools = index, pools
+
+        return end
+
+    return begin
+
+
+class Heard:
+    """What a pool held when its last event was heard."""
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        self._spans: dict[Chain, list[tuple[int, int]]] = {}
+        for chain, lo, hi in runs:
+            self._spans.setdefault(chain, []).append((lo, hi))
+
+    def reach(self, chain: Chain, lo: int, hi: int) -> int:
+        """Up to and without which of these blocks all from the first on were resident."""
+        for first, end in self._spans.get(chain, ()):
+            if first <= lo < end:
+                lo = end
+        return min(lo, hi)
+
+    def prefix(self, runs: Sequence[Run]) -> int:
+        """How many of the first blocks were resident without a gap."""
+        count = 0
+        for chain, lo, hi in runs:
+            end = self.reach(chain, lo, hi)
+            count += end - lo
+            if end < hi:
+                break
+        return count
+
+
+def _repeated(site: Site, every_ns: int, call: Callable[[], object]) -> Undo:
+    """Calls it now and again and again, until what is given back is called."""
+    over: list[bool] = []
+
+    def once() -> None:
+        if not over:
+            call()
+            site.loop.ahead(site.loop.now_ns + every_ns, once)
+
+    once()
+    return lambda: over.append(True)
+
+
+ACTS: Final[Mapping[str, Callable[[Site, Fault], Begin]]] = {
+    "straggler": _straggler,
+    "thermal-cap": _thermal_cap,
+    "link-flap": _link_flap,
+    "eviction-storm": _eviction_storm,
+    "flash-stall": _flash_stall,
+    "stale-index": _stale_index,
+    "c2c-desync": _c2c_desync,
+}
