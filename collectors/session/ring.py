@@ -10,6 +10,7 @@ from typing import Final, Generic, TypeVar
 import msgspec
 
 from collectors.model.frame import Frame, JitterRow, PlacementRow, TargetRow, WorkerRow
+from collectors.model.history import TierPast
 from collectors.model.memory import TierRow
 
 Row = TypeVar("Row")
@@ -31,6 +32,7 @@ class _Chunk(msgspec.Struct, array_like=True, frozen=True):
     tiers: _Rows[TierRow]
     placements: _Rows[PlacementRow]
     jitter: _Rows[JitterRow]
+    tier_pasts: _Rows[TierPast]
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -39,7 +41,8 @@ _decode = msgspec.msgpack.Decoder(_Chunk).decode
 
 def _pack(frames: Sequence[Frame]) -> bytes:
     bare = [
-        msgspec.structs.replace(frame, targets=(), workers=(), tiers=(), placements=(), jitter=()) for frame in frames
+        msgspec.structs.replace(frame, targets=(), workers=(), tiers=(), placements=(), jitter=(), tier_pasts=())
+        for frame in frames
     ]
     return _encode(
         _Chunk(
@@ -49,20 +52,26 @@ def _pack(frames: Sequence[Frame]) -> bytes:
             _once([frame.tiers for frame in frames]),
             _once([frame.placements for frame in frames]),
             _once([frame.jitter for frame in frames]),
+            _once([frame.tier_pasts for frame in frames]),
         )
     )
 
 
 def _unpack(data: bytes) -> tuple[Frame, ...]:
     it = _decode(data)
-    every = zip(
-        it.frames, *(_each(one) for one in (it.targets, it.workers, it.tiers, it.placements, it.jitter)), strict=True
-    )
+    columns = (it.targets, it.workers, it.tiers, it.placements, it.jitter, it.tier_pasts)
+    every = zip(it.frames, *(_each(one) for one in columns), strict=True)
     return tuple(
         msgspec.structs.replace(
-            frame, targets=targets, workers=workers, tiers=tiers, placements=placements, jitter=jitter
+            frame,
+            targets=targets,
+            workers=workers,
+            tiers=tiers,
+            placements=placements,
+            jitter=jitter,
+            tier_pasts=tier_pasts,
         )
-        for frame, targets, workers, tiers, placements, jitter in every
+        for frame, targets, workers, tiers, placements, jitter, tier_pasts in every
     )
 
 

@@ -50,6 +50,9 @@ class StreamTable:
         "flags",
         "model",
         "labels",
+        "last_gap",
+        "jitter",
+        "gaps",
     )
 
     def __init__(self) -> None:
@@ -83,6 +86,10 @@ class StreamTable:
         self.model = np.empty(0, np.int64)
         self.labels = np.empty(0, np.int64)
         """Number of the request's model, and bits of its labels, as `outcomes.Names` has them."""
+        self.last_gap = np.empty(0, np.int64)
+        self.jitter = np.empty(0, np.int64)
+        self.gaps = np.empty(0, np.int64)
+        """The request's newest gap in ns, its smoothed jitter (`rfc3550`) and how many gaps it had."""
         self.reserve(256)
 
     def reserve(self, size: int) -> None:
@@ -119,6 +126,8 @@ class Chunk:
     stream: Index
     fresh: Index
     last: Bools
+    after: Ints
+    """Of each row the index of the token after its last."""
     next_token: Ints
     without: Index
     gap_ns: Ints
@@ -189,6 +198,7 @@ def arrange(rows: Rows, table: StreamTable) -> Chunk:
         stream=run_stream,
         fresh=fresh,
         last=run_stream != ends(run_stream, UNSEEN),
+        after=after,
         next_token=after[end - 1],
         without=without,
         gap_ns=gap_ns,
