@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from collectors.model.frame import Frame
-from collectors.session.ring import Ring
+from collectors.recording.history import History
 from tui.driver import Clock, Post
 
 
@@ -23,7 +23,7 @@ class Played:
     ) -> None:
         self.title = title
         self.clock: Clock = clock
-        self.history = Ring()
+        self.history = History()
         self.held = False
         self.cancelled = False
         self.done = asyncio.Event()
