@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collectors.model.frame import Frame
+    from collectors.session.detail import Detail
     from tui.driver import History, Post
 
 WARM_UP = 10
@@ -48,6 +49,7 @@ class Silent:
 
     title = "start"
     clock: Literal["live"] = "live"
+    detail: "Detail | None" = None
 
     @property
     def history(self) -> "History":

@@ -6,6 +6,7 @@ import sys
 import time
 
 from bench.ui_child import mark
+from collectors.session.ring import Ring
 from tui.app import TokenyardApp
 from tui.driver import Post
 from tui.live import DemoDriver
@@ -18,7 +19,8 @@ class Probed(DemoDriver):
     """A demo that ends by itself, and says how late a timer came."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__("default", 7, None)
+        self.ring = Ring()
+        super().__init__("default", 7, self.ring, None)
         self._seconds = seconds
 
     async def run(self, post: Post) -> None:
@@ -45,7 +47,7 @@ class Probed(DemoDriver):
             cpu_s=time.process_time() - cpu,
             wall_s=time.monotonic() - begin,
             rss_mb=resident_mb(),
-            ring_mb=self.held_bytes / 1e6,
+            ring_mb=self.ring.bytes / 1e6,
         )
         app.exit()
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from collectors.model.frame import Frame
+    from collectors.session.detail import Detail
 
 Clock = Literal["live", "replay"]
 Post = Callable[["Frame"], None]
@@ -41,6 +42,10 @@ class Driver(Protocol):
 
     @property
     def history(self) -> History: ...
+
+    @property
+    def detail(self) -> Detail | None:
+        """Single deliveries, requests and decisions, as of any tick; None before there are any."""
 
     async def run(self, post: Post) -> None:
         """Call `post(frame)` once a tick until there is no more. Cancelled on quit; what it raises becomes a banner."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, Literal
 
-from tui.memory import Late
-
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from collectors.session.detail import Detail
+    from collectors.session.ring import Ring
     from tui.driver import Post
 
 YIELD_EVERY: Final = 8
@@ -21,12 +21,13 @@ class ReplayDriver:
 
     clock: Literal["replay"] = "replay"
 
-    def __init__(self, file: Path, at_s: float) -> None:
+    def __init__(self, file: Path, ring: Ring, at_s: float) -> None:
         self._file = file
         self._at_ns = at_s * 1e9
         self._going = asyncio.Event()
         self._going.set()
-        self.history = Late()
+        self.history = ring
+        self.detail: Detail | None = None
         self.title = file.name
 
     def hold(self, held: bool) -> None:
@@ -38,13 +39,13 @@ class ReplayDriver:
 
     async def run(self, post: Post) -> None:
         from collectors.model.batch import Tick
-        from collectors.recording.history import History
+        from collectors.session.detail import Detail
         from collectors.session.session import Session
         from tui.recorded import opened
 
-        self.history.behind = history = History()
         with opened(self._file) as reader:
-            session = Session(reader.info().clock)
+            self.detail = Detail()
+            session = Session(reader.info().clock, detail=self.detail)
             before_ns: int | None = None
             frame = None
             for number, item in enumerate(reader.items()):
@@ -52,7 +53,7 @@ class ReplayDriver:
                     session.feed(item)
                     continue
                 frame = session.tick(item.time_ns, item.utc_s)
-                history.append(frame)
+                self.history.append(frame)
                 if item.time_ns < self._at_ns:
                     if number % YIELD_EVERY == 0:
                         await asyncio.sleep(0)

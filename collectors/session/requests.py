@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from collectors.model.batch import Batch, Decisions, Phases, Requests
+from collectors.model.batch import Batch, Decisions, Inventory, Phases, Requests
 from collectors.model.batch import Finished as FinishedRow
 from collectors.model.batch import Received as ReceivedRow
 from collectors.model.requests import NOTABLE, ClockRow, RequestRow
@@ -42,8 +42,10 @@ class _Counted(NamedTuple):
 
 
 class RequestBook:
-    def __init__(self) -> None:
-        self.requests = joined.Requests()
+    def __init__(self, *, detailed: bool = False) -> None:
+        self.requests = joined.Requests(detailed=detailed)
+        self.admitting: set[str] = set()
+        """Sources that tell when a worker begins a prompt."""
         self._offsets: dict[tuple[str, str], Tracked] = {}
         """By observer's clock and the other's."""
         self._rows: dict[int, tuple[int, str, RequestRow]] = {}
@@ -57,6 +59,8 @@ class RequestBook:
         """By serial: when a request that is known to have been migrated ran, and how often it was."""
         self._together = Together()
         self._ended: deque[tuple[int, Joined]] = deque(maxlen=joined.MAX_REQUESTS)
+        self._states: dict[str, SourceState] = {}
+        self._observers: dict[str, Observer] = {}
 
     def feed(self, batch: Batch) -> None:
         requests, source, now_ns = self.requests, batch.source, batch.time_ns
@@ -67,15 +71,25 @@ class RequestBook:
                         requests.received(source, row, now_ns)
                     elif isinstance(row, FinishedRow):
                         requests.finished(source, row, now_ns)
+                    else:
+                        self.admitting.add(source)
+                        requests.admitted(source, row, now_ns)
             elif isinstance(part, Accounts):
                 for account in part.rows:
                     requests.account(source, account, now_ns)
             elif isinstance(part, Decisions):
                 for decision in part.rows:
-                    requests.decided(source, decision)
+                    requests.decided(source, decision, now_ns)
+            elif isinstance(part, Inventory):
+                requests.inventory(source, part)
             elif isinstance(part, Phases):
                 for span in part.rows:
-                    requests.spanned(source, span)
+                    requests.spanned(source, span, now_ns)
+
+    def number(self, source: str, begun: Iterable[tuple[str, int, int]]) -> None:
+        """Which of its deliveries are whose: name, receipt and serial number of requests that were just told of."""
+        for request, received_ns, serial in begun:
+            self.requests.numbered(source, request, received_ns, serial)
 
     def tick(self, sources: Iterable[SourceState], tick_ns: int) -> tuple[tuple[RequestRow, ...], tuple[ClockRow, ...]]:
         """After the sources' own."""
@@ -85,6 +99,7 @@ class RequestBook:
             for name, source in states.items()
             if source.placed is not None
         }
+        self._states, self._observers = states, observers
         self.requests.settle(tick_ns)
         for name, source in states.items():
             if source.placed is not None:
@@ -107,6 +122,14 @@ class RequestBook:
         rows = tuple(self._row(known, states, observers) for known in shown)
         self._rows = {known.serial: self._rows[known.serial] for known in shown}
         return rows, self._clocks()
+
+    def row(self, known: Joined) -> RequestRow:
+        """All that is told of a request, as of the last tick."""
+        return self._row(known, self._states, self._observers)
+
+    def remarked(self, known: Joined) -> bool:
+        """Whether it was migrated, or may have been, or its tellers contradict each other."""
+        return known.serial in self._notable
 
     def _tell_twice(self, changed: Iterable[Joined], states: dict[str, SourceState], tick_ns: int) -> None:
         """Which sources tell of requests that another one counts."""

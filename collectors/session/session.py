@@ -7,11 +7,11 @@ from collectors.model.frame import Frame, JitterRow, SignalRow, WorkerRow
 from collectors.model.signals import Signal
 from collectors.model.vocabulary import Role
 from collectors.session.backfill import Backfill, backfill
+from collectors.session.detail import Detail
 from collectors.session.device_rows import Devices, host_rows
 from collectors.session.each_second import EachSecond
 from collectors.session.fleet import Fleet, Worker
 from collectors.session.flow_rows import flow_rows, handover_rows
-from collectors.session.gap_rows import GapRows
 from collectors.session.hit_rates import with_hit_rates
 from collectors.session.kept import kept
 from collectors.session.placement_rows import (
@@ -27,7 +27,6 @@ from collectors.session.signal_rows import signal_rows
 from collectors.session.slo_rows import Judging
 from collectors.session.source_state import SourceState
 from collectors.session.target_rows import target_rows
-from collectors.session.tier_past import TierPasts
 from collectors.session.tier_rows import tier_rows
 from collectors.session.timeline import Timeline
 from collectors.session.total_rate import total_rate
@@ -44,7 +43,10 @@ _SECOND_NS: Final = 1_000_000_000
 class Session:
     """`clock` is the kind of clock that its times are of: `live` or `virtual`."""
 
-    def __init__(self, clock: str, window_s: int = WINDOW_S, judging: Judging | None = None) -> None:
+    def __init__(
+        self, clock: str, window_s: int = WINDOW_S, judging: Judging | None = None, detail: Detail | None = None
+    ) -> None:
+        """`detail` is given the single deliveries, requests and decisions, where anybody will ask for them."""
         self.judging = judging or Judging()
         """May be changed between two ticks."""
         self._clock = clock
@@ -57,18 +59,23 @@ class Session:
         self._fleet = Fleet()
         self._spreads: dict[str, tuple[WorkerRow, JitterRow]] = {}
         self._devices = Devices()
-        self._requests = RequestBook()
         self._each_second = EachSecond()
-        self._gaps = GapRows()
-        self._tier_pasts = TierPasts()
+        self._requests = RequestBook(detailed=detail is not None)
+        self._detail = detail
 
     def feed(self, batch: Batch) -> None:
         """Takes a batch. Batches come in order of their times, and before the first tick that is later."""
         source = self._sources.get(batch.source)
         if source is None:
-            source = self._sources[batch.source] = SourceState(batch.source, self._window_s)
+            source = self._sources[batch.source] = SourceState(
+                batch.source,
+                self._window_s,
+                None if self._detail is None else self._detail.kept.keeper(batch.source),
+            )
         source.feed(batch)
         self._requests.feed(batch)
+        if self._detail is not None and source.placed is not None:
+            self._requests.number(batch.source, source.placed.begun())
 
     def knows(self, source: str) -> bool:
         """Whether anything was heard of a source, good or bad."""
@@ -87,6 +94,8 @@ class Session:
         for source in sources:
             source.tick(time_ns)
         requests, clocks = self._requests.tick(sources, time_ns)
+        if self._detail is not None:
+            self._detail.tick(sources, self._requests, time_ns)
         probes = probe_rows(self._sources, time_ns)
         targets = target_rows(sources)
         sources = [source for source in sources if source.probing is None]  # what is ours is no figure of the fleet
@@ -98,7 +107,6 @@ class Session:
         prompts = prompt_rows(fleet.values(), time_ns, window_ns)
         powered = self._devices.with_power(rows, devices)
         self._each_second.tick(fleet, powered, sources, self.judging, time_ns, window_ns)
-        tiers = with_hit_rates(tier_rows(sources, time_ns, window_ns), prompts, sources)
         return Frame(
             time_ns=time_ns,
             utc_s=utc_s,
@@ -107,7 +115,7 @@ class Session:
             emulated=any(source.emulated for source in self._sources.values()),
             targets=targets,
             workers=powered,
-            tiers=tiers,
+            tiers=with_hit_rates(tier_rows(sources, time_ns, window_ns), prompts, sources),
             placements=placement_rows(fleet, sources, time_ns, window_ns),
             decisions=decision_summary(sources, time_ns),
             jitter=self._jitter(rows),
@@ -129,8 +137,6 @@ class Session:
             probes=probes,
             routing=self._each_second.routing,
             slo=self._each_second.slo,
-            tier_pasts=self._tier_pasts.tick(tiers, time_ns),
-            gaps=self._gaps.tick(sources, fleet, time_ns, window_ns),
         )
 
     def signals(self, time_ns: int) -> tuple[SignalRow, ...]:

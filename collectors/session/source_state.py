@@ -25,11 +25,11 @@ from collectors.model.batch import (
 from collectors.model.traces import Accounts
 from collectors.model.vocabulary import Counted, TargetStatus
 from collectors.session.kept import Kept
-from collectors.stats.churn import Churn, Churned
 from collectors.stats.deliveries import DeliveryStats
 from collectors.stats.earlier import Earlier, earlier
 from collectors.stats.figures import Row, outdated
 from collectors.stats.fleet import PoolKey
+from collectors.stats.gaps import Keep
 from collectors.stats.residency import Residency, Resident
 from collectors.stats.scraped import ScrapedStats
 from collectors.stats.summary import Summary
@@ -45,8 +45,10 @@ class SourceState:
     are all told of.
     """
 
-    def __init__(self, name: str, window_s: int) -> None:
+    def __init__(self, name: str, window_s: int, keep: Keep | None = None) -> None:
+        """`keep` takes its single deliveries."""
         self.name = name
+        self._keep = keep
         self.status = Status(url="", backend="", status=TargetStatus.DOWN, reason="not heard yet")
         self.inventory = Inventory(workers=())
         self.heard_ns: int | None = None
@@ -57,8 +59,6 @@ class SourceState:
         self.scraped: ScrapedStats | None = None
         self.residency: Residency | None = None
         self.residents: dict[PoolKey, Resident] = {}
-        self.churn: Churn | None = None
-        self.churned: dict[PoolKey, Churned] = {}
         self.earlier: list[Earlier] = []
         self.described: Counter[str] = Counter()
         """How many series the source's page has of each worker."""
@@ -123,8 +123,6 @@ class SourceState:
         """Brings the statistics of deliveries and of blocks up to this tick."""
         if self.residency is not None:
             self.residents = self.residency.tick(tick_ns)
-        if self.churn is not None:
-            self.churned = self.churn.tick(tick_ns)
         if self.placed is not None:
             self.summary = self.placed.tick(tick_ns)
             self.evidence.forget(tick_ns - self.inventory.clock_offset_ns - int(2e9) * self._window_s)
@@ -146,8 +144,6 @@ class SourceState:
             case Inventory():
                 self.inventory, self._inventory_ns = part, time_ns
                 self._inventories += 1
-                if self.churn is not None:
-                    self.churn.inventory(part.pools)
                 if self.placed is not None:
                     self.placed.inventory(part, time_ns)
                 if self.residency is None and any(pool.counted is not Counted.NO for pool in part.pools):
@@ -181,10 +177,6 @@ class SourceState:
                 self.answers += 1
                 self._deliveries().watermark(part, time_ns)
             case Blocks():
-                if self.churn is None:
-                    self.churn = Churn(self._window_s)
-                    self.churn.inventory(self.inventory.pools)
-                self.churn.blocks(part, time_ns)
                 if self.residency is not None:
                     self.residency.blocks(part, time_ns)
             case Accounts():
@@ -206,6 +198,6 @@ class SourceState:
 
     def _deliveries(self) -> DeliveryStats:
         if self.placed is None:
-            self.placed = DeliveryStats(self._window_s if self.probing is None else PROBE_WINDOW_S)
+            self.placed = DeliveryStats(self._window_s if self.probing is None else PROBE_WINDOW_S, keep=self._keep)
             self.placed.inventory(self.inventory, self._inventory_ns)
         return self.placed

@@ -24,7 +24,7 @@ from collectors.model.batch import (
 from collectors.model.vocabulary import Phase
 from collectors.stats.choices import Choices, ChoiceSlots
 from collectors.stats.fleet import Fleet
-from collectors.stats.gaps import CHUNK, GapStats
+from collectors.stats.gaps import CHUNK, GapStats, Keep
 from collectors.stats.handovers import MOVES, Handovers
 from collectors.stats.histograms import Histograms
 from collectors.stats.lives import Life
@@ -34,9 +34,8 @@ from collectors.stats.pending import Pending
 from collectors.stats.placements import Placements
 from collectors.stats.prompts import Prompts
 from collectors.stats.quantiles import enough
-from collectors.stats.rfc3550 import by_row
 from collectors.stats.river import TICK_NS
-from collectors.stats.sketch import NO_MAXIMUM, Counts, Index, Ints
+from collectors.stats.sketch import NO_MAXIMUM, Ints
 from collectors.stats.slots import NEVER, SECOND_NS, Tally
 from collectors.stats.stalls import Rule
 from collectors.stats.streams import MAX_STREAMS
@@ -49,7 +48,9 @@ OTHER: Final = "(others)"
 class DeliveryStats:
     """The window is that of whole seconds: [ceil(T − window_s), T), from the first part on."""
 
-    def __init__(self, window_s: int = 60, rule: Rule | None = None) -> None:
+    def __init__(self, window_s: int = 60, rule: Rule | None = None, keep: Keep | None = None) -> None:
+        """`keep` takes the single deliveries, for whoever asks about one."""
+        self._keep = keep
         self._window_ns = window_s * SECOND_NS
         self._rule = rule or Rule()
         self._observed_ns: int | None = None
@@ -69,6 +70,7 @@ class DeliveryStats:
         rows = len(self._fleet.ids)
         self._placements = Placements(rows)
         self._gaps = GapStats(rows, self._rule, self._placements)
+        self._gaps.keep, self._gaps.ids = self._keep, self._fleet.ids
         self._lives = self._gaps.lives
         self._tpot = Histograms(rows)
         self._queue = Histograms(rows)
@@ -195,6 +197,10 @@ class DeliveryStats:
     def choices(self) -> Choices:
         return self._choices.window()
 
+    def begun(self) -> list[tuple[str, int, int]]:
+        """Requests that were told of since this was asked, with when each was received and the serial number of its deliveries from then on."""
+        return self._lives.begun()
+
     def life(self, request: str) -> Life | None:
         """Of one that lives."""
         return self._lives.of(request)
@@ -202,10 +208,6 @@ class DeliveryStats:
     def lives(self, request: str) -> bool:
         """Whether its end is still to be told: of one whose connection was lost it may never be."""
         return self._lives.has(request)
-
-    def gaps_by_group(self, group_of_row: Index, groups: int, second: int | None = None) -> list[Counts]:
-        """Gaps of the workers of each group, over the window or in one second; `group_of_row` has a group (or −1) for each of a Summary's workers."""
-        return self._gaps.gap.grouped(group_of_row, groups, second)
 
     def worker(self, row: int) -> str:
         """Its id; empty where it is not known."""
@@ -231,7 +233,6 @@ class DeliveryStats:
         running, waiting = self._lives.places(len(self._fleet.ids))
         river_tokens, river_late = self._gaps.river.draw(time_ns // TICK_NS, self._connected)
         events = self._events.sums()
-        smoothed, settled = by_row(self._gaps.table, len(self._fleet.ids))
         _, longest_ns = self._gaps.longest_stall.window()
         return Summary(
             time_ns=time_ns,
@@ -239,8 +240,6 @@ class DeliveryStats:
             workers=tuple(self._fleet.ids),
             gap=self._gaps.gap.quantiles(),
             ttft=self._gaps.ttft.quantiles(),
-            smoothed=smoothed,
-            settled=settled,
             tpot=self._tpot.quantiles(),
             queue=self._queue.quantiles(),
             ttft_all=self._gaps.ttft.merged(),
@@ -297,7 +296,7 @@ class DeliveryStats:
             self._rejected += len(rows)
             return
         offset_ns, row_of_worker = self._fleet.clock_offset_ns, self._fleet.row_of_slot
-        self._gaps.add(rows, streams, offset_ns, limit_ns, row_of_worker)
+        self._gaps.add(rows, streams, offset_ns, limit_ns, row_of_worker, extras)
         if len(extras):
             second = np.minimum(rows["time_ns"] + offset_ns, limit_ns) // SECOND_NS
             self._placements.add_extras(np.maximum(second, self._first - 1), rows, extras, row_of_worker)

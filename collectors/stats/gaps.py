@@ -1,17 +1,18 @@
 """The hot path: deliveries in, per worker their tokens, gaps, first-token times and stalls out. Columns only; a Python object for a stall, none for a token."""
 
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
 
-from collectors.model.batch import WHOLE, Rows
+from collectors.model.batch import EXTRA, WHOLE, Rows
 from collectors.stats.histograms import Histograms
+from collectors.stats.kept_rows import KeptRows, kept_rows, lateness
 from collectors.stats.lives import Lives
 from collectors.stats.medians import GapMedians, coarse_bins
 from collectors.stats.moved import remember_moves
 from collectors.stats.pieces import Pieces, cut
 from collectors.stats.placements import Placements
-from collectors.stats.rfc3550 import smooth
 from collectors.stats.river import TICK_NS, River
 from collectors.stats.sketch import Floats, Index, Ints, bins
 from collectors.stats.slots import NEVER, SECOND_NS, Extremes, Slots, each_second
@@ -24,6 +25,9 @@ _WORK: Final = 16
 """Earlier gaps that judging may look at, per delivery; past that the chunk is cut in half, which halves them."""
 _SMALL: Final = 64
 """Deliveries that are judged whatever it takes."""
+_NONE: Final[Rows] = np.zeros(0, EXTRA)
+Keep = Callable[[KeptRows], None]
+"""Takes single deliveries, chunk by chunk."""
 
 
 class GapStats:
@@ -45,6 +49,9 @@ class GapStats:
         self._first = NEVER
         self._rule = rule
         self._placements = placements
+        self.keep: Keep | None = None
+        self.ids: Sequence[str] = ()
+        """Names of the rows."""
 
     def resize(self, rows: int) -> None:
         self._rows = rows
@@ -58,16 +65,31 @@ class GapStats:
             part.expire(first)
         self.ledger.expire(first * SECOND_NS)
 
-    def add(self, rows: Rows, streams: int, offset_ns: int, limit_ns: Ints | int, row_of_worker: Index) -> None:
+    def add(
+        self,
+        rows: Rows,
+        streams: int,
+        offset_ns: int,
+        limit_ns: Ints | int,
+        row_of_worker: Index,
+        extras: Rows = _NONE,
+    ) -> None:
         """At least one delivery, in the order of the stream, all of streams below `streams`. Session time is the emitter's plus `offset_ns`, and at most `limit_ns` (of each row, or of all)."""
         self.table.reserve(streams)
         for start in range(0, len(rows), CHUNK):
-            part = slice(start, start + CHUNK)
-            self._digest(
-                rows[part], offset_ns, limit_ns if isinstance(limit_ns, int) else limit_ns[part], row_of_worker
-            )
+            extras = self._part(rows, slice(start, start + CHUNK), offset_ns, limit_ns, row_of_worker, extras)
 
-    def _digest(self, rows: Rows, offset_ns: int, limit_ns: Ints | int, row_of_worker: Index) -> None:
+    def _part(
+        self, rows: Rows, part: slice, offset_ns: int, limit_ns: Ints | int, row_of_worker: Index, extras: Rows
+    ) -> Rows:
+        """Deals with some of the rows, which have the first of the extras; the other extras."""
+        some = rows[part]
+        mine = int(some["extra"].sum()) if len(extras) else 0
+        limit_ns = limit_ns if isinstance(limit_ns, int) else limit_ns[part]
+        self._digest(some, offset_ns, limit_ns, row_of_worker, extras[:mine])
+        return extras[mine:]
+
+    def _digest(self, rows: Rows, offset_ns: int, limit_ns: Ints | int, row_of_worker: Index, extras: Rows) -> None:
         chunk = arrange(rows, self.table)
         at_ns = chunk.time_ns + offset_ns
         np.minimum(at_ns, limit_ns if isinstance(limit_ns, int) else limit_ns[chunk.order], out=at_ns)
@@ -81,18 +103,19 @@ class GapStats:
         if stalls is None:
             half = len(rows) // 2
             for part in (slice(half), slice(half, None)):
-                self._digest(
-                    rows[part], offset_ns, limit_ns if isinstance(limit_ns, int) else limit_ns[part], row_of_worker
-                )
+                extras = self._part(rows, part, offset_ns, limit_ns, row_of_worker, extras)
             return
         self.river.add(cell, pieces.tokens)
         self._placements.add(pieces)
         self.gap.add_groups(pieces.second, pieces.row, pieces.gaps, chunk.gap_ns, bin_)
         self._add_first(chunk, pieces)
         self._add_stalls(chunk, pieces, at_ns, *stalls)
+        if self.keep is not None:
+            late = lateness(chunk, self.medians, chunk.position_of(stalls[0]))
+            limit = int(np.max(limit_ns))
+            self.keep(kept_rows(chunk, pieces, self.table, late, self.ids, offset_ns, limit, extras, row_of_worker))
         self.medians.remember(chunk, coarse)
         remember_moves(chunk, pieces, self.table)
-        smooth(chunk, self.table)
         first = pieces.row[pieces.begin.searchsorted(chunk.begin[chunk.fresh])]
         remember(chunk, first, pieces.row[pieces.last], self.table)
         self.holes += chunk.holes
@@ -122,10 +145,7 @@ class GapStats:
         for second, mine in each_second(pieces.second[piece]):
             self.stalled.add(second, row[mine])
             self.longest_stall.add(second, row[mine], gap_ns[mine], gap_ns[mine])
-        stream, first, tokens = chunk.stream[chunk.run_of(gaps)], chunk.after[at] - chunk.tokens[at], chunk.tokens[at]
-        unknown = np.maximum(self.table.flags[stream], 0 if chunk.flags is None else chunk.flags[at]) > 0
-        first, tokens = np.where(unknown, UNSEEN, first), np.where(unknown, UNSEEN, tokens)
-        columns = at_ns[at], chunk.time_ns[at], stream, gap_ns, median_ns, row, first, tokens
+        columns = at_ns[at], chunk.time_ns[at], chunk.stream[chunk.run_of(gaps)], gap_ns, median_ns, row
         if len(gaps) > LEDGER:
             kept = at_ns[at] >= np.partition(at_ns[at], -LEDGER)[-LEDGER]
             columns = tuple(column[kept] for column in columns)

@@ -13,10 +13,11 @@ from typing import Final
 
 import msgspec
 
-from collectors.model.batch import Decision, Finished, Received, Span
+from collectors.model.batch import Admitted, Decision, Finished, Inventory, Received, Span
 from collectors.model.traces import Account
 from collectors.model.vocabulary import Phase
 from collectors.stats.lives import Life
+from collectors.stats.told import Decisions, Packed, Row, Slots, Told
 
 MAX_REQUESTS: Final = 4_096
 MAX_ACCOUNTS: Final = 48
@@ -39,6 +40,9 @@ def plain(name: str) -> str:
     return (_CHOICE.sub("", bare) if found[1] == "cmpl" else bare) or name
 
 
+_NO_SLOTS: Final = Slots()
+
+
 @dataclass(slots=True)
 class View:
     """A request as an observer of its deliveries sees it, on the observer's clock. `learnt`: names that its answer had, so that whoever calls it so stands behind."""
@@ -49,7 +53,8 @@ class View:
     model: str = ""
     prompt_tokens: int | None = None
     learnt: frozenset[str] = frozenset()
-    decision: Decision | None = None
+    told: Told | None = None
+    """All that was told, where that is kept."""
     spans: list[Span] = field(default_factory=list)
     """Of those that follow upon each other on one worker one."""
     cut: set[Phase] = field(default_factory=set)
@@ -63,6 +68,8 @@ class View:
 class Joined:
     serial: int
     heard_ns: int
+    since_ns: int
+    """When it was first heard of."""
     names: dict[str, None] = field(default_factory=dict)
     """In the order in which they were heard."""
     views: dict[str, View] = field(default_factory=dict)
@@ -78,7 +85,10 @@ class Joined:
 
 
 class Requests:
-    def __init__(self) -> None:
+    def __init__(self, *, detailed: bool = False) -> None:
+        """`detailed`: everything that observers tell is kept as it came."""
+        self._decisions = Decisions() if detailed else None
+        self._slots: dict[str, Slots] = {}
         self.dropped = 0
         """Accounts that belong to nobody who is known, or were too many."""
         self.changed: dict[int, Joined] = {}
@@ -118,6 +128,8 @@ class Requests:
             known.views[source] = view
             self._views[source, row.request] = known
             self._call(known, (name,))
+        if self._decisions is not None and view.told is None:
+            view.told = Told(row, now_ns, self._slots.get(source, _NO_SLOTS))
         view.received_ns, view.model = row.time_ns, row.model or view.model
         view.prompt_tokens = row.prompt_tokens if row.prompt_tokens is not None else view.prompt_tokens
         self._heard(known, now_ns)
@@ -128,15 +140,37 @@ class Requests:
             return
         view = known.views[source]
         view.finished, view.learnt = row, frozenset(map(plain, row.names))
+        self._keep(source, row.request, row, now_ns)
         self._heard(self._unite(known, view.learnt), now_ns)
 
-    def decided(self, source: str, row: Decision) -> None:
-        if (known := self._views.get((source, row.request))) is not None:
-            known.views[source].decision = row
+    def inventory(self, source: str, part: Inventory) -> None:
+        if self._decisions is not None:
+            self._slots[source] = self._slots.get(source, _NO_SLOTS).after(part)
 
-    def spanned(self, source: str, row: Span) -> None:
+    def admitted(self, source: str, row: Admitted, now_ns: int) -> None:
+        self._keep(source, row.request, row, now_ns)
+
+    def decided(self, source: str, row: Decision, now_ns: int) -> None:
+        if self._decisions is not None and (source, row.request) in self._views:
+            self._keep(source, row.request, self._decisions.keep(row), now_ns)
+
+    def numbered(self, source: str, request: str, received_ns: int, serial: int) -> None:
+        """Its deliveries have that number."""
+        if (told := self._told(source, request)) is not None and told.received.time_ns == received_ns:
+            told.serials.append(serial)
+
+    def _keep(self, source: str, request: str, row: Row | Packed, now_ns: int) -> None:
+        if self._decisions is not None and (told := self._told(source, request)) is not None:
+            told.add(now_ns, row, self._slots.get(source, _NO_SLOTS))
+
+    def _told(self, source: str, request: str) -> Told | None:
+        known = self._views.get((source, request))
+        return None if known is None else known.views[source].told
+
+    def spanned(self, source: str, row: Span, now_ns: int) -> None:
         if (known := self._views.get((source, row.request))) is not None:
             view = known.views[source]
+            self._keep(source, row.request, row, now_ns)
             last = next((one for one in reversed(view.spans) if one.phase is row.phase), None)
             if last is not None and _goes_on(last, row):
                 at = view.spans.index(last)
@@ -225,7 +259,7 @@ class Requests:
 
     def _new(self, now_ns: int) -> Joined:
         self._serial += 1
-        known = self._joined[self._serial] = Joined(self._serial, now_ns)
+        known = self._joined[self._serial] = Joined(self._serial, now_ns, now_ns)
         if len(self._joined) > MAX_REQUESTS:
             self._drop(self._joined.popitem(last=False)[1])
         return known
@@ -285,6 +319,7 @@ class Requests:
         first.views |= second.views
         second.views = {}
         first.heard_ns = max(first.heard_ns, second.heard_ns)
+        first.since_ns = min(first.since_ns, second.since_ns)
         for name in second.names:
             if self._index.get(name) is second and not self._name(first, name):
                 del self._index[name]

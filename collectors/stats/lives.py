@@ -18,6 +18,8 @@ from collectors.stats.streams import MAX_STREAMS, UNSEEN, StreamTable
 
 MAX_ENDED: Final = 1_024
 """Requests whose end nobody asked about yet."""
+MAX_BEGUN: Final = 4_096
+"""Requests that nobody asked about yet."""
 COMPLETED: Final = frozenset({"stop", "length"})
 """Reasons after which a request's TPOT counts."""
 
@@ -61,12 +63,20 @@ class Lives:
         self._ends: list[End] = []
         self._ended: deque[tuple[str, Life]] = deque(maxlen=MAX_ENDED)
         self._outcomes: list[tuple[int, Outcome]] = []
+        self._serial = 0
+        self._begun: deque[tuple[str, int, int]] = deque(maxlen=MAX_BEGUN)
 
     def ended(self) -> list[tuple[str, Life]]:
         """Of the requests that have ended since this was asked, the newest."""
         ended = list(self._ended)
         self._ended.clear()
         return ended
+
+    def begun(self) -> list[tuple[str, int, int]]:
+        """The requests that were given a stream since this was asked, each with when it was received and its serial number, the newest of them."""
+        begun = list(self._begun)
+        self._begun.clear()
+        return begun
 
     def of(self, request: str) -> Life | None:
         """Of a request that lives, as far as it is dealt with."""
@@ -102,6 +112,9 @@ class Lives:
         self._release(np.array([stream, self._stream.get(request, stream)]))
         self._stream[request] = stream
         self._request[stream] = request
+        self._serial += 1
+        self._begun.append((request, time_ns, self._serial))
+        table.serial[stream] = self._serial
         table.received_ns[stream] = time_ns
         table.model[stream], table.labels[stream] = model, labels
         if prompt_tokens is not None:

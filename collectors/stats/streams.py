@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from collectors.model.batch import UNCOUNTED, WHOLE, Rows
+from collectors.model.batch import DELIVERY, UNCOUNTED, WHOLE, Rows
 from collectors.stats.sketch import Bools, Index, Ints
 
 MAX_STREAMS: Final = 65_536
@@ -50,9 +50,7 @@ class StreamTable:
         "flags",
         "model",
         "labels",
-        "last_gap",
-        "jitter",
-        "gaps",
+        "serial",
     )
 
     def __init__(self) -> None:
@@ -86,10 +84,8 @@ class StreamTable:
         self.model = np.empty(0, np.int64)
         self.labels = np.empty(0, np.int64)
         """Number of the request's model, and bits of its labels, as `outcomes.Names` has them."""
-        self.last_gap = np.empty(0, np.int64)
-        self.jitter = np.empty(0, np.int64)
-        self.gaps = np.empty(0, np.int64)
-        """The request's newest gap in ns, its smoothed jitter (`rfc3550`) and how many gaps it had."""
+        self.serial = np.empty(0, np.int64)
+        """Number of the request, which no other of the source has."""
         self.reserve(256)
 
     def reserve(self, size: int) -> None:
@@ -117,6 +113,8 @@ class Chunk:
     """
 
     order: Index
+    rows: Rows
+    """In that order, whose last eight bytes are `tokens`, `worker`, `tier`, `stage`, `extra` and `flags` in one word too."""
     time_ns: Ints
     tokens: Ints
     place: npt.NDArray[np.uint32]
@@ -126,8 +124,6 @@ class Chunk:
     stream: Index
     fresh: Index
     last: Bools
-    after: Ints
-    """Of each row the index of the token after its last."""
     next_token: Ints
     without: Index
     gap_ns: Ints
@@ -190,6 +186,7 @@ def arrange(rows: Rows, table: StreamTable) -> Chunk:
     first_gap = begin - without.searchsorted(begin)
     return Chunk(
         order=order,
+        rows=rows.view(DELIVERY),
         time_ns=time_ns,
         tokens=tokens,
         place=(rest >> 16).astype(np.uint32),
@@ -198,7 +195,6 @@ def arrange(rows: Rows, table: StreamTable) -> Chunk:
         stream=run_stream,
         fresh=fresh,
         last=run_stream != ends(run_stream, UNSEEN),
-        after=after,
         next_token=after[end - 1],
         without=without,
         gap_ns=gap_ns,

@@ -35,7 +35,7 @@ class Observed:
     """What a session saw so far; sums are over everything from the first sample on."""
 
     def __init__(self, writer: Writer) -> None:
-        self.newest: Frame | None = None
+        self.frame: Frame | None = None
         self._batches: list[Batch] = []
         self._ticked = asyncio.Event()
         self._writer = writer
@@ -47,23 +47,20 @@ class Observed:
     def tick(self, time_ns: int, utc_s: float | None) -> None:
         self._writer.tick(time_ns, utc_s)
 
-    def frame(self, frame: Frame) -> None:
-        """Part of what a `Recorder` is."""
-
     def look(self, frame: Frame) -> None:
-        self.newest = frame
+        self.frame = frame
         self._ticked.set()
 
     async def until(self, seen: Callable[[Frame], bool], what: str, deadline_s: float = DEADLINE_S) -> Frame:
         """The first Frame from now on of which `seen` is true."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(deadline_s):
-                while self.newest is None or not seen(self.newest):
+                while self.frame is None or not seen(self.frame):
                     self._ticked.clear()
                     await self._ticked.wait()
-        assert self.newest is not None
-        assert seen(self.newest), f"not within {deadline_s} s: {what}; targets: {self.newest.targets}"
-        return self.newest
+        assert self.frame is not None
+        assert seen(self.frame), f"not within {deadline_s} s: {what}; targets: {self.frame.targets}"
+        return self.frame
 
     async def up(self, count: int = 1) -> Frame:
         return await self.until(
@@ -79,18 +76,18 @@ class Observed:
         )
 
     def workers(self) -> dict[str, WorkerRow]:
-        assert self.newest is not None
-        return {row.id: row for row in self.newest.workers}
+        assert self.frame is not None
+        return {row.id: row for row in self.frame.workers}
 
     def targets(self) -> dict[str, TargetRow]:
-        assert self.newest is not None
-        return {row.name: row for row in self.newest.targets}
+        assert self.frame is not None
+        return {row.name: row for row in self.frame.targets}
 
     def placed(self, stage: str) -> dict[str | None, int]:
         """Tokens of the Frame's window by worker."""
-        assert self.newest is not None
+        assert self.frame is not None
         rows: dict[str | None, int] = {}
-        for row in self.newest.placements:
+        for row in self.frame.placements:
             if row.stage == stage:
                 assert row.tokens.value is not None
                 rows[row.worker] = rows.get(row.worker, 0) + int(row.tokens.value)
@@ -176,8 +173,8 @@ async def observing(file: Path, targets: Sequence[str], *others: Source) -> Asyn
             await observation.close()
             writer.close()
     assert writer.error is None, writer.error
-    assert seen.newest is not None
-    last = snapshot(seen.newest, session.signals(seen.newest.time_ns), clock="replay")
+    assert seen.frame is not None
+    last = snapshot(seen.frame, session.signals(seen.frame.time_ns), clock="replay")
     assert replayed(file) == json.loads(json.dumps(last))
 
 

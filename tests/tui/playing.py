@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Sequence
 
 from collectors.model.frame import Frame
-from collectors.recording.history import History
+from collectors.session.detail import Detail
+from collectors.session.ring import Ring
 from tui.driver import Clock, Post
 
 
@@ -23,7 +24,8 @@ class Played:
     ) -> None:
         self.title = title
         self.clock: Clock = clock
-        self.history = History()
+        self.history = Ring()
+        self.detail: Detail | None = None
         self.held = False
         self.cancelled = False
         self.done = asyncio.Event()

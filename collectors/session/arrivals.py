@@ -1,0 +1,170 @@
+"""The deliveries of single requests, gathered from the chunks that are kept. Columns in order of time; pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple, cast
+
+import numpy as np
+
+from collectors.model.batch import UNCOUNTED, WHOLE
+from collectors.session.kept_deliveries import Piece
+from collectors.stats.kept_rows import Bytes, Extras, KeptRows, Lengths, Shorts
+from collectors.stats.sketch import Index, Ints
+from collectors.stats.stalls import STALL
+
+_MEMO: Final = "serials"
+
+
+class Beside(NamedTuple):
+    """Further stages, each of the delivery at `owner`."""
+
+    owner: Index
+    worker: Index
+    kind: Shorts
+    lead_ns: Lengths
+    duration_ns: Lengths
+
+
+_NONE: Final = Beside(
+    np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros(0, np.uint16), np.zeros(0, np.float32), np.zeros(0, np.float32)
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arrivals:
+    """Deliveries of one request. `time_ns` is the emitter's; `worker` numbers `workers`."""
+
+    workers: Sequence[str]
+    time_ns: Ints
+    first: Ints
+    tokens: Ints
+    worker: Index
+    kind: Shorts
+    late: Bytes
+    flags: Bytes
+    lead_ns: Lengths
+    duration_ns: Lengths
+    beside: Beside
+
+    def __len__(self) -> int:
+        return len(self.time_ns)
+
+    @property
+    def follows(self) -> Index:
+        """Deliveries that have a gap: those that begin with the token after the last of the one before."""
+        after = self.first[:-1] + self.tokens[:-1]
+        found: Index = np.flatnonzero((self.first[1:] == after) & (self.time_ns[1:] >= self.time_ns[:-1])) + 1
+        return found
+
+    def gaps_ns(self, follows: Index) -> Ints:
+        gaps: Ints = self.time_ns[follows] - self.time_ns[follows - 1]
+        return gaps
+
+    @property
+    def next_token(self) -> int:
+        return int(self.first[-1] + self.tokens[-1])
+
+    @property
+    def from_the_first(self) -> bool:
+        return len(self) > 0 and int(self.first[0]) == 0
+
+    @property
+    def uncounted(self) -> bool:
+        return bool((self.flags & UNCOUNTED).any())
+
+    @property
+    def whole(self) -> bool:
+        return bool((self.flags & WHOLE).any())
+
+    @property
+    def stalls(self) -> Index:
+        found: Index = np.flatnonzero(self.late == STALL)
+        return found
+
+
+class Runs(NamedTuple):
+    """Of a chunk: serials in order, and the rows of each."""
+
+    serial: Index
+    begin: Index
+    end: Index
+
+
+def arrivals(pieces: Iterable[Piece], wanted: Mapping[int, Sequence[int]]) -> dict[int, Arrivals]:
+    """Of one source's pieces: for each key the deliveries of its serials."""
+    keys = [key for key, serials in wanted.items() for _ in serials]
+    serials = np.array([serial for mine in wanted.values() for serial in mine], np.int64)
+    found: dict[int, list[tuple[Piece, int, int]]] = {}
+    if not len(serials):
+        return {}
+    for piece in pieces:
+        runs = runs_of(piece)
+        at = np.minimum(runs.serial.searchsorted(serials), len(runs.serial) - 1)
+        for index in np.flatnonzero(runs.serial[at] == serials).tolist():
+            place = int(at[index])
+            found.setdefault(keys[index], []).append((piece, int(runs.begin[place]), int(runs.end[place])))
+    return {key: _joined(parts) for key, parts in found.items()}
+
+
+def runs_of(piece: Piece) -> Runs:
+    """Of a chunk's runs those that have one serial are one: they stand together."""
+    known = piece.memo.get(_MEMO)
+    if known is not None:
+        return cast(Runs, known)
+    rows = piece.rows
+    serial, end = rows.serial.astype(np.int64), rows.begin + rows.lengths
+    first = np.flatnonzero(np.append(True, serial[1:] != serial[:-1]))
+    last = np.append(first[1:], len(serial)) - 1
+    order = serial[first].argsort(kind="stable")
+    made = Runs(serial[first][order], rows.begin[first][order], end[last][order])
+    piece.memo[_MEMO] = made
+    return made
+
+
+def _joined(parts: Sequence[tuple[Piece, int, int]]) -> Arrivals:
+    workers: dict[str, int] = {}
+    spans = [(piece.rows, slice(begin, end)) for piece, begin, end in parts]
+    before = np.cumsum([0, *(end - begin for _, begin, end in parts)]).tolist()
+    further = [
+        (one, rows.ids, _further(one, some), start - some.start)
+        for (rows, some), start in zip(spans, before, strict=False)
+        if (one := rows.extras) is not None
+    ]
+    return Arrivals(
+        time_ns=np.concatenate([rows.time_ns[some] for rows, some in spans]),
+        first=np.concatenate([rows.first[some] for rows, some in spans]).astype(np.int64),
+        tokens=np.concatenate([rows.tokens[some] for rows, some in spans]).astype(np.int64),
+        worker=np.concatenate([_numbers(workers, rows.ids, rows.row[some]) for rows, some in spans]),
+        kind=np.concatenate([rows.kind[some] for rows, some in spans]),
+        late=np.concatenate([rows.late[some] for rows, some in spans]),
+        flags=np.concatenate([_flags(rows, some) for rows, some in spans]),
+        lead_ns=np.concatenate([rows.lead_ns[some] for rows, some in spans]),
+        duration_ns=np.concatenate([rows.duration_ns[some] for rows, some in spans]),
+        beside=_NONE
+        if not further
+        else Beside(
+            np.concatenate([one.owner[some].astype(np.int64) + shift for one, _, some, shift in further]),
+            np.concatenate([_numbers(workers, ids, one.row[some]) for one, ids, some, _ in further]),
+            np.concatenate([one.kind[some] for one, _, some, _ in further]),
+            np.concatenate([one.lead_ns[some] for one, _, some, _ in further]),
+            np.concatenate([one.duration_ns[some] for one, _, some, _ in further]),
+        ),
+        workers=tuple(workers),
+    )
+
+
+def _further(extras: Extras, some: slice) -> slice:
+    """The extras of some rows."""
+    low, high = extras.owner.searchsorted([some.start, some.stop])
+    return slice(int(low), int(high))
+
+
+def _flags(rows: KeptRows, some: slice) -> Bytes:
+    return np.zeros(some.stop - some.start, np.uint8) if rows.flags is None else rows.flags[some]
+
+
+def _numbers(workers: dict[str, int], ids: Sequence[str], rows: Shorts) -> Index:
+    """Numbers of workers by the rows of a chunk; one that is new is given the next."""
+    found, inverse = np.unique(rows, return_inverse=True)
+    numbers = [workers.setdefault(ids[row], len(workers)) for row in found.tolist()]
+    return np.array(numbers, np.intp)[inverse]

@@ -1,0 +1,92 @@
+"""The little that must be known of every request to list it: whose teller stands in front, when it began and when it ended, as of a tick."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from collectors.session.request_rows import Observer
+from collectors.stats.joined import Joined, View
+from collectors.stats.told import Told
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Brief:
+    """`front` is the source whose deliveries are shown: of an observer in front of others, which had it first. None: only records tell of it."""
+
+    known: Joined
+    version: int
+    front: str | None
+    view: View | None
+    told: Told | None
+    offset_ns: int
+    received_ns: int | None
+    """Session time, as the next."""
+    ended_ns: int | None
+    ended_heard_ns: int | None
+    workflow: str
+    counted: str | None
+    """The source whose tokens are counted, where several tell of it."""
+
+    @property
+    def name(self) -> str:
+        return self.view.request if self.view is not None else next(iter(self.known.names), f"#{self.known.serial}")
+
+    @property
+    def key(self) -> int:
+        return self.known.serial
+
+    @property
+    def begin_ns(self) -> int:
+        """When it was received, or first heard of."""
+        return self.known.since_ns if self.received_ns is None else self.received_ns
+
+    def alive(self, begin_ns: int, end_ns: int, until_ns: int) -> bool:
+        """Whether it ran at any time of a span, as far as was known at a tick."""
+        if self.received_ns is None or self.received_ns >= end_ns:
+            return False
+        ended_ns = self.ended_at(until_ns)
+        return ended_ns is None or ended_ns >= begin_ns
+
+    def ended_at(self, until_ns: int) -> int | None:
+        """When it ended, as far as was known at a tick."""
+        known = self.ended_heard_ns is not None and self.ended_heard_ns < until_ns
+        return self.ended_ns if known else None
+
+
+class Briefs:
+    """One for each request; made anew when something was heard of it."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, Brief] = {}
+
+    def of(
+        self, requests: Iterable[Joined], observers: Mapping[str, Observer], twice: Mapping[str, str]
+    ) -> list[Brief]:
+        """In the order given."""
+        known = self._known
+        found = []
+        for one in requests:
+            brief = known.get(one.serial)
+            if brief is None or brief.version != one.version:
+                brief = _brief(one, observers, twice)
+            found.append(brief)
+        self._known = {brief.known.serial: brief for brief in found}
+        return found
+
+
+def _brief(known: Joined, observers: Mapping[str, Observer], twice: Mapping[str, str]) -> Brief:
+    seen = [(observers[name], view) for name, view in known.views.items() if name in observers]
+    seen.sort(key=lambda one: (not one[0].inventory.measured, one[1].received_ns or 0))
+    workflow = next((view.told.received.workflow for _, view in seen if view.told and view.told.received.workflow), "")
+    if not seen:
+        return Brief(known, known.version, None, None, None, 0, None, None, None, workflow, None)
+    observer, view = seen[0]
+    offset_ns, told = observer.inventory.clock_offset_ns, view.told
+    received_ns = None if view.received_ns is None else view.received_ns + offset_ns
+    ended_ns = heard_ns = None
+    if view.finished is not None:
+        ended_ns = view.finished.time_ns + offset_ns
+        heard_ns = known.heard_ns if told is None else told.finished_heard_ns
+    counted = next((one.name for one, _ in seen if not twice.get(one.name)), observer.name)
+    return Brief(
+        known, known.version, observer.name, view, told, offset_ns, received_ns, ended_ns, heard_ns, workflow, counted
+    )

@@ -1,0 +1,109 @@
+"""Requests as lines, as of a tick. What an ended request's line says is remembered: it changes no more, until its deliveries are let go."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import msgspec
+
+from collectors.model.detail import RequestLine
+from collectors.session.arrivals import Arrivals, arrivals
+from collectors.session.briefs import Brief, Briefs
+from collectors.session.kept_deliveries import KeptDeliveries
+from collectors.session.request_lines import Source, gap_distribution, recorded_line, request_line
+from collectors.session.requests import RequestBook
+from collectors.stats.told import Known
+
+Wanted = Callable[[RequestLine], bool]
+Order = Callable[[RequestLine], object]
+_Look = tuple[int, int, bool]
+"""What an ended request's line depends on: its version, how much was told of it, and whether its deliveries are kept."""
+
+
+class RequestLines:
+    def __init__(self, kept: KeptDeliveries) -> None:
+        self._kept = kept
+        self._book = RequestBook()
+        self._sources: Mapping[str, Source] = {}
+        self._twice: Mapping[str, str] = {}
+        self._tick_ns = -1
+        self._briefs = Briefs()
+        self._listed: tuple[int, list[Brief]] = (-1, [])
+        self._lines: dict[int, tuple[_Look, RequestLine]] = {}
+
+    def tick(self, book: RequestBook, sources: Mapping[str, Source], twice: Mapping[str, str], tick_ns: int) -> None:
+        self._book, self._sources, self._twice, self._tick_ns = book, sources, twice, tick_ns
+
+    def known(self, until_ns: int) -> list[Brief]:
+        """Those of which anything had been heard, the one that was received last first."""
+        if self._listed[0] != self._tick_ns:
+            observers = {name: source.observer for name, source in self._sources.items()}
+            briefs = self._briefs.of(self._book.requests, observers, self._twice)
+            briefs.sort(key=lambda one: (one.begin_ns, one.key), reverse=True)
+            self._listed = self._tick_ns, briefs
+            still = {brief.key for brief in briefs}
+            self._lines = {key: line for key, line in self._lines.items() if key in still}
+        return [brief for brief in self._listed[1] if brief.known.since_ns < until_ns]
+
+    def observed(self, until_ns: int) -> list[Brief]:
+        """Those of which somebody tells the deliveries."""
+        return [brief for brief in self.known(until_ns) if brief.received_ns is not None and brief.told is not None]
+
+    def lines(self, briefs: Sequence[Brief], until_ns: int) -> list[RequestLine]:
+        """A line for each, in that order."""
+        since_ns = self._kept.since_ns or 0
+        done: dict[int, RequestLine] = {}
+        fresh: list[tuple[Brief, Known | None, _Look]] = []
+        for brief in briefs:
+            known = None if brief.told is None else brief.told.until(until_ns)
+            told = 0 if known is None else len(known.spans) + len(known.admitted)
+            look = brief.version, told, brief.begin_ns >= since_ns
+            last = self._lines.get(brief.key)
+            if last is not None and last[0] == look and known is not None and known.finished is not None:
+                done[brief.key] = last[1]
+            else:
+                fresh.append((brief, known, look))
+        arrived = self.arrivals([brief for brief, _, _ in fresh], until_ns)
+        for brief, known, look in fresh:
+            line = self._line(brief, known, arrived.get(brief.key), kept=look[2])
+            done[brief.key] = line
+            if known is not None and known.finished is not None:
+                self._lines[brief.key] = look, line
+        return [done[brief.key] for brief in briefs]
+
+    def with_gaps(self, lines: Sequence[RequestLine], until_ns: int) -> list[RequestLine]:
+        """The same, with the distribution of each request's gaps."""
+        lacking = {line.key for line in lines if line.gap is None and line.longest_s is not None}
+        briefs = [brief for brief in self.known(until_ns) if brief.key in lacking]
+        arrived = self.arrivals(briefs, until_ns)
+        found = []
+        for line in lines:
+            mine, source = arrived.get(line.key), None
+            if mine is not None:
+                source = next(self._sources.get(brief.front or "") for brief in briefs if brief.key == line.key)
+            if mine is not None and source is not None:
+                line = msgspec.structs.replace(line, gap=gap_distribution(mine.gaps_ns(mine.follows), source))
+                known = self._lines.get(line.key)
+                if known is not None and known[1].gap is None and line.reason:
+                    self._lines[line.key] = known[0], line
+            found.append(line)
+        return found
+
+    def arrivals(self, briefs: Iterable[Brief], until_ns: int) -> dict[int, Arrivals]:
+        """The deliveries of each, as its teller in front tells them."""
+        wanted: dict[str, dict[int, Sequence[int]]] = {}
+        begin_ns = until_ns
+        for brief in briefs:
+            if brief.front is not None and brief.told is not None and brief.told.serials:
+                wanted.setdefault(brief.front, {})[brief.key] = brief.told.serials
+                begin_ns = min(begin_ns, brief.begin_ns)
+        found: dict[int, Arrivals] = {}
+        if wanted:
+            pieces = [piece for piece in self._kept.until(until_ns) if piece.tick_ns > begin_ns]
+            for source, mine in wanted.items():
+                found |= arrivals([piece for piece in pieces if piece.source == source], mine)
+        return found
+
+    def _line(self, brief: Brief, known: Known | None, arrived: Arrivals | None, *, kept: bool) -> RequestLine:
+        source = self._sources.get(brief.front or "")
+        if known is None or source is None:
+            return recorded_line(brief, self._book.row(brief.known))
+        return request_line(brief, known, arrived, source, kept=kept, remarked=self._book.remarked(brief.known))
