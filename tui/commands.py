@@ -60,6 +60,11 @@ PAGE: Final[tuple[Command, ...]] = (
     Command("G", "screen.move(100000)", "G", "Last row", "The cursor to the last row."),
     Command("enter", "screen.open", "enter", "Open", "What is behind the row under the cursor.", "open", 7),
     Command(
+        "i", "screen.inspect", "i", "What is it?", "The figures of the row: source, formula, samples, age.", "what", 6
+    ),
+    Command("left", "screen.figure(-1)", "← after i", "Figure before", "The figure at its left."),
+    Command("right", "screen.figure(1)", "→ after i", "Next figure", "The figure at its right."),
+    Command(
         "z", "screen.zoom", "z", "Zoom", "The panel alone with all that it has; again: back. tab: the next.", "zoom", 5
     ),
     Command("escape", "screen.back", "esc", "Back", "Out of what was last gone into: a zoom, a page."),

@@ -19,6 +19,7 @@ KPI: Final = "kpi"
 NOTICE: Final = "notice"
 TIMELINE: Final = "timeline"
 FOOTER: Final = "footer"
+INSPECTOR: Final = "inspector"
 
 
 class Box(NamedTuple):
@@ -29,6 +30,11 @@ class Box(NamedTuple):
 
     def holds(self, x: int, y: int) -> bool:
         return self.x <= x < self.x + self.width and self.y <= y < self.y + self.height
+
+    def without_foot(self, rows: int) -> tuple[Box, Box]:
+        """What is above its last `rows` rows, and those."""
+        above = self.height - rows
+        return self._replace(height=above), self._replace(y=self.y + above, height=rows)
 
 
 @dataclass(frozen=True)

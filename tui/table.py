@@ -5,13 +5,14 @@ A figure's cell takes the widest form that fits (`tui.format`); text cells are c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from tui.format import Forms, pick
 from tui.line import Line, Pen, clip
 from tui.theme import Ink
+from tui.told import Told
 
 Row = TypeVar("Row")
 Look = TypeVar("Look")
@@ -33,6 +34,8 @@ class Column(Generic[Row]):
     text: bool = False
     most: int = 0
     shorten: Callable[[str, int], str] = clip
+    told: Callable[[Row], Told] | None = None
+    """The figure that its cells show."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,11 @@ def grid(
     if fold:
         lines += _folded(rest, width - indent, gap)
     return Grid(tuple(lines), gap, () if fold else tuple(column.name for column in rest), indent)
+
+
+def told_of(columns: Iterable[Column[Row]], row: Row) -> list[Told]:
+    """The figures of a row, from left to right."""
+    return [column.told(row) for column in columns if column.told is not None]
 
 
 def heading(it: Grid[Row], width: int) -> list[Line]:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Told:
-    """`name` as its column has it. `definition` in a sentence; `population` and `n` where the figure itself has none."""
+    """`name` as its column has it, `of` what. `population` and `n` where the figure itself has none; `now`: it is of this moment, not of the window; `window_s`:
+    the window is another one than the Frame's."""
 
     name: str
     it: Figure
@@ -23,9 +24,14 @@ class Told:
     definition: str = ""
     population: str = ""
     n: int | None = None
+    of: str = ""
+    now: bool = False
+    window_s: float | None = None
 
 
-def quantiles(name: str, it: Distribution, unit: Unit = Unit.SECONDS, definition: str = "") -> Iterator[Told]:
+def quantiles(
+    name: str, it: Distribution, unit: Unit = Unit.SECONDS, definition: str = "", of: str = ""
+) -> Iterator[Told]:
     """Each figure of a distribution, by `name p50` and so on."""
     for which, one in (("p50", it.p50), ("p99", it.p99), ("p99.9", it.p999), ("max", it.max)):
-        yield Told(f"{name} {which}", one, unit, definition, it.population, it.n)
+        yield Told(f"{name} {which}", one, unit, definition, it.population, it.n, of)

@@ -23,6 +23,8 @@ class Figure(msgspec.Struct, frozen=True):
     formula: str | msgspec.UnsetType = msgspec.UNSET
     at_least: bool | msgspec.UnsetType = msgspec.UNSET
     """True: a lower bound (≥): what was not counted is not in it."""
+    metric: str | msgspec.UnsetType = msgspec.UNSET
+    """What it was read from: the name on the page, or a formula of such names. Unset where it is worked out from single events, or nothing is known."""
 
 
 class Quantile(Figure, frozen=True, kw_only=True):

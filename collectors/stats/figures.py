@@ -5,6 +5,7 @@ Not here: computing any of them.
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, TypeVar
 
 import msgspec
@@ -54,13 +55,13 @@ def counted(made: Figure, uncounted: int) -> Figure:
 def reading(gauge: Reading, *, emulated: bool) -> Figure:
     """A gauge as the back end reported it."""
     provenance = None if gauge.state is State.ABSENT else Provenance.REPORTED
-    return Figure(gauge.value, gauge.state, provenance, emulated, gauge.heard_ns)
+    return Figure(gauge.value, gauge.state, provenance, emulated, gauge.heard_ns, metric=gauge.metric or msgspec.UNSET)
 
 
 def increase(grown: Increase, *, emulated: bool) -> Figure:
     """How much a counter grew in the window."""
     provenance = None if grown.value is None else Provenance.REPORTED
-    return Figure(grown.value, grown.state, provenance, emulated, grown.heard_ns)
+    return Figure(grown.value, grown.state, provenance, emulated, grown.heard_ns, metric=grown.metric or msgspec.UNSET)
 
 
 def ratio(part: Figure, whole: Figure) -> Figure:
@@ -74,6 +75,7 @@ def ratio(part: Figure, whole: Figure) -> Figure:
     if not whole.value:
         return absent(emulated=emulated, state=State.UNSAMPLED, heard_ns=heard_ns)
     made = figure(part.value / whole.value, Provenance.DERIVED, emulated=emulated, heard_ns=heard_ns)
+    made = msgspec.structs.replace(made, metric=_formula(" ÷ ", part.metric, whole.metric))
     return msgspec.structs.replace(made, state=State.STALE) if State.STALE in (part.state, whole.state) else made
 
 
@@ -89,7 +91,15 @@ def total(parts: Sequence[Figure], *, emulated: bool) -> Figure:
     heard_ns = min((one.heard_ns for one in parts if one.heard_ns is not None), default=None)
     summed = sum(one.value for one in parts if one.value is not None)
     made = figure(summed, Provenance.DERIVED, emulated=any(one.emulated for one in parts), heard_ns=heard_ns)
+    made = msgspec.structs.replace(made, metric=_formula(" + ", *(one.metric for one in parts)))
     return msgspec.structs.replace(made, state=State.STALE) if any(one.state is State.STALE for one in parts) else made
+
+
+@lru_cache(1024)
+def _formula(operator: str, *metrics: str | msgspec.UnsetType) -> str | msgspec.UnsetType:
+    """What was read, joined by what was done with it; unset where any of it was not read."""
+    names = [name for name in metrics if isinstance(name, str)]
+    return operator.join(dict.fromkeys(names)) if len(names) == len(metrics) else msgspec.UNSET
 
 
 def about(one: Row, formula: str) -> Row:
@@ -119,17 +129,24 @@ def outdated(row: Row) -> Row:
 
 def rate(grown: Increase, *, emulated: bool) -> Figure:
     """Growth per second, over the samples' own times."""
+    metric = grown.metric or msgspec.UNSET
     if grown.value is None or not grown.seconds:
-        return Figure(None, grown.state, None, emulated, grown.heard_ns)
-    return Figure(grown.value / grown.seconds, grown.state, Provenance.DERIVED, emulated, grown.heard_ns)
+        return Figure(None, grown.state, None, emulated, grown.heard_ns, metric=metric)
+    per_s = grown.value / grown.seconds
+    return Figure(per_s, grown.state, Provenance.DERIVED, emulated, grown.heard_ns, metric=metric)
 
 
 def histogram(window: Histogram, *, population: str, emulated: bool, unit: str = "s") -> Distribution:
     """Quantiles of reported buckets, of a quantity that is never negative. Buckets do not tell the maximum."""
-    found = window.buckets
+    found, metric = window.buckets, window.metric or msgspec.UNSET
     if found is None:
         return no_distribution(
-            population=population, emulated=emulated, unit=unit, state=window.state, heard_ns=window.heard_ns
+            population=population,
+            emulated=emulated,
+            unit=unit,
+            state=window.state,
+            heard_ns=window.heard_ns,
+            metric=metric,
         )
     made = []
     n, bounds, cumulative = found.n, found.bounds.tolist(), found.cumulative.tolist()
@@ -145,6 +162,7 @@ def histogram(window: Histogram, *, population: str, emulated: bool, unit: str =
                 emulated,
                 window.heard_ns,
                 window.state is State.STALE,
+                metric,
             )
         )
     p50, p99, p999 = made
@@ -172,10 +190,16 @@ def distribution(
 
 
 def no_distribution(
-    *, population: str, emulated: bool, unit: str = "s", state: State = State.ABSENT, heard_ns: int | None = None
+    *,
+    population: str,
+    emulated: bool,
+    unit: str = "s",
+    state: State = State.ABSENT,
+    heard_ns: int | None = None,
+    metric: str | msgspec.UnsetType = msgspec.UNSET,
 ) -> Distribution:
     """Nothing is known of any quantile, for the reason that `state` says."""
-    unknown = Quantile(None, state, None, emulated, heard_ns, 0)
+    unknown = Quantile(None, state, None, emulated, heard_ns, 0, metric=metric)
     return Distribution(0, unit, population, unknown, unknown, unknown, absent(emulated=emulated, heard_ns=heard_ns))
 
 
@@ -206,11 +230,12 @@ def _quantile(
     emulated: bool,
     heard_ns: int | None,
     stale: bool,
+    metric: str | msgspec.UnsetType = msgspec.UNSET,
 ) -> Quantile:
     if known is None or not enough(n, q):
-        return Quantile(None, State.TOO_FEW, provenance, emulated, heard_ns, n)
+        return Quantile(None, State.TOO_FEW, provenance, emulated, heard_ns, n, metric=metric)
     if not math.isfinite(known.high):
-        return Quantile(None, State.OVER_RANGE, provenance, emulated, heard_ns, n, low=known.low)
+        return Quantile(None, State.OVER_RANGE, provenance, emulated, heard_ns, n, metric=metric, low=known.low)
     value = min(max(known.value, known.low), known.high)
     state = State.STALE if stale else State.ZERO if value == 0 else State.OK
-    return Quantile(value, state, provenance, emulated, heard_ns, n, low=known.low, high=known.high)
+    return Quantile(value, state, provenance, emulated, heard_ns, n, metric=metric, low=known.low, high=known.high)

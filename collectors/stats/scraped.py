@@ -36,11 +36,12 @@ class LayoutError(ValueError):
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """A gauge's newest value; None unless `state` is ok, zero or stale."""
+    """A gauge's newest value; None unless `state` is ok, zero or stale. `metric` is what the page calls it, here and below."""
 
     value: float | None
     state: State
     heard_ns: int | None
+    metric: str = ""
 
 
 class Increase(msgspec.Struct, frozen=True):
@@ -50,6 +51,7 @@ class Increase(msgspec.Struct, frozen=True):
     seconds: float | None
     state: State
     heard_ns: int | None
+    metric: str = ""
 
 
 class Histogram(msgspec.Struct, frozen=True, eq=False):
@@ -59,6 +61,7 @@ class Histogram(msgspec.Struct, frozen=True, eq=False):
     seconds: float | None
     state: State
     heard_ns: int | None
+    metric: str = ""
 
 
 _NO_INCREASE: Final = Increase(None, None, State.ABSENT, None)
@@ -208,15 +211,15 @@ class ScrapedStats:
 
     def gauge(self, tick_ns: int, key: Key) -> Reading:
         column = self._columns.gauges.get(key)
-        heard_ns = self._time_ns
+        heard_ns, metric = self._time_ns, self.metric(key)
         if column is None:
             return Reading(None, State.ABSENT, None)
         if self._gauges is None:
-            return Reading(None, State.UNSAMPLED, None)
+            return Reading(None, State.UNSAMPLED, None, metric)
         value = float(self._gauges[column])
         if not np.isfinite(value):
-            return Reading(None, State.NAN, heard_ns)
-        return Reading(value, self._state(tick_ns, value == 0.0), heard_ns)
+            return Reading(None, State.NAN, heard_ns, metric)
+        return Reading(value, self._state(tick_ns, value == 0.0), heard_ns, metric)
 
     def increase(self, tick_ns: int, window_ns: int, key: Key) -> Increase:
         column = self._columns.counters.get(key)
@@ -225,38 +228,39 @@ class ScrapedStats:
         asked = self._at(tick_ns, window_ns)
         found = asked.increases.get(key)
         if found is None:
-            found = asked.increases[key] = self._increase(asked, column, self._columns.less.get(key))
+            found = asked.increases[key] = self._increase(asked, column, key)
         return found
 
-    def _increase(self, asked: _Asked, column: int, less: int | None) -> Increase:
-        """Of a column, without what the column `less` grew by."""
-        heard_ns = self._time_ns
+    def _increase(self, asked: _Asked, column: int, key: Key) -> Increase:
+        """Of a column, without what the one that is taken off grew by."""
+        heard_ns, metric, less = self._time_ns, self.metric(key), self._columns.less.get(key)
         if self._gauges is None:
-            return Increase(None, None, State.UNSAMPLED, None)
+            return Increase(None, None, State.UNSAMPLED, None, metric)
         if self._history.latest[column] < 0 or (less is not None and self._history.latest[less] < 0):
-            return Increase(None, None, State.NAN, heard_ns)
+            return Increase(None, None, State.NAN, heard_ns, metric)
         window = asked.window
         elapsed_ns = None if window is None else window.elapsed_ns(column)
         if window is None or elapsed_ns is None or (less is not None and window.elapsed_ns(less) != elapsed_ns):
-            return Increase(None, None, State.ABSENT, heard_ns)
+            return Increase(None, None, State.ABSENT, heard_ns, metric)
         value = int(window.grown[column]) - (0 if less is None else int(window.grown[less]))
         if value < 0:  # what is taken off was counted in the window, what it is taken off before it
-            return Increase(None, None, State.ABSENT, heard_ns)
-        return Increase(value, elapsed_ns / 1e9, asked.state(zero=value == 0), heard_ns)
+            return Increase(None, None, State.ABSENT, heard_ns, metric)
+        return Increase(value, elapsed_ns / 1e9, asked.state(zero=value == 0), heard_ns, metric)
 
     def total(self, tick_ns: int, key: Key) -> Reading:
         """A counter as the page has it: since whenever it began to count."""
         column = self._columns.counters.get(key)
         if column is None:
             return Reading(None, State.ABSENT, None)
+        metric = self.metric(key)
         if self._gauges is None:
-            return Reading(None, State.UNSAMPLED, None)
+            return Reading(None, State.UNSAMPLED, None, metric)
         latest, less = self._history.latest, self._columns.less.get(key)
         value, off = int(latest[column]), 0 if less is None else int(latest[less])
         if not 0 <= off <= value:
-            return Reading(None, State.NAN, self._time_ns)
+            return Reading(None, State.NAN, self._time_ns, metric)
         value -= off
-        return Reading(value, self._state(tick_ns, value == 0), self._time_ns)
+        return Reading(value, self._state(tick_ns, value == 0), self._time_ns, metric)
 
     def kinds(self, key: Key) -> tuple[Kind, ...]:
         """As what it can be asked for: a gauge, a counter, a histogram (`bucket`)."""
@@ -271,25 +275,25 @@ class ScrapedStats:
         asked = self._at(tick_ns, window_ns)
         found = asked.histograms.get(key)
         if found is None:
-            found = asked.histograms[key] = self._histogram(asked, of)
+            found = asked.histograms[key] = self._histogram(asked, of, self.metric(key))
         return found
 
-    def _histogram(self, asked: _Asked, of: HistogramColumns) -> Histogram:
+    def _histogram(self, asked: _Asked, of: HistogramColumns, metric: str) -> Histogram:
         heard_ns = self._time_ns
         if self._gauges is None:
-            return Histogram(None, None, State.UNSAMPLED, None)
+            return Histogram(None, None, State.UNSAMPLED, None, metric)
         observed = self._history.latest[of.columns]
         if not self._history.all_known and (observed < 0).any():
-            return Histogram(None, None, State.NAN, heard_ns)
+            return Histogram(None, None, State.NAN, heard_ns, metric)
         if not observed[-1] and not observed.any():
             return Histogram(None, None, State.UNSAMPLED, heard_ns)
         window, start = asked.window, of.columns.start
         elapsed_ns = None if window is None else window.elapsed_ns(start)
         if window is None or elapsed_ns is None:
-            return Histogram(None, None, State.ABSENT, heard_ns)
+            return Histogram(None, None, State.ABSENT, heard_ns, metric)
         # Counts of one scrape may have been read at slightly different moments (see `buckets`).
         cumulative = np.maximum.accumulate(window.grown[start : start + of.bounds.size])
-        return Histogram(Buckets(of.bounds, cumulative), elapsed_ns / 1e9, asked.state(zero=False), heard_ns)
+        return Histogram(Buckets(of.bounds, cumulative), elapsed_ns / 1e9, asked.state(zero=False), heard_ns, metric)
 
     def _at(self, tick_ns: int, window_ns: int) -> _Asked:
         asked = self._asked
@@ -322,4 +326,5 @@ def merged(histograms: list[Histogram]) -> Histogram:
         max((one.seconds for one in known if one.seconds is not None), default=None),
         State.STALE if all(one.state is State.STALE for one in known) else State.OK,
         min((one.heard_ns for one in known if one.heard_ns is not None), default=None),
+        " + ".join(dict.fromkeys(one.metric for one in known if one.metric)),
     )

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -55,14 +56,38 @@ def bounds_of(quantile: Quantile) -> tuple[State, float | None, float | None]:
 def test_five_states_of_a_gauge() -> None:
     stats = fed((gauge(), gauge(Signal.REQUESTS_WAITING), gauge(Signal.KV_ACTIVE_RATIO)), [3.0, 0.0, float("nan")])
     tick = SECOND
-    assert stats.gauge(tick, RUNNING) == Reading(3.0, State.OK, 0)
+    assert stats.gauge(tick, RUNNING) == Reading(3.0, State.OK, 0, "x:requests_running")
     assert stats.gauge(tick, Key("w", Signal.REQUESTS_WAITING)).state is State.ZERO
-    assert stats.gauge(tick, Key("w", Signal.KV_ACTIVE_RATIO)) == Reading(None, State.NAN, 0)
+    assert stats.gauge(tick, Key("w", Signal.KV_ACTIVE_RATIO)) == Reading(None, State.NAN, 0, "x:kv_active_ratio")
     assert stats.gauge(tick, Key("other", Signal.REQUESTS_RUNNING)) == Reading(None, State.ABSENT, None)
-    assert stats.gauge(6 * SECOND, RUNNING) == Reading(3.0, State.STALE, 0)
+    assert stats.gauge(6 * SECOND, RUNNING) == Reading(3.0, State.STALE, 0, "x:requests_running")
     declared = ScrapedStats()
     declared.layout(Layout((gauge(),)))
     assert declared.gauge(tick, RUNNING).state is State.UNSAMPLED
+
+
+def test_a_figure_names_what_it_was_read_from() -> None:
+    series = (gauge(), gauge(Signal.REQUESTS_WAITING), counter(), *buckets(1.0))
+    stats = fed(series, [3, 4, 0, 0, 0, 0, 0], [3, 4, 50, 2, 2, 1, 2])
+    tick = 2 * SECOND
+    running, waiting = (
+        figures.reading(stats.gauge(tick, key), emulated=False) for key in (RUNNING, Key("w", Signal.REQUESTS_WAITING))
+    )
+    grown = stats.increase(tick, WINDOW, TOKENS)
+    assert running.metric == "x:requests_running"
+    assert {figures.rate(grown, emulated=False).metric, figures.increase(grown, emulated=False).metric} == {
+        "x:generation_tokens_total"
+    }
+    ttft = figures.histogram(stats.histogram(tick, WINDOW, TTFT), population="p", emulated=False)
+    assert {ttft.p50.metric, ttft.p99.metric} == {"x:ttft_seconds"}
+    assert figures.spread(ttft.p99, ttft.p50).metric == "x:ttft_seconds"
+    assert figures.ratio(running, waiting).metric == "x:requests_running ÷ x:requests_waiting"
+    assert figures.total([running, waiting], emulated=False).metric == "x:requests_running + x:requests_waiting"
+    assert (
+        figures.total([running, figures.figure(3, Provenance.DERIVED, emulated=False)], emulated=False).metric
+        is msgspec.UNSET
+    )
+    assert figures.figure(3, Provenance.DERIVED, emulated=False).metric is msgspec.UNSET
 
 
 def test_stale_is_later_than_three_intervals_and_five_seconds() -> None:
@@ -94,7 +119,9 @@ def test_a_target_that_appears_is_not_a_burst() -> None:
     assert figures.rate(found, emulated=False).value is None
     later = fed((counter(),), [1e9], [1e9]).increase(2 * SECOND, WINDOW, TOKENS)
     assert (later.value, later.state) == (0, State.ZERO)
-    assert figures.rate(later, emulated=False) == Figure(0.0, State.ZERO, Provenance.DERIVED, False, SECOND)
+    assert figures.rate(later, emulated=False) == Figure(
+        0.0, State.ZERO, Provenance.DERIVED, False, SECOND, metric="x:generation_tokens_total"
+    )
 
 
 def test_states_of_a_counter() -> None:
@@ -383,12 +410,12 @@ def test_the_difference_of_two_counters_is_no_counter() -> None:
     restarted = fed((computed, cached), [960, 800], [1056, 880], [96, 80])
     assert restarted.increase(3 * SECOND, WINDOW, key).value == 96 + 96 - 80 - 80
     late = fed((computed, cached), [96, 0], [96, 80])
-    assert late.increase(2 * SECOND, WINDOW, key) == Increase(None, None, State.ABSENT, SECOND)
+    assert late.increase(2 * SECOND, WINDOW, key) == Increase(None, None, State.ABSENT, SECOND, "prompt - cached")
     # What is taken off was not seen for as long as what it is taken off: nobody knows how much it grew before.
     stats = fed((computed,), [0], [500])
     came(stats, (computed, cached), [1_000, 400], 2, at_zero=False)
     came(stats, (computed, cached), [1_500, 500], 3, at_zero=False)
-    assert stats.increase(4 * SECOND, WINDOW, key) == Increase(None, None, State.ABSENT, 3 * SECOND)
+    assert stats.increase(4 * SECOND, WINDOW, key) == Increase(None, None, State.ABSENT, 3 * SECOND, "prompt - cached")
 
 
 def summed(*pages: tuple[float, ...], came_at_zero: bool = False) -> tuple[int | None, float | None, int | None]:

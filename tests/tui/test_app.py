@@ -122,6 +122,7 @@ async def test_z_shows_a_panel_alone_and_tab_the_next() -> None:
             ("tab", ["▸Fleet"]),
             ("shift+tab", ["▸Newest stalls"]),
             ("z", ["Fleet", "Tiers", "Token river", "▸Newest stalls"]),
+            ("tab", ["Fleet", "Tiers", "Token river", "Newest stalls"]),
             ("tab", ALL),
         ):
             await pilot.press(key)
@@ -214,7 +215,7 @@ async def test_pages_are_made_when_they_are_shown_and_only_the_one_that_is_shown
 
 async def test_a_stall_opens_its_request_and_escape_comes_back() -> None:
     async with running(Played(minute(3600))) as (app, pilot):
-        await pilot.press("shift+tab", "enter")
+        await pilot.press("shift+tab", "shift+tab", "enter")
         await settled(pilot)
         assert titles(app) == ["▸Requests"]
         await pilot.press("escape")
@@ -240,8 +241,9 @@ async def test_a_page_follows_the_size_that_it_was_not_shown_at() -> None:
 def test_every_page_can_be_made_and_no_key_is_there_twice() -> None:
     for spec in PAGES:
         page = make(spec.name, styles(DARK))
-        keys = [key for command in page.commands for key in command.keys.split(",")]
-        assert len(keys) == len(set(keys))
+        for commands in (GLOBAL, (*PAGE, *page.KEYS)):
+            keys = [key for command in commands for key in command.keys.split(",")]
+            assert len(keys) == len(set(keys))
         for binding in bindings(page.commands):
             where, _, action = binding.action.rpartition(".")
             assert hasattr(page if where else TokenyardApp, f"action_{action.partition('(')[0]}")

@@ -45,7 +45,12 @@ async def test_the_overview(name: str, size: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize(
     ("keys", "name"),
-    [(["z"], "fleet"), (["tab", "z"], "tiers"), (["z", "tab", "tab"], "river"), (["shift+tab", "z"], "stalls")],
+    [
+        (["z"], "fleet"),
+        (["tab", "z"], "tiers"),
+        (["z", "tab", "tab"], "river"),
+        (["shift+tab", "shift+tab", "z"], "stalls"),
+    ],
 )
 async def test_a_zoomed_section(keys: list[str], name: str) -> None:
     async with running(Played([FRAMES["emulated"]]), (80, 24)) as (app, pilot):
@@ -61,6 +66,14 @@ async def test_help(size: tuple[int, int]) -> None:
         await settled(pilot)
         assert " EMULATED " in lines(app)[0]
         check(f"help-{size[0]}x{size[1]}", text(app))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+async def test_what_a_figure_is(size: tuple[int, int]) -> None:
+    async with running(Played([FRAMES["emulated"]]), size) as (app, pilot):
+        await pilot.press("down", "i", *["right"] * 4)
+        await settled(pilot)
+        check(f"inspector-{size[0]}x{size[1]}", text(app))
 
 
 async def test_a_small_terminal_says_what_is_needed() -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from textual.reactive import reactive
 from textual.screen import Screen
 
 from tui.commands import GLOBAL, PAGE, Command, bindings
-from tui.places import FOOTER, HEADER, KPI, NOTICE, TIMELINE, Box, Surround, surround
+from tui.places import FOOTER, HEADER, INSPECTOR, KPI, NOTICE, TIMELINE, Box, Surround, chrome, surround
 from tui.view import View
 from tui.widgets.footer import Footer
 from tui.widgets.header import Header
+from tui.widgets.inspector import ROWS, Inspector
 from tui.widgets.kpi import KpiStrip
 from tui.widgets.notice import Notice, notices
 from tui.widgets.rows import RowsPanel
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
     from tui.app import TokenyardApp
     from tui.widgets.panel import Panel
+
+
+MIN_BESIDE: Final = 16
+"""Rows that the page's own panels need beside the inspector; where there are less, the one with the focus has them alone."""
 
 
 class Page(Screen[None]):
@@ -46,17 +51,20 @@ class Page(Screen[None]):
     def __init__(self, name: str, inks: Sequence[Style]) -> None:
         super().__init__(name=name)
         own = self.contents()
+        self.inspector = Inspector(INSPECTOR)
         self.own: dict[str, Panel] = {panel.key: panel for panel in own}
         self.panels: dict[str, Panel] = {
             HEADER: Header(HEADER),
             KPI: KpiStrip(KPI),
             NOTICE: Notice(NOTICE),
             **self.own,
+            INSPECTOR: self.inspector,
             TIMELINE: Timeline(TIMELINE),
             FOOTER: Footer(FOOTER),
         }
         self.too_small = TooSmall("too-small")
         self.zoomed: str | None = None
+        self.inspecting = False
         self.focus_on = next((panel.key for panel in own if panel.focusable), None)
         self.boxes: Mapping[str, Box] = {}
         self._inks = inks
@@ -94,7 +102,7 @@ class Page(Screen[None]):
 
     @property
     def focused_panel(self) -> Panel | None:
-        return self.own[self.focus_on] if self.focus_on is not None else None
+        return self.panels[self.focus_on] if self.focus_on is not None else None
 
     def compose(self) -> ComposeResult:
         self.paint_with(self._inks)
@@ -119,6 +127,8 @@ class Page(Screen[None]):
     def redraw(self) -> None:
         """Draw the view again, after anything that it is drawn by has changed."""
         self._arrange()
+        panel = self.focused_panel
+        self.inspector.of, self.inspector.row = panel, panel.current if isinstance(panel, RowsPanel) else None
         for panel in (*self.panels.values(), self.too_small):
             panel.show(self.view)
 
@@ -135,9 +145,8 @@ class Page(Screen[None]):
     # keys
 
     def action_focus_panel(self, direction: int) -> None:
-        stops = [key for key, panel in self.own.items() if panel.focusable and (key in self.boxes or self.zoomed)]
-        if not stops:
-            return
+        stops = [key for key, panel in self.own.items() if panel.focusable and (key in self.boxes or self._crowded)]
+        stops += [KPI] if self.kpi and self.zoomed is None else []
         at = stops.index(self.focus_on) if self.focus_on in stops else 0
         self._focus(stops[(at + direction) % len(stops)])
         if self.zoomed is not None:
@@ -164,16 +173,30 @@ class Page(Screen[None]):
     def action_zoom(self) -> None:
         self.zoom(None if self.zoomed is not None else self.focus_on)
 
+    def action_inspect(self) -> None:
+        self.inspecting = not self.inspecting
+        self.redraw()
+
+    def action_figure(self, direction: int) -> None:
+        self.inspector.step(self.view, direction)
+        self.redraw()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The arrow keys go to figures where one is explained, else on to the app: through time."""
+        return self.inspecting if action == "figure" else super().check_action(action, parameters)
+
     def action_back(self) -> None:
-        """Out of what was last gone into: a panel shown alone, then a page."""
-        if self.zoomed is not None:
+        """Out of what was last gone into: the inspector, a panel shown alone, then a page."""
+        if self.inspecting:
+            self.action_inspect()
+        elif self.zoomed is not None:
             self.zoom(None)
         else:
             self.yard.leave_page()
 
     def zoom(self, panel: str | None) -> None:
         """Show a panel alone; None: all of them."""
-        self.zoomed = panel
+        self.zoomed = panel = panel if panel in self.own else None
         if panel is not None:
             self._focus(panel)
         self.redraw()
@@ -222,7 +245,7 @@ class Page(Screen[None]):
 
     def _focus(self, key: str | None) -> None:
         self.focus_on = key
-        for name, panel in self.own.items():
+        for name, panel in self.panels.items():
             panel.focused = name == key
 
     def _link(self) -> None:
@@ -240,7 +263,8 @@ class Page(Screen[None]):
         """Give every panel its place, if anything changed that places depend on."""
         width, height = self.app.size
         lines = len(notices(self.view, width))
-        key = (width, height, lines, self.zoomed, self.wants(self.view))
+        alone = self.focus_on if self.inspecting else None
+        key = (width, height, lines, self.zoomed, self.inspecting, alone, self.wants(self.view))
         if key == self._placed:
             return
         self._placed = key
@@ -251,10 +275,21 @@ class Page(Screen[None]):
             panel.place(self.boxes.get(name), boxed=around is not None and around.boxed)
         self.too_small.fill(None if around is not None else (width, height))
 
+    @property
+    def _crowded(self) -> bool:
+        """Whether panels take turns: one is zoomed, or the inspector leaves no room for more."""
+        return self.zoomed is not None or (self.inspecting and sum(key in self.boxes for key in self.own) == 1)
+
     def _boxes(self, around: Surround | None) -> Mapping[str, Box]:
         if around is None:
             return {}
-        if self.zoomed is not None:
-            alone = self.own[self.zoomed]
-            return {**around.boxes, **self.places_alone(self.view, alone, around.body, boxed=around.boxed)}
-        return {**around.boxes, **self.places(self.view, around.body, boxed=around.boxed)}
+        body, boxed, boxes = around.body, around.boxed, dict(around.boxes)
+        alone = self.zoomed
+        if self.inspecting:
+            rows = min(ROWS + chrome(boxed), body.height // 2)
+            body, boxes[INSPECTOR] = body.without_foot(rows)
+            if body.height < MIN_BESIDE and alone is None:
+                alone = self.focus_on if self.focus_on in self.own else next(iter(self.own))
+        if alone is not None:
+            return {**boxes, **self.places_alone(self.view, self.own[alone], body, boxed=boxed)}
+        return {**boxes, **self.places(self.view, body, boxed=boxed)}

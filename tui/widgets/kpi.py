@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from collectors.model.vocabulary import Device, State
 from tui import format as fmt
+from tui import meanings
 from tui.counts import counted
 from tui.format import Forms, Unit
-from tui.glyphs import ABSENT, STALE
+from tui.glyphs import ABSENT, SELECTED, STALE
 from tui.inks import figure_ink
-from tui.line import Line, Pen, clip_middle
+from tui.line import Line, Pen, changed, clip_middle
 from tui.theme import Ink
+from tui.told import Told
 from tui.widgets.panel import Panel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Hashable, Iterable, Sequence
 
     from collectors.model.figure import Figure
     from collectors.model.frame import Frame, JitterRow
@@ -33,6 +35,7 @@ class Kpi(NamedTuple):
     """The worker that it is about, written before the value."""
     short: Forms = ()
     """The name for narrower cells, which hold all of its numbers."""
+    told: Told | None = None
 
 
 def worst_jitter(rows: Iterable[JitterRow]) -> JitterRow | None:
@@ -85,6 +88,8 @@ def kpis(view: View) -> list[Kpi]:
         return [Kpi(name, (ABSENT,), Ink.DIM) for name in ("output tok/s", "TTFT p99", "worst jitter", "longest stall")]
     ttft, now_ns = frame.ttft, frame.time_ns
     first = _kpi("TTFT p99", ttft.p99, fmt.quantile(ttft.p99, Unit.SECONDS, now_ns))
+    told = Told("TTFT p99", ttft.p99, Unit.SECONDS, meanings.TTFT, ttft.population, ttft.n, "all requests")
+    first = first._replace(told=told)
     if ttft.n:
         n = fmt.count(ttft.n)
         first = first._replace(name=f"TTFT p99 n {n}", short=(f"TTFT p99 n{n}", f"TTFTp99 n{n}"))
@@ -94,11 +99,15 @@ def kpis(view: View) -> list[Kpi]:
         out.append(Kpi("worst jitter", fmt.unknown(_reason(row.p99_minus_p50 for row in frame.jitter)), Ink.DIM))
     else:
         it = worst.p99_minus_p50
-        out.append(_kpi("worst jitter", it, fmt.quantile(it, Unit.SECONDS, now_ns), view.name(worst.worker)))
+        out.append(
+            _kpi("worst jitter", it, fmt.quantile(it, Unit.SECONDS, now_ns), view.name(worst.worker), meanings.JITTER)
+        )
         other = other_kind(frame.jitter, worst.device)
         if other is not None:
             it = other.p99_minus_p50
-            out.append(_kpi(f"{other.device} jitter", it, fmt.quantile(it, Unit.SECONDS, now_ns)))
+            made = _kpi(f"{other.device} jitter", it, fmt.quantile(it, Unit.SECONDS, now_ns))
+            told = Told(made.name, it, Unit.SECONDS, meanings.JITTER, of=view.name(other.worker))
+            out.append(made._replace(told=told))
     longest = longest_stall(frame.jitter)
     if longest is None:
         seen = any(row.longest_stall_s.state is State.ZERO for row in frame.jitter)
@@ -106,7 +115,8 @@ def kpis(view: View) -> list[Kpi]:
         out.append(Kpi("longest stall", why, Ink.TEXT if seen else Ink.DIM))
     else:
         stall = longest.longest_stall_s
-        out.append(_kpi("longest stall", stall, fmt.figure(stall, Unit.SECONDS, now_ns), view.name(longest.worker)))
+        who = view.name(longest.worker)
+        out.append(_kpi("longest stall", stall, fmt.figure(stall, Unit.SECONDS, now_ns), who, meanings.LONGEST_STALL))
     if share := ran_on(frame):
         out.append(Kpi("tokens ran on", (share,), Ink.WARN if share.startswith(STALE) else Ink.STRONG))
     return out
@@ -137,6 +147,9 @@ def _total_rate(frame: Frame) -> Kpi:
     """Its name says of how many workers it is, where it is not of all."""
     it, part = frame.tokens_per_s, counted(frame)
     made = _kpi("output tok/s", it, fmt.figure(it, Unit.RATE, frame.time_ns))
+    n = it.n if isinstance(it.n, int) else 0
+    population = f"{n} of {frame.tokens_per_s_workers} workers that make output tokens" if n else ""
+    made = made._replace(told=Told("output tok/s", it, Unit.RATE, meanings.FLEET_RATE, population, of="the fleet"))
     if not part:
         return made
     return made._replace(name=f"tok/s of {part}", short=(f"tok/s {part}", f"t/s {part}"), ink=Ink.WARN)
@@ -148,10 +161,19 @@ def _reason(figures: Iterable[Figure]) -> State:
     return next((state for state in (State.TOO_FEW, State.NAN, State.UNSAMPLED) if state in states), State.ABSENT)
 
 
-def _kpi(name: str, it: Figure, forms: Forms, who: str = "") -> Kpi:
-    return Kpi(name, forms, figure_ink(it, Ink.STRONG), who)
+def _kpi(name: str, it: Figure, forms: Forms, who: str = "", means: str = "") -> Kpi:
+    told = Told(name, it, Unit.SECONDS, means, of=who) if means else None
+    return Kpi(name, forms, figure_ink(it, Ink.STRONG), who, told=told)
 
 
 class KpiStrip(Panel):
+    focusable = True
+
     def draw(self, view: View, width: int, height: int) -> list[Line]:
-        return strip(view, width)
+        names, values = strip(view, width)
+        if self.focused:
+            names = changed(names, 0, 1, lambda _: ((SELECTED, Ink.ACCENT),))
+        return [names, values]
+
+    def figures(self, view: View, row: Hashable) -> Sequence[Told]:
+        return [item.told for item in kpis(view) if item.told is not None]

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tui import format as fmt
+from tui import meanings
 from tui.format import Unit
 from tui.glyphs import ABSENT
 from tui.inks import figure_ink
 from tui.line import Line, Pen, clip_middle, printable
 from tui.theme import Ink
+from tui.told import Told
 from tui.widgets.rows import Body, RowsPanel, stacked
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
 
     from collectors.model.frame import StallRow
     from tui.view import View
@@ -79,6 +81,17 @@ def stalls(view: View, width: int, height: int, first: int) -> Body:
 class Stalls(RowsPanel):
     def body(self, view: View, width: int, height: int) -> Body:
         return stalls(view, width, height, self.scroll_rows)
+
+    def figures(self, view: View, row: Hashable) -> Sequence[Told]:
+        rows = view.frame.stalls if view.frame is not None else ()
+        one = next((one for one in rows if StallKey(one.at, one.worker, one.request) == row), None)
+        if one is None:
+            return ()
+        of = printable(one.request)
+        return (
+            Told("stall", one.gap_s, Unit.SECONDS, meanings.STALL_GAP, of=of),
+            Told("usual gap", one.median_s, Unit.SECONDS, meanings.STALL_MEDIAN, of=of),
+        )
 
     def title(self, view: View) -> tuple[str, str]:
         return "Newest stalls", "gap > 5 × its request's own median"

@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from collectors.model.vocabulary import State
 from tui import format as fmt
+from tui import meanings
 from tui.format import Unit
 from tui.glyphs import ABSENT, ACTIVE, DOUBTFUL, EVICTABLE, FREE, STALE, UNEQUAL
 from tui.inks import figure_ink
 from tui.line import Line, Pen, blank, clip_middle, printable
 from tui.table import Drawn
 from tui.theme import Ink
+from tui.told import Told
 from tui.widgets.rows import Body, RowsPanel, Spot
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator, Sequence
+
     from collectors.model.figure import Figure
     from collectors.model.frame import Frame
     from collectors.model.memory import TierRow
@@ -143,6 +147,25 @@ def tiers(
     return Body(lines, first, shown, len(rows), keys=[(row.owner, row.tier) for row in rows], spots=spots)
 
 
+def tier_figures(row: TierRow, of: str) -> Iterator[Told]:
+    """What is known of a tier, from left to right; the last ones where single blocks are heard of."""
+    yield Told("used", row.used_bytes, Unit.BYTES, meanings.USED, of=of, now=True)
+    yield Told("active", row.active_bytes, Unit.BYTES, meanings.ACTIVE, of=of, now=True)
+    yield Told("capacity", row.capacity_bytes, Unit.BYTES, meanings.CAPACITY, of=of, now=True)
+    if known := row.hit_rate:
+        yield Told(
+            "hit rate", known.rate, Unit.SHARE, meanings.HIT_RATE, known.population, of=of, window_s=known.window_s
+        )
+        yield Told("hits", known.hits, Unit.COUNT, meanings.HIT_TOKENS, of=of, window_s=known.window_s)
+        yield Told("looked for", known.of, Unit.COUNT, known.population, of=of, window_s=known.window_s)
+    else:
+        yield Told("hits", row.hit_tokens, Unit.COUNT, meanings.HIT_TOKENS, of=of)
+    blocks = ("stored", row.stored_per_s, meanings.STORED), ("evicted", row.evicted_per_s, meanings.EVICTED)
+    for name, it, means in blocks:
+        if it:
+            yield Told(name, it, Unit.RATE, means, of=of)
+
+
 def _joined(parts: list[Line], each: int, width: int) -> Line:
     """Lines of one width side by side, filled up."""
     line = parts[0]
@@ -216,6 +239,11 @@ class Tiers(RowsPanel):
 
     def body(self, view: View, width: int, height: int) -> Body:
         return tiers(view, width, height, self.scroll_rows, self.in_a_line, self._drawn)
+
+    def figures(self, view: View, row: Hashable) -> Sequence[Told]:
+        rows = view.frame.tiers if view.frame is not None else ()
+        one = next((one for one in rows if (one.owner, one.tier) == row), None)
+        return tuple(tier_figures(one, f"{_owner(one, view)} {one.tier}")) if one is not None else ()
 
     def title(self, view: View) -> tuple[str, str]:
         frame = view.frame
