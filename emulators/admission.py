@@ -36,12 +36,13 @@ class Admission:
         self._slot, self._loop, self._journal, self._pool = slot, loop, journal, pool
         self._sources, self._most, self._observed, self._tell = sources, most, observed, ready
         self._waiting: deque[Request] = deque()
-        self._fetching = 0
+        self._fetching: dict[Request, None] = {}
         self._fetched: deque[Request] = deque()
+        self._cleared_ns = -1
 
     @property
     def waiting(self) -> int:
-        return len(self._waiting) + self._fetching + len(self._fetched)
+        return len(self._waiting) + len(self._fetching) + len(self._fetched)
 
     @property
     def ready(self) -> bool:
@@ -51,12 +52,12 @@ class Admission:
     @property
     def fetching(self) -> int:
         """Requests that cannot begin without KV that is under way."""
-        return self._fetching
+        return len(self._fetching)
 
     def submit(self, request: Request) -> None:
-        """Takes a new request into the queue."""
+        """Takes a request into the queue that is new here."""
         request.queued_ns = self._loop.now_ns
-        request.goal = request.prompt
+        request.goal = request.prompt + request.produced
         self._waiting.append(request)
 
     def again(self, now: int, request: Request) -> None:
@@ -76,12 +77,22 @@ class Admission:
                 return True
         return False
 
+    def clear(self) -> list[Request]:
+        """Takes everybody out of the queue, also those whose KV is under way, which then comes for nobody."""
+        gone = [*self._waiting, *self._fetching, *self._fetched]
+        for queue in (self._waiting, self._fetching, self._fetched):
+            queue.clear()
+        for request in gone:
+            request.fetches = 0
+        self._cleared_ns = self._loop.now_ns
+        return gone
+
     def next(self, now: int, running: int) -> Request | None:
         """The next request that can compute now: one whose fetch is over, or the head of the queue. None if there is no room beside the `running` ones."""
         if self._fetched:
             return self._fetched.popleft()
         while self._waiting:
-            full = running + self._fetching >= self._most
+            full = running + len(self._fetching) >= self._most
             if full or not self._admit(now, self._waiting[0]):
                 return None
             request = self._waiting.popleft()
@@ -117,7 +128,8 @@ class Admission:
             source.send(self._loop, blocks, partial(self._arrived, request, source, runs, now))
         if here:
             hits.insert(0, (self._pool, here * BLOCK_TOKENS))
-        self._fetching += request.fetches > 0
+        if request.fetches:
+            self._fetching[request] = None
         self._say_admitted(now, request, hits)
         return True
 
@@ -131,10 +143,12 @@ class Admission:
             "computed_tokens": computed,
             "hits": [[pool.slot, tokens] for pool, tokens in hits],
         }
-        if request.preemptions:
+        if request.admitted_ns >= 0:
             row["again"] = True
             self._observed.stats.recomputed_tokens += computed
-            self._journal.phase(request.id, "preempted", self._slot, self._pool.tier, request.preempted_ns, now)
+            moved = request.preempted_ns < 0
+            phase, since = ("queue", request.queued_ns) if moved else ("preempted", request.preempted_ns)
+            self._journal.phase(request.id, phase, self._slot, self._pool.tier, since, now)
         else:
             request.admitted_ns = now
             request.computed_prompt = computed
@@ -145,12 +159,26 @@ class Admission:
     def _arrived(self, request: Request, source: Source, runs: list[Run], start: int) -> None:
         now, pool = self._loop.now_ns, source.pool
         blocks = length(runs)
-        size = blocks * pool.block_bytes
-        self._journal.phase(request.id, "fetch", self._slot, pool.tier, start, now, bytes=size)
-        self._observed.stats.moved.fetched(pool.tier if pool.worker is None else PEER, size, now - start)
-        pool.release(now, runs, blocks)
+        lost = start < pool.lost_ns
+        if not lost:
+            pool.release(now, runs, blocks)
+        if start < self._cleared_ns:
+            return
+        if lost:
+            self._miss(now, request, runs[0][1])
+        else:
+            size = blocks * pool.block_bytes
+            self._journal.phase(request.id, "fetch", self._slot, pool.tier, start, now, bytes=size)
+            self._observed.stats.moved.fetched(pool.tier if pool.worker is None else PEER, size, now - start)
         request.fetches -= 1
         if not request.fetches:
-            self._fetching -= 1
+            del self._fetching[request]
             self._fetched.append(request)
             self._tell()
+
+    def _miss(self, now: int, request: Request, first: int) -> None:
+        """Blocks from `first` on, which were found, were lost before they came: they are to be computed after all."""
+        if first < request.held:
+            self._pool.release(now, request.context.runs(first, request.held), 0)
+            self._observed.stats.recomputed_tokens += request.computed - first * BLOCK_TOKENS
+            request.held, request.computed = first, first * BLOCK_TOKENS

@@ -18,6 +18,8 @@ from emulators.gpu_worker import GpuWorker, Hooks
 from emulators.journal import Journal
 from emulators.loop import Loop
 from emulators.lpu_worker import LpuWorker
+from emulators.mover import Mover
+from emulators.process import Process
 from emulators.request import Request
 from emulators.requested import Requested
 from emulators.round_worker import RoundWorker
@@ -58,7 +60,19 @@ class Cluster:
         self._requested = Requested()
         self._workload = Workload(self._loop, seed, scenario.load, self._receive)
         self._replay = Replay(self._loop, seed, scenario.trace, self._receive_asked) if scenario.trace else None
-        site = Site.of(self._loop, self._router, self.workers, fleet.links, fleet.pools)
+        self._mover = Mover(
+            self._loop,
+            self._router,
+            self.workers,
+            self._decoders,
+            scenario.migration_limit,
+            self._send,
+            lambda request: self._end(request, request.reason),
+        )
+        self.router_process = Process()
+        site = Site.of(
+            self._loop, self._router, self._mover, self.workers, fleet.links, fleet.pools, self.router_process
+        )
         self.faults = Timetable(site, scenario.faults)
 
     @property
@@ -159,7 +173,7 @@ class Cluster:
                 for worker in self.workers
                 if isinstance(worker.engine, RoundWorker) and worker.engine.assistant is not None
             ],
-        ) | {"faults": self.faults.rows()}
+        ) | {"faults": self.faults.rows(), "migrations": self._mover.account()}
 
     def _receive(self, session: Session) -> None:
         now, turn, archetype = self._loop.now_ns, session.turn, session.archetype
@@ -228,24 +242,40 @@ class Cluster:
         self._journal.requests.append(row)
         self._requested.add(request)
         self._live[request.id] = row
-        card = self._router.decide(now, request)
-        if card is None:
+        if not self._send(request):
             self._end(request, "error")
             return
+        request.named = request.ingest, request.generate
         row["model"] = self.workers[request.generate].model
+
+    def _send(self, request: Request) -> bool:
+        """To whom the router chooses; False if it can choose nobody."""
+        card = self._router.decide(self._loop.now_ns, request)
+        if card is None:
+            return False
+        if request.moves:
+            card["attempt"] = request.moves + 1
         self._journal.decisions.append(card)
-        engine = self._gpus[request.ingest]
-        self._loop.at(now + engine.front_end_ns, engine.submit, request)
+        self._loop.at(self._loop.now_ns + self._gpus[request.ingest].front_end_ns, self._reach, request)
+        return True
+
+    def _reach(self, request: Request) -> None:
+        if self._mover.up(request.ingest):
+            self._gpus[request.ingest].submit(request)
+        else:
+            self._mover.lost(request)
 
     def _first_token(self, request: Request) -> None:
         self._router.first_token(request)
 
     def _prefilled(self, request: Request, source: GpuWorker) -> None:
-        self._decoders[request.generate].submit(request, source)
+        if self._mover.up(request.generate):
+            self._decoders[request.generate].submit(request, source)
+        else:
+            source.let_go(request)
+            self._mover.lost(request)
 
     def _finished(self, request: Request) -> None:
-        if request.first_ns < 0:
-            self._router.first_token(request)
         self._router.finished(request)
         self._end(request, request.reason)
 

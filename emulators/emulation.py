@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Literal, Protocol
 
 from emulators.answers import Answer, Answers
@@ -15,6 +15,7 @@ from emulators.asking import Asked
 from emulators.energy import Account
 from emulators.events import Events, Row, Rows
 from emulators.faults.timetable import Timetable
+from emulators.process import Counted, Process
 from emulators.readers import BACKLOG_BYTES, Reader, Stream
 from emulators.stats import WorkerStats
 from emulators.token_log import TokenLog
@@ -47,6 +48,9 @@ class SimulatedWorker(Protocol):
     @property
     def memory_bytes(self) -> tuple[int, int]: ...
     def account(self, now_ns: int) -> Account: ...
+    @property
+    def process(self) -> Process: ...
+    def counted(self, now_ns: int) -> Counted: ...
 
 
 class Simulated(Protocol):
@@ -58,6 +62,8 @@ class Simulated(Protocol):
     def workers(self) -> Sequence[SimulatedWorker]: ...
     @property
     def faults(self) -> Timetable: ...
+    @property
+    def router_process(self) -> Process: ...
     def advance(self, until_ns: int) -> Events: ...
     def hello(self) -> Row: ...
     def live_requests(self) -> list[Row]: ...
@@ -107,6 +113,8 @@ class Emulation:
         self.token_log = TokenLog(cluster.live_requests())
         self.hearers: list[Callable[[Events], None]] = [self.answers.hear, self.token_log.hear]
         """Told of all that happens, advance by advance."""
+        self.attending: list[Callable[[], Awaitable[None]]] = []
+        """Awaited after each slice: whoever has to be in step with what is simulated."""
         self.real_now_ns: Callable[[], int] = lambda: self.cluster.now_ns
         """Virtual time as of this moment; of a clock that is paced it is ahead of the cluster's."""
         self._advancing = asyncio.Lock()
@@ -127,6 +135,8 @@ class Emulation:
                 self.stream.write(events, now_ns)
                 for hear in self.hearers:
                     hear(events)
+                for attend in self.attending:
+                    await attend()
                 if now_ns == until_ns:
                     return
                 await asyncio.sleep(0)

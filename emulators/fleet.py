@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
 
@@ -23,6 +23,7 @@ from emulators.lpu import DeviceClock, context_bucket, pass_reads, sram_left, to
 from emulators.lpu_worker import LpuWorker
 from emulators.observed import Observed
 from emulators.policy import Order, Ttl, order
+from emulators.process import Counted, Process
 from emulators.randomness import generator
 from emulators.request import Request
 from emulators.round_worker import Assistant, RoundWorker
@@ -114,6 +115,8 @@ class Scenario:
     trace: Trace | None = None
     """Replayed beside the load."""
     faults: tuple[Fault, ...] = ()
+    migration_limit: int = 0
+    """How often a request is sent once more whose worker is lost, before it fails; as Dynamo has it, and its default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,7 @@ class Worker:
     model: str
     engine: GpuWorker | LpuWorker | Assistant | RoundWorker
     weight_bytes: int
+    process: Process = field(default_factory=Process, compare=False)
 
     @property
     def memory_bytes(self) -> tuple[int, int]:
@@ -143,6 +147,11 @@ class Worker:
     def account(self, now_ns: int) -> Account:
         """Time, energy and reading since the start."""
         return account(catalogue.chips()[self.chip], self.chips, self.engine.pool.tier, self.engine.observed, now_ns)
+
+    def counted(self, now_ns: int) -> Counted:
+        """All that its page tells, since the start."""
+        self.engine.observed.flush()
+        return Counted(self.stats, self.account(now_ns), self.engine.pool.hit_tokens)
 
 
 class Fleet:

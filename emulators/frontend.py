@@ -17,7 +17,7 @@ from emulators.answers import MAX_LIVE, Answer
 from emulators.asking import Asked
 from emulators.emulation import Emulation
 from emulators.events import Row
-from emulators.openai import DONE, FINISH, MAX_CONTEXT, ApiError, Telling, Wanted, made_up, usage, wanted
+from emulators.openai import DONE, FINISH, MAX_CONTEXT, ApiError, Telling, Wanted, event, made_up, usage, wanted
 from emulators.prompts import TOKEN_BYTES, Part, Prompts, names
 from emulators.request import Request
 
@@ -80,7 +80,8 @@ class _Frontend:
         if len(self._emulation.answers) >= MAX_LIVE:
             message = f"{MAX_LIVE} requests are being answered, which is the limit; try again later"
             raise ApiError(429, message, kind="rate_limit_error", code="rate_limit_exceeded")
-        name, created = f"h-{next(self._numbers)}", time.time()
+        name = f"h-{next(self._numbers)}"
+        created = time.time() + self._emulation.cluster.router_process.skew_s
         text = made_up(name, asked.output)
         with self._asked(asked, name, text, came_ns) as answer:
             telling = Telling(asked, name, int(created))
@@ -105,6 +106,8 @@ class _Frontend:
         while await answer.more():
             pass
         request = _served(answer)
+        if request.failed:
+            raise _lost()
         more = self._extra(asked, request, created)
         return _json(telling.whole(text, FINISH[request.reason], _usage(request), more))
 
@@ -127,6 +130,10 @@ class _Frontend:
                 sent += tokens
             await response.write(b"".join(events))
             deliveries = await answer.more()
+        if request.failed:
+            await response.write(event(_lost().body))
+            await response.write_eof()
+            return response
         last = [telling.finish(FINISH[request.reason], self._extra(asked, request, created))]
         if asked.usage:
             last.append(telling.usage(_usage(request)))
@@ -142,8 +149,14 @@ def _served(answer: Answer) -> Request:
     """The request that is being answered. ApiError if no worker can hold it."""
     request = answer.asked.request
     if request is None or not answer.made:
+        if request is not None and request.failed:
+            raise _lost()
         raise ApiError(503, "no worker can hold this request", kind="server_error")
     return request
+
+
+def _lost() -> ApiError:
+    return ApiError(503, "the worker of this request was lost", kind="server_error")
 
 
 def _usage(request: Request) -> Row:

@@ -42,7 +42,7 @@ class GpuLimits:
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """Whom a worker tells: of a request's first token, of one that another worker is to go on with, of one that has ended."""
+    """Whom a worker tells: of the token that ends a request's prefill, of one that another worker is to go on with, of one that has ended."""
 
     first_token: Callable[[Request], None]
     prefilled: Callable[[Request, "GpuWorker"], None]
@@ -90,8 +90,8 @@ class GpuWorker:
         self._batch = Batch()
         self._chunks: list[tuple[Request, int]] = []
         self._chunk_reads = (0, 0)
-        self._aborted: list[Request] = []
-        """Those that are to end and have not: what is in a step stays until its end."""
+        self._leaving: dict[Request, Callable[[Request], None]] = {}
+        """Those that are to end, or to go on elsewhere, and have not left, with whom to tell: what is in a step stays until its end."""
         self._stepping = False
         self._decoding = False
         self._bounds: Ints = np.zeros(1, np.int64)
@@ -124,8 +124,35 @@ class GpuWorker:
 
     def abort(self, request: Request) -> None:
         """Ends a request that nobody waits for any more, before the next step."""
-        self._aborted.append(request)
+        self._leaving[request] = self._hooks.finished
         self._wake()
+
+    def recall(self, request: Request, then: Callable[[Request], None]) -> bool:
+        """Takes a request that decodes off the worker, before the next step; `then` gets it when it holds nothing any more. False if it does not decode here."""
+        if request.decoding_ns < 0 or request not in self._running:
+            return False
+        self._leaving[request] = then
+        self._wake()
+        return True
+
+    def halt(self) -> list[Request]:
+        """Its process ends: what is in a step is not delivered. All requests that were here, but for those that wait to be moved to another worker; that its KV is lost is for others to say."""
+        now = self._loop.now_ns
+        self.emit(now)
+        gone = self._admission.clear()
+        for request in list(self._running):
+            self._take_off(now, request)
+            gone.append(request)
+        self._leaving.clear()
+        self._chunks.clear()
+        self._stepping = self._decoding = False
+        self._planned += 1
+        self.observed.phases.enter(now, phases.IDLE)
+        return gone
+
+    def decoding(self) -> list[Request]:
+        """The requests that decode here."""
+        return [request for request in self._running if request.decoding_ns >= 0]
 
     def retime(self, model: StepModel, noise: Noise) -> None:
         """From the next step on they take another time."""
@@ -144,8 +171,8 @@ class GpuWorker:
 
     def _start_step(self) -> None:
         now = self._loop.now_ns
-        if self._aborted:
-            self._end_aborted(now)
+        if self._leaving:
+            self._let_leave(now)
         preemptions = self.observed.stats.preemptions
         prefill_first = self._limits.prefill_first
         budget = self._limits.chunk_tokens
@@ -270,10 +297,10 @@ class GpuWorker:
         """The token that ends a prefill: a request's first, or the next one after a preemption."""
         self._journal.deliver_one(self.slot, self._tier_code, now, start, request.stream, request.produced)
         self.observed.stats.generation_tokens += 1
+        self._hooks.first_token(request)
         if request.produced == 0:
             request.first_ns = now
             self.observed.first_token(now, request)
-            self._hooks.first_token(request)
         else:
             self.observed.gaps.append(now - request.last_ns)
         request.produced += 1
@@ -287,8 +314,16 @@ class GpuWorker:
             request.decoding_ns = now
             self._batch.join(request)
 
-    def _end_aborted(self, now: int) -> None:
-        for request in list(self._aborted):
+    def _let_leave(self, now: int) -> None:
+        for request, then in list(self._leaving.items()):
+            if not request.aborted:
+                if request in self._running:
+                    self._take_off(now, request)
+                elif not self._admission.drop(request):
+                    continue
+                del self._leaving[request]
+                then(request)
+                continue
             if self._admission.drop(request):
                 self._running.append(request)
             elif request in self._prefilling:
@@ -300,8 +335,7 @@ class GpuWorker:
             self._finish(now, request)
 
     def _finish(self, now: int, request: Request) -> None:
-        if request.aborted:
-            self._aborted.remove(request)
+        self._leaving.pop(request, None)
         self._running.remove(request)
         self._release(request)
         if request.decoding_ns >= 0:
@@ -346,6 +380,11 @@ class GpuWorker:
 
     def _preempt(self, now: int, request: Request) -> None:
         """Sends a running request back to the head of the queue, to be computed again."""
+        self._take_off(now, request)
+        self._admission.again(now, request)
+
+    def _take_off(self, now: int, request: Request) -> None:
+        """Takes a running request and all that it holds away."""
         self._running.remove(request)
         if request in self._prefilling:
             self._prefilling.remove(request)
@@ -354,7 +393,6 @@ class GpuWorker:
             self._journal.phase(request.id, "decode", self.slot, self.pool.tier, request.decoding_ns, now)
             request.decoding_ns = -1
         self._release(request)
-        self._admission.again(now, request)
 
     def _release(self, request: Request) -> None:
         full = request.computed // BLOCK_TOKENS

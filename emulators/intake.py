@@ -42,7 +42,8 @@ class Intake:
         self._pools = (pool,) if beside is None else (pool, beside)
         self._busy, self._start, self._ended = busy, start, ended
         self._waiting: deque[tuple[Request, GpuWorker]] = deque()
-        self._arriving: set[Request] = set()
+        self._arriving: dict[Request, tuple[GpuWorker, int, int]] = {}
+        """Whose KV is under way: from where, to which place, since when."""
         self._free = list(range(places))
 
     @property
@@ -62,10 +63,52 @@ class Intake:
 
     def leave(self, request: Request, place: int, held: int, full: int) -> None:
         """Ends a request that holds its first `held` blocks, of which the first `full` stay: its place is another's."""
-        now = self._loop.now_ns
+        self._give_back(request, place, held, full)
+        self._observed.finished(self._loop.now_ns, request)
+        self._settle()
+        self._ended(request)
+        self._admit()
+
+    def part(self, request: Request, place: int, held: int, full: int) -> None:
+        """The same, but that it has not ended: it goes on elsewhere."""
+        self._give_back(request, place, held, full)
+        self._settle()
+        self._admit()
+
+    def clear(self) -> list[Request]:
+        """Takes out all that have not started, also those whose KV is under way, which then comes for nobody."""
+        gone = [request for request, _ in self._waiting]
+        for request, source in self._waiting:
+            source.let_go(request)
+        self._waiting.clear()
+        for request, (source, _, _) in self._arriving.items():
+            source.let_go(request)
+        return gone + self._drop(list(self._arriving))
+
+    def orphans(self, source: GpuWorker) -> list[Request]:
+        """The same, of those alone whose KV was to come from a worker that has lost it."""
+        gone = [request for request, its in self._waiting if its is source]
+        self._waiting = deque((request, its) for request, its in self._waiting if its is not source)
+        gone += self._drop([request for request, (its, _, _) in self._arriving.items() if its is source])
+        self._settle()
+        self._admit()
+        return gone
+
+    def _drop(self, requests: list[Request]) -> list[Request]:
+        """Those whose KV is under way: of what came of it nothing is kept."""
+        for request in requests:
+            _, place, _ = self._arriving.pop(request)
+            self._give_back(request, place, blocks_for(request.computed), 0)
+        return requests
+
+    def _give_back(self, request: Request, place: int, held: int, full: int) -> None:
         for pool in self._pools:
-            pool.release(now, request.context.runs(0, held), full, request.most_blocks - held)
-        self._free_place(now, request, place)
+            pool.release(self._loop.now_ns, request.context.runs(0, held), full, request.most_blocks - held)
+        heappush(self._free, place)
+
+    def _settle(self) -> None:
+        if not self._busy():
+            self._observed.phases.enter(self._loop.now_ns, phases.TRANSFER if self._arriving else phases.IDLE)
 
     def abort(self, request: Request) -> bool:
         """Ends a request that has not started: at once, or when its KV has come. False if it is not here."""
@@ -83,7 +126,7 @@ class Intake:
         now, pool = self._loop.now_ns, self._pools[0]
         while self._waiting and self._free:
             request, source = self._waiting[0]
-            held = blocks_for(request.prompt)
+            held = blocks_for(request.computed)
             runs, reserve = request.context.runs(0, held), request.most_blocks - held
             missing = pool.missing(runs)
             if any(not other.fits(runs, reserve) for other in self._pools[1:]) or not pool.claim(now, runs, reserve):
@@ -94,31 +137,25 @@ class Intake:
             self._observed.queued(now - request.queued_ns)
             self._journal.phase(request.id, "queue", self._slot, pool.tier, request.queued_ns, now)
             size = missing * pool.block_bytes
-            self._arriving.add(request)
+            way = self._arriving[request] = source, heappop(self._free), now
             if not self._busy():
                 self._observed.phases.enter(now, phases.TRANSFER)
-            arrived = partial(self._arrived, request, source, heappop(self._free), now, size)
+            arrived = partial(self._arrived, request, way, size)
             if size:
                 source.egress.send(self._loop, size, arrived)
             else:
                 self._loop.at(now, arrived)
 
-    def _arrived(self, request: Request, source: GpuWorker, place: int, start: int, size: int) -> None:
-        now = self._loop.now_ns
+    def _arrived(self, request: Request, way: tuple[GpuWorker, int, int], size: int) -> None:
+        if self._arriving.get(request) is not way:
+            return
+        now, (source, place, start) = self._loop.now_ns, way
         if size:
             self._journal.phase(request.id, "transfer", self._slot, self._pools[0].tier, start, now, bytes=size)
             self._observed.stats.moved.fetched(PEER, size, now - start)
         source.let_go(request)
-        self._arriving.remove(request)
+        del self._arriving[request]
         if request.aborted:
-            self.leave(request, place, blocks_for(request.prompt), request.prompt // BLOCK_TOKENS)
+            self.leave(request, place, blocks_for(request.computed), request.computed // BLOCK_TOKENS)
             return
         self._start(request, place)
-
-    def _free_place(self, now: int, request: Request, place: int) -> None:
-        heappush(self._free, place)
-        self._observed.finished(now, request)
-        if not self._busy():
-            self._observed.phases.enter(now, phases.TRANSFER if self._arriving else phases.IDLE)
-        self._ended(request)
-        self._admit()

@@ -28,7 +28,7 @@ class Pool:
     """KV memory of one worker or host. Sizes in blocks; `reserved` blocks are promised to running requests but not yet written."""
 
     __slots__ = (
-        "_blocks", "_journal", "_openings", "_reported", "_touched", "block_bytes", "capacity", "copied_in_bytes", "fetched_bytes", "hit_tokens", "owner", "reserved", "slot", "spill",
+        "_blocks", "_journal", "_openings", "_reported", "_touched", "block_bytes", "capacity", "copied_in_bytes", "fetched_bytes", "hit_tokens", "lost_ns", "owner", "reserved", "slot", "spill",
         "tier", "worker",
     )  # fmt: skip
 
@@ -54,6 +54,8 @@ class Pool:
         """Written here by the pool above: evicted blocks, or with write-through all that are full."""
         self.fetched_bytes = 0
         """Read here by those who found blocks of their prompts here."""
+        self.lost_ns = -1
+        """When all that was here was lost, the last time."""
         self._touched = False
         """Whether anything has happened here since the last `report`."""
         self._reported = (0, 0)
@@ -91,6 +93,15 @@ class Pool:
         self._evict(now_ns, count)
         self._touch()
         return count
+
+    def lose(self, now_ns: int) -> None:
+        """Everything is gone, whoever refers to it, and nothing is promised any more: its process has ended. For a worker's own pool, which evicts by least recent use."""
+        self._look()
+        gone = self._blocks.runs()
+        self._journal.removed(now_ns, self.slot, self.block_bytes, gone)
+        self._blocks, self._openings = Residence(Lru()), None
+        self.reserved, self.lost_ns = 0, now_ns
+        self._touch()
 
     def stretch(self, run: Run) -> int:
         """How many of the first blocks of `run` are alike: resident, or, as a negative number, not."""

@@ -15,6 +15,7 @@ import numpy as np
 
 from emulators.blocks import BLOCK_TOKENS
 from emulators.events import STORED, Row, Rows
+from emulators.process import Process
 
 TOPIC: Final = b"kv-events"
 BUFFER: Final = 10_000
@@ -37,10 +38,11 @@ class Message:
 
 
 class Log:
-    """What one publisher has said. `media` by slot of the pools that it speaks for; `created` is the Unix time at which the simulation began."""
+    """What one publisher has said. `media` by slot of the pools that it speaks for; `created` is the Unix time at which the simulation began; `process` is whose clock it goes by."""
 
-    def __init__(self, media: Mapping[int, str], created: float) -> None:
+    def __init__(self, media: Mapping[int, str], created: float, process: Process | None = None) -> None:
         self._media = media
+        self._process = Process() if process is None else process
         self._pools = np.array(list(media))
         self._created = created
         self._kept: deque[Message] = deque(maxlen=BUFFER)
@@ -52,7 +54,8 @@ class Log:
         rows = blocks[np.isin(blocks["pool"], self._pools)]
         if not len(rows):
             return None
-        message = Message(self.next, self._created + int(rows["time_ns"][-1]) / 1e9, rows)
+        at_s = self._created + int(rows["time_ns"][-1]) / 1e9 + self._process.skew_s
+        message = Message(self.next, at_s, rows)
         self._kept.append(message)
         self.next += 1
         return message

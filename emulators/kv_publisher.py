@@ -14,6 +14,7 @@ import zmq.asyncio
 from emulators.emulation import Emulation
 from emulators.events import Events
 from emulators.kv_events import END, MEDIA, Log, Message
+from emulators.process import Process
 
 HOST: Final = "tcp://127.0.0.1:*"
 AT_ONCE: Final = 256
@@ -79,13 +80,13 @@ async def publishing(emulation: Emulation) -> AsyncIterator[list[Publisher]]:
     """Publishers of one emulation, while the context lasts: of each GPU worker, then of shared memory."""
     context = zmq.asyncio.Context()
     pools = emulation.inventory["pools"]
-    slots: list[tuple[str | None, int | None]] = [
-        (w.id, w.slot) for w in emulation.cluster.workers if w.device == "GPU"
+    owners: list[tuple[str | None, int | None, Process | None]] = [
+        (worker.id, worker.slot, worker.process) for worker in emulation.cluster.workers if worker.device == "GPU"
     ]
     publishers = []
-    for owner, slot in [*slots, (None, None)]:
+    for owner, slot, process in [*owners, (None, None, None)]:
         media = {pool["slot"]: MEDIA[pool["tier"]] for pool in pools if pool["worker"] == slot}
-        publishers.append(Publisher(context, owner, Log(media, emulation.created)))
+        publishers.append(Publisher(context, owner, Log(media, emulation.created, process)))
     tasks = [asyncio.create_task(publisher.answer()) for publisher in publishers]
     emulation.hearers += [publisher.hear for publisher in publishers]
     try:

@@ -117,12 +117,48 @@ class LpuWorker:
 
     def _end(self, running: _Running, held: int) -> None:
         """Ends a request that holds its first `held` blocks, of which those that are full stay."""
-        now, request = self._loop.now_ns, running.request
-        self._emit(running, now + 1)
+        full = self._take_off(running, self._loop.now_ns + 1)
+        self._intake.leave(running.request, running.slot, held, full)
+
+    def _take_off(self, running: _Running, until_ns: int) -> int:
+        """Takes a request out of its slot, with the tokens that come before `until_ns`; how many of its blocks are full."""
+        request = running.request
+        self._emit(running, until_ns)
         del self._running[running.slot]
-        full = (request.prompt + request.produced - 1) // BLOCK_TOKENS
-        self._journal.phase(request.id, "decode", self.slot, self.pool.tier, request.decoding_ns, now)
-        self._intake.leave(request, running.slot, held, full)
+        self._journal.phase(request.id, "decode", self.slot, self.pool.tier, request.decoding_ns, self._loop.now_ns)
+        return (request.prompt + request.produced - 1) // BLOCK_TOKENS
+
+    def recall(self, request: Request, then: Callable[[Request], None]) -> bool:
+        """Takes a request that decodes off the worker; `then` gets it when it holds nothing any more. False if it does not decode here."""
+        for running in self._running.values():
+            if running.request is request:
+                self._part(running)
+                then(request)
+                return True
+        return False
+
+    def halt(self) -> list[Request]:
+        """Its process ends. All requests that were here; that its KV is lost is for others to say."""
+        gone = self._intake.clear()
+        for running in list(self._running.values()):
+            self._part(running)
+            gone.append(running.request)
+        return gone
+
+    def orphans(self, source: GpuWorker) -> list[Request]:
+        """Takes out those whose KV was to come from a worker that has lost it."""
+        return self._intake.orphans(source)
+
+    def decoding(self) -> list[Request]:
+        """The requests that decode here."""
+        return [running.request for running in self._running.values()]
+
+    def _part(self, running: _Running) -> None:
+        now = self._loop.now_ns
+        self._stop_opening(running)
+        held = running.came + bisect_right(running.opens_ns, now)
+        full = self._take_off(running, now)
+        self._intake.part(running.request, running.slot, held, min(full, held))
 
     def abort(self, request: Request) -> bool:
         """Ends a request that nobody waits for any more: at once, or when its KV has come. False if it is not here."""

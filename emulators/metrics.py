@@ -3,7 +3,7 @@
 A page is made when it is asked for, by prometheus_client's encoder out of a custom collector; nothing is observed token by token.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +16,7 @@ from emulators.emulation import Emulation, SimulatedWorker
 from emulators.energy import Account
 from emulators.events import Row
 from emulators.histogram import histogram
+from emulators.stats import WorkerStats
 
 _POOL_LABELS: Final = ("tier", "owner")
 
@@ -42,16 +43,22 @@ class _Page(Collector):
 
 
 def _worker_families(emulation: Emulation, worker: SimulatedWorker) -> Iterator[Metric]:
+    counted = worker.process.shown(worker.counted(emulation.cluster.now_ns))
+    created = worker.process.created(emulation.created)
     yield _worker_info(worker)
+    yield GaugeMetricFamily(
+        "process_start_time_seconds", "Start time of the process since unix epoch in seconds.", created
+    )
     if worker.device == "GPU":
         block_tokens: int = emulation.inventory["block_tokens"]
         shared = {pool["tier"] for pool in emulation.inventory["pools"] if pool["worker"] is None}
         yield from vllm.families(
-            worker.stats, model=worker.model, block_tokens=block_tokens, shared=shared, created=emulation.created
+            counted.stats, model=worker.model, block_tokens=block_tokens, shared=shared, created=created
         )
     else:
-        yield from _own_families(emulation, worker)
-    yield from _energy(worker.account(emulation.cluster.now_ns))
+        yield from _own_families(counted.stats, created)
+        yield from _pools(emulation, worker.slot, {worker.slot: counted.hit_tokens})
+    yield from _energy(counted.account)
 
 
 def _worker_info(worker: SimulatedWorker) -> Metric:
@@ -68,8 +75,7 @@ def _worker_info(worker: SimulatedWorker) -> Metric:
     return family
 
 
-def _own_families(emulation: Emulation, worker: SimulatedWorker) -> Iterator[Metric]:
-    counted = worker.stats
+def _own_families(counted: WorkerStats, created: float) -> Iterator[Metric]:
     yield GaugeMetricFamily("tokenyard_requests_running", "Requests that are being generated.", counted.running)
     yield GaugeMetricFamily(
         "tokenyard_requests_waiting", "Requests that wait for a slot or for memory.", counted.waiting
@@ -85,8 +91,7 @@ def _own_families(emulation: Emulation, worker: SimulatedWorker) -> Iterator[Met
         finished.add_metric((reason,), count)
     yield finished
     text = "Time between consecutive deliveries of a request."
-    yield histogram("tokenyard_gap_seconds", text, {}, counted.histograms[stats.GAP], emulation.created)
-    yield from _pools(emulation, worker.slot)
+    yield histogram("tokenyard_gap_seconds", text, {}, counted.histograms[stats.GAP], created)
 
 
 def _energy(account: Account) -> Iterator[Metric]:
@@ -131,16 +136,16 @@ def _router_families(emulation: Emulation) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "tokenyard_requests_live", "Requests received and not finished.", emulation.stream.live_requests
     )
-    yield from _pools(emulation, None)
+    yield from _pools(emulation, None, emulation.tally.hit_tokens)
 
 
-def _pools(emulation: Emulation, worker: int | None) -> Iterator[Metric]:
+def _pools(emulation: Emulation, worker: int | None, hit_tokens: Mapping[int, int]) -> Iterator[Metric]:
     """The pools that one worker owns, or, for None, those that are shared."""
     pools: list[Row] = [pool for pool in emulation.inventory["pools"] if pool["worker"] == worker]
     rows = emulation.cluster.occupancy()
     used = dict(zip(rows["pool"].tolist(), rows["used_bytes"].tolist(), strict=True))
     active = dict(zip(rows["pool"].tolist(), rows["active_bytes"].tolist(), strict=True))
-    columns: tuple[tuple[type[GaugeMetricFamily | CounterMetricFamily], str, str, dict[int, int]], ...] = (
+    columns: tuple[tuple[type[GaugeMetricFamily | CounterMetricFamily], str, str, Mapping[int, int]], ...] = (
         (GaugeMetricFamily, "used_bytes", "Distinct resident KV blocks.", used),
         (GaugeMetricFamily, "active_bytes", "KV blocks that running requests refer to.", active),
         (
@@ -149,7 +154,7 @@ def _pools(emulation: Emulation, worker: int | None) -> Iterator[Metric]:
             "Size of the KV pool, weights apart.",
             {pool["slot"]: pool["capacity_bytes"] for pool in pools},
         ),
-        (CounterMetricFamily, "hit_tokens", "Prompt tokens found here at admission.", emulation.tally.hit_tokens),
+        (CounterMetricFamily, "hit_tokens", "Prompt tokens found here at admission.", hit_tokens),
     )
     for kind, name, text, values in columns:
         family = kind(f"tokenyard_tier_{name}", text, labels=_POOL_LABELS)

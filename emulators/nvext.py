@@ -20,11 +20,12 @@ def number(worker: str) -> int:
 
 
 def workers(request: Request, ids: Sequence[str]) -> Row:
-    """`nvext.worker_id`; `ids` by slot. A worker that does both is both."""
+    """`nvext.worker_id`; `ids` by slot. A worker that does both is both. After a migration still those that it was sent to first, as Dynamo 1.6.1 has it."""
+    ingest, generate = request.named or (request.ingest, request.generate)
     return {
-        "prefill_worker_id": number(ids[request.ingest]),
+        "prefill_worker_id": number(ids[ingest]),
         "prefill_dp_rank": 0,
-        "decode_worker_id": number(ids[request.generate]),
+        "decode_worker_id": number(ids[generate]),
         "decode_dp_rank": 0,
     }
 

@@ -5,8 +5,6 @@ Counts only, exact and O(1) a run of steps: nanoseconds and bytes as integers. W
 
 from typing import Final
 
-from emulators.loop import Loop
-
 
 def grown(context: int, steps: int, window: int = 0) -> int:
     """Tokens attended to by a sequence of so much context over so many steps, after each of which it is one longer; by a layer with a window at most `window` a step."""
@@ -37,10 +35,6 @@ class Phases:
         if phase != self._phase:
             self._ns[self._phase] += now_ns - self._since_ns
             self._phase, self._since_ns = phase, now_ns
-
-    def enter_now(self, loop: Loop, phase: str) -> None:
-        """The same, as a call that is planned on the loop."""
-        self.enter(loop.now_ns, phase)
 
     @property
     def current(self) -> str:

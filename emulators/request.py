@@ -57,11 +57,17 @@ class Request:
     """Told when it has ended."""
     aborted: bool = False
     """Whoever asked has gone; it ends before its output is whole."""
+    failed: bool = False
+    """Its worker was lost, and it could not go on elsewhere."""
+    moves: int = 0
+    """How often it was taken from a worker and sent to another."""
+    named: tuple[int, int] | None = None
+    """Slots of the workers that it was sent to first, who ingests and who generates: those that a front end names."""
 
     @property
     def reason(self) -> str:
-        if self.aborted:
-            return "abort"
+        if self.aborted or self.failed:
+            return "abort" if self.aborted else "error"
         return "length" if self.output == self.limit else "stop"
 
     @property

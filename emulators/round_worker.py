@@ -121,6 +121,7 @@ class RoundWorker:
         self._batch = Batch()
         self._joining: list[Request] = []
         self._places: dict[Request, int] = {}
+        self._recalled: dict[Request, Callable[[Request], None]] = {}
         self._counts: Counter[str] = Counter({"rounds": 0, "turns": 0, "tokens": 0})
         self._round: Round | None = None
         self._begin_ns = 0
@@ -151,12 +152,48 @@ class RoundWorker:
         """Ends a request that nobody waits for any more: after the round, or when its KV has come. False if it is not here."""
         return request in self._places or self._intake.abort(request)
 
+    def recall(self, request: Request, then: Callable[[Request], None]) -> bool:
+        """Takes a request that decodes off the worker, after the round; `then` gets it when it holds nothing any more. False if it does not decode here."""
+        if request not in self._places:
+            return False
+        self._recalled[request] = then
+        return True
+
+    def halt(self) -> list[Request]:
+        """A process of it ends: what is in a round is not delivered. All requests that were here; whose KV is lost is for others to say."""
+        now, gone = self._loop.now_ns, self._intake.clear()
+        self._round = None
+        self._recalled.clear()
+        for request in list(self._places):
+            self._take_off(now, request)
+            gone.append(request)
+        for seen in (self.observed, *(() if self.assistant is None else (self.assistant.observed,))):
+            seen.phases.enter(now, phases.IDLE)
+        return gone
+
+    def orphans(self, source: GpuWorker) -> list[Request]:
+        """Takes out those whose KV was to come from a worker that has lost it."""
+        return self._intake.orphans(source)
+
+    def decoding(self) -> list[Request]:
+        """The requests that decode here."""
+        return list(self._places)
+
+    def _take_off(self, now: int, request: Request) -> None:
+        """Takes a request that decodes, and all that it holds, away."""
+        if request in self._joining:
+            self._joining.remove(request)
+        else:
+            self._batch.leave(request)
+        self._journal.phase(request.id, "decode", self.slot, self.pool.tier, request.decoding_ns, now)
+        self._intake.part(request, self._places.pop(request), request.held, request.computed // BLOCK_TOKENS)
+
     def emit(self, until_ns: int) -> None:
         """Everything is written when a round ends."""
 
     def _start(self, request: Request, at: int) -> None:
         self._places[request] = at
-        request.computed, request.held = request.prompt, blocks_for(request.prompt)
+        request.held = blocks_for(request.computed)
         request.decoding_ns = self._loop.now_ns
         self._joining.append(request)
         if self._round is None:
@@ -174,7 +211,7 @@ class RoundWorker:
         self._be_in(self.observed, planned.duration_ns - planned.primary_ns, planned.primary_ns, planned)
         if self.assistant is not None:
             self._be_in(self.assistant.observed, planned.beside_after_ns, planned.beside_ns, planned)
-        self._loop.at(now + planned.duration_ns, self._end)
+        self._loop.at(now + planned.duration_ns, self._end, planned)
 
     def _be_in(self, seen: Observed, after_ns: int, time_ns: int, planned: Round) -> None:
         """Notes when in the round that begins now a device decodes."""
@@ -183,13 +220,18 @@ class RoundWorker:
             seen.phases.enter(now, phases.DECODE)
             return
         seen.phases.enter(now, phases.IDLE)
-        loop.at(now + after_ns, seen.phases.enter_now, loop, phases.DECODE)
+        loop.at(now + after_ns, self._enter, planned, seen, phases.DECODE)
         if after_ns + time_ns < planned.duration_ns:
-            loop.at(now + after_ns + time_ns, seen.phases.enter_now, loop, phases.IDLE)
+            loop.at(now + after_ns + time_ns, self._enter, planned, seen, phases.IDLE)
 
-    def _end(self) -> None:
-        now, batch, done = self._loop.now_ns, self._batch, self._round
-        assert done is not None
+    def _enter(self, planned: Round, seen: Observed, phase: str) -> None:
+        if self._round is planned:
+            seen.phases.enter(self._loop.now_ns, phase)
+
+    def _end(self, done: Round) -> None:
+        if self._round is not done:
+            return
+        now, batch = self._loop.now_ns, self._batch
         self._round = None
         self._deliver(now, done)
         made = int(done.tokens.sum())
@@ -216,6 +258,10 @@ class RoundWorker:
             else:
                 batch.leave(request)
             self._finish(now, request)
+        for request in [one for one in self._recalled if one in self._places]:
+            self._take_off(now, request)
+            self._recalled[request](request)
+        self._recalled.clear()
         self._begin()
         if self.assistant is not None and not batch.size:
             self.assistant.observed.phases.enter(now, phases.IDLE)

@@ -206,10 +206,11 @@ class Router:
         return card
 
     def first_token(self, request: Request) -> None:
-        """The prompt has been computed."""
-        self.places[request.ingest].pending_tokens -= self._uncached.pop(request.id)
+        """The prompt has been computed, or nobody waits for that any more; said again, it is no news."""
+        self.places[request.ingest].pending_tokens -= self._uncached.pop(request.id, 0)
 
     def finished(self, request: Request) -> None:
+        self.first_token(request)
         self.places[request.generate].assigned -= 1
 
     def _candidates(self, request: Request) -> tuple[Rule, list[_Candidate]]:

@@ -102,6 +102,8 @@ def _on_another(tables: dict[str, Any], what: str, others: Mapping[str, Scenario
         raise ScenarioError(f"{what}: unknown deployment {deployment!r}; known: {', '.join(sorted(others))}")
     name, about = (str(tables.pop(key, Path(what).stem)) for key in ("name", "about"))
     changes = _asked(tables, what, folder) | {"faults": _faults(tables, what)}
+    if "migration_limit" in tables:
+        changes["migration_limit"] = tables.pop("migration_limit")
     if tables:
         raise ScenarioError(
             f"{what}: {next(iter(tables))!r} is a part of the deployment, which is that of {deployment!r}"

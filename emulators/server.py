@@ -5,17 +5,17 @@ Wires and serves; what a page says is `emulators.metrics`', what the stream says
 
 import asyncio
 import contextlib
-import errno
 import gc
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from typing import Any, Final
+from functools import partial
+from typing import Any
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST
 
 from emulators import control, dcgm, fault_control, frontend
 from emulators import kv_events as kv
+from emulators.doors import HOST, SHUTDOWN_S, Door, Page, ServeError, text
 from emulators.emulation import ClockKind, Emulation, SimulatedWorker
 from emulators.metrics import router_page, worker_page
 from emulators.pacing import FINE_PERIOD_S, PERIOD_S, RealTime, pace
@@ -23,15 +23,7 @@ from emulators.readers import QUIET_S, Reader
 from emulators.scenarios import build
 from emulators.wire import negotiate
 
-HOST: Final = "127.0.0.1"
-SHUTDOWN_S: Final = 1.0
-"""How long requests in flight may take once the servers stop."""
-
 Addresses = dict[str, Any]
-
-
-class ServeError(RuntimeError):
-    """The servers could not start; the message says why and what to do."""
 
 
 async def serve(
@@ -114,13 +106,23 @@ async def listening(emulation: Emulation, port_base: int, *, kv_events: bool = F
             found = await stack.enter_async_context(publishing(emulation))
             publishers = {one.owner: kv.sources(one.endpoint, one.replay_endpoint) for one in found}
         silent = kv.sources(None, None)
-        pages = [_worker_app(emulation, worker, publishers.get(worker.id, silent)) for worker in workers]
-        apps = [_router_app(emulation, publishers.get(None, silent)), *pages]
-        if port_base + len(apps) - 1 > 65_535:
+        router = _router_app(emulation, publishers.get(None, silent))
+        doors = [
+            Door(emulation.cluster.router_process, lambda: router, SHUTDOWN_S),
+            *(
+                Door(worker.process, partial(_worker_app, emulation, worker, publishers.get(worker.id, silent)))
+                for worker in workers
+            ),
+        ]
+        if port_base + len(doors) - 1 > 65_535:
             raise ServeError(
-                f"{len(apps)} ports from {port_base} on are needed, the last port is 65535; choose a lower --port-base"
+                f"{len(doors)} ports from {port_base} on are needed, the last port is 65535; choose a lower --port-base"
             )
-        ports = [await _listen(stack, app, port_base and port_base + i) for i, app in enumerate(apps)]
+        ports = []
+        for number, door in enumerate(doors):
+            stack.push_async_callback(door.shut)
+            ports.append(await door.open(port_base and port_base + number))
+        emulation.attending += [door.attend for door in doors]
         stack.callback(emulation.stream.close)  # first of all: a stream that goes on would hold up the others
         urls = [f"http://{HOST}:{port}" for port in ports]
         named = zip(workers, urls[1:], strict=True)
@@ -155,21 +157,6 @@ async def _heartbeats(emulation: Emulation) -> None:
         emulation.stream.heartbeat(emulation.cluster.now_ns)
 
 
-async def _listen(stack: contextlib.AsyncExitStack, app: web.Application, port: int) -> int:
-    """Serves `app` until the stack unwinds; the port that it got."""
-    # A handler is told when its client has gone: what it asked for is aborted then.
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S, handler_cancellation=True)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    try:
-        await web.TCPSite(runner, HOST, port).start()
-    except OSError as error:
-        why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had ({error.strerror})"
-        raise ServeError(f"port {port} of {HOST} {why}; choose another --port-base, or 0 for any free ports") from error
-    bound: int = runner.addresses[0][1]
-    return bound
-
-
 def _router_app(emulation: Emulation, kv_sources: bytes) -> web.Application:
     async def stream(request: web.Request) -> web.StreamResponse:
         encoding = negotiate(",".join(request.headers.getall("Accept", [])))
@@ -189,15 +176,12 @@ def _router_app(emulation: Emulation, kv_sources: bytes) -> web.Application:
             emulation.stream.leave(reader)
         return response
 
-    async def page(_: web.Request) -> web.Response:
-        return _text(router_page(emulation))
-
     async def devices(_: web.Request) -> web.Response:
-        return _text(dcgm.page(emulation))
+        return text(dcgm.page(emulation))
 
     routes = [
         web.get("/placement/v1/stream", stream, allow_head=False),
-        web.get("/metrics", page),
+        web.get("/metrics", Page(emulation.cluster.router_process, lambda: router_page(emulation)).answer),
         web.get("/dcgm/metrics", devices),
         web.get("/kv_event_sources", _says(kv_sources)),
         *control.routes(emulation),
@@ -215,11 +199,9 @@ def _router_app(emulation: Emulation, kv_sources: bytes) -> web.Application:
 
 
 def _worker_app(emulation: Emulation, worker: SimulatedWorker, kv_sources: bytes) -> web.Application:
-    async def page(_: web.Request) -> web.Response:
-        return _text(worker_page(emulation, worker))
-
+    page = Page(worker.process, lambda: worker_page(emulation, worker))
     app = web.Application()
-    app.add_routes([web.get("/metrics", page), web.get("/kv_event_sources", _says(kv_sources))])
+    app.add_routes([web.get("/metrics", page.answer), web.get("/kv_event_sources", _says(kv_sources))])
     return app
 
 
@@ -230,8 +212,3 @@ def _says(body: bytes) -> Callable[[web.Request], Awaitable[web.Response]]:
         return web.Response(body=body, content_type="application/json")
 
     return handle
-
-
-def _text(page: bytes) -> web.Response:
-    # As vLLM does: the text format whatever the client accepts.
-    return web.Response(body=page, headers={"Content-Type": CONTENT_TYPE_LATEST})

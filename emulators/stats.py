@@ -10,7 +10,9 @@ generation tokens and the finish. So each request is finished, and each token co
 
 from bisect import bisect_left
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from copy import copy
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -116,6 +118,13 @@ class BucketCounts:
         self._counts[bisect_left(self._edge_list, value)] += times
         self._total += value * times
 
+    def less(self, other: "BucketCounts", share: float) -> "BucketCounts":
+        """Without this share of what another one of the same bounds holds, in whole counts."""
+        left = copy(self)
+        left._counts = [count - round(share * one) for count, one in zip(self._counts, other._counts, strict=True)]
+        left._total = self._total - round(share * other._total)
+        return left
+
     @property
     def counts(self) -> Ints:
         return np.array(self._counts, np.int64)
@@ -163,6 +172,17 @@ class Moved:
         self.stored_s = 0.0
         """Time that the path to the host takes for them."""
 
+    def less(self, other: "Moved", share: float) -> "Moved":
+        """Without this share of another's."""
+        left = Moved()
+        left.fetched_bytes = Counter(_less(self.fetched_bytes, other.fetched_bytes, share))
+        left.fetched_ns = Counter(_less(self.fetched_ns, other.fetched_ns, share))
+        for name in ("load_sizes", "peer_times", "peer_bytes"):
+            setattr(left, name, getattr(self, name).less(getattr(other, name), share))
+        left.stored_bytes = self.stored_bytes - round(share * other.stored_bytes)
+        left.stored_s = self.stored_s - share * other.stored_s
+        return left
+
     def fetched(self, tier: str, size: int, duration_ns: int) -> None:
         """A fetch is over."""
         self.fetched_bytes[tier] += size
@@ -200,3 +220,29 @@ class WorkerStats:
     kv_total_blocks: int = 0
     histograms: dict[str, BucketCounts] = field(default_factory=histograms)
     moved: Moved = field(default_factory=Moved)
+
+    def less(self, other: "WorkerStats", share: float) -> "WorkerStats":
+        """Counters without this share of what another's were; levels as they are."""
+        counters = {
+            name: getattr(self, name) - round(share * getattr(other, name))
+            for name in (
+                "prompt_tokens",
+                "computed_tokens",
+                "recomputed_tokens",
+                "generation_tokens",
+                "preemptions",
+                "steps",
+            )
+        }
+        return replace(
+            self,
+            **counters,
+            hit_tokens=_less(self.hit_tokens, other.hit_tokens, share),
+            finished=_less(self.finished, other.finished, share),
+            histograms={name: one.less(other.histograms[name], share) for name, one in self.histograms.items()},
+            moved=self.moved.less(other.moved, share),
+        )
+
+
+def _less(counts: Mapping[str, int], other: Mapping[str, int], share: float) -> dict[str, int]:
+    return {name: count - round(share * other.get(name, 0)) for name, count in counts.items()}

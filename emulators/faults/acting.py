@@ -3,9 +3,11 @@
 An act finds its target at once (FaultError where there is none) and gives what begins it; that gives what ends it. Nothing here knows of time but what repeats.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeVar
 
 from emulators.blocks import Chain, Run
 from emulators.faults.fault import Fault, FaultError
@@ -18,6 +20,7 @@ from emulators.stats import Ints
 
 Begin = Callable[[], Undo]
 NS: Final = 1e9
+T = TypeVar("T")
 
 
 def aimed(site: Site, fault: Fault) -> Begin:
@@ -118,6 +121,60 @@ class _Waiting:
         )
 
 
+def _death(site: Site, fault: Fault) -> Begin:
+    slot = site.worker(fault.target).slot
+    return lambda: site.mover.kill(slot)
+
+
+def _migration(site: Site, fault: Fault) -> Begin:
+    slot = site.worker(fault.target).slot
+
+    def begin() -> Undo:
+        open_again = site.router.shut(slot)
+        site.mover.empty(slot, fault.number("share"))
+        return open_again
+
+    return begin
+
+
+def _clock_skew(site: Site, fault: Fault) -> Begin:
+    process, ahead_s = site.process(fault.target), fault.number("ahead_s")
+
+    def ahead(by_s: float) -> None:
+        process.skew_s += by_s
+
+    def begin() -> Undo:
+        ahead(ahead_s)
+        return lambda: ahead(-ahead_s)
+
+    return begin
+
+
+def _metrics_hang(site: Site, fault: Fault) -> Begin:
+    process, answer_s = site.process(fault.target), fault.number("answer_s")
+    return lambda: _listed(process.delays_s, answer_s or math.inf)
+
+
+def _metrics_lie(site: Site, fault: Fault) -> Begin:
+    process, share = site.process(fault.target), fault.number("share")
+    if fault.values["how"] == "frozen":
+        return lambda: _listed(process.frozen_ns, site.loop.now_ns)
+    if process is site.router_process:
+        raise FaultError(f"{fault.kind}: the router's page can be frozen only")
+    worker = site.worker(fault.target)
+    return lambda: _listed(process.without, (deepcopy(worker.counted(site.loop.now_ns)), share))
+
+
+def _listed(somewhere: list[T], one: T) -> Undo:
+    """Puts it there until what is given back is called."""
+    somewhere.append(one)
+
+    def end() -> None:
+        somewhere[:] = [other for other in somewhere if other is not one]
+
+    return end
+
+
 def _stale_index(site: Site, fault: Fault) -> Begin:
     if fault.target not in ("", "router"):
         raise FaultError(f"{fault.kind}: the target is router, not {fault.target!r}")
@@ -181,6 +238,11 @@ def _repeated(site: Site, every_ns: int, call: Callable[[], object]) -> Undo:
 
 
 ACTS: Final[Mapping[str, Callable[[Site, Fault], Begin]]] = {
+    "death": _death,
+    "migration": _migration,
+    "clock-skew": _clock_skew,
+    "metrics-hang": _metrics_hang,
+    "metrics-lie": _metrics_lie,
     "straggler": _straggler,
     "thermal-cap": _thermal_cap,
     "link-flap": _link_flap,

@@ -34,8 +34,19 @@ POOL: Final = "pool"
 HOST: Final = "host"
 PAGE: Final = "page"
 ROUTER: Final = "router"
+MOST_SKEW_S: Final = 1e6
 
 KINDS: Final[dict[str, Kind]] = {
+    "death": Kind(
+        "a worker's process ends; its KV is lost, and it is started again, with nothing, when the fault is over",
+        WORKER,
+    ),
+    "migration": Kind(
+        "a worker is emptied: requests that decode there go on elsewhere, and no others are sent there while it lasts",
+        WORKER,
+        {"share": Parameter(1.0, "of those that decode there, the oldest first", 0.0, 1.0)},
+        at_once=True,
+    ),
     "straggler": Kind(
         "every step takes longer, as beside a noisy neighbour on the host",
         WORKER,
@@ -83,5 +94,23 @@ KINDS: Final[dict[str, Kind]] = {
             "every_s": Parameter(0.25, "from one time to the next", 0.02),
         },
         at_once=True,
+    ),
+    "clock-skew": Kind(
+        "a process's clock is wrong: its answers' Date, its KV events' times, and when it says it began if it is started meanwhile",
+        PAGE,
+        {"ahead_s": Parameter(30.0, "below 0: behind", -MOST_SKEW_S, MOST_SKEW_S)},
+    ),
+    "metrics-hang": Kind(
+        "a page does not answer, or late, in real time",
+        PAGE,
+        {"answer_s": Parameter(0.0, "after so long; 0: never")},
+    ),
+    "metrics-lie": Kind(
+        "a page does not tell the truth: always the same, or counters that fall back and go on from there",
+        PAGE,
+        {
+            "how": Parameter("frozen", "the page as it was, or counters lower", words=("frozen", "backwards")),
+            "share": Parameter(0.5, "of its counters that `backwards` takes away", 0.01, 1.0),
+        },
     ),
 }

@@ -7,12 +7,15 @@ from typing import TypeVar
 from emulators.afd import Afd
 from emulators.channel import Channel
 from emulators.faults.fault import FaultError
+from emulators.faults.kinds import ROUTER
 from emulators.fleet import Worker
 from emulators.gpu import Noise, Slowed, StepModel
 from emulators.gpu_worker import GpuWorker
 from emulators.kv import Pool
 from emulators.loop import Loop
 from emulators.lpu_worker import LpuWorker
+from emulators.mover import Mover
+from emulators.process import Process
 from emulators.round_worker import Assistant, RoundWorker
 from emulators.router import Router
 from emulators.speculation import Speculation
@@ -81,22 +84,31 @@ class Site:
 
     loop: Loop
     router: Router
+    mover: Mover
     workers: Mapping[str, Worker]
     links: Mapping[str, Channel]
     pools: Mapping[str, Pool]
+    router_process: Process
     _steps: dict[int, Steps] = field(default_factory=dict)
     _rates: dict[str, Dial] = field(default_factory=dict)
 
     @classmethod
     def of(
-        cls, loop: Loop, router: Router, workers: Iterable[Worker], links: Mapping[str, Channel], pools: Iterable[Pool]
+        cls,
+        loop: Loop,
+        router: Router,
+        mover: Mover,
+        workers: Iterable[Worker],
+        links: Mapping[str, Channel],
+        pools: Iterable[Pool],
+        router_process: Process,
     ) -> "Site":
         named = {
             pool.owner if pool.worker is not None else f"{pool.owner}.{pool.tier}": pool
             for pool in pools
             if pool.capacity
         }
-        return cls(loop, router, {worker.id: worker for worker in workers}, links, named)
+        return cls(loop, router, mover, {worker.id: worker for worker in workers}, links, named, router_process)
 
     def worker(self, name: str) -> Worker:
         return _known(self.workers, name, "worker")
@@ -106,6 +118,10 @@ class Site:
 
     def pool(self, name: str) -> Pool:
         return _known(self.pools, name, "pool")
+
+    def process(self, name: str) -> Process:
+        """A worker's, or the router's."""
+        return self.router_process if name == ROUTER else self.worker(name).process
 
     def rate(self, name: str) -> Dial:
         """The share of a link's bandwidth that is there."""

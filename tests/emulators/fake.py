@@ -10,6 +10,8 @@ from emulators.events import BLOCK, DELIVERY, OCCUPANCY, Events, Row, Rows
 from emulators.faults.site import Site
 from emulators.faults.timetable import Timetable
 from emulators.loop import Loop
+from emulators.mover import Mover
+from emulators.process import Counted, Process
 from emulators.router import Router, Rule, Weights
 from emulators.stats import GAP, PEER, WorkerStats, histograms
 
@@ -28,6 +30,7 @@ class FakeWorker:
     chips: int
     model: str = "llama-3.1-8b"
     stats: WorkerStats = field(default_factory=WorkerStats)
+    process: Process = field(default_factory=Process)
 
     @property
     def memory_bytes(self) -> tuple[int, int]:
@@ -43,6 +46,9 @@ class FakeWorker:
             {"weights": Movement(2.5), "kv": None},
             350.0,
         )
+
+    def counted(self, now_ns: int) -> Counted:
+        return Counted(self.stats, self.account(now_ns), 0)
 
 
 def fake_workers() -> list[FakeWorker]:
@@ -86,7 +92,9 @@ class FakeCluster:
         self._tokens = 0
         self._live: dict[str, Row] = {}
         nobody = Router((), (Rule("all", frozenset(), frozenset({"decode"})),), Weights())
-        self.faults = Timetable(Site(Loop(), nobody, {}, {}, {}), ())
+        mover = Mover(Loop(), nobody, (), {}, 0, lambda _: False, lambda _: None)
+        self.router_process = Process()
+        self.faults = Timetable(Site(Loop(), nobody, mover, {}, {}, {}, self.router_process), ())
 
     def hello(self) -> Row:
         named = ("slot", "id", "role", "device", "chip", "chips", "model")

@@ -48,7 +48,10 @@ def ask(
     cluster: Cluster, name: str, at_s: float, prompt: int, output: int, kind: str = "interactive", say: str = ""
 ) -> Asked:
     """A request whose prompt is that of all that `say` the same."""
-    text = [Part("user", (say or name).ljust(4).encode()[:4] * prompt), Part("assistant", name.encode() * output)]
+    text = [
+        Part("user", (say or name).ljust(4).encode()[:4] * prompt),
+        Part("assistant", name.ljust(4).encode()[:4] * output),
+    ]
     asked = Asked(name, prompt, output, output, PROMPTS.context(names(text)), kind)
     cluster.ask(round(at_s * 1e9), asked)
     return asked

@@ -41,7 +41,7 @@ def test_what_is_written_and_what_a_table_says_are_the_same() -> None:
     ("text", "why"),
     [
         ("straggler", "not a fault: KIND:TARGET@START"),
-        ("earthquake:gpu-0/0@1", "unknown kind 'earthquake'; known: straggler"),
+        ("earthquake:gpu-0/0@1", "unknown kind 'earthquake'; known: death"),
         ("straggler:gpu-0/0@soon", "'soon' is not a time"),
         ("straggler:gpu-0/0@1+0", "must be above 0"),
         ("straggler:gpu-0/0@1,factor=0.5", "factor is a number from 1 to 1000"),

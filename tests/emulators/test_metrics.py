@@ -17,7 +17,6 @@ LEFT_OUT = {
     # The process and its HTTP server are the emulator's, not an engine's.
     "process_virtual_memory_bytes",
     "process_resident_memory_bytes",
-    "process_start_time_seconds",
     "process_cpu_seconds",
     "process_open_fds",
     "process_max_fds",

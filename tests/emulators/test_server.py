@@ -9,9 +9,10 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
+from emulators.doors import ServeError
 from emulators.emulation import SLICE_NS, ClockKind, Emulation
 from emulators.events import Row
-from emulators.server import Addresses, ServeError, listening, run
+from emulators.server import Addresses, listening, run
 from emulators.wire import BINARY_TYPE, NDJSON_TYPE
 from tests.emulators.fake import MS, FakeCluster
 
