@@ -4,6 +4,7 @@ The pages are a captured one of vLLM, and the same as a server with six engines 
 """
 
 import random
+import re
 import statistics
 import time
 from collections.abc import Callable
@@ -33,6 +34,7 @@ SUBSCRIBED: Final = frozenset(
         "vllm:request_queue_time_seconds",
     }
 )
+BEGAN: Final = re.compile(rb"_created\b|_start_time_seconds\b")
 ROUNDS: Final = 9
 
 
@@ -45,12 +47,14 @@ def several_engines(page: bytes) -> bytes:
 
 
 def later(page: bytes, share: float, seed: int) -> bytes:
-    """The page of a later scrape, with this share of its values risen: counts by whole numbers, sums and times by fractions."""
+    """The page of a later scrape, with this share of its values risen: counts by whole numbers, sums and times by fractions. When something began stays."""
     rng = random.Random(seed)
     lines = page.split(b"\n")
     for row, line in enumerate(lines):
         if line and not line.startswith(b"#") and rng.random() < share:
             series, _, value = line.rpartition(b" ")
+            if BEGAN.search(series):
+                continue
             rise = rng.choice((1, 3, 40)) * (1.0 if float(value).is_integer() else 0.0625)
             lines[row] = series + b" " + repr(float(value) + rise).encode()
     return b"\n".join(lines)

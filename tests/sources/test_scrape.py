@@ -1,6 +1,7 @@
 """Scraping a page that behaves: what is emitted, when, and how it follows a page that changes."""
 
 import asyncio
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from collectors.model.batch import Layout, Status
 from collectors.model.signals import Kind, Signal
 from collectors.model.vocabulary import Role, TargetStatus
 from collectors.session.clock import LiveClock
-from collectors.sources.scrape import BIG_PAGE, ScrapeSource, next_slot_ns
+from collectors.sources.scrape import BIG_PAGE, ScrapeSource, next_slot_ns, phase_of
 from collectors.wire.http import HttpClient
 from tests.loopback import Request, page, says, says_in_turn, serving
 from tests.sources.seen import Seen, value
@@ -97,6 +98,13 @@ def test_slots_are_on_the_phase_and_half_an_interval_apart(now_ns: int, interval
     slot_ns = next_slot_ns(now_ns, interval_ns, phase_ns)
     assert slot_ns % interval_ns == phase_ns
     assert interval_ns // 2 <= slot_ns - now_ns < interval_ns // 2 + interval_ns
+
+
+def test_slots_are_shared_and_spread_and_none_is_at_a_tick() -> None:
+    shared = Counter(phase_of(f"gpu-{number}:8000", 1_000_000_000) for number in range(1_000))
+    assert len(shared) == 20
+    assert max(shared.values()) < 100
+    assert all(15_000_000 < phase_ns % TICK_NS < TICK_NS - 15_000_000 for phase_ns in shared)
 
 
 async def test_a_page_that_changes_shape_is_explained_anew() -> None:
