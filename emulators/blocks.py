@@ -65,6 +65,11 @@ class Chain:
         first = self.first
         return self._names[lo - first : hi - first]
 
+    def backwards(self, lo: int, hi: int) -> Hashes:
+        """The same, the last first."""
+        first = self.first
+        return self._names[hi - first - 1 : lo - first - 1 if lo > first else None : -1]
+
 
 Run = tuple[Chain, int, int]
 """Blocks `lo` up to and without `hi` of a chain; not empty."""

@@ -31,6 +31,8 @@ class Channel:
     _moved: float = 0.0
     """V: bytes that each transfer has moved that has been there since the channel was last idle."""
     _at_ns: float = 0.0
+    _through_ns: float = 0.0
+    """When everything under way is through, if nothing joins."""
     _joined: int = 0
     _awaited: int = 0
     _wake_ns: int | None = None
@@ -58,15 +60,14 @@ class Channel:
         """From now on the link has this share of what it is made for, for what is under way as well. With 0 nothing moves: it waits."""
         self._advance(loop.now_ns)
         self.bytes_per_s = share * self.rated_bytes_per_s
+        left = sum([end for end, _, _ in self._ends]) - self._moved * len(self._ends)
+        self._through_ns = loop.now_ns + self._lasts_ns(left)
         self._plan(loop)
 
     def backlog_ns(self, now_ns: int) -> int:
-        """How long everything under way would take, if nothing joined."""
+        """How long everything under way would take, if nothing joined: whoever shares it, all of the bandwidth is used."""
         self._advance(now_ns)
-        left = sum(end for end, _, _ in self._ends) - self._moved * len(self._ends)
-        if not self.bytes_per_s:
-            return NEVER_NS if self._ends else 0
-        return round(left / self.bytes_per_s * NS)
+        return round(min(max(0.0, self._through_ns - now_ns), NEVER_NS))
 
     def book(self, now_ns: int, size: int) -> int:
         """As a queue: sends `size` bytes after what was booked before; the time at which they have arrived."""
@@ -75,32 +76,42 @@ class Channel:
         return self.busy_until_ns + self.latency_ns
 
     def _join(self, now_ns: int, size: int, tell: Callable[[int], None] | None) -> None:
-        self._advance(now_ns)
+        if now_ns != self._at_ns:
+            self._advance(now_ns)
         if not self._ends:
             self._moved = 0.0
         self._joined += 1
         self.bytes_sent += size
+        self._through_ns = max(self._through_ns, now_ns) + self._lasts_ns(size)
         heapq.heappush(self._ends, (self._moved + size, self._joined, tell))
 
     def _advance(self, now_ns: int) -> None:
         """Moves all transfers to now, and tells those that are through."""
-        while self._ends:
+        ends = self._ends
+        while ends:
             at = self._next_end_ns()
             if at > now_ns:
-                self._moved += (now_ns - self._at_ns) / NS * self.bytes_per_s / len(self._ends)
+                self._moved += (now_ns - self._at_ns) / NS * self.bytes_per_s / len(ends)
                 break
             self._at_ns = at
-            self._moved, _, tell = heapq.heappop(self._ends)
+            self._moved, _, tell = heapq.heappop(ends)
             if tell is not None:
                 self._awaited -= 1
                 tell(math.ceil(at))
-        self._at_ns = max(self._at_ns, float(now_ns))
+        if now_ns > self._at_ns:
+            self._at_ns = float(now_ns)
 
     def _next_end_ns(self) -> float:
         if not self.bytes_per_s:
             return math.inf
-        left = max(0.0, self._ends[0][0] - self._moved)
-        return self._at_ns + left * len(self._ends) / self.bytes_per_s * NS
+        left = self._ends[0][0] - self._moved
+        return self._at_ns + left * len(self._ends) / self.bytes_per_s * NS if left > 0 else self._at_ns
+
+    def _lasts_ns(self, size: float) -> float:
+        """How long so many bytes take alone."""
+        if not self.bytes_per_s:
+            return math.inf if size else 0.0
+        return size / self.bytes_per_s * NS
 
     def _plan(self, loop: Loop) -> None:
         if not self._awaited or not self.bytes_per_s:

@@ -92,40 +92,33 @@ class Journal:
     def deliver_one(self, worker: int, tier: int, time_ns: int, start_ns: int, stream: int, first_token: int) -> None:
         self._delivered_singly += (time_ns, start_ns, (first_token << 32) + stream, _place(worker, tier))
 
-    def stored(
-        self, time_ns: int, pool: int, block_bytes: int, runs: Sequence[Run], *, backwards: bool = False
-    ) -> None:
-        """`backwards`: of each run the last block came first."""
-        word = _block(pool, STORED, block_bytes)
-        for blocks, lo, hi in runs:
-            names = blocks.names(lo, hi)
-            self._block_heads += (time_ns, 0, word, hi - lo)
-            self._block_names.append(names[::-1] if backwards else names)
+    def blocks(self, time_ns: int, word: int, runs: Sequence[Run]) -> None:
+        """Blocks that a pool has or has lost from now on; `word` says which pool, and which of both (`block_words`), here and below."""
+        heads, names = self._block_heads, self._block_names
+        for chain, lo, hi in runs:
+            heads += (time_ns, 0, word, hi - lo)
+            names.append(chain.names(lo, hi))
 
-    def removed(self, time_ns: int, pool: int, block_bytes: int, runs: Sequence[Run]) -> None:
-        """Of each run the last block went first."""
-        word = _block(pool, REMOVED, block_bytes)
-        for blocks, lo, hi in runs:
-            self._block_heads += (time_ns, 0, word, hi - lo)
-            self._block_names.append(blocks.names(lo, hi)[::-1])
+    def blocks_backwards(self, time_ns: int, word: int, runs: Sequence[Run]) -> None:
+        """The same; of each run the last block came, or went, first."""
+        heads, names = self._block_heads, self._block_names
+        for chain, lo, hi in runs:
+            heads += (time_ns, 0, word, hi - lo)
+            names.append(chain.backwards(lo, hi))
 
-    def stored_singly(
-        self, now_ns: int, times_ns: Sequence[int], pool: int, block_bytes: int, runs: Sequence[Run]
-    ) -> None:
+    def stored_singly(self, now_ns: int, times_ns: Sequence[int], word: int, runs: Sequence[Run]) -> None:
         """One block at each of these times, some of them before now."""
-        self._add_singly(now_ns, times_ns, pool, STORED, block_bytes)
-        self._block_names += [blocks.names(lo, hi) for blocks, lo, hi in runs]
+        self._add_singly(now_ns, times_ns, word)
+        self._block_names += [chain.names(lo, hi) for chain, lo, hi in runs]
 
-    def removed_singly(
-        self, now_ns: int, times_ns: Sequence[int], pool: int, block_bytes: int, runs: Sequence[Run]
-    ) -> None:
+    def removed_singly(self, now_ns: int, times_ns: Sequence[int], word: int, runs: Sequence[Run]) -> None:
         """One block at each of these times, some of them before now; of each run the last went first."""
-        self._add_singly(now_ns, times_ns, pool, REMOVED, block_bytes)
-        self._block_names += [blocks.names(lo, hi)[::-1] for blocks, lo, hi in runs]
+        self._add_singly(now_ns, times_ns, word)
+        self._block_names += [chain.backwards(lo, hi) for chain, lo, hi in runs]
 
-    def _add_singly(self, now_ns: int, times_ns: Sequence[int], pool: int, op: int, block_bytes: int) -> None:
+    def _add_singly(self, now_ns: int, times_ns: Sequence[int], word: int) -> None:
         # What comes late goes behind what came in time, by pool: so it does not matter when it comes.
-        self._block_heads += (now_ns, pool + 1, _block(pool, op, block_bytes), len(times_ns))
+        self._block_heads += (now_ns, 1 + (word >> 32 & 0xFFFF), word, len(times_ns))
         self._block_times += times_ns
 
     def occupied(self, time_ns: int, pool: int, used_bytes: int, active_bytes: int) -> None:
@@ -245,9 +238,10 @@ def _place(worker: int, tier: int) -> int:
     return 1 + (worker << 16) + (tier << 32) + (_DECODE << 40)
 
 
-def _block(pool: int, op: int, block_bytes: int) -> int:
-    """The last word of a block."""
-    return block_bytes + (pool << 32) + (op << 48)
+def block_words(pool: int, block_bytes: int) -> tuple[int, int]:
+    """The last words of a block that is stored in this pool, and of one that is removed from it."""
+    word = block_bytes + (pool << 32)
+    return word + (STORED << 48), word + (REMOVED << 48)
 
 
 def tier_code(name: str) -> int:

@@ -14,7 +14,7 @@ from typing import Final
 
 from emulators.blocks import Chain, Run, length
 from emulators.channel import Channel
-from emulators.journal import Journal
+from emulators.journal import Journal, block_words
 from emulators.loop import Loop
 from emulators.openings import Openings
 from emulators.policy import Lru, Order
@@ -28,7 +28,7 @@ class Pool:
     """KV memory of one worker or host. Sizes in blocks; `reserved` blocks are promised to running requests but not yet written."""
 
     __slots__ = (
-        "_blocks", "_journal", "_openings", "_reported", "_touched", "block_bytes", "capacity", "copied_in_bytes", "fetched_bytes", "hit_tokens", "lost_ns", "owner", "reserved", "slot", "spill",
+        "_blocks", "_journal", "_openings", "_removed", "_reported", "_stored", "_touched", "block_bytes", "capacity", "copied_in_bytes", "fetched_bytes", "hit_tokens", "lost_ns", "owner", "reserved", "slot", "spill",
         "tier", "worker",
     )  # fmt: skip
 
@@ -60,6 +60,7 @@ class Pool:
         """Whether anything has happened here since the last `report`."""
         self._reported = (0, 0)
         self._journal = journal
+        self._stored, self._removed = block_words(slot, block_bytes)
         self._blocks = Residence(Lru() if order is None else order)
         self._openings: Openings | None = None
 
@@ -98,7 +99,7 @@ class Pool:
         """Everything is gone, whoever refers to it, and nothing is promised any more: its process has ended. For a worker's own pool, which evicts by least recent use."""
         self._look()
         gone = self._blocks.runs()
-        self._journal.removed(now_ns, self.slot, self.block_bytes, gone)
+        self._journal.blocks_backwards(now_ns, self._removed, gone)
         self._blocks, self._openings = Residence(Lru()), None
         self.reserved, self.lost_ns = 0, now_ns
         self._touch()
@@ -177,27 +178,27 @@ class Pool:
             return
         times, count = sorted(opened), len(opened)
         self._redeem(count)
-        slot, size, capacity, journal = self.slot, self.block_bytes, self.capacity, self._journal
+        capacity, journal = self.capacity, self._journal
         used, active = blocks.used, blocks.used - blocks.idle
         lacking = used + count - capacity
         if lacking > 0:
-            journal.removed_singly(now, times[-lacking:], slot, size, self._drop(lacking))
+            journal.removed_singly(now, times[-lacking:], self._removed, self._drop(lacking))
         for chain, _, hi in runs:
             blocks.extend(chain, hi)
-        journal.stored_singly(now, opened, slot, size, runs)
+        journal.stored_singly(now, opened, self._stored, runs)
         told = bisect_left(times, now)
         if told < count:
             self._touch()
         if told:
             self._reported = min(used + told, capacity), active + told
-            journal.occupied_singly(times[:told], slot, size, used, active, capacity)
+            journal.occupied_singly(times[:told], self.slot, self.block_bytes, used, active, capacity)
 
     def release(self, now_ns: int, runs: Sequence[Run], full: int, reserved: int = 0) -> None:
         """Gives up references, and what is left of a reservation. The first `full` blocks stay, evictable; later ones that nobody else holds go."""
         self._look()
         idle, gone = self._blocks.give_up(now_ns, runs, full)
         if gone:
-            self._journal.removed(now_ns, self.slot, self.block_bytes, gone)
+            self._journal.blocks_backwards(now_ns, self._removed, gone)
         if idle and self.spill is not None and self.spill.through:
             self.spill.take(now_ns, idle)
         self.reserved -= reserved
@@ -206,16 +207,16 @@ class Pool:
     def adopt(self, now_ns: int, runs: Sequence[Run]) -> int:
         """Takes in evictable blocks, of each run the last block first, the latest as the most recently used; how many were not there. Those beyond its room are left out."""
         self._look()
-        new: list[Run] = []
-        for run in runs:
-            new += self._blocks.refresh(now_ns, run)
-        new = _first(new, self.room)
+        blocks, room = self._blocks, self.room
+        new = [gap for run in runs for gap in blocks.refresh(now_ns, run)]
         count = length(new)
+        if count > room:
+            new, count = _first(new, room), max(0, room)
         if count:
-            self._evict(now_ns, self._blocks.used + count - self.capacity)
+            self._evict(now_ns, blocks.used + count - self.capacity)
             for run in new:
-                self._blocks.store(run, 0, now_ns)
-            self._journal.stored(now_ns, self.slot, self.block_bytes, new, backwards=True)
+                blocks.store(run, 0, now_ns)
+            self._journal.blocks_backwards(now_ns, self._stored, new)
             self._touch()
         return count
 
@@ -224,7 +225,7 @@ class Pool:
         self._look()
         gone = self._blocks.expire(now_ns)
         if gone:
-            self._journal.removed(now_ns, self.slot, self.block_bytes, gone)
+            self._journal.blocks_backwards(now_ns, self._removed, gone)
             self._touch()
 
     def report(self, now_ns: int) -> None:
@@ -288,31 +289,30 @@ class Pool:
             self._evict(now_ns, blocks.used + length(new) - self.capacity)
             for run in new:
                 blocks.store(run, 1)
-            self._journal.stored(now_ns, self.slot, self.block_bytes, new)
+            self._journal.blocks(now_ns, self._stored, new)
         self._touch()
 
     def _append(self, now_ns: int, run: Run) -> None:
         """Stores blocks, for which there is room, behind those that the only holder of a chain has: what decoding does."""
-        chain, _, hi = run
+        chain, lo, hi = run
         blocks = self._blocks
-        self._evict(now_ns, blocks.used + length((run,)) - self.capacity)
+        self._evict(now_ns, blocks.used + hi - lo - self.capacity)
         blocks.extend(chain, hi)
-        self._journal.stored(now_ns, self.slot, self.block_bytes, (run,))
+        self._journal.blocks(now_ns, self._stored, (run,))
         self._touch()
 
     def _evict(self, now_ns: int, count: int) -> None:
         if count <= 0:
             return
         gone = self._drop(count)
-        self._journal.removed(now_ns, self.slot, self.block_bytes, gone)
+        self._journal.blocks_backwards(now_ns, self._removed, gone)
         if self.spill is not None and not self.spill.through:
             self.spill.take(now_ns, gone)
 
     def _drop(self, count: int) -> list[Run]:
-        gone = self._blocks.evict(count)
-        if length(gone) < count:
+        if count > self._blocks.idle:
             raise RuntimeError(f"nothing can be evicted from {self.tier} of {self.owner}")
-        return gone
+        return self._blocks.evict(count)
 
 
 def _first(runs: Sequence[Run], most: int) -> list[Run]:

@@ -192,8 +192,10 @@ class Residence:
         extents = self._chains.get(chain)
         if extents is None:
             return [run]
-        gaps: list[Run] = []
         first, last = within(extents, lo, hi)
+        if first == last:
+            return [run]
+        gaps: list[Run] = []
         for extent in reversed(extents[first:last]):
             if extent.hi < hi:
                 gaps.append((chain, extent.hi, hi))
