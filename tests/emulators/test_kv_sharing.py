@@ -82,6 +82,19 @@ def test_shares_are_fair(sends: list[tuple[int, int, bool]], bytes_per_s: float)
         assert at == pytest.approx(ends[number], abs=1.01)
 
 
+@given(st.lists(sending, min_size=1, max_size=12), st.floats(1e8, 1e10), st.integers(0, 60_000))
+def test_the_backlog_is_how_long_the_last_will_take(
+    sends: list[tuple[int, int, bool]], bytes_per_s: float, later_ns: int
+) -> None:
+    channel, times = Channel(bytes_per_s, 0), sorted(sends)
+    for number, (now, size, _) in enumerate(times):
+        channel.put(now, size)
+        assert channel.backlog_ns(now) == pytest.approx(max(fluid(times[: number + 1], bytes_per_s)) - now, abs=1.01)
+    assert channel.backlog_ns(later := times[-1][0] + later_ns) == pytest.approx(
+        max(0, max(fluid(times, bytes_per_s)) - later), abs=1.01
+    )
+
+
 def pools(*, through: bool) -> tuple[Pool, Pool, Channel]:
     journal = Journal()
     below = Pool(1, "DRAM", "host", None, 10, 100, journal)
