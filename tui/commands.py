@@ -62,6 +62,23 @@ PAGE: Final[tuple[Command, ...]] = (
     Command(
         "i", "screen.inspect", "i", "What is it?", "The figures of the row: source, formula, samples, age.", "what", 6
     ),
+    Command(
+        "slash",
+        "screen.filter",
+        "/",
+        "Filter",
+        "Rows by field:text, !field:text, field>number, word; esc: all again.",
+        "filter",
+        6,
+    ),
+    Command(
+        "s",
+        "screen.sort",
+        "s",
+        "Sort by the next column",
+        "The largest first; after the last column as they come. Or click a heading.",
+    ),
+    Command("r", "screen.turn", "r", "Turn the order round", "The smallest first, or the largest."),
     Command("left", "screen.figure(-1)", "← after i", "Figure before", "The figure at its left."),
     Command("right", "screen.figure(1)", "→ after i", "Next figure", "The figure at its right."),
     Command(

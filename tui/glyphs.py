@@ -22,6 +22,8 @@ MOVED: Final = "⇥"
 OURS: Final = "◇"
 
 SELECTED: Final = "▸"
+RISING: Final = "↑"
+FALLING: Final = "↓"
 
 DOWN: Final = "✗"
 VERDICT: Final = "▲"
@@ -47,6 +49,7 @@ CURSOR: Final = "┃"
 
 LEGEND: Final[tuple[tuple[str, str], ...]] = (
     (SELECTED, "the panel that the keys go to, and the row under its cursor"),
+    (f"{RISING}run {FALLING}run", "the column that rows are sorted by, the smallest or the largest first"),
     (ABSENT, "the back end does not say"),
     ("0", "known to be nothing"),
     (UNSAMPLED, "declared, but nothing counted yet"),

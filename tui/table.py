@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
+from tui.filter import Field
 from tui.format import Forms, pick
+from tui.glyphs import FALLING, RISING
 from tui.line import Line, Pen, clip
 from tui.theme import Ink
 from tui.told import Told
@@ -36,6 +38,17 @@ class Column(Generic[Row]):
     shorten: Callable[[str, int], str] = clip
     told: Callable[[Row], Told] | None = None
     """The figure that its cells show."""
+
+
+class Order(NamedTuple):
+    """By which field rows are sorted."""
+
+    field: str
+    descending: bool
+
+    @property
+    def sign(self) -> str:
+        return FALLING if self.descending else RISING
 
 
 @dataclass(frozen=True)
@@ -102,14 +115,52 @@ def told_of(columns: Iterable[Column[Row]], row: Row) -> list[Told]:
     return [column.told(row) for column in columns if column.told is not None]
 
 
-def heading(it: Grid[Row], width: int) -> list[Line]:
+class Head(NamedTuple):
+    """Where the name of a column stands in the first line of a heading, and the field that it is."""
+
+    x: int
+    width: int
+    field: str
+
+
+def heads(it: Grid[Row]) -> list[Head]:
+    found, x = [], 0
+    for column, size in it.lines[0]:
+        found.append(Head(x, size, field_name(column)))
+        x += size + it.gap
+    return found
+
+
+def heading(it: Grid[Row], width: int, order: Order | None = None) -> list[Line]:
+    """The names of the columns, with a sign before the one that rows are sorted by."""
     out = []
     for number, line in enumerate(it.lines):
         pen = Pen(width).gap(it.indent if number else 0)
         for index, (column, size) in enumerate(line):
-            pen.gap(it.gap if index else 0).cell(column.name, size, Ink.DIM, right=not column.text)
+            if order is not None and index and order.field == field_name(column):
+                name = column.name if column.text else column.name[:size].rjust(size)
+                pen.gap(it.gap - 1).put(order.sign, Ink.ACCENT).cell(name, size, Ink.ACCENT)
+            else:
+                pen.gap(it.gap if index else 0).cell(column.name, size, Ink.DIM, right=not column.text)
         out.append(pen.line())
     return out
+
+
+def field_name(column: Column[Row]) -> str:
+    """What a column is called where rows are filtered and sorted: `gap.p99`; empty for one that is not asked for."""
+    return "" if column.name in ("", "n") else column.name.casefold().replace(" ", ".")
+
+
+def fields_of(columns: Iterable[Column[Row]]) -> list[Field[Row]]:
+    """Figures by their number, texts as they are shown in full."""
+    return [_field(column) for column in columns if field_name(column)]
+
+
+def _field(column: Column[Row]) -> Field[Row]:
+    told = column.told
+    if told is None:
+        return Field(field_name(column), lambda row: column.cell(row)[0][0].strip())
+    return Field(field_name(column), lambda row: told(row).number, number=True)
 
 
 def row_lines(it: Grid[Row], row: Row, width: int) -> list[Line]:

@@ -28,6 +28,12 @@ class Told:
     now: bool = False
     window_s: float | None = None
 
+    @property
+    def number(self) -> float | None:
+        """What it is sorted and filtered by: its value, or the bound that it is known to be above."""
+        low: float | None = getattr(self.it, "low", None)
+        return low if self.it.value is None else self.it.value
+
 
 def quantiles(
     name: str, it: Distribution, unit: Unit = Unit.SECONDS, definition: str = "", of: str = ""

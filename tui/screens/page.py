@@ -9,7 +9,9 @@ from textual.reactive import reactive
 from textual.screen import Screen
 
 from tui.commands import GLOBAL, PAGE, Command, bindings
+from tui.glyphs import DOWN
 from tui.places import FOOTER, HEADER, INSPECTOR, KPI, NOTICE, TIMELINE, Box, Surround, chrome, surround
+from tui.theme import Ink
 from tui.view import View
 from tui.widgets.footer import Footer
 from tui.widgets.header import Header
@@ -24,8 +26,10 @@ if TYPE_CHECKING:
     from rich.style import Style
     from textual import events
     from textual.app import ComposeResult
+    from textual.widgets import Input
 
     from tui.app import TokenyardApp
+    from tui.widgets.filter_line import FilterLine
     from tui.widgets.panel import Panel
 
 
@@ -52,6 +56,7 @@ class Page(Screen[None]):
         super().__init__(name=name)
         own = self.contents()
         self.inspector = Inspector(INSPECTOR)
+        self.footer = Footer(FOOTER)
         self.own: dict[str, Panel] = {panel.key: panel for panel in own}
         self.panels: dict[str, Panel] = {
             HEADER: Header(HEADER),
@@ -60,9 +65,12 @@ class Page(Screen[None]):
             **self.own,
             INSPECTOR: self.inspector,
             TIMELINE: Timeline(TIMELINE),
-            FOOTER: Footer(FOOTER),
+            FOOTER: self.footer,
         }
         self.too_small = TooSmall("too-small")
+        self.line: FilterLine | None = None
+        self.filtering: RowsPanel | None = None
+        """The panel of which the filter is being typed."""
         self.zoomed: str | None = None
         self.inspecting = False
         self.focus_on = next((panel.key for panel in own if panel.focusable), None)
@@ -129,8 +137,19 @@ class Page(Screen[None]):
         self._arrange()
         panel = self.focused_panel
         self.inspector.of, self.inspector.row = panel, panel.current if isinstance(panel, RowsPanel) else None
+        self.footer.asking = self._asking()
         for panel in (*self.panels.values(), self.too_small):
             panel.show(self.view)
+
+    def _asking(self) -> tuple[str, str, int] | None:
+        panel = self.filtering
+        if panel is None:
+            return None
+        return (
+            (" /", f"{DOWN} {panel.problem}", Ink.BAD)
+            if panel.problem
+            else (" /", "enter keep · esc all rows", Ink.DIM)
+        )
 
     def go_to(self, panel: str, row: Hashable) -> None:
         """Focus a panel, with the cursor on a row of it."""
@@ -147,6 +166,8 @@ class Page(Screen[None]):
     def action_focus_panel(self, direction: int) -> None:
         stops = [key for key, panel in self.own.items() if panel.focusable and (key in self.boxes or self._crowded)]
         stops += [KPI] if self.kpi and self.zoomed is None else []
+        if self.filtering is not None:
+            self._stop_typing()
         at = stops.index(self.focus_on) if self.focus_on in stops else 0
         self._focus(stops[(at + direction) % len(stops)])
         if self.zoomed is not None:
@@ -185,10 +206,61 @@ class Page(Screen[None]):
         """The arrow keys go to figures where one is explained, else on to the app: through time."""
         return self.inspecting if action == "figure" else super().check_action(action, parameters)
 
+    async def action_filter(self) -> None:
+        panel = self.focused_panel
+        if not isinstance(panel, RowsPanel) or not panel.fields(self.view) or FOOTER not in self.boxes:
+            self.notify("nothing to filter by in this panel")
+            return
+        if self.line is None:
+            from tui.widgets.filter_line import FilterLine
+
+            self.line = FilterLine()
+            await self.mount(self.line)
+        self.filtering = panel
+        self.line.place(self.boxes[FOOTER])
+        self.line.begin(panel.filter_text)
+        self.line.focus()
+        self.redraw()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        if self.filtering is not None:
+            self.filtering.filter_by(event.value, self.view)
+            self.redraw()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        self._stop_typing()
+
+    def action_sort(self) -> None:
+        if isinstance(panel := self.focused_panel, RowsPanel):
+            panel.sort_next(self.view)
+            self.redraw()
+
+    def action_turn(self) -> None:
+        if isinstance(panel := self.focused_panel, RowsPanel) and panel.order is not None:
+            panel.order = panel.order._replace(descending=not panel.order.descending)
+            self.redraw()
+
+    def _stop_typing(self) -> None:
+        """Back to the keys; a filter that says nothing goes back to the one that is on."""
+        if self.filtering is not None:
+            self.filtering.filter_text = self.filtering.filtered_by
+        self.filtering = None
+        if self.line is not None:
+            self.line.display = False
+        self.set_focus(None)
+        self.redraw()
+
     def action_back(self) -> None:
-        """Out of what was last gone into: the inspector, a panel shown alone, then a page."""
-        if self.inspecting:
+        """Out of what was last gone into: the inspector, a filter, a panel shown alone, then a page."""
+        panel = self.focused_panel
+        if self.filtering is not None:
+            self.filtering.filter_by("", self.view)
+            self._stop_typing()
+        elif self.inspecting:
             self.action_inspect()
+        elif isinstance(panel, RowsPanel) and panel.filter_text:
+            panel.filter_by("", self.view)
+            self.redraw()
         elif self.zoomed is not None:
             self.zoom(None)
         else:
@@ -211,7 +283,11 @@ class Page(Screen[None]):
             await self.app.run_action(action)
         elif panel.focusable:
             self._focus(panel.key)
-            if event.y == 0:
+            field = panel.head_at(event.x, event.y) if isinstance(panel, RowsPanel) else ""
+            if isinstance(panel, RowsPanel) and field:
+                panel.sort_by(field)
+                self.redraw()
+            elif event.y == 0:
                 self.zoom(None if self.zoomed == panel.key else panel.key)
             elif isinstance(panel, RowsPanel):
                 self._click_row(panel, panel.row_at(event.x, event.y), event.chain)
@@ -273,6 +349,8 @@ class Page(Screen[None]):
         for name, panel in self.panels.items():
             panel.zoomed = name == self.zoomed
             panel.place(self.boxes.get(name), boxed=around is not None and around.boxed)
+        if self.line is not None and FOOTER in self.boxes:
+            self.line.place(self.boxes[FOOTER])
         self.too_small.fill(None if around is not None else (width, height))
 
     @property

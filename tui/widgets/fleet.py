@@ -12,16 +12,17 @@ from tui.glyphs import DOWN, OURS, STALE
 from tui.line import Line, Pen, printable
 from tui.playhead import Mode
 from tui.probes import probed
-from tui.table import Drawn, grid, heading, row_lines, told_of
+from tui.table import Drawn, fields_of, grid, heading, heads, row_lines, told_of
 from tui.theme import Ink
 from tui.widgets.fleet_columns import columns, is_stale, needs
 from tui.widgets.rows import Body, RowsPanel, stacked
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
     from collectors.model.frame import Frame, TargetRow, WorkerRow
     from collectors.model.probes import ProbeRow
+    from tui.filter import Field
     from tui.told import Told
     from tui.view import View
 
@@ -59,8 +60,9 @@ def fleet(
     *,
     fold: bool = False,
     drawn: Drawn[WorkerRow, list[Line]] | None = None,
+    panel: RowsPanel | None = None,
 ) -> Body:
-    """Heading and rows in `width` × `height`, from row `first` on. Only those are drawn, and not again if `drawn` has them."""
+    """Heading and rows in `width` × `height`, from row `first` on. Only those are drawn, and not again if `drawn` has them. `panel` picks and sorts workers."""
     frame = view.frame
     if frame is None or not (frame.workers or frame.probes or ailing(frame)):
         text = (
@@ -71,20 +73,20 @@ def fleet(
         return Body([Pen(width).put(text, Ink.DIM).line()], 0, 0, 0)
     specs = columns(view, frame)
     table = grid(specs, width, needs(specs, view, frame), fold=fold)
-    lines = heading(table, width)
+    workers = panel.pick(frame.workers, lambda: fields_of(specs)) if panel is not None else frame.workers
+    lines = heading(table, width, panel.order if panel is not None else None)
     each = len(table.lines)
-    heads = [partial(target_line, target) for target in ailing(frame)]
-    heads += [partial(probe_line, probe) for probe in frame.probes]
-    total = len(heads) + len(frame.workers)
+    above = [] if panel is not None and panel.picking else above_workers(frame)
+    total = len(above) + len(workers)
     shown = min(max((height - each) // each, 0), total)
     first = min(first, total - shown)
     drawn, shape = drawn or Drawn(), table.shape
     mark = specs[0].cell
     for index in range(first, first + shown):
-        if index < len(heads):
-            lines += [heads[index](frame.time_ns, width), *[Pen(width).line()] * (each - 1)]
+        if index < len(above):
+            lines += [above[index][1](frame.time_ns, width), *[Pen(width).line()] * (each - 1)]
         else:
-            row = frame.workers[index - len(heads)]
+            row = workers[index - len(above)]
             ages = frame.time_ns // 1_000_000_000 if is_stale(row) else 0
             how = shape, width, view.name(row.id), mark(row), ages
             lines += drawn.of(row.id, row, how, partial(row_lines, table, row, width))
@@ -94,16 +96,16 @@ def fleet(
         shown,
         total,
         len(table.left_out),
-        keys=row_keys(frame),
+        keys=[*(key for key, _ in above), *(worker.id for worker in workers)],
         spots=stacked(shown, head=each, each=each),
+        heads=heads(table),
     )
 
 
-def row_keys(frame: Frame) -> list[Hashable]:
-    """What each row is known by: a worker by its id."""
-    ailed: list[Hashable] = [("target", target.name) for target in ailing(frame)]
-    probed = [("probe", probe.target, probe.model) for probe in frame.probes]
-    return [*ailed, *probed, *(worker.id for worker in frame.workers)]
+def above_workers(frame: Frame) -> list[tuple[Hashable, Callable[[int, int], Line]]]:
+    """Rows above those of the workers: what each is known by, and what draws it."""
+    ailed = [(("target", target.name), partial(target_line, target)) for target in ailing(frame)]
+    return [*ailed, *((("probe", probe.target, probe.model), partial(probe_line, probe)) for probe in frame.probes)]
 
 
 class Fleet(RowsPanel):
@@ -112,7 +114,10 @@ class Fleet(RowsPanel):
         self._drawn: Drawn[WorkerRow, list[Line]] = Drawn()
 
     def body(self, view: View, width: int, height: int) -> Body:
-        return fleet(view, width, height, self.scroll_rows, fold=self.zoomed, drawn=self._drawn)
+        return fleet(view, width, height, self.scroll_rows, fold=self.zoomed, drawn=self._drawn, panel=self)
+
+    def fields(self, view: View) -> Sequence[Field[WorkerRow]]:
+        return fields_of(columns(view, view.frame)) if view.frame is not None else ()
 
     def figures(self, view: View, row: Hashable) -> Sequence[Told]:
         frame = view.frame

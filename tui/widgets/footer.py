@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tui.commands import GLOBAL, PAGE, Command
-from tui.line import Line, Pen, cells
+from tui.line import Line, Pen, cells, printable
 from tui.playhead import Mode
 from tui.theme import Ink
 from tui.widgets.panel import Panel
@@ -50,8 +50,16 @@ def footer(view: View, width: int) -> tuple[Line, list[Key]]:
 
 class Footer(Panel):
     keys: tuple[Key, ...] = ()
+    asking: tuple[str, str, int] | None = None
+    """Instead of the keys: a prompt, and what is said at the right of what is typed behind it, in which ink."""
 
     def draw(self, view: View, width: int, height: int) -> list[Line]:
+        if self.asking is not None:
+            self.keys = ()
+            prompt, said, ink = self.asking
+            return [
+                Pen(width).put(prompt, Ink.ACCENT).to(len(prompt) + width // 2 + 1).put(printable(said), ink).line()
+            ]
         line, keys = footer(view, width)
         self.keys = tuple(keys)
         return [line]

@@ -5,20 +5,24 @@ The frame, the note and the cursor are drawn here; subclasses say what their tit
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from tui.filter import Field, FilterError, Term, matches, ordered, parsed
 from tui.glyphs import SELECTED
-from tui.line import Line, changed, framed, titled
+from tui.line import Line, Pen, changed, framed, printable, titled
 from tui.places import ALL
-from tui.table import shed_note
+from tui.table import Head, Order, shed_note
 from tui.theme import UNDER_CURSOR, Ink
 from tui.widgets.panel import Panel
 
 if TYPE_CHECKING:
     from tui.view import View
+
+
+Row = TypeVar("Row")
 
 
 class Spot(NamedTuple):
@@ -50,6 +54,8 @@ class Body:
     columns: int = 0
     keys: Sequence[Hashable] = ()
     spots: Sequence[Spot] = ()
+    heads: Sequence[Head] = ()
+    """Of columns in the first line, by which rows can be sorted."""
 
 
 class RowsPanel(Panel):
@@ -63,6 +69,15 @@ class RowsPanel(Panel):
         super().__init__(name)
         self.cursor: Hashable = None
         """Key of the row that was last gone to; None: whichever is the first."""
+        self.order: Order | None = None
+        self.filter_text = ""
+        """As it is typed; `filtered_by` is the last of it that says anything."""
+        self.filtered_by = ""
+        self.problem = ""
+        """Why what is typed says nothing."""
+        self._terms: tuple[Term, ...] = ()
+        self._all = 0
+        """Rows there were to pick from."""
         self._index = 0
         self._follow = False
         self._body = Body([], 0, 0, 0)
@@ -74,6 +89,56 @@ class RowsPanel(Panel):
     def title(self, view: View) -> tuple[str, str]:
         """Title and subtitle."""
         raise NotImplementedError
+
+    def fields(self, view: View) -> Sequence[Field[Any]]:
+        """By what its rows can be filtered and sorted; none: they cannot."""
+        return ()
+
+    def pick(self, rows: Sequence[Row], fields: Callable[[], Sequence[Field[Row]]]) -> Sequence[Row]:
+        """Those of `rows` that are to be shown, in the order in which they are."""
+        self._all = len(rows)
+        if not self._terms and self.order is None:
+            return rows
+        known = {field.name: field for field in fields()}
+        if all(term.field is None or term.field in known for term in self._terms):
+            rows = [row for row in rows if matches(self._terms, row, known)]
+        if self.order is not None and self.order.field in known:
+            rows = ordered(rows, known[self.order.field], descending=self.order.descending)
+        return rows
+
+    @property
+    def picking(self) -> bool:
+        """Whether a filter is on."""
+        return bool(self._terms)
+
+    def filter_by(self, text: str, view: View) -> None:
+        self.filter_text = text
+        try:
+            self._terms = parsed(text, self.fields(view))
+        except FilterError as error:
+            self.problem = str(error)
+        else:
+            self.problem, self.filtered_by = "", text
+
+    def sort_by(self, field: str) -> None:
+        """By a field, the largest first; the same one again: the smallest first; once more: as they come."""
+        if self.order is None or self.order.field != field:
+            self.order = Order(field, descending=True)
+        else:
+            self.order = Order(field, descending=False) if self.order.descending else None
+
+    def sort_next(self, view: View) -> None:
+        """By the next field; after the last one as they come."""
+        stops = [None, *(field.name for field in self.fields(view))]
+        at = stops.index(self.order.field) if self.order is not None and self.order.field in stops else 0
+        field = stops[(at + 1) % len(stops)]
+        self.order = None if field is None else Order(field, descending=True)
+
+    def head_at(self, x: int, y: int) -> str:
+        """Field of the column of which the name stands at a cell of the panel."""
+        heads = self._body.heads if y == 1 else ()
+        x -= self._left
+        return next((head.field for head in heads if head.x <= x < head.x + head.width), "")
 
     @property
     def current(self) -> Hashable:
@@ -121,8 +186,13 @@ class RowsPanel(Panel):
         self.last_first = body.total - body.shown
         self.scroll_rows = min(self.scroll_rows, self.last_first)
         note = shed_note(body.first, body.shown, body.total, body.columns, zoomed=self.zoomed, arrows=self.focused)
+        title, subtitle = self.title(view)
+        if self.picking:
+            subtitle = f"/{printable(self.filtered_by)} · {len(body.keys)} of {self._all}"
+            if not body.keys:
+                body = Body([Pen(inner[0]).put("no row is like that; esc shows all", Ink.DIM).line()], 0, 0, 0)
         top = titled(
-            width, *self.title(view), note, corners="╭╮" if self.boxed else "", mark=SELECTED if self.focused else " "
+            width, title, subtitle, note, corners="╭╮" if self.boxed else "", mark=SELECTED if self.focused else " "
         )
         lines = framed(body.lines, width, height, top, box=self.boxed)
         if self.focused or self.linked:

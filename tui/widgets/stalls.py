@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tui import format as fmt
 from tui import meanings
+from tui.filter import Field
 from tui.format import Unit
 from tui.glyphs import ABSENT
 from tui.inks import figure_ink
@@ -55,9 +56,28 @@ def stall_line(row: StallRow, more: int, view: View, width: int, worker: int, re
     return pen.put(printable("; ".join(row.causes) or "cause unknown"), Ink.TEXT).line()
 
 
-def stalls(view: View, width: int, height: int, first: int) -> Body:
+def fields(view: View) -> list[Field[StallRow]]:
+    return [
+        Field("worker", lambda row: view.name(row.worker)),
+        Field("request", lambda row: printable(row.request)),
+        Field("gap", lambda row: row.gap_s.value, number=True),
+        Field("usual", lambda row: row.median_s.value, number=True),
+        Field(
+            "times",
+            lambda row: (row.gap_s.value or 0) / row.median_s.value if row.median_s.value else None,
+            number=True,
+        ),
+        Field("cause", lambda row: printable("; ".join(row.causes)) or None),
+    ]
+
+
+def stalls(view: View, width: int, height: int, first: int, panel: RowsPanel | None = None) -> Body:
     frame = view.frame
-    rows = frame.stalls if frame is not None else ()
+    rows: Sequence[StallRow] = frame.stalls if frame is not None else ()
+    if panel is not None and rows:
+        rows = panel.pick(rows, lambda: fields(view))
+        if not rows:
+            return Body([], 0, 0, 0)
     if not rows:
         judged = frame is not None and any(row.longest_stall_s.value is not None for row in frame.jitter)
         text = (
@@ -80,7 +100,10 @@ def stalls(view: View, width: int, height: int, first: int) -> Body:
 
 class Stalls(RowsPanel):
     def body(self, view: View, width: int, height: int) -> Body:
-        return stalls(view, width, height, self.scroll_rows)
+        return stalls(view, width, height, self.scroll_rows, self)
+
+    def fields(self, view: View) -> Sequence[Field[StallRow]]:
+        return fields(view)
 
     def figures(self, view: View, row: Hashable) -> Sequence[Told]:
         rows = view.frame.stalls if view.frame is not None else ()

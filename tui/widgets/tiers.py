@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from collectors.model.vocabulary import State
 from tui import format as fmt
 from tui import meanings
+from tui.filter import Field
 from tui.format import Unit
 from tui.glyphs import ABSENT, ACTIVE, DOUBTFUL, EVICTABLE, FREE, STALE, UNEQUAL
 from tui.inks import figure_ink
@@ -117,12 +118,37 @@ def heading(width: int, it: Cols) -> Line:
     return pen.cell("hit", it.hits, Ink.DIM, right=True).line()
 
 
+def fields(view: View) -> list[Field[TierRow]]:
+    def used(row: TierRow) -> float | None:
+        it = fill(row)
+        return it.used / it.capacity if it.used is not None and it.capacity else None
+
+    return [
+        Field("owner", lambda row: _owner(row, view)),
+        Field("tier", lambda row: str(row.tier)),
+        Field("used", used, number=True),
+        Field("capacity", lambda row: row.capacity_bytes.value, number=True),
+        Field("hit", lambda row: row.hit_rate.rate.value if row.hit_rate else None, number=True),
+        Field("hits", lambda row: row.hit_rate.hits.value if row.hit_rate else row.hit_tokens.value, number=True),
+    ]
+
+
 def tiers(
-    view: View, width: int, height: int, first: int, in_a_line: int, known: Drawn[TierRow, Line] | None = None
+    view: View,
+    width: int,
+    height: int,
+    first: int,
+    in_a_line: int,
+    known: Drawn[TierRow, Line] | None = None,
+    panel: RowsPanel | None = None,
 ) -> Body:
-    """Rows of `in_a_line` tiers each; a heading above them if there is room for one. What is `known` is not drawn again."""
+    """Rows of `in_a_line` tiers each; a heading above them if there is room for one. What is `known` is not drawn again. `panel` picks and sorts."""
     frame = view.frame
-    rows = frame.tiers if frame is not None else ()
+    rows: Sequence[TierRow] = frame.tiers if frame is not None else ()
+    if panel is not None and rows:
+        rows = panel.pick(rows, lambda: fields(view))
+        if not rows:
+            return Body([], 0, 0, 0)
     if frame is None or not rows:
         return Body([Pen(width).put("no tier is reported" if frame is not None else ABSENT, Ink.DIM).line()], 0, 0, 0)
     each = (width - COLUMN_GAP * (in_a_line - 1)) // in_a_line
@@ -238,7 +264,10 @@ class Tiers(RowsPanel):
         self._drawn: Drawn[TierRow, Line] = Drawn()
 
     def body(self, view: View, width: int, height: int) -> Body:
-        return tiers(view, width, height, self.scroll_rows, self.in_a_line, self._drawn)
+        return tiers(view, width, height, self.scroll_rows, self.in_a_line, self._drawn, self)
+
+    def fields(self, view: View) -> Sequence[Field[TierRow]]:
+        return fields(view)
 
     def figures(self, view: View, row: Hashable) -> Sequence[Told]:
         rows = view.frame.tiers if view.frame is not None else ()

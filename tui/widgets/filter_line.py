@@ -1,0 +1,35 @@
+"""The line in which a filter is typed, in the place of the keys; imported when it is first asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.widgets import Input
+
+from tui.filter import MAX_LENGTH
+
+if TYPE_CHECKING:
+    from tui.places import Box
+
+PROMPT = " /"
+
+
+class FilterLine(Input):
+    def __init__(self) -> None:
+        super().__init__(
+            compact=True,
+            select_on_focus=False,
+            max_length=MAX_LENGTH,
+            placeholder="field:text !field:text field>number word",
+        )
+
+    def begin(self, text: str) -> None:
+        """Show it with a filter that is on already."""
+        with self.prevent(Input.Changed):
+            self.value = text
+        self.cursor_position = len(text)
+        self.display = True
+
+    def place(self, footer: Box) -> None:
+        self.styles.offset = (footer.x + len(PROMPT), footer.y)
+        self.styles.width = footer.width // 2
