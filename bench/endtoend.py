@@ -14,8 +14,8 @@ from bench.result import Result
 from collectors.model.batch import DELIVERY, EXTRA, Batch, Deliveries
 from collectors.model.frame import Frame
 from collectors.observe import Observation
+from collectors.recording.history import History
 from collectors.session.clock import LiveClock
-from collectors.session.ring import Ring
 from collectors.session.session import Session
 from collectors.sources.placement import PlacementSource
 from collectors.wire.http import HttpClient
@@ -86,7 +86,7 @@ async def produce(rows: int, deliveries: int, extras: int, tokens: int) -> None:
 
 async def consume(port: int, deliveries: int) -> tuple[float, float, Frame]:
     """CPU seconds and wall seconds until all deliveries are in, and the last Frame."""
-    session, clock, ring = Session("live"), LiveClock(), Ring()
+    session, clock, ring = Session("live"), LiveClock(), History()
     seen = 0
     done = asyncio.Event()
 
@@ -98,6 +98,9 @@ async def consume(port: int, deliveries: int) -> tuple[float, float, Frame]:
                 done.set()
 
         def tick(self, time_ns: int, utc_s: float | None) -> None:
+            pass
+
+        def frame(self, frame: Frame) -> None:
             pass
 
     async with HttpClient() as client:

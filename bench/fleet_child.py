@@ -7,7 +7,6 @@ import time
 from bench.pages import served
 from bench.ui_child import mark
 from bench.whole_child import resident_mb
-from collectors.session.ring import Ring
 from tui.app import TokenyardApp
 from tui.config.load import load
 from tui.config.resolve import resolve
@@ -21,7 +20,7 @@ class Measured(WatchDriver):
     """Ends by itself, and says what it took."""
 
     def __init__(self, seconds: float, targets: list[str]) -> None:
-        super().__init__(resolve(load({"targets": targets})), Ring(), None)
+        super().__init__(resolve(load({"targets": targets})), None)
         self._seconds = seconds
         self._targets = targets
 

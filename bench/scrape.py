@@ -7,8 +7,8 @@ from typing import NamedTuple
 from bench.pages import serving
 from bench.result import Result
 from collectors.model.vocabulary import TargetStatus
+from collectors.recording.history import History
 from collectors.session.clock import TICK_NS, LiveClock
-from collectors.session.ring import Ring
 from collectors.session.session import Session
 from collectors.sources.detect import open_targets
 from collectors.sources.source import Source
@@ -34,7 +34,7 @@ class Measured(NamedTuple):
 
 async def consume(port: int, targets: int) -> Measured:
     """First without Frames, then with one every 250 ms, timed apart from the rest, as is what remembers them."""
-    clock, session, ring = LiveClock(), Session("live"), Ring()
+    clock, session, ring = LiveClock(), Session("live"), History()
     async with HttpClient() as client:
         sources = open_targets([f"http://127.0.0.1:{port}/metrics"] * targets, client)
         tasks = [asyncio.create_task(source.run(clock, session.feed)) for source in sources]

@@ -6,7 +6,6 @@ import sys
 import time
 
 from bench.ui_child import mark
-from collectors.session.ring import Ring
 from tui.app import TokenyardApp
 from tui.driver import Post
 from tui.live import DemoDriver
@@ -19,8 +18,7 @@ class Probed(DemoDriver):
     """A demo that ends by itself, and says how late a timer came."""
 
     def __init__(self, seconds: float) -> None:
-        self.ring = Ring()
-        super().__init__("default", 7, self.ring, None)
+        super().__init__("default", 7, None)
         self._seconds = seconds
 
     async def run(self, post: Post) -> None:
@@ -47,7 +45,7 @@ class Probed(DemoDriver):
             cpu_s=time.process_time() - cpu,
             wall_s=time.monotonic() - begin,
             rss_mb=resident_mb(),
-            ring_mb=self.ring.bytes / 1e6,
+            ring_mb=self.held_bytes / 1e6,
         )
         app.exit()
 

@@ -24,6 +24,7 @@ class Recorder(Protocol):
 
     def batch(self, batch: Batch) -> None: ...
     def tick(self, time_ns: int, utc_s: float | None) -> None: ...
+    def frame(self, frame: Frame) -> None: ...
 
 
 class Observation:
@@ -90,4 +91,7 @@ class Observation:
             if self._recorder is not None:
                 self._recorder.tick(time_ns, utc_s)
             self._last_ns = max(self._last_ns, time_ns)
-            self._on_frame(self._session.tick(time_ns, utc_s))
+            frame = self._session.tick(time_ns, utc_s)
+            self._on_frame(frame)
+            if self._recorder is not None:
+                self._recorder.frame(frame)

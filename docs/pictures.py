@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from collectors.model.frame import Frame
-from collectors.session.ring import Ring
+from collectors.recording.history import History
 from tui.app import TokenyardApp
 from tui.driver import Post
 from tui.headless import demo_frames
@@ -22,7 +22,7 @@ class Still:
     title = f"default/seed {SEED}"
 
     def __init__(self, frame: Frame) -> None:
-        self.history = Ring()
+        self.history = History()
         self.detail = None
         self._frame = frame
 

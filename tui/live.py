@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Literal
+
+from tui.memory import Late
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from collectors.model.frame import Frame
+    from collectors.recording.memory import Memory
     from collectors.session.detail import Detail
-    from collectors.session.ring import Ring
     from collectors.sources.source import Source
     from tui.config.resolve import Plan
     from tui.driver import Post
@@ -25,31 +28,49 @@ class LiveDriver:
 
     clock: Literal["live"] = "live"
 
-    def __init__(self, title: str, ring: Ring, record: Path | None) -> None:
+    def __init__(self, title: str, record: Path | None) -> None:
         self._record = record
-        self.history = ring
+        self._memory: Memory | None = None
+        self.history = Late()
         self.detail: Detail | None = None
         self.title = title
+
+    @property
+    def held_bytes(self) -> int:
+        """What is remembered takes so much."""
+        return self._memory.held_bytes if self._memory is not None else 0
 
     def hold(self, held: bool) -> None:
         """Collecting goes on."""
 
+    async def save(self, path: Path) -> float:
+        """Write what is remembered to a new recording; how many seconds that is. Raises `RecordingError`."""
+        from tui.recorded import WRITER
+
+        if self._memory is None:
+            return 0.0
+        return await asyncio.to_thread(self._memory.save, path, clock=self.clock, version=WRITER)
+
     async def _observe(self, sources: Sequence[Source], post: Post) -> None:
         from collectors.observe import Observation
+        from collectors.recording.memory import Memory
         from collectors.session.clock import LiveClock
         from collectors.session.detail import Detail
         from collectors.session.session import Session
-        from tui.recorded import recorder
+        from tui.recorded import remembering
+
+        self._memory = memory = Memory()
+        self.history.behind = memory.history
 
         def keep(frame: Frame) -> None:
-            self.history.append(frame)
+            memory.history.append(frame)
             post(frame)
 
         clock = LiveClock()
-        with recorder(self._record, clock.kind) as writer:
-            self.detail = Detail()
-            session = Session(clock.kind, detail=self.detail)
-            observation = Observation(session, sources, clock, keep, writer)
+        self.detail = Detail()
+        session = Session(clock.kind, detail=self.detail)
+        with remembering(memory, self._record, clock.kind) as spool:
+            observation = Observation(session, sources, clock, keep, spool)
             try:
                 await observation.live()
             finally:
@@ -59,8 +80,8 @@ class LiveDriver:
 class WatchDriver(LiveDriver):
     """Observes what `plan` says is to be watched."""
 
-    def __init__(self, plan: Plan, ring: Ring, record: Path | None) -> None:
-        super().__init__(plan.title, ring, record)
+    def __init__(self, plan: Plan, record: Path | None) -> None:
+        super().__init__(plan.title, record)
         self._plan = plan
 
     async def run(self, post: Post) -> None:
@@ -74,8 +95,8 @@ class WatchDriver(LiveDriver):
 class DemoDriver(LiveDriver):
     """Starts the emulators as a child process and observes them over loopback."""
 
-    def __init__(self, scenario: str, seed: int, ring: Ring, record: Path | None, faults: Sequence[str] = ()) -> None:
-        super().__init__(f"{scenario}/seed {seed}", ring, record)
+    def __init__(self, scenario: str, seed: int, record: Path | None, faults: Sequence[str] = ()) -> None:
+        super().__init__(f"{scenario}/seed {seed}", record)
         self._scenario = scenario
         self._seed = seed
         self._faults = faults
@@ -92,8 +113,8 @@ class DemoDriver(LiveDriver):
 class TapDriver(LiveDriver):
     """Starts the tap as a child process, whose times are not ours to disturb, and observes it over loopback."""
 
-    def __init__(self, settings: Settings, ring: Ring) -> None:
-        super().__init__(f"tap of {settings.upstream}", ring, None)
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(f"tap of {settings.upstream}", None)
         self._settings = settings
 
     async def run(self, post: Post) -> None:

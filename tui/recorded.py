@@ -1,33 +1,55 @@
 """Recordings as commands use them: opened or begun, with errors as the command line says them."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 import click
 
 from collectors.recording.errors import RecordingError
+from collectors.recording.file import File
+from collectors.recording.memory import Memory
 from collectors.recording.reader import Reader
-from collectors.recording.writer import Writer
+from collectors.recording.spool import Spool
+
+WRITER: Final = f"tokenyard {version('tokenyard')}"
+"""What a recording says of who wrote it."""
 
 
 @contextmanager
-def recorder(path: Path | None, clock: str) -> Iterator[Writer | None]:
+def recorder(path: Path | None, clock: str) -> Iterator[Spool | None]:
     """A new recording at `path` (None: no recording). Why it stopped early, if it did, is said on stderr at the end."""
     if path is None:
         yield None
         return
+    with _file(path, clock) as file, closing(Spool([file])) as spool:
+        yield spool
+
+
+@contextmanager
+def remembering(memory: Memory, path: Path | None, clock: str) -> Iterator[Spool]:
+    """What is seen goes into `memory`, and into a new recording at `path`, if that is not None."""
+    if path is None:
+        with closing(Spool([memory])) as spool:
+            yield spool
+        return
+    with _file(path, clock) as file, closing(Spool([memory, file])) as spool:
+        yield spool
+
+
+@contextmanager
+def _file(path: Path, clock: str) -> Iterator[File]:
     try:
-        writer = Writer(path, clock=clock, version=f"tokenyard {version('tokenyard')}")
+        file = File(path, clock=clock, version=WRITER)
     except RecordingError as error:
         raise click.ClickException(str(error)) from error
     try:
-        yield writer
+        yield file
     finally:
-        writer.close()
-        if writer.error is not None:
-            click.echo(f"recording: {writer.error}", err=True)
+        if file.error is not None:
+            click.echo(f"recording: {file.error}", err=True)
 
 
 @contextmanager

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, Literal
 
+from tui.memory import Late
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     from collectors.session.detail import Detail
-    from collectors.session.ring import Ring
     from tui.driver import Post
 
 YIELD_EVERY: Final = 8
@@ -21,12 +22,12 @@ class ReplayDriver:
 
     clock: Literal["replay"] = "replay"
 
-    def __init__(self, file: Path, ring: Ring, at_s: float) -> None:
+    def __init__(self, file: Path, at_s: float) -> None:
         self._file = file
         self._at_ns = at_s * 1e9
         self._going = asyncio.Event()
         self._going.set()
-        self.history = ring
+        self.history = Late()
         self.detail: Detail | None = None
         self.title = file.name
 
@@ -39,10 +40,12 @@ class ReplayDriver:
 
     async def run(self, post: Post) -> None:
         from collectors.model.batch import Tick
+        from collectors.recording.history import History
         from collectors.session.detail import Detail
         from collectors.session.session import Session
         from tui.recorded import opened
 
+        self.history.behind = history = History()
         with opened(self._file) as reader:
             self.detail = Detail()
             session = Session(reader.info().clock, detail=self.detail)
@@ -53,7 +56,7 @@ class ReplayDriver:
                     session.feed(item)
                     continue
                 frame = session.tick(item.time_ns, item.utc_s)
-                self.history.append(frame)
+                history.append(frame)
                 if item.time_ns < self._at_ns:
                     if number % YIELD_EVERY == 0:
                         await asyncio.sleep(0)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from collectors.session.ring import Ring
 from tui.config.resolve import Plan
 from tui.driver import Driver
 
@@ -21,25 +20,25 @@ if TYPE_CHECKING:
 def run_demo(scenario: str, seed: int, record: Path | None, faults: Sequence[str] = ()) -> None:
     from tui.live import DemoDriver
 
-    _run(DemoDriver(scenario, seed, Ring(), record, faults))
+    _run(DemoDriver(scenario, seed, record, faults))
 
 
 def run_watch(plan: Plan, record: Path | None) -> None:
     from tui.live import WatchDriver
 
-    _run(WatchDriver(plan, Ring(), record))
+    _run(WatchDriver(plan, record))
 
 
 def run_tap(settings: Settings) -> None:
     from tui.live import TapDriver
 
-    _run(TapDriver(settings, Ring()))
+    _run(TapDriver(settings))
 
 
 def run_replay(file: Path, at_s: float | None) -> None:
     from tui.replaying import ReplayDriver
 
-    _run(ReplayDriver(file, Ring(), at_s or 0.0))
+    _run(ReplayDriver(file, at_s or 0.0))
 
 
 def _run(driver: Driver) -> None:

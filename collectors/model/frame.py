@@ -7,6 +7,7 @@ import msgspec
 
 from collectors.model.devices import DeviceRow, HostRow
 from collectors.model.figure import Distribution, Figure, Quantile
+from collectors.model.history import GapRow, TierPast
 from collectors.model.memory import FlowRow, HandoverRow, PromptRow, ReuseRow, TierRow
 from collectors.model.probes import ProbeRow
 from collectors.model.requests import ClockRow, RequestRow
@@ -138,6 +139,9 @@ class StallRow(msgspec.Struct, frozen=True):
     gap_s: Figure
     median_s: Figure
     causes: tuple[str, ...]
+    token: int | None = None
+    """Index of the first output token that came late, and how many came with it."""
+    tokens: int | None = None
 
 
 class RiverRow(msgspec.Struct, frozen=True):
@@ -212,3 +216,7 @@ class Frame(msgspec.Struct, frozen=True):
     """As of the last full second, as the next two; None before the first."""
     routing: Routing | None = None
     slo: Slo | None = None
+    tier_pasts: tuple[TierPast, ...] = ()
+    """One for each of `tiers`, in their order."""
+    gaps: tuple[GapRow, ...] = ()
+    """Of each device kind and model, in order of appearance."""

@@ -38,7 +38,13 @@ class TierRow(msgspec.Struct, frozen=True):
     promoted_per_s: Figure | msgspec.UnsetType = msgspec.UNSET
     """Those of the stored ones that a slower tier of the same worker held."""
     unread: Figure | msgspec.UnsetType = msgspec.UNSET
-    """Share of the blocks stored here in the window that no faster tier of the same worker took from here since: about what was written and never read."""
+    """Share of what was stored here in the window that was never read since: about, as no faster tier of the same worker took it from here, or at least, by how much
+    was fetched from here (`formula`)."""
+    stored_bytes_per_s: Figure | msgspec.UnsetType = msgspec.UNSET
+    evicted_bytes_per_s: Figure | msgspec.UnsetType = msgspec.UNSET
+    stored_again: Figure | msgspec.UnsetType = msgspec.UNSET
+    """Share of the blocks stored here in the window that had been removed from here at most a window before: what a tier that is too small takes back."""
+    again_bytes_per_s: Figure | msgspec.UnsetType = msgspec.UNSET
     hit_rate: HitRate | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -95,3 +101,5 @@ class HandoverRow(msgspec.Struct, frozen=True):
     duration: Distribution
     bytes_per_s: Figure
     failures: Figure
+    to: Tier | None = None
+    """The tier into which it was moved, where that is said and only one."""

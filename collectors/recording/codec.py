@@ -71,17 +71,23 @@ def compress(raw: bytes) -> bytes:
     return zlib.compress(raw, LEVEL)
 
 
-def unpack(blob: bytes, codec: str = CODEC) -> list[Item]:
-    """The items of a chunk. Raises `DamagedError`; never takes more memory than the limits allow."""
+def inflated(blob: bytes, limit: int) -> bytes:
+    """All that a whole zlib stream holds. Raises `DamagedError`, also where that is more than `limit` bytes."""
     stream = zlib.decompressobj()
     try:
-        raw = stream.decompress(blob, MAX_RAW_BYTES + 1)
+        raw = stream.decompress(blob, limit + 1)
     except zlib.error as error:
         raise DamagedError(f"cannot be decompressed ({error})") from error
-    if len(raw) > MAX_RAW_BYTES:
-        raise DamagedError(f"unpacks to more than {MAX_RAW_BYTES >> 20} MiB")
+    if len(raw) > limit:
+        raise DamagedError(f"unpacks to more than {limit >> 20} MiB")
     if not stream.eof:
         raise DamagedError("ends early")
+    return raw
+
+
+def unpack(blob: bytes, codec: str = CODEC) -> list[Item]:
+    """The items of a chunk. Raises `DamagedError`; never takes more memory than the limits allow."""
+    raw = inflated(blob, MAX_RAW_BYTES)
     items = _decoded(raw, _ext_to_array) if codec == OLDER_CODEC else _with_columns(raw)
     texts: list[str] = []
     for item in items:
@@ -166,12 +172,14 @@ def _check_texts(texts: list[str]) -> None:
     """That no text holds what a writer never lets in: a recording may come from anywhere."""
     if max(map(len, texts), default=0) > MAX_TEXT:
         raise DamagedError(f"has a text of more than {MAX_TEXT} characters")
-    whole = "".join(texts)
-    if whole.isascii() and whole.isprintable():
-        return
-    # No-break and wide spaces are not "printable" but harmless.
-    if any(
-        not char.isprintable() and not (char.isspace() and char > "\x9f" and char not in "\u2028\u2029")
-        for char in whole
-    ):
+    if not harmless("".join(texts)):
         raise DamagedError("has a text with control characters")
+
+
+def harmless(text: str) -> bool:
+    """Whether it has no control, bidirectional or invisible characters. No-break and wide spaces are not "printable" but harmless."""
+    if text.isascii() and text.isprintable():
+        return True
+    return all(
+        char.isprintable() or (char.isspace() and char > "\x9f" and char not in "\u2028\u2029") for char in set(text)
+    )

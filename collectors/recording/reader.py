@@ -1,4 +1,4 @@
-"""A recording as the batches and ticks that were written, in order. Only reads; believes nothing in the file.
+"""A recording as the batches, ticks and Frames that were written, in order. Only reads; believes nothing in the file.
 
 Not here: what plays them (`sources`), and what a chunk's bytes mean (`codec`).
 """
@@ -9,20 +9,35 @@ import sqlite3
 import stat
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final
 
 import msgspec
 
+from collectors.model.frame import Frame
 from collectors.recording import salvage
 from collectors.recording.codec import CODEC, MAX_RAW_BYTES, OLDER_CODEC, Item, unpack
 from collectors.recording.errors import DamagedError, NewerRecordingError, NotARecordingError, RecordingError
-from collectors.recording.schema import APPLICATION_ID, KIND, OLDEST_VERSION, SCHEMA_VERSION, TABLES, ChunkRow
+from collectors.recording.frames import FRAMES_CODEC, unpack_frames
+from collectors.recording.schema import (
+    APPLICATION_ID,
+    FRAMES,
+    INDEX,
+    ITEMS,
+    KEY,
+    KINDS,
+    OLDEST_VERSION,
+    SCHEMA_VERSION,
+    TABLES,
+    ChunkRow,
+)
 
 MAX_BLOB_BYTES: Final = MAX_RAW_BYTES + (1 << 20)
 MAX_META_ROWS: Final = 64
 
+_COLUMNS: Final = "id, t0_ns, t1_ns, n, kind, codec, crc32"
 _EARLIEST: Final = -(2**63)
 _LATEST: Final = 2**63 - 1
 
@@ -90,11 +105,57 @@ class Reader:
         end = _LATEST if t1 is None else t1
         try:
             number, last = self._between(t0, t1)
-            while number <= last and (row := self._chunk(number)) is not None:
-                yield from (item for item in _unpacked(row) if begin <= item.time_ns < end)
+            while number <= last and (row := self._chunk(number, ITEMS)) is not None:
+                if row.kind not in KINDS:
+                    raise DamagedError(f"chunk {number} is of a kind that this version does not know")
+                if row.kind == ITEMS:
+                    yield from (item for item in _unpacked(row) if begin <= item.time_ns < end)
                 number += 1
         except (DamagedError, sqlite3.Error) as error:
-            self.torn = f"{self.path} is damaged: {error}; nothing after that is read"
+            self._damaged(error)
+
+    def since_key(self, t0: int, t1: int) -> Iterator[Item]:
+        """Like `items`, but from the last moment not after `t0` on at which it is said what held then: so all of it can be understood. From the beginning where
+        there is none."""
+        try:
+            row = self._find("kind = ? AND t0_ns <= ? ORDER BY t0_ns DESC, id DESC", KEY, t0)
+            begin = None
+            if row is not None:
+                begin = row.t0_ns
+                yield from _unpacked(row)
+        except (DamagedError, sqlite3.Error) as error:
+            self._damaged(error)
+            return
+        yield from self.items(begin, t1)
+
+    def frames_at(self, time_ns: int) -> list[Frame]:
+        """The Frame that was shown at `time_ns` and those stored with it, in order of time; the first ones where all are later. Empty: there are none."""
+        return self._frames("t0_ns <= ? ORDER BY t0_ns DESC", time_ns) or self.frames_after(-(2**63))
+
+    def frames_before(self, time_ns: int) -> list[Frame]:
+        """The last ones stored together that all are before `time_ns`."""
+        return self._frames("t1_ns < ? ORDER BY t0_ns DESC", time_ns)
+
+    def frames_after(self, time_ns: int) -> list[Frame]:
+        return self._frames("t0_ns > ? ORDER BY t0_ns", time_ns)
+
+    def _frames(self, which: str, time_ns: int) -> list[Frame]:
+        try:
+            row = self._find(f"kind = ? AND {which}", FRAMES, time_ns)
+            return [] if row is None else _frames(row)
+        except (DamagedError, sqlite3.Error) as error:
+            self._damaged(error)
+            return []
+
+    def _find(self, which: str, *values: str | int) -> ChunkRow | None:
+        """None too where there is only what could be found page by page."""
+        if self._cells is not None:
+            return None
+        row = self._database.execute(f"SELECT {_COLUMNS}, blob FROM chunk WHERE {which} LIMIT 1", values).fetchone()
+        return None if row is None else _typed(row)
+
+    def _damaged(self, error: Exception) -> None:
+        self.torn = f"{self.path} is damaged: {error}; nothing after that is read"
 
     def _between(self, t0: int | None, t1: int | None) -> tuple[int, int]:
         """Numbers of the first and the last chunk that can have anything in [t0, t1); the last has no bound where there is none."""
@@ -103,17 +164,21 @@ class Reader:
         first = 1
         last = _LATEST
         if t0 is not None:
-            (first,) = self._database.execute("SELECT min(id) FROM chunk WHERE t1_ns >= ?", (t0,)).fetchone()
+            (first,) = self._database.execute(
+                "SELECT min(id) FROM chunk WHERE kind = ? AND t1_ns >= ?", (ITEMS, t0)
+            ).fetchone()
         if t1 is not None:
-            (last,) = self._database.execute("SELECT max(id) FROM chunk WHERE t0_ns < ?", (t1,)).fetchone()
+            (last,) = self._database.execute(
+                "SELECT max(id) FROM chunk WHERE kind = ? AND t0_ns < ?", (ITEMS, t1)
+            ).fetchone()
         return (1, 0) if first is None or last is None else (max(first, 1), last)
 
-    def _chunk(self, number: int) -> ChunkRow | None:
-        """None after the last one. Chunks are numbered from 1 without a gap."""
+    def _chunk(self, number: int, kind: str) -> ChunkRow | None:
+        """None after the last one. Chunks are numbered from 1 without a gap. The blob is empty if it is of another kind than `kind`."""
         if self._cells is not None:
-            return self._salvaged(number)
-        find = "SELECT id, t0_ns, t1_ns, n, kind, codec, crc32, blob FROM chunk WHERE id = ?"
-        row = self._database.execute(find, (number,)).fetchone()
+            return self._salvaged(number) if number <= len(self._cells) else None
+        find = f"SELECT {_COLUMNS}, CASE kind WHEN ? THEN blob ELSE x'' END FROM chunk WHERE id = ?"
+        row = self._database.execute(find, (kind, number)).fetchone()
         if row is not None:
             return _typed(row)
         if self._database.execute("SELECT 1 FROM chunk WHERE id > ? LIMIT 1", (number,)).fetchone() is not None:
@@ -185,7 +250,8 @@ class Reader:
             self._cells.append(found[number])
         while self._cells:
             try:
-                _unpacked(self._salvaged(len(self._cells)))
+                row = self._salvaged(len(self._cells))
+                _frames(row) if row.kind == FRAMES else _unpacked(row)
                 break
             except DamagedError:
                 self._cells.pop()
@@ -236,8 +302,9 @@ def _check(path: Path, database: sqlite3.Connection) -> int:
         raise NewerRecordingError(
             f"{path} was written by a later version (format {version}; this one knows {SCHEMA_VERSION}): update to open it"
         )
-    rows = database.execute("SELECT name, sql FROM sqlite_schema LIMIT ?", (len(TABLES) + 1,)).fetchall()
-    if version < OLDEST_VERSION or len(rows) != len(TABLES) or dict(rows) != TABLES:
+    parts = TABLES if version == OLDEST_VERSION else TABLES | INDEX
+    rows = database.execute("SELECT name, sql FROM sqlite_schema LIMIT ?", (len(parts) + 1,)).fetchall()
+    if version < OLDEST_VERSION or len(rows) != len(parts) or dict(rows) != parts:
         raise NotARecordingError(f"{path} does not have the tables of a recording")
     return int(version)
 
@@ -255,21 +322,39 @@ def _typed(row: tuple[object, ...]) -> ChunkRow:
 
 
 def _unpacked(row: ChunkRow) -> list[Item]:
-    where = f"chunk {row.id}"
-    if row.kind != KIND or row.codec not in (CODEC, OLDER_CODEC):
-        raise DamagedError(f"{where} is in a form that this version does not know")
-    if zlib.crc32(row.blob) != row.crc32:
-        raise DamagedError(f"{where} does not have its checksum")
-    try:
+    with _said(row):
+        if row.codec not in (CODEC, OLDER_CODEC):
+            raise DamagedError("is in a form that this version does not know")
         items = unpack(row.blob, row.codec)
-    except DamagedError as error:
-        raise DamagedError(f"{where} {error}") from error
-    if len(items) != row.n:
-        raise DamagedError(f"{where} has {len(items)} items instead of {row.n}")
-    times = [item.time_ns for item in items]
-    if not times or (min(times), max(times)) != (row.t0_ns, row.t1_ns):
-        raise DamagedError(f"{where} does not have the times that it says")
+        _agree(row, [item.time_ns for item in items], "items")
     return items
+
+
+def _frames(row: ChunkRow) -> list[Frame]:
+    with _said(row):
+        if row.codec != FRAMES_CODEC:
+            raise DamagedError("is in a form that this version does not know")
+        frames = unpack_frames(row.blob)
+        _agree(row, [frame.time_ns for frame in frames], "frames")
+    return frames
+
+
+@contextmanager
+def _said(row: ChunkRow) -> Iterator[None]:
+    """Which chunk it is that is damaged."""
+    if zlib.crc32(row.blob) != row.crc32:
+        raise DamagedError(f"chunk {row.id} does not have its checksum")
+    try:
+        yield
+    except DamagedError as error:
+        raise DamagedError(f"chunk {row.id} {error}") from error
+
+
+def _agree(row: ChunkRow, times: list[int], what: str) -> None:
+    if len(times) != row.n:
+        raise DamagedError(f"has {len(times)} {what} instead of {row.n}")
+    if not times or (min(times), max(times)) != (row.t0_ns, row.t1_ns):
+        raise DamagedError("does not have the times that it says")
 
 
 def _is(error: sqlite3.DatabaseError, code: int) -> bool:

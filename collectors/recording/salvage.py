@@ -9,12 +9,13 @@ import mmap
 from collections.abc import Iterator
 from typing import Final
 
-from collectors.recording.schema import KIND, ChunkRow
+from collectors.recording.schema import KINDS, ChunkRow
 
 _LEAF: Final = 0x0D
 _INTEGER_BYTES: Final = (0, 1, 2, 3, 4, 6, 8)
 """Of the serial types 0 … 6; 8 and 9 are the numbers 0 and 1."""
 _COLUMNS: Final = 8
+_KINDS: Final = tuple(kind.encode() for kind in KINDS)
 _CELL_BYTES: Final = 32
 """No chunk takes less in a page, with its pointer."""
 MAX_CHUNKS: Final = 1_000_000
@@ -87,10 +88,10 @@ def _payload(data: Data, start: int, length: int) -> bytes | None:
 def _row(number: int, record: bytes) -> ChunkRow | None:
     header, at = _varint(record, 0)
     values = [bytes(value) for value in _values(record, at, header)]
-    if len(values) != _COLUMNS or values[4] != KIND.encode():
+    if len(values) != _COLUMNS or values[4] not in _KINDS:
         return None
     t0_ns, t1_ns, n, crc32 = (int.from_bytes(values[i], "big", signed=True) for i in (1, 2, 3, 6))
-    return ChunkRow(number, t0_ns, t1_ns, n, KIND, values[5].decode(), crc32, values[7])
+    return ChunkRow(number, t0_ns, t1_ns, n, values[4].decode(), values[5].decode(), crc32, values[7])
 
 
 def _values(record: bytes, at: int, body: int) -> Iterator[bytes]:

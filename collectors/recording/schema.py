@@ -8,7 +8,13 @@ SCHEMA_VERSION: Final = 2
 OLDEST_VERSION: Final = 1
 """Can still be read: its chunks say by their `codec` that they are older."""
 SUFFIX: Final = ".tyard"
-KIND: Final = "items"
+ITEMS: Final = "items"
+"""Batches and ticks."""
+KEY: Final = "key"
+"""Batches that say what held just before the items after it: for a reader that begins there."""
+FRAMES: Final = "frames"
+"""What was shown at some ticks."""
+KINDS: Final = (ITEMS, KEY, FRAMES)
 
 TABLES: Final = {
     "meta": "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
@@ -17,10 +23,12 @@ TABLES: Final = {
         " kind TEXT NOT NULL, codec TEXT NOT NULL, crc32 INTEGER NOT NULL, blob BLOB NOT NULL)"
     ),
 }
+INDEX: Final = {"chunk_time": "CREATE INDEX chunk_time ON chunk (kind, t0_ns)"}
+"""Not in version 1."""
 
 
 class ChunkRow(NamedTuple):
-    """`n` items of session times t0 … t1 (both included). `crc32` is zlib's, of `blob`."""
+    """`n` items or frames of session times t0 … t1 (both included). `crc32` is zlib's, of `blob`."""
 
     id: int
     t0_ns: int

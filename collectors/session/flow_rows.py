@@ -14,7 +14,8 @@ from collectors.session.kept import kept
 from collectors.session.source_state import SourceState
 from collectors.session.worker_rows import of_row
 from collectors.stats.columns import Key
-from collectors.stats.figures import absent, estimated, figure, histogram, increase, no_distribution, rate, total
+from collectors.stats.figures import absent, estimated, figure, histogram, increase, rate, total
+from collectors.stats.handovers import fetch_row
 from collectors.stats.scraped import ScrapedStats
 from collectors.stats.summary import Summary
 
@@ -25,6 +26,7 @@ _MOVED: Final = (
 )
 """Of a flow that is counted in several units, the first."""
 TRANSFERS: Final = "transfers"
+FETCHES: Final = "fetches that ended"
 HANDOVERS: Final = "handovers that ended"
 BOUND: Final = "first decode − prefill done: an upper bound"
 
@@ -70,7 +72,7 @@ def _fetched(worker: Worker) -> Iterator[FlowRow]:
                 to=None,
                 label="",
                 moved_per_s=figure(per_s, Provenance.DERIVED, emulated=emulated, heard_ns=heard_ns, unit="bytes"),
-                duration=no_distribution(population=TRANSFERS, emulated=emulated),
+                duration=of_row(summary.moved.fetches, worker, FETCHES, heard_ns, fetch_row(row, tier)),
                 failures=absent(emulated=emulated),
             )
             yield source.dated(made)
@@ -109,6 +111,7 @@ def _taken(worker: Worker, summary: Summary, heard_ns: int | None) -> HandoverRo
     if not moved.duration.n[row]:
         return None
     whole = not moved.unsized[row] and summary.window_s
+    into = {tier for one, tier in moved.into if one == row and tier is not Tier.UNKNOWN}
     return HandoverRow(
         worker=worker.info.id,
         duration=of_row(moved.duration, worker, HANDOVERS, heard_ns),
@@ -119,6 +122,7 @@ def _taken(worker: Worker, summary: Summary, heard_ns: int | None) -> HandoverRo
             heard_ns=heard_ns,
         ),
         failures=absent(emulated=worker.emulated),
+        to=into.pop() if len(into) == 1 else None,
     )
 
 

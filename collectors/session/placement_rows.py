@@ -15,6 +15,7 @@ from collectors.session.source_state import SourceState
 from collectors.stats.columns import Key
 from collectors.stats.figures import absent, counted, figure, increase, outdated
 from collectors.stats.sketch import Ints
+from collectors.stats.streams import UNSEEN
 from collectors.stats.summary import Summary
 
 MAX_STALLS = 64
@@ -102,6 +103,8 @@ def stall_rows(sources: Iterable[SourceState], tick_ns: int) -> tuple[StallRow, 
                         stall.median_ns / 1e9, Provenance.DERIVED, emulated=source.emulated, heard_ns=stall.at_ns
                     ),
                     causes=causes,
+                    token=None if stall.token == UNSEEN else stall.token,
+                    tokens=None if stall.tokens == UNSEEN else stall.tokens,
                 )
             )
     return tuple(sorted(rows, key=lambda row: (-row.at, row.request))[:MAX_STALLS])

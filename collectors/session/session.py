@@ -12,6 +12,7 @@ from collectors.session.device_rows import Devices, host_rows
 from collectors.session.each_second import EachSecond
 from collectors.session.fleet import Fleet, Worker
 from collectors.session.flow_rows import flow_rows, handover_rows
+from collectors.session.gap_rows import GapRows
 from collectors.session.hit_rates import with_hit_rates
 from collectors.session.kept import kept
 from collectors.session.placement_rows import (
@@ -27,6 +28,7 @@ from collectors.session.signal_rows import signal_rows
 from collectors.session.slo_rows import Judging
 from collectors.session.source_state import SourceState
 from collectors.session.target_rows import target_rows
+from collectors.session.tier_past import TierPasts
 from collectors.session.tier_rows import tier_rows
 from collectors.session.timeline import Timeline
 from collectors.session.total_rate import total_rate
@@ -60,6 +62,8 @@ class Session:
         self._spreads: dict[str, tuple[WorkerRow, JitterRow]] = {}
         self._devices = Devices()
         self._each_second = EachSecond()
+        self._gaps = GapRows()
+        self._tier_pasts = TierPasts()
         self._requests = RequestBook(detailed=detail is not None)
         self._detail = detail
 
@@ -107,6 +111,7 @@ class Session:
         prompts = prompt_rows(fleet.values(), time_ns, window_ns)
         powered = self._devices.with_power(rows, devices)
         self._each_second.tick(fleet, powered, sources, self.judging, time_ns, window_ns)
+        tiers = with_hit_rates(tier_rows(sources, time_ns, window_ns), prompts, sources)
         return Frame(
             time_ns=time_ns,
             utc_s=utc_s,
@@ -115,7 +120,7 @@ class Session:
             emulated=any(source.emulated for source in self._sources.values()),
             targets=targets,
             workers=powered,
-            tiers=with_hit_rates(tier_rows(sources, time_ns, window_ns), prompts, sources),
+            tiers=tiers,
             placements=placement_rows(fleet, sources, time_ns, window_ns),
             decisions=decision_summary(sources, time_ns),
             jitter=self._jitter(rows),
@@ -137,6 +142,8 @@ class Session:
             probes=probes,
             routing=self._each_second.routing,
             slo=self._each_second.slo,
+            tier_pasts=self._tier_pasts.tick(tiers, time_ns),
+            gaps=self._gaps.tick(sources, fleet, time_ns, window_ns),
         )
 
     def signals(self, time_ns: int) -> tuple[SignalRow, ...]:

@@ -25,6 +25,7 @@ from collectors.model.batch import (
 from collectors.model.traces import Accounts
 from collectors.model.vocabulary import Counted, TargetStatus
 from collectors.session.kept import Kept
+from collectors.stats.churn import Churn, Churned
 from collectors.stats.deliveries import DeliveryStats
 from collectors.stats.earlier import Earlier, earlier
 from collectors.stats.figures import Row, outdated
@@ -59,6 +60,8 @@ class SourceState:
         self.scraped: ScrapedStats | None = None
         self.residency: Residency | None = None
         self.residents: dict[PoolKey, Resident] = {}
+        self.churn: Churn | None = None
+        self.churned: dict[PoolKey, Churned] = {}
         self.earlier: list[Earlier] = []
         self.described: Counter[str] = Counter()
         """How many series the source's page has of each worker."""
@@ -123,6 +126,8 @@ class SourceState:
         """Brings the statistics of deliveries and of blocks up to this tick."""
         if self.residency is not None:
             self.residents = self.residency.tick(tick_ns)
+        if self.churn is not None:
+            self.churned = self.churn.tick(tick_ns)
         if self.placed is not None:
             self.summary = self.placed.tick(tick_ns)
             self.evidence.forget(tick_ns - self.inventory.clock_offset_ns - int(2e9) * self._window_s)
@@ -144,6 +149,8 @@ class SourceState:
             case Inventory():
                 self.inventory, self._inventory_ns = part, time_ns
                 self._inventories += 1
+                if self.churn is not None:
+                    self.churn.inventory(part.pools)
                 if self.placed is not None:
                     self.placed.inventory(part, time_ns)
                 if self.residency is None and any(pool.counted is not Counted.NO for pool in part.pools):
@@ -177,6 +184,10 @@ class SourceState:
                 self.answers += 1
                 self._deliveries().watermark(part, time_ns)
             case Blocks():
+                if self.churn is None:
+                    self.churn = Churn(self._window_s)
+                    self.churn.inventory(self.inventory.pools)
+                self.churn.blocks(part, time_ns)
                 if self.residency is not None:
                     self.residency.blocks(part, time_ns)
             case Accounts():

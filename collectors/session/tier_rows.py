@@ -8,6 +8,7 @@ from collectors.model.figure import Figure
 from collectors.model.memory import HitRate, TierRow
 from collectors.model.signals import Signal
 from collectors.model.vocabulary import Provenance, State
+from collectors.session.churn_rows import with_churn
 from collectors.session.hit_rates import hit_anything, preempted, preemptions_of, scraped_rate
 from collectors.session.kept import kept
 from collectors.session.resident_rows import with_residents
@@ -32,6 +33,7 @@ def tier_rows(sources: Iterable[SourceState], tick_ns: int, window_ns: int) -> t
                 if row.worker not in told:
                     found.setdefault(PoolKey(row.owner, row.tier), row)
     with_residents(found, known, tick_ns)
+    with_churn(found, known, tick_ns)
     return tuple(found.values())
 
 

@@ -218,9 +218,12 @@ def _durations(worker: Worker, signal: Signal, tick_ns: int, window_ns: int) -> 
     return histogram(window, population=population, emulated=worker.emulated)
 
 
-def of_row(columns: Quantiles, worker: Worker, population: str, heard_ns: int | None) -> Distribution:
-    """A worker's quantiles of durations as a distribution."""
-    row, n = worker.row, int(columns.n[worker.row])
+def of_row(
+    columns: Quantiles, worker: Worker, population: str, heard_ns: int | None, row: int | None = None
+) -> Distribution:
+    """A worker's quantiles of durations (or those of another `row`) as a distribution."""
+    row = worker.row if row is None else row
+    n = int(columns.n[row])
     if not n:
         return no_distribution(
             population=population, emulated=worker.emulated, state=State.UNSAMPLED, heard_ns=heard_ns

@@ -34,8 +34,9 @@ from collectors.stats.pending import Pending
 from collectors.stats.placements import Placements
 from collectors.stats.prompts import Prompts
 from collectors.stats.quantiles import enough
+from collectors.stats.rfc3550 import by_row
 from collectors.stats.river import TICK_NS
-from collectors.stats.sketch import NO_MAXIMUM, Ints
+from collectors.stats.sketch import NO_MAXIMUM, Counts, Index, Ints
 from collectors.stats.slots import NEVER, SECOND_NS, Tally
 from collectors.stats.stalls import Rule
 from collectors.stats.streams import MAX_STREAMS
@@ -209,6 +210,10 @@ class DeliveryStats:
         """Whether its end is still to be told: of one whose connection was lost it may never be."""
         return self._lives.has(request)
 
+    def gaps_by_group(self, group_of_row: Index, groups: int, second: int | None = None) -> list[Counts]:
+        """Gaps of the workers of each group, over the window or in one second; `group_of_row` has a group (or −1) for each of a Summary's workers."""
+        return self._gaps.gap.grouped(group_of_row, groups, second)
+
     def worker(self, row: int) -> str:
         """Its id; empty where it is not known."""
         return self._fleet.ids[row]
@@ -233,6 +238,7 @@ class DeliveryStats:
         running, waiting = self._lives.places(len(self._fleet.ids))
         river_tokens, river_late = self._gaps.river.draw(time_ns // TICK_NS, self._connected)
         events = self._events.sums()
+        smoothed, settled = by_row(self._gaps.table, len(self._fleet.ids))
         _, longest_ns = self._gaps.longest_stall.window()
         return Summary(
             time_ns=time_ns,
@@ -240,6 +246,8 @@ class DeliveryStats:
             workers=tuple(self._fleet.ids),
             gap=self._gaps.gap.quantiles(),
             ttft=self._gaps.ttft.quantiles(),
+            smoothed=smoothed,
+            settled=settled,
             tpot=self._tpot.quantiles(),
             queue=self._queue.quantiles(),
             ttft_all=self._gaps.ttft.merged(),

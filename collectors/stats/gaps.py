@@ -13,6 +13,7 @@ from collectors.stats.medians import GapMedians, coarse_bins
 from collectors.stats.moved import remember_moves
 from collectors.stats.pieces import Pieces, cut
 from collectors.stats.placements import Placements
+from collectors.stats.rfc3550 import smooth
 from collectors.stats.river import TICK_NS, River
 from collectors.stats.sketch import Floats, Index, Ints, bins
 from collectors.stats.slots import NEVER, SECOND_NS, Extremes, Slots, each_second
@@ -116,6 +117,7 @@ class GapStats:
             self.keep(kept_rows(chunk, pieces, self.table, late, self.ids, offset_ns, limit, extras, row_of_worker))
         self.medians.remember(chunk, coarse)
         remember_moves(chunk, pieces, self.table)
+        smooth(chunk, self.table)
         first = pieces.row[pieces.begin.searchsorted(chunk.begin[chunk.fresh])]
         remember(chunk, first, pieces.row[pieces.last], self.table)
         self.holes += chunk.holes
@@ -145,7 +147,10 @@ class GapStats:
         for second, mine in each_second(pieces.second[piece]):
             self.stalled.add(second, row[mine])
             self.longest_stall.add(second, row[mine], gap_ns[mine], gap_ns[mine])
-        columns = at_ns[at], chunk.time_ns[at], chunk.stream[chunk.run_of(gaps)], gap_ns, median_ns, row
+        stream, first, tokens = chunk.stream[chunk.run_of(gaps)], chunk.after[at] - chunk.tokens[at], chunk.tokens[at]
+        unknown = np.maximum(self.table.flags[stream], 0 if chunk.flags is None else chunk.flags[at]) > 0
+        first, tokens = np.where(unknown, UNSEEN, first), np.where(unknown, UNSEEN, tokens)
+        columns = at_ns[at], chunk.time_ns[at], stream, gap_ns, median_ns, row, first, tokens
         if len(gaps) > LEDGER:
             kept = at_ns[at] >= np.partition(at_ns[at], -LEDGER)[-LEDGER]
             columns = tuple(column[kept] for column in columns)

@@ -5,7 +5,19 @@ from typing import Final
 
 import numpy as np
 
-from collectors.stats.sketch import BIN_BITS, BINS, Counts, Floats, Index, Ints, between, bins, ranks
+from collectors.stats.sketch import (
+    BIN_BITS,
+    BINS,
+    NO_MAXIMUM,
+    NO_MINIMUM,
+    Counts,
+    Floats,
+    Index,
+    Ints,
+    between,
+    bins,
+    ranks,
+)
 from collectors.stats.slots import Extremes, each_second
 from collectors.stats.sparse import Sparse
 
@@ -85,6 +97,23 @@ class Histograms:
         smallest, largest = self._extremes.window()
         of_bins = np.bincount(cells & (BINS - 1), weights=counts, minlength=1).astype(np.int64)
         return Counts.span(of_bins, int(smallest.min()), int(largest.max()))
+
+    def grouped(self, group_of_row: Index, groups: int, second: int | None = None) -> list[Counts]:
+        """Rows merged by group, over the window or in one second; a row whose group is negative is in none."""
+        cells, counts = self._cells.window() if second is None else self._cells.of_second(second)
+        smallest, largest = self._extremes.window() if second is None else self._extremes.of_second(second)
+        group = group_of_row[cells >> BIN_BITS]
+        made = []
+        for one in range(groups):
+            mine = np.flatnonzero(group == one)
+            rows = group_of_row == one
+            of_bins = np.bincount(cells[mine] & (BINS - 1), weights=counts[mine], minlength=1).astype(np.int64)
+            made.append(
+                Counts.span(
+                    of_bins, int(smallest[rows].min(initial=NO_MINIMUM)), int(largest[rows].max(initial=NO_MAXIMUM))
+                )
+            )
+        return made
 
     def of_second(self, second: int, qs: tuple[float, ...]) -> tuple[Index, Ints, Floats]:
         """Rows that have anything in one second, how much, and their quantiles `qs` in seconds (rows, qs)."""

@@ -33,7 +33,8 @@ class Rule(NamedTuple):
 
 
 class Stall(NamedTuple):
-    """`at_ns` is session time, `time_ns` the emitter's, of the delivery that came late, which worker `row` made."""
+    """`at_ns` is session time, `time_ns` the emitter's, of the delivery that came late, which worker `row` made: `tokens` of them from number `token` on, UNSEEN where the
+    request's tokens are not counted."""
 
     at_ns: int
     time_ns: int
@@ -41,6 +42,8 @@ class Stall(NamedTuple):
     gap_ns: int
     median_ns: float
     row: int
+    token: int
+    tokens: int
     request: str
 
 

@@ -50,6 +50,9 @@ class StreamTable:
         "flags",
         "model",
         "labels",
+        "last_gap",
+        "jitter",
+        "gaps",
         "serial",
     )
 
@@ -84,6 +87,10 @@ class StreamTable:
         self.model = np.empty(0, np.int64)
         self.labels = np.empty(0, np.int64)
         """Number of the request's model, and bits of its labels, as `outcomes.Names` has them."""
+        self.last_gap = np.empty(0, np.int64)
+        self.jitter = np.empty(0, np.int64)
+        self.gaps = np.empty(0, np.int64)
+        """The request's newest gap in ns, its smoothed jitter (`rfc3550`) and how many gaps it had."""
         self.serial = np.empty(0, np.int64)
         """Number of the request, which no other of the source has."""
         self.reserve(256)
@@ -124,6 +131,8 @@ class Chunk:
     stream: Index
     fresh: Index
     last: Bools
+    after: Ints
+    """Of each row the index of the token after its last."""
     next_token: Ints
     without: Index
     gap_ns: Ints
@@ -195,6 +204,7 @@ def arrange(rows: Rows, table: StreamTable) -> Chunk:
         stream=run_stream,
         fresh=fresh,
         last=run_stream != ends(run_stream, UNSEEN),
+        after=after,
         next_token=after[end - 1],
         without=without,
         gap_ns=gap_ns,

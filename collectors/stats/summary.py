@@ -40,6 +40,9 @@ class Summary:
     workers: tuple[str, ...]
     gap: Quantiles
     """Population: gaps, by the worker of the later delivery."""
+    smoothed: Ints
+    """Sum of J (`rfc3550.PARTS` of a ns) over `settled` requests that are being generated, by the worker of their last delivery."""
+    settled: Ints
     ttft: Quantiles
     """Population: requests that had their first token, by the worker that delivered it; from `received`."""
     tpot: Quantiles

@@ -35,7 +35,7 @@ class Observed:
     """What a session saw so far; sums are over everything from the first sample on."""
 
     def __init__(self, writer: Writer) -> None:
-        self.frame: Frame | None = None
+        self.newest: Frame | None = None
         self._batches: list[Batch] = []
         self._ticked = asyncio.Event()
         self._writer = writer
@@ -47,20 +47,23 @@ class Observed:
     def tick(self, time_ns: int, utc_s: float | None) -> None:
         self._writer.tick(time_ns, utc_s)
 
+    def frame(self, frame: Frame) -> None:
+        """Part of what a `Recorder` is."""
+
     def look(self, frame: Frame) -> None:
-        self.frame = frame
+        self.newest = frame
         self._ticked.set()
 
     async def until(self, seen: Callable[[Frame], bool], what: str, deadline_s: float = DEADLINE_S) -> Frame:
         """The first Frame from now on of which `seen` is true."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(deadline_s):
-                while self.frame is None or not seen(self.frame):
+                while self.newest is None or not seen(self.newest):
                     self._ticked.clear()
                     await self._ticked.wait()
-        assert self.frame is not None
-        assert seen(self.frame), f"not within {deadline_s} s: {what}; targets: {self.frame.targets}"
-        return self.frame
+        assert self.newest is not None
+        assert seen(self.newest), f"not within {deadline_s} s: {what}; targets: {self.newest.targets}"
+        return self.newest
 
     async def up(self, count: int = 1) -> Frame:
         return await self.until(
@@ -76,18 +79,18 @@ class Observed:
         )
 
     def workers(self) -> dict[str, WorkerRow]:
-        assert self.frame is not None
-        return {row.id: row for row in self.frame.workers}
+        assert self.newest is not None
+        return {row.id: row for row in self.newest.workers}
 
     def targets(self) -> dict[str, TargetRow]:
-        assert self.frame is not None
-        return {row.name: row for row in self.frame.targets}
+        assert self.newest is not None
+        return {row.name: row for row in self.newest.targets}
 
     def placed(self, stage: str) -> dict[str | None, int]:
         """Tokens of the Frame's window by worker."""
-        assert self.frame is not None
+        assert self.newest is not None
         rows: dict[str | None, int] = {}
-        for row in self.frame.placements:
+        for row in self.newest.placements:
             if row.stage == stage:
                 assert row.tokens.value is not None
                 rows[row.worker] = rows.get(row.worker, 0) + int(row.tokens.value)
@@ -173,8 +176,8 @@ async def observing(file: Path, targets: Sequence[str], *others: Source) -> Asyn
             await observation.close()
             writer.close()
     assert writer.error is None, writer.error
-    assert seen.frame is not None
-    last = snapshot(seen.frame, session.signals(seen.frame.time_ns), clock="replay")
+    assert seen.newest is not None
+    last = snapshot(seen.newest, session.signals(seen.newest.time_ns), clock="replay")
     assert replayed(file) == json.loads(json.dumps(last))
 
 

@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 
 from collectors.model.batch import Batch
-from collectors.recording import writer as writing
+from collectors.recording import spool
+from collectors.recording.writer import Writer
 from tests.recording.material import deliveries
 
 
@@ -17,8 +18,8 @@ def main() -> None:
     batches, limit = (int(argument) for argument in (sys.argv[2:4] or ("20000", "0")))
     if limit:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-        writing.COMMIT_S = 0.001  # type: ignore[misc]
-    writer = writing.Writer(Path(sys.argv[1]), clock="live", version="test 1")
+        spool.COMMIT_S = 0.001  # type: ignore[misc]
+    writer = Writer(Path(sys.argv[1]), clock="live", version="test 1")
     began = time.monotonic_ns()
     for i in range(batches):
         now = time.monotonic_ns() - began

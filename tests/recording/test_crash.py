@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from collectors.model.batch import Batch
-from collectors.recording import writer as writing
+from collectors.recording import file, spool
 from collectors.recording.codec import Item
 from collectors.recording.reader import Reader
-from collectors.recording.writer import COMMIT_S
+from collectors.recording.spool import COMMIT_S
+from collectors.recording.writer import Writer
 
 ROOT = Path(__file__).parents[2]
 
@@ -64,17 +65,17 @@ class Slow:
 
 def test_what_is_taken_is_committed_within_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the clock of the writer's thread, exactly. With the next test this is what a killed writer loses: how late a busy machine runs that thread comes on top."""
-    slow = Slow(writing._create)
-    add = writing.Writer._add
+    slow = Slow(file._create)
+    add = spool.Spool._add
 
-    def late(self: writing.Writer, item: Item, size: int) -> None:
+    def late(self: spool.Spool, item: Item, size: int) -> None:
         slow.taken += 1
         add(self, item, size)
 
-    monkeypatch.setattr(writing, "time", slow)
-    monkeypatch.setattr(writing, "_create", slow)
-    monkeypatch.setattr(writing.Writer, "_add", late)
-    writer = writing.Writer(tmp_path / "a.tyard", clock="live", version="test 1")
+    monkeypatch.setattr(spool, "time", slow)
+    monkeypatch.setattr(file, "_create", slow)
+    monkeypatch.setattr(spool.Spool, "_add", late)
+    writer = Writer(tmp_path / "a.tyard", clock="live", version="test 1")
     for i in range(23):
         writer.tick(i)
     writer.close()

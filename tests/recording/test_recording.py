@@ -19,7 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.model.batch import DTYPES, Batch, Deliveries, Inventory, Tick
-from collectors.recording import writer as writing
+from collectors.recording import chunks as chunking
+from collectors.recording import spool
 from collectors.recording.codec import CODEC, Item, compress, pack
 from collectors.recording.errors import (
     NewerRecordingError,
@@ -28,7 +29,7 @@ from collectors.recording.errors import (
     RecordingExistsError,
 )
 from collectors.recording.reader import Reader
-from collectors.recording.schema import TABLES, ChunkRow
+from collectors.recording.schema import INDEX, TABLES, ChunkRow
 from collectors.recording.writer import Writer
 from tests.recording.material import PARTS, SECOND, batches, deliveries, steps
 
@@ -204,6 +205,7 @@ def test_an_older_version_is_read(tmp_path: Path) -> None:
     write(tmp_path / "a.tyard", [])
     with sqlite3.connect(tmp_path / "a.tyard") as database:
         database.execute("PRAGMA user_version = 1")
+        database.execute("DROP INDEX chunk_time")
         row = (1, 7, 8, 2, "items", "msgpack+zlib", zlib.crc32(blob), blob)
         database.execute("INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
     with Reader(tmp_path / "a.tyard") as reader:
@@ -350,8 +352,8 @@ def test_a_torn_recording_can_be_read_from_a_read_only_place(tmp_path: Path) -> 
 
 def test_a_disk_that_is_too_slow_stops_the_recording_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gate = threading.Event()
-    monkeypatch.setattr(writing, "MAX_WAITING_BYTES", 100_000)
-    monkeypatch.setattr(writing, "compress", lambda raw: (gate.wait(30), compress(raw))[1])
+    monkeypatch.setattr(spool, "MAX_WAITING_BYTES", 100_000)
+    monkeypatch.setattr(chunking, "compress", lambda raw: (gate.wait(30), compress(raw))[1])
     writer = Writer(tmp_path / "a.tyard", clock="live", version="test 1")
     for i in range(100):
         writer.batch(Batch("s", i * SECOND, (deliveries(100),)))
@@ -376,7 +378,7 @@ def test_what_cannot_be_recorded_stops_the_recording_only(tmp_path: Path) -> Non
 
 
 def test_a_batch_that_is_too_large_is_split_off_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing, "MAX_RAW_BYTES", 10_000)
+    monkeypatch.setattr(chunking, "MAX_RAW_BYTES", 10_000)
     items: list[Item] = [Batch("s", i, (deliveries(100, i),)) for i in range(5)]
     writer = write(tmp_path / "a.tyard", items)
     assert writer.error is None
@@ -403,7 +405,7 @@ def test_the_document_shows_how_to_read_one(tmp_path: Path) -> None:
 
 def test_the_document_shows_the_tables() -> None:
     text = (Path(__file__).parents[2] / "docs" / "recording.md").read_text()
-    for statement in TABLES.values():
+    for statement in (*TABLES.values(), *INDEX.values()):
         assert statement in text
     for code, dtype in enumerate(DTYPES):
         assert any(line.startswith(f"| {code} |") and f"{dtype.itemsize} bytes" in line for line in text.splitlines())

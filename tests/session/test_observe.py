@@ -23,6 +23,9 @@ class Log:
     def tick(self, time_ns: int, utc_s: float | None) -> None:
         self.times.append(-time_ns)
 
+    def frame(self, frame: Frame) -> None:
+        pass
+
 
 def up(time_ns: int, source: str = "a") -> Batch:
     return Batch(source, time_ns, (Status("http://a", "vllm", TargetStatus.UP),))

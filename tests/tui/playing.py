@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Sequence
 
 from collectors.model.frame import Frame
+from collectors.recording.history import History
 from collectors.session.detail import Detail
-from collectors.session.ring import Ring
 from tui.driver import Clock, Post
 
 
@@ -24,7 +24,7 @@ class Played:
     ) -> None:
         self.title = title
         self.clock: Clock = clock
-        self.history = Ring()
+        self.history = History()
         self.detail: Detail | None = None
         self.held = False
         self.cancelled = False

@@ -1,6 +1,6 @@
 """Following, holding and stepping."""
 
-from collectors.session.ring import Ring
+from collectors.recording.history import History
 from tests.tui.frames import TICK_NS, emulated
 from tui.playhead import Mode, Playhead
 
@@ -8,7 +8,7 @@ TICKS = range(3588, 3601)
 
 
 def playhead() -> Playhead:
-    ring = Ring()
+    ring = History()
     it = Playhead(ring, "live")
     for tick in TICKS:
         frame = emulated(tick)
@@ -27,7 +27,7 @@ def mode(it: Playhead) -> Mode:
 
 
 def test_it_waits_then_follows() -> None:
-    it = Playhead(Ring(), "live")
+    it = Playhead(History(), "live")
     assert it.mode is Mode.WAITING
     it.step(-1)
     it.hold(True)

@@ -9,7 +9,6 @@ import click
 import pytest
 
 from collectors.model.frame import Frame
-from collectors.session.ring import Ring
 from tests.loopback import head, says, serving
 from tui.live import TapDriver
 from tui.tapping import Settings
@@ -31,7 +30,7 @@ async def test_what_goes_through_is_seen_and_the_tap_ends_with_its_dashboard() -
     frames: list[Frame] = []
     port = free_port()
     async with serving(says(head("Content-Type: text/event-stream") + BODY)) as upstream, asyncio.timeout(60):
-        driver = TapDriver(Settings(upstream.url, f"127.0.0.1:{port}", None, 5.0, ask=False), Ring())
+        driver = TapDriver(Settings(upstream.url, f"127.0.0.1:{port}", None, 5.0, ask=False))
         running = asyncio.create_task(driver.run(frames.append))
         try:
             while not any(frame.targets and frame.targets[0].status == "up" for frame in frames):
@@ -64,4 +63,4 @@ async def test_a_tap_that_cannot_start_says_why() -> None:
         taken.listen()
         settings = Settings("http://127.0.0.1:1", f"127.0.0.1:{taken.getsockname()[1]}", None, 5.0, ask=False)
         with pytest.raises(click.ClickException, match=r"the tap did not start: .*choose another --listen"):
-            await TapDriver(settings, Ring()).run(lambda _: None)
+            await TapDriver(settings).run(lambda _: None)

@@ -1,10 +1,12 @@
-"""The ring gives back what was put in, in order, and stays inside its bytes."""
+"""The history gives back what was put in, in order, and stays inside its bytes."""
+
+import itertools
 
 import msgspec
 
 from collectors.model.frame import Frame
+from collectors.recording.history import History, Summary
 from collectors.session.clock import TICK_NS
-from collectors.session.ring import Ring
 from collectors.session.session import Session
 from tests.session.test_kept import observed
 
@@ -15,7 +17,7 @@ def frames(count: int) -> list[Frame]:
 
 
 def test_every_frame_comes_back_equal() -> None:
-    ring, seen = Ring(), frames(11)
+    ring, seen = History(), frames(11)
     for frame in seen:
         ring.append(frame)
     assert ring.span() == (seen[0].time_ns, seen[-1].time_ns)
@@ -27,7 +29,7 @@ def test_every_frame_comes_back_equal() -> None:
 
 
 def test_stepping_walks_all_of_it_both_ways() -> None:
-    ring, seen = Ring(), frames(14)
+    ring, seen = History(), frames(14)
     for frame in seen:
         ring.append(frame)
     walked = [seen[0]]
@@ -41,16 +43,16 @@ def test_stepping_walks_all_of_it_both_ways() -> None:
 
 
 def test_empty() -> None:
-    ring = Ring()
+    ring = History()
     assert (ring.span(), ring.at(5), ring.step(5, 1)) == (None, None, None)
 
 
 def test_the_oldest_go_when_the_bytes_are_used_up() -> None:
-    ring = Ring(max_bytes=4_000)
+    ring = History(max_bytes=4_000, summaries=())
     for tick in range(1, 401):
         frame = Session("virtual").tick(tick * TICK_NS)
         ring.append(msgspec.structs.replace(frame, verdict=f"{hash(tick):x}" * 20))
-    assert ring.bytes <= 4_000
+    assert ring.held_bytes <= 4_000
     span = ring.span()
     assert span is not None
     assert span[1] == 400 * TICK_NS
@@ -62,11 +64,36 @@ def test_the_oldest_go_when_the_bytes_are_used_up() -> None:
 
 def test_rows_of_a_fleet_come_back_equal_and_are_kept_once_a_second() -> None:
     seen = observed(1, 10, 40)
-    ring, apart = Ring(), Ring()
+    ring, apart = History(), History()
     for frame in seen:
         ring.append(frame)
         apart.append(msgspec.msgpack.decode(msgspec.msgpack.encode(frame), type=Frame))
     assert len(seen[-1].workers) == 40
     assert all(ring.at(frame.time_ns) == frame for frame in seen)
-    assert ring.bytes < 0.9 * apart.bytes
+    assert ring.held_bytes == apart.held_bytes
     assert ring.at(seen[-1].time_ns) == apart.at(seen[-1].time_ns)
+
+
+def test_what_is_old_is_thinned_step_by_step() -> None:
+    """Detail for a second or two, then a Frame a second for 30 s, then one in 10 s."""
+    second = 4 * TICK_NS
+    history = History(1_500, (Summary(second, 30 * second, 1 << 20), Summary(10 * second, 10**18, 1 << 20)))
+    session = Session("virtual")
+    for tick in range(1, 1_201):
+        history.append(session.tick(tick * TICK_NS))
+    times = [0]
+    while (after := history.step(times[-1], 1)) is not None:
+        times.append(after.time_ns)
+    steps = [(b - a) // TICK_NS for a, b in itertools.pairwise(times[1:])]
+    assert sorted(steps, reverse=True) == steps
+    assert set(steps) == {40, 4, 1}
+    assert times[-1] == 1_200 * TICK_NS
+    detail = history.detail_ns()
+    assert detail is not None
+    assert steps.count(1) in ((times[-1] - detail) // TICK_NS, (times[-1] - detail) // TICK_NS + 1)
+    for time_ns in times[1:]:
+        frame = history.at(time_ns + 1)
+        assert frame is not None
+        assert frame.time_ns == time_ns
+        before = history.step(time_ns, -1)
+        assert (before.time_ns if before else 0) == times[times.index(time_ns) - 1]
