@@ -1,7 +1,7 @@
 """Scenarios as TOML: the tables of a file to a `Scenario`, each mistake named with the table that it is in.
 
 The keys of a table are the fields of the class that it becomes: `[[worker]]` with `kind` (`KINDS`), `[host]` `HostSpec`, `[[rule]]` `Rule`, `[weights]` `Weights`, `[[load]]`
-`Archetype`, `[workload]` `Workload`, `[[fault]]` `emulators.faults`. At the top stand the other fields of `Scenario`; `deployment` stands for all but load and faults: that of another scenario.
+`Archetype`, `[workload]` `Workload`, `[[fault]]` `emulators.faults`. At the top stand the other fields of `Scenario`; `deployment` stands for all but load and faults: that of another scenario, whose load is taken, too, where there is none.
 """
 
 import tomllib
@@ -84,7 +84,7 @@ def parse(text: str, what: str, others: Mapping[str, Scenario] = {}, folder: Pat
         "host": _made(HostSpec, tables.pop("host", {}), f"{what}: [host]"),
         "rules": tuple(_made(Rule, one, f"{what}: [[rule]] {at}") for at, one in _rows(tables, "rule", what)),
         "weights": _made(Weights, tables.pop("weights", {}), f"{what}: [weights]"),
-        "faults": _faults(tables, what),
+        **_wrong(tables, what),
         **_asked(tables, what, folder),
     }
     _no_others(Scenario, tables, what)
@@ -101,9 +101,8 @@ def _on_another(tables: dict[str, Any], what: str, others: Mapping[str, Scenario
     if deployment not in others:
         raise ScenarioError(f"{what}: unknown deployment {deployment!r}; known: {', '.join(sorted(others))}")
     name, about = (str(tables.pop(key, Path(what).stem)) for key in ("name", "about"))
-    changes = _asked(tables, what, folder) | {"faults": _faults(tables, what)}
-    if "migration_limit" in tables:
-        changes["migration_limit"] = tables.pop("migration_limit")
+    changes = _asked(tables, what, folder) if {"load", "workload"} & tables.keys() else {}
+    changes |= _wrong(tables, what)
     if tables:
         raise ScenarioError(
             f"{what}: {next(iter(tables))!r} is a part of the deployment, which is that of {deployment!r}"
@@ -124,14 +123,18 @@ def _asked(tables: dict[str, Any], what: str, folder: Path) -> dict[str, Any]:
         raise ScenarioError(f"{what}: [workload]: {error}") from None
 
 
-def _faults(tables: dict[str, Any], what: str) -> tuple[Fault, ...]:
-    faults = []
+def _wrong(tables: dict[str, Any], what: str) -> dict[str, Any]:
+    """What goes wrong, and how often a request is then sent once more."""
+    faults: list[Fault] = []
+    limit = tables.pop("migration_limit", 0)
+    if type(limit) is not int or limit < 0:
+        raise ScenarioError(f"{what}: migration_limit is a whole number, 0 or more, not {limit!r}")
     for at, table in _rows(tables, "fault", what) if "fault" in tables else ():
         try:
             faults.append(of_table(table if isinstance(table, dict) else {}))
         except FaultError as error:
             raise ScenarioError(f"{what}: [[fault]] {at}: {error}") from None
-    return tuple(faults)
+    return {"faults": tuple(faults), "migration_limit": limit}
 
 
 def _rows(tables: dict[str, Any], name: str, what: str) -> list[tuple[int, Any]]:

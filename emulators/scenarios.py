@@ -113,7 +113,8 @@ DEFAULT: Final = Scenario(
 
 def _shipped() -> list[Scenario]:
     texts = [one for one in files("emulators.deployments").iterdir() if one.name.endswith(".toml")]
-    return [parse(one.read_text("utf-8"), one.name) for one in sorted(texts, key=lambda one: one.name)]
+    default = {DEFAULT.name: DEFAULT}
+    return [parse(one.read_text("utf-8"), one.name, default) for one in sorted(texts, key=lambda one: one.name)]
 
 
 SCENARIOS: Final[dict[str, Scenario]] = {scenario.name: scenario for scenario in (DEFAULT, *_shipped())}

@@ -51,6 +51,13 @@ def test_another_seed_is_another_story() -> None:
     )
 
 
+def test_a_fault_is_another_story() -> None:
+    plain, struck = (
+        demo("--duration", "3s", *faults)["placements"] for faults in ((), ("--fault", "death:lpu-0/0@1s+1s"))
+    )
+    assert plain != struck
+
+
 def test_readable_summary() -> None:
     done = tokenyard("demo", "--headless", "--duration", "2s")
     assert done.returncode == 0, done.stderr

@@ -154,6 +154,8 @@ def test_exit_code_when_none_is_up() -> None:
         (("demo", "--json"), "--headless"),
         (("demo", "--trace", "nowhere"), "neither a file nor one of azure-chat"),
         (("emulate", "portable", "--trace", "mooncake"), "--trace goes without a SCENARIO"),
+        (("demo", "--fault", "earthquake:gpu-0/0@1"), "unknown kind 'earthquake'; known: death"),
+        (("emulate", "--fault", "death:gpu-9/0@1"), "no worker 'gpu-9/0' here"),
         (("replay", str(Path(__file__).parent / "no-such-file")), "does not exist"),
         (("frobnicate",), "frobnicate"),
     ],
@@ -163,6 +165,14 @@ def test_wrong_usage_is_64_and_says_what_is_known(arguments: tuple[str, ...], sa
     assert done.returncode == 64
     assert said in done.stderr
     assert done.stdout == ""
+
+
+def test_the_scenarios_are_listed_each_with_what_it_is() -> None:
+    done = tokenyard("demo", "--list")
+    assert done.returncode == 0
+    lines = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
+    assert {"default", "bad-day", "policies"} <= lines.keys()
+    assert lines["default"].startswith("1 prefill GPU")
 
 
 def test_version() -> None:

@@ -41,7 +41,7 @@ PROMPTS = Prompts()
 
 
 def struck(scenario: Scenario, *faults: str, seed: int = 1) -> Cluster:
-    return Cluster(replace(scenario, faults=tuple(written(one) for one in faults)), seed)
+    return Cluster(replace(scenario, faults=scenario.faults + tuple(written(one) for one in faults)), seed)
 
 
 def ask(

@@ -202,6 +202,18 @@ def test_kv_that_was_to_come_from_a_worker_that_died_is_computed_after_all() -> 
     assert recomputed == 3_984
 
 
+def test_a_bad_day_loses_nothing_and_ends_well() -> None:
+    cluster = struck(ALL["bad-day"], seed=7)
+    played = play(cluster, [60.0, 135.0])
+    check(played)
+    assert {row["state"] for row in cluster.faults.rows()} == {"over"}
+    reasons = Counter(row["reason"] for row in played.finished.values())
+    assert reasons.keys() == {"stop", "length"}
+    account = cluster.truth()["migrations"]
+    assert account["moved"]["ongoing_request"] >= 10
+    assert account["failed"] == 0
+
+
 @pytest.mark.parametrize("name", sorted(ALL))
 @settings(max_examples=6, deadline=None)
 @given(data=st.data())

@@ -76,6 +76,15 @@ def test_every_kind_can_be_in_a_file_and_the_table_that_is_wrong_is_named(tmp_pa
             parse(head + f'[[fault]]\nkind = "straggler"\n{wrong}\nfactor = true\n', "x", SCENARIOS)
 
 
+def test_a_bad_day_has_a_fault_of_every_kind_on_the_default_workers_under_the_default_load() -> None:
+    day, usual = SCENARIOS["bad-day"], SCENARIOS["default"]
+    assert {fault.kind for fault in day.faults} == set(KINDS)
+    assert (day.workers, day.load, day.rules) == (usual.workers, usual.load, usual.rules)
+    assert (day.migration_limit, usual.migration_limit) == (3, 0)
+    with pytest.raises(ScenarioError, match="migration_limit is a whole number"):
+        parse('deployment = "default"\nmigration_limit = -1\n', "x", SCENARIOS)
+
+
 def _by_hand(faults: Sequence[str], until_s: float) -> tuple[Cluster, Events]:
     """A cluster that is given each fault when its time has come."""
     cluster, parts = build("default", 7), []

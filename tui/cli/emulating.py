@@ -15,6 +15,22 @@ TRACE = click.option(
     help="Replay a trace instead: azure-chat, azure-code, mooncake, agentic (slices that come with tokenyard), or a file of one of these formats.",
 )
 
+
+def _list(context: click.Context, _: click.Parameter, asked: bool) -> None:
+    """Says which scenarios there are, and ends."""
+    if not asked or context.resilient_parsing:
+        return
+    from emulators.scenarios import SCENARIOS
+
+    width = max(map(len, SCENARIOS))
+    for name, one in SCENARIOS.items():
+        click.echo(f"{name:<{width}}  {one.about}")
+    context.exit()
+
+
+LIST = click.option(
+    "--list", is_flag=True, is_eager=True, expose_value=False, callback=_list, help="The scenarios there are."
+)
 FAULT = click.option(
     "--fault",
     "faults",
@@ -28,6 +44,7 @@ FAULT = click.option(
 @click.argument("scenario", default="default")
 @TRACE
 @FAULT
+@LIST
 @click.option("--seed", type=click.IntRange(0), default=7, show_default=True, help="Same seed, same demo.")
 @click.option("--record", type=NEW_FILE, help="Write what is seen to this new file.")
 @click.option(
@@ -73,6 +90,7 @@ def demo(
 @click.argument("scenario", default="default")
 @TRACE
 @FAULT
+@LIST
 @click.option("--seed", type=click.IntRange(0), default=7, show_default=True)
 @click.option("--port-base", type=click.IntRange(0, 65_000), default=9100, show_default=True, help="0: any free ports.")
 @click.option("--clock", type=click.Choice(["paced", "stepped"]), default="paced", show_default=True)
