@@ -3,13 +3,14 @@
 # make check  format, lint, types, import contracts
 # make test-real  against real software, installed on demand outside the repository (gigabytes, minutes); PEERS=vllm for one of them
 # make bench  each performance goal beside its measured value
+# make verdicts  the verdict against every emulated fault, five seeds each (three quarters of an hour)
 # make pictures  the pictures in docs/, made anew
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-real check bench pictures format clean
+.PHONY: demo test test-real check bench verdicts pictures format clean
 
 demo: .venv/base
 	@$(BIN)/tokenyard demo
@@ -30,6 +31,9 @@ check: .venv/dev
 
 bench: .venv/dev
 	$(BIN)/python -m bench
+
+verdicts: .venv/dev
+	$(BIN)/python -m bench.verdicts
 
 pictures: .venv/dev
 	$(BIN)/python -m docs.pictures

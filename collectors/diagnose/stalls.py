@@ -21,7 +21,8 @@ _OWN: Final = {
     Phase.QUEUE: "queue",
 }
 """What stops a request itself."""
-_SHARED: Final = {Phase.PREFILL: "prefill shares the step"}
+PREFILL: Final = "prefill shares the step"
+_SHARED: Final = {Phase.PREFILL: PREFILL}
 """What another request's phase on the same worker does to this one."""
 
 

@@ -79,6 +79,10 @@ class ReuseRow(msgspec.Struct, frozen=True):
     delivered_tokens: Figure
     predicted_ratio: Distribution
     """What the router expected of each request, 0–1."""
+    missing_tokens: Figure | msgspec.UnsetType = msgspec.UNSET
+    """Of single requests, where these are told: tokens that the chosen worker was believed to hold and that were not found, and those found that it was not
+    believed to hold; `n` counts the requests."""
+    unforeseen_tokens: Figure | msgspec.UnsetType = msgspec.UNSET
 
 
 class FlowRow(msgspec.Struct, frozen=True):

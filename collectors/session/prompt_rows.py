@@ -150,7 +150,13 @@ def _told(source: SourceState, summary: Summary) -> ReuseRow:
         for value in (reused.prompt, reused.available, reused.captured, reused.delivered)
     )
     predicted = no_distribution(population=ROUTED, emulated=source.emulated, unit="ratio")
-    return ReuseRow(source.name, summary.window_s, prompt, available, captured, delivered, predicted)
+    missing, unforeseen = (
+        figure(value, Provenance.DERIVED, emulated=source.emulated, heard_ns=heard_ns, n=reused.admitted)
+        for value in (reused.missing, reused.unforeseen)
+    )
+    return ReuseRow(
+        source.name, summary.window_s, prompt, available, captured, delivered, predicted, missing, unforeseen
+    )
 
 
 @kept

@@ -109,17 +109,15 @@ class Session:
         tokens_per_s, tellers = total_rate(zip(fleet.values(), rows, strict=True))
         devices = self._devices.rows(fleet, sources, time_ns, window_ns)
         prompts = prompt_rows(fleet.values(), time_ns, window_ns)
-        powered = self._devices.with_power(rows, devices)
-        self._each_second.tick(fleet, powered, sources, self.judging, time_ns, window_ns)
         tiers = with_hit_rates(tier_rows(sources, time_ns, window_ns), prompts, sources)
-        return Frame(
+        frame = Frame(
             time_ns=time_ns,
             utc_s=utc_s,
             clock=self._clock,
             window_s=_observed_s(sources, fleet, time_ns, window_ns),
             emulated=any(source.emulated for source in self._sources.values()),
             targets=targets,
-            workers=powered,
+            workers=self._devices.with_power(rows, devices),
             tiers=tiers,
             placements=placement_rows(fleet, sources, time_ns, window_ns),
             decisions=decision_summary(sources, time_ns),
@@ -140,11 +138,10 @@ class Session:
             requests=requests,
             clocks=clocks,
             probes=probes,
-            routing=self._each_second.routing,
-            slo=self._each_second.slo,
             tier_pasts=self._tier_pasts.tick(tiers, time_ns),
             gaps=self._gaps.tick(sources, fleet, time_ns, window_ns),
         )
+        return self._each_second.tick(frame, fleet, sources, self.judging, window_ns)
 
     def signals(self, time_ns: int) -> tuple[SignalRow, ...]:
         """Everything that pages say, at the last tick. Not in a Frame: there may be a hundred of a worker."""

@@ -30,6 +30,7 @@ from collectors.stats.histograms import Histograms
 from collectors.stats.lives import Life
 from collectors.stats.outages import Outages
 from collectors.stats.outcomes import Outcomes, OutcomeSlots
+from collectors.stats.paces import MOST_PIECES, PACES, PIECES, SLOW, Pace, Piece
 from collectors.stats.pending import Pending
 from collectors.stats.placements import Placements
 from collectors.stats.prompts import Prompts
@@ -79,6 +80,8 @@ class DeliveryStats:
         self._handovers = Handovers(rows)
         self._outcomes = OutcomeSlots()
         self._choices = ChoiceSlots(OTHER)
+        self._paces: list[Pace] = []
+        self._pieces: list[Piece] = []
         self._rules: Tally[str] = Tally(OTHER)
         self._events: Tally[str] = Tally(OTHER)
         self._finished: Tally[str] = Tally(OTHER)
@@ -167,8 +170,9 @@ class DeliveryStats:
             self._lives.label(row.request, self._outcomes.labels.mask(row.labels))
             if row.tie:
                 self._events.add(second, "tied")
-            if self._prompts.decide(second, self._lives.prompt_tokens(row.request), row):
-                self._prompts.deliver(self._lives.weigh(row.request, second=second))
+            believed = self._prompts.decide(second, self._lives.prompt_tokens(row.request), row)
+            if believed is not None:
+                self._prompts.deliver(self._lives.weigh(row.request, believed=(second, believed)))
             self._lives.send(row.request, self._fleet.row(_first_worker(row)))
 
     def phases(self, part: Phases, time_ns: int) -> None:
@@ -178,6 +182,8 @@ class DeliveryStats:
                 self._backwards += 1
                 continue
             second = self._second(row.start_ns + row.duration_ns, time_ns)
+            if row.phase in PIECES and len(self._pieces) < MOST_PIECES:
+                self._pieces.append(Piece(second, self._fleet.row(row.worker), row))
             if row.phase is Phase.QUEUE:
                 waits.append((second, self._fleet.row(row.worker), row.duration_ns))
             elif row.phase is Phase.PREFILL and row.tokens:
@@ -270,8 +276,18 @@ class DeliveryStats:
             river_late=river_late,
             seconds=self._tell(time_ns // SECOND_NS),
             missed=self._outages.told(),
+            paces=self._drain_paces(),
+            pieces=self._drain_pieces(),
             faults=Faults(self._gaps.holes, self._gaps.disorder + self._backwards, self._gaps.gap.late, self._rejected),
         )
+
+    def _drain_paces(self) -> tuple[Pace, ...]:
+        paces, self._paces = self._paces, []
+        return tuple(paces)
+
+    def _drain_pieces(self) -> tuple[Piece, ...]:
+        pieces, self._pieces = self._pieces, []
+        return tuple(pieces)
 
     def _admit(self, row: Admitted, second: int) -> None:
         worker = self._fleet.row(row.worker)
@@ -312,9 +328,14 @@ class DeliveryStats:
     def _tell(self, second: int) -> tuple[tuple[int, float | None], ...]:
         told = []
         for one in range(max(self._told, second - self._window_ns // SECOND_NS), second):
-            _, n, values = self._gaps.gap.of_second(one, (0.5, 0.99))
+            rows, n, values = self._gaps.gap.of_second(one, PACES)
+            limits_ns = np.zeros(len(self._fleet.ids), np.int64)
+            limits_ns[rows] = np.nan_to_num(SLOW * values[:, 1] * SECOND_NS)
+            self._paces.append(Pace(one, rows, n, values, self._gaps.gap.above(one, limits_ns)[rows]))
             jitter = [
-                p99 - p50 for count, (p50, p99) in zip(n.tolist(), values.tolist(), strict=True) if enough(count, 0.99)
+                p99 - p50
+                for count, (_, p50, p99, _) in zip(n.tolist(), values.tolist(), strict=True)
+                if enough(count, 0.99)
             ]
             told.append((one, max(jitter, default=None)))
         if self._replayed_until_ns is None:

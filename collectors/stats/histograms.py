@@ -115,6 +115,13 @@ class Histograms:
             )
         return made
 
+    def above(self, second: int, limits_ns: Ints) -> Ints:
+        """How many durations of one second lie in bins above that of their row's limit, for each row."""
+        cells, counts = self._cells.of_second(second)
+        row = cells >> BIN_BITS
+        longer = (cells & (BINS - 1)) > bins(limits_ns)[row]
+        return np.bincount(row[longer], weights=counts[longer], minlength=self.rows).astype(np.int64)
+
     def of_second(self, second: int, qs: tuple[float, ...]) -> tuple[Index, Ints, Floats]:
         """Rows that have anything in one second, how much, and their quantiles `qs` in seconds (rows, qs)."""
         rows, n, found = _read(*self._cells.of_second(second), *self._extremes.of_second(second), qs)

@@ -126,23 +126,27 @@ class Lives:
         known = UNSEEN if stream is None else int(self._table.prompt_tokens[stream])
         return None if known == UNSEEN else known
 
-    def weigh(self, request: str, second: int | None = None, found: int | None = None) -> tuple[int, int] | None:
-        """That it was chosen in `second` among workers of which it was known what they held, or what was `found` of its prompt: (second, found) once both are known.
+    def weigh(
+        self, request: str, believed: tuple[int, int] | None = None, found: int | None = None
+    ) -> tuple[int, int, int] | None:
+        """In which second it was chosen among workers of which it was believed what they held, and of the chosen one how much; or what was `found` of its prompt:
+        all three once they are known.
 
         Messages of one frame come by kind, so either may be first.
         """
         stream = self._stream.get(request)
         if stream is None:
             return None
-        weighed, known = self._table.weighed, self._table.found
-        if second is not None and weighed[stream] == UNSEEN:
-            weighed[stream] = second
+        table = self._table
+        weighed, known = table.weighed, table.found
+        if believed is not None and weighed[stream] == UNSEEN:
+            weighed[stream], table.believed[stream] = believed
         elif found is not None and known[stream] == UNSEEN:
             known[stream] = found
         else:
             return None
-        both = int(weighed[stream]), int(known[stream])
-        return None if UNSEEN in both else both
+        told = int(weighed[stream]), int(table.believed[stream]), int(known[stream])
+        return None if UNSEEN in told else told
 
     def send(self, request: str, row: int) -> None:
         """It was decided which worker the request goes to first."""

@@ -4,7 +4,7 @@ Not here: how many of the hits each pool had in all (`placements`).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
@@ -42,6 +42,12 @@ class Reused:
     captured: int
     delivered: int
     decisions: int
+    missing: int
+    """Of the admitted ones: tokens that the chosen worker was believed to hold, and that were not found."""
+    unforeseen: int
+    """Tokens that were found, and that it was not believed to hold."""
+    admitted: int
+    """Requests of which all of this is known."""
 
 
 class Prompts:
@@ -63,8 +69,8 @@ class Prompts:
                 self._pools.add(second, (row, pool), tokens)
         self._cells.add(second, row * _COLUMNS + np.array(list(amounts)), np.array(list(amounts.values()), np.int64))
 
-    def decide(self, second: int, prompt: int | None, decision: Decision) -> bool:
-        """Counts if it is known what every candidate held of how long a prompt: whether it did."""
+    def decide(self, second: int, prompt: int | None, decision: Decision) -> int | None:
+        """Counts if it is known what every candidate was believed to hold of how long a prompt: how much the chosen one was, else None."""
         cached = [one.cached_tokens for one in decision.candidates]
         known = [tokens for tokens in cached if tokens is not None]
         best = max(
@@ -73,17 +79,19 @@ class Prompts:
             default=None,
         )
         if prompt is None or len(known) < len(cached) or best is None or best.cached_tokens is None:
-            return False
+            return None
         amounts = {"prompt": prompt, "available": max(known), "captured": best.cached_tokens, "decisions": 1}
         for name, amount in amounts.items():
             self._reuse.add(second, name, amount)
-        return True
+        return best.cached_tokens
 
-    def deliver(self, weighed: tuple[int, int] | None) -> None:
-        """In which second a prompt counted, and how many of its tokens the engine found."""
+    def deliver(self, weighed: tuple[int, int, int] | None) -> None:
+        """In which second a prompt counted, how much of it was believed to be held, and how many of its tokens the engine found."""
         if weighed is not None:
-            second, found = weighed
-            self._reuse.add(second, "delivered", found)
+            second, believed, found = weighed
+            missed = {"missing": max(believed - found, 0), "unforeseen": max(found - believed, 0)}
+            for name, amount in {"delivered": found, "admitted": 1, **missed}.items():
+                self._reuse.add(second, name, amount)
 
     def expire(self, first: int) -> None:
         for part in (self._cells, self._pools, self._reuse):
@@ -99,4 +107,4 @@ class Prompts:
 
     def reused(self) -> Reused:
         found = self._reuse.sums()
-        return Reused(*(found.get(name, 0) for name in ("prompt", "available", "captured", "delivered", "decisions")))
+        return Reused(**{field.name: found.get(field.name, 0) for field in fields(Reused)})

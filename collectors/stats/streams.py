@@ -46,6 +46,7 @@ class StreamTable:
         "queued",
         "prompt_tokens",
         "weighed",
+        "believed",
         "found",
         "flags",
         "model",
@@ -80,6 +81,8 @@ class StreamTable:
         self.prompt_tokens = np.empty(0, np.int64)
         self.weighed = np.empty(0, np.int64)
         """Session second in which it was chosen among workers of each of which it was known what it held of the prompt."""
+        self.believed = np.empty(0, np.int64)
+        """Tokens of the prompt that the chosen one was believed to hold then."""
         self.found = np.empty(0, np.int64)
         """Tokens of the prompt that were found when it was admitted for the first time."""
         self.flags = np.empty(0, np.int64)

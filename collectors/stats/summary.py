@@ -9,6 +9,7 @@ from collectors.model.frame import Gaps
 from collectors.stats.fleet import Occupied, PoolKey
 from collectors.stats.handovers import Moved
 from collectors.stats.histograms import Quantiles
+from collectors.stats.paces import Pace, Piece
 from collectors.stats.placements import Placed
 from collectors.stats.prompts import Prompted, Reused
 from collectors.stats.sketch import Counts, Floats, Ints
@@ -72,4 +73,8 @@ class Summary:
     seconds: tuple[tuple[int, float | None], ...]
     """Seconds that ended since the last tick, each with its worst worker's p99 − p50 of the gaps; None if no worker had enough of them."""
     missed: Gaps
+    paces: tuple[Pace, ...]
+    """Of the same seconds."""
+    pieces: tuple[Piece, ...]
+    """Of work that has ended since the last tick."""
     faults: Faults

@@ -1,0 +1,112 @@
+"""Where KV comes from or goes to that has become slow: links between workers, and tiers."""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from collectors.diagnose.beats import RECENT_S
+from collectors.diagnose.scene import Scene, Suspicion, evidence, rate, times
+from collectors.diagnose.work import NS, Job, Speed, now_and_before, speed, usual_speed
+from collectors.model.verdict import Evidence, Hop, Kind
+from collectors.model.vocabulary import Tier
+
+SLOWER: Final = 4.0
+ENOUGH: Final = (5, 10)
+"""Pieces of now, and of before."""
+STUCK: Final = 10
+STUCK_SHARE: Final = 0.2
+LONG_S: Final = 0.5
+"""Where it was busy for longer, two pieces of now are enough."""
+STRETCH: Final = 3
+"""Pieces in a stretch of before that counts."""
+
+
+def slow_links(scene: Scene) -> Iterator[Suspicion]:
+    """From a worker KV is handed on slower than before."""
+    by_source: dict[str, list[Job]] = {}
+    to: dict[str, set[str]] = {}
+    for path, jobs in scene.work.paths.items():
+        if path.hop is Hop.TRANSFER:
+            end = path.source or path.to
+            by_source.setdefault(end, []).extend(jobs)
+            to.setdefault(end, set()).add(path.to)
+    for end, moved in by_source.items():
+        found = _slower(scene, moved)
+        if found is not None:
+            where = f" to {', '.join(sorted(to[end])[:3])}" if to[end] != {end} else ""
+            yield Suspicion(
+                Kind.SLOW_LINK,
+                Hop.TRANSFER,
+                end,
+                f"KV moves{where} {found.how}",
+                _figures(found),
+                "look at the link (NIC, switch, NVLink errors); prefill and decode in one place meanwhile",
+                _evidence(scene, found),
+            )
+
+
+def slow_tiers(scene: Scene) -> Iterator[Suspicion]:
+    """From a tier KV is fetched slower than before."""
+    by_tier: dict[tuple[str, Tier], list[Job]] = {}
+    for path, jobs in scene.work.paths.items():
+        if path.hop is Hop.TIER:
+            by_tier.setdefault((path.source or path.to, path.tier), []).extend(jobs)
+    for (owner, tier), moved in by_tier.items():
+        found = _slower(scene, moved)
+        if found is not None:
+            yield Suspicion(
+                Kind.SLOW_TIER,
+                Hop.TIER,
+                owner,
+                f"KV comes from {tier} {found.how}",
+                _figures(found),
+                f"look at {owner}'s {tier}; let prompts be computed rather than fetched from there",
+                _evidence(scene, found),
+            )
+
+
+class _Slower(NamedTuple):
+    """`stuck` pieces took STUCK times as long as pieces of their size usually share the path."""
+
+    now: Speed
+    before: Speed
+    stuck: int
+
+    @property
+    def how(self) -> str:
+        ratio = self.before.per_s / self.now.per_s
+        return f"{times(ratio)} slower than before" if ratio > SLOWER else "by fits and starts"
+
+
+def _slower(scene: Scene, jobs: list[Job]) -> _Slower | None:
+    """Less moves while it is busy, or many pieces stand still on the way though others do not."""
+    recent, older = now_and_before(jobs, scene.now)
+    now, before = speed(recent), usual_speed(older, STRETCH)
+    if now is None or before is None or before.n < ENOUGH[1] or now.n < (2 if now.busy_s > LONG_S else ENOUGH[0]):
+        return None
+    stuck = sum((job.end_ns - job.start_ns) / NS > STUCK * job.size / before.per_s for job in recent)
+    found = _Slower(now, before, stuck)
+    return found if before.per_s > SLOWER * now.per_s or stuck >= max(STUCK_SHARE * now.n, 3) else None
+
+
+def _figures(it: _Slower) -> str:
+    stood = f", {it.stuck} of them took {STUCK} times their share" if it.stuck else ""
+    return (
+        f"{rate(it.now.per_s, 'bytes/s')} while busy, n {it.now.n}{stood}, {RECENT_S} s, "
+        f"against {rate(it.before.per_s, 'bytes/s')}, n {it.before.n}"
+    )
+
+
+def _evidence(scene: Scene, it: _Slower) -> tuple[Evidence, ...]:
+    emulated = any(row.tokens_per_s.emulated for row in scene.workers)
+    return (
+        evidence("moved while busy", it.now.per_s, "bytes/s", n=it.now.n, emulated=emulated),
+        evidence(
+            "moved while busy, before",
+            it.before.per_s,
+            "bytes/s",
+            n=it.before.n,
+            window_s=scene.window_s,
+            emulated=emulated,
+        ),
+        evidence(f"pieces that took {STUCK} times their share", it.stuck, "count", n=it.now.n, emulated=emulated),
+    )
