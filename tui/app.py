@@ -154,7 +154,7 @@ class TokenyardApp(App[None]):
         self._show()
 
     def _show(self) -> None:
-        self.page.view = view_of(self.playhead, self.feed.title)
+        self.page.view = view_of(self.playhead, self.feed.title, self.feed.detail)
 
     def _made(self, name: str) -> Page:
         """A page, made when it is first asked for."""

@@ -30,6 +30,13 @@ PAGES: Final[tuple[PageSpec, ...]] = (
         "1", "overview", "Overview", "Fleet, tiers, river and stalls side by side.", "tui.screens.overview:Overview"
     ),
     PageSpec(
+        "2",
+        "placement",
+        "Placement",
+        "Where every token ran: the river large; enter follows a request token by token.",
+        "tui.screens.placement:PlacementPage",
+    ),
+    PageSpec(
         "5",
         "requests",
         "Requests",

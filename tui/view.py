@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from collectors.model.frame import Frame
+    from collectors.session.detail import Detail
     from tui.driver import Clock
 
 
@@ -27,6 +28,8 @@ class View:
     problem: str | None = None
     names: Mapping[str, str] = field(default_factory=dict)
     """Worker ids as they are shown."""
+    detail: Detail | None = None
+    """What is known of single deliveries and requests, as of any tick."""
 
     def name(self, worker: str | None) -> str:
         """How a worker is shown; an id that is not in the fleet stands for itself."""
@@ -55,7 +58,7 @@ def worker_names(ids: Iterable[str]) -> dict[str, str]:
     return {id_: printable(id_[:-2] if short else id_) for id_ in known}
 
 
-def view_of(playhead: Playhead, title: str) -> View:
+def view_of(playhead: Playhead, title: str, detail: Detail | None = None) -> View:
     frame = playhead.shown
     return View(
         frame=frame,
@@ -64,5 +67,6 @@ def view_of(playhead: Playhead, title: str) -> View:
         clock=playhead.clock,
         title=printable(title),
         problem=playhead.problem,
+        detail=detail,
         names=worker_names(worker.id for worker in frame.workers) if frame is not None else {},
     )

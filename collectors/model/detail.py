@@ -60,7 +60,7 @@ class RiverLine(msgspec.Struct, frozen=True):
 
 
 class River(msgspec.Struct, frozen=True):
-    """Columns of `slice_ns` from `begin_ns` on; `first` of `total` rows are above. `since_ns`: from when on deliveries are kept."""
+    """Columns of `slice_ns` from `begin_ns` on; `first` rows are above those of `lines`. `since_ns`: from when on deliveries are kept."""
 
     begin_ns: int
     slice_ns: int
@@ -69,7 +69,8 @@ class River(msgspec.Struct, frozen=True):
     places: tuple[Place, ...]
     lines: tuple[RiverLine, ...]
     first: int
-    total: int
+    keys: tuple[str, ...]
+    """Of all rows."""
 
 
 class Deliveries(msgspec.Struct, frozen=True):

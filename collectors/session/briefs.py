@@ -1,6 +1,6 @@
 """The little that must be known of every request to list it: whose teller stands in front, when it began and when it ended, as of a tick."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from collectors.session.request_rows import Observer
@@ -29,6 +29,12 @@ class Brief:
     @property
     def name(self) -> str:
         return self.view.request if self.view is not None else next(iter(self.known.names), f"#{self.known.serial}")
+
+    @property
+    def serials(self) -> Sequence[int]:
+        """Of its deliveries, by the source that counts them."""
+        told = None if self.counted is None else self.known.views[self.counted].told
+        return () if told is None else told.serials
 
     @property
     def key(self) -> int:

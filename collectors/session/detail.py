@@ -26,7 +26,7 @@ from collectors.session.request_lines import NONE_NS, Source, gap_distribution
 from collectors.session.request_list import Order, RequestLines, Wanted
 from collectors.session.request_rows import Observer
 from collectors.session.requests import RequestBook
-from collectors.session.river_query import Row, Span, river
+from collectors.session.river_query import Row, Span, river, serials_on
 from collectors.session.source_state import SourceState
 from collectors.session.workflows import workflow
 from collectors.stats.figures import no_distribution
@@ -89,30 +89,31 @@ class Detail:
         first: int = 0,
         limit: int = 64,
         end_ns: int | None = None,
+        on: str | None = None,
     ) -> River:
-        """`columns` slices that end with the one that holds `end_ns` (the moment asked about, unless it is said). `workers` are those to be shown, in that order."""
+        """`columns` slices that end with the one that holds `end_ns` (the moment asked about, unless it is said). `workers` are those to be shown, in that order; of
+        requests and workflows those that a worker `on` had a stage of."""
         end_ns = until_ns if end_ns is None else end_ns
         begin_ns = (-(-end_ns // slice_ns) - columns) * slice_ns
         span = Span(begin_ns, slice_ns, columns, until_ns)
+        shown = slice(first, first + limit)
         if by is By.WORKER:
-            names = workers or tuple(self._workers)
-            rows = [Row(name, name or UNKNOWN, self._workers.get(name, "")) for name in names[first : first + limit]]
-            return river(self.kept, span, rows, first, len(names))
-        alive = [
-            brief
-            for brief in self._requests.observed(until_ns)
-            if brief.counted is not None and brief.alive(begin_ns, span.end_ns, until_ns)
-        ]
+            names = tuple(workers or self._workers)
+            rows = [Row(name, name or UNKNOWN, self._workers.get(name, "")) for name in names[shown]]
+            return river(self.kept, span, rows, first, names)
+        alive = [one for one in self._requests.observed(until_ns) if one.alive(begin_ns, span.end_ns, until_ns)]
+        if on is not None:
+            there = serials_on(self.kept, span, on)
+            alive = [one for one in alive if not there.get(one.counted or "", frozenset()).isdisjoint(one.serials)]
         if by is By.REQUEST:
-            rows = [_request_row(brief) for brief in alive[first : first + limit]]
-            return river(self.kept, span, rows, first, len(alive))
+            rows = [_request_row(brief) for brief in alive[shown]]
+            return river(self.kept, span, rows, first, [str(one.key) for one in alive])
         runs: dict[str, list[Brief]] = {}
         for brief in alive:
             if brief.workflow:
                 runs.setdefault(brief.workflow, []).append(brief)
-        names = list(runs)
-        rows = [_workflow_row(name, runs[name]) for name in names[first : first + limit]]
-        return river(self.kept, span, rows, first, len(names))
+        rows = [_workflow_row(name, runs[name]) for name in list(runs)[shown]]
+        return river(self.kept, span, rows, first, list(runs))
 
     def requests(
         self,
@@ -200,9 +201,7 @@ class Detail:
 
 def _request_row(brief: Brief) -> Row:
     assert brief.counted is not None
-    told = brief.known.views[brief.counted].told
-    serials = {} if told is None else {brief.counted: told.serials}
-    return Row(str(brief.key), brief.name, brief.counted, serials, brief.received_ns or 0)
+    return Row(str(brief.key), brief.name, brief.counted, {brief.counted: brief.serials}, brief.received_ns or 0)
 
 
 def _workflow_row(name: str, briefs: Sequence[Brief]) -> Row:

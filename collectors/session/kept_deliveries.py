@@ -12,6 +12,7 @@ from collectors.session.clock import TICK_NS
 from collectors.stats.kept_rows import KeptRows
 
 MAX_BYTES: Final = 24 << 20
+EVER_NS: Final = -(1 << 62)
 MAX_CHANGES: Final = 1_024
 """Of a source's connection that are remembered."""
 
@@ -44,6 +45,8 @@ class KeptDeliveries:
         self._pieces: list[Piece] = []
         self._new: list[tuple[str, KeptRows]] = []
         self._since_ns: int | None = None
+        self.let_go = False
+        """Whether older deliveries were there, and are not any more."""
         self._changes: dict[str, list[Change]] = {}
 
     def keeper(self, source: str) -> Callable[[KeptRows], None]:
@@ -63,6 +66,7 @@ class KeptDeliveries:
             self.bytes -= self._pieces[gone].rows.nbytes
             gone += 1
         if gone:
+            self.let_go = True
             self._since_ns = self._pieces[gone - 1].tick_ns
             # A tick whose deliveries are not all there is not there.
             while self._pieces[gone].tick_ns == self._since_ns and gone < len(self._pieces) - 1:
@@ -99,8 +103,8 @@ class KeptDeliveries:
         """Spans of session time, as they were known at a tick, in which nothing was heard of a source, the last one open to `until_ns`."""
         changes = [one for one in self._changes.get(source, ()) if one.time_ns <= until_ns]
         if not changes:
-            return [(0, until_ns)]
-        spans = [(0, changes[0].time_ns)]
+            return [(EVER_NS, until_ns)]
+        spans = [(EVER_NS, changes[0].time_ns)]
         for index, one in enumerate(changes):
             if not one.connected and not (one.undone_ns is not None and one.undone_ns <= until_ns):
                 end_ns = changes[index + 1].time_ns if index + 1 < len(changes) else until_ns

@@ -49,7 +49,7 @@ class Span:
         return self.begin_ns + self.columns * self.slice_ns
 
 
-def river(kept: KeptDeliveries, span: Span, rows: Sequence[Row], first: int, total: int) -> River:
+def river(kept: KeptDeliveries, span: Span, rows: Sequence[Row], first: int, keys: Sequence[str]) -> River:
     workers: dict[str, int] = {}
     primary, beside = _Entries(), _Entries()
     uncounted = np.zeros(len(rows), np.bool_)
@@ -66,7 +66,22 @@ def river(kept: KeptDeliveries, span: Span, rows: Sequence[Row], first: int, tot
                 uncounted |= np.bincount(found, minlength=len(rows)).astype(np.bool_) & any(
                     one.uncounted for one in slices
                 )
-    return _drawn(kept, span, rows, first, total, list(workers), primary, beside, uncounted)
+    return _drawn(kept, span, rows, first, tuple(keys), list(workers), primary, beside, uncounted)
+
+
+def serials_on(kept: KeptDeliveries, span: Span, worker: str) -> dict[str, frozenset[int]]:
+    """By source: serials of the requests that a worker had a stage of in the span."""
+    found: dict[str, set[int]] = {}
+    for pieces in _groups(kept.until(span.until_ns), span, counted=False):
+        ids = pieces[0].rows.ids
+        if worker in ids:
+            row = list(ids).index(worker)
+            for piece in pieces:
+                cut = sliced(piece, span.slice_ns)
+                for one in (cut.primary, cut.beside):
+                    mine = (one.row == row) & (one.column >= span.begin_ns // span.slice_ns)
+                    found.setdefault(piece.source, set()).update(one.serial[mine].tolist())
+    return {source: frozenset(serials) for source, serials in found.items()}
 
 
 def _groups(pieces: Iterable[Piece], span: Span, *, counted: bool) -> list[list[Piece]]:
@@ -125,7 +140,7 @@ def _drawn(
     span: Span,
     rows: Sequence[Row],
     first: int,
-    total: int,
+    keys: tuple[str, ...],
     workers: Sequence[str],
     primary: _Entries,
     beside: _Entries,
@@ -153,7 +168,7 @@ def _drawn(
             )
         )
     named = tuple(_place(workers, code) for code in places)
-    return River(span.begin_ns, span.slice_ns, span.columns, since_ns, named, tuple(lines), first, total)
+    return River(span.begin_ns, span.slice_ns, span.columns, since_ns, named, tuple(lines), first, keys)
 
 
 def _cells(entries: _Entries, cells: int, places: dict[int, int]) -> tuple[Ints, Bytes, Bytes]:
@@ -196,7 +211,8 @@ def _seen(kept: KeptDeliveries, span: Span, row: Row, since_ns: int) -> bytes:
 
     for begin_ns, end_ns in kept.unobserved(row.source, span.until_ns):
         mark(begin_ns, end_ns, Cell.UNOBSERVED)
-    mark(span.begin_ns, since_ns, Cell.NOT_KEPT)
+    if kept.let_go:
+        mark(span.begin_ns, since_ns, Cell.NOT_KEPT)
     if row.since_ns:
         mark(span.begin_ns, row.since_ns - row.since_ns % span.slice_ns, Cell.AHEAD)
     ahead_ns = -(-span.until_ns // span.slice_ns) * span.slice_ns

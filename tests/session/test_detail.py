@@ -222,7 +222,7 @@ def test_what_was_not_observed_is_not_empty() -> None:
     watched.tell(760, UP, HELLO)
     now = watched.tick(1_000)
     line = watched.detail.river(now, 250 * MS, 6, By.WORKER).lines[1]
-    assert list(line.seen) == [Cell.NOT_KEPT, Cell.NOT_KEPT, Cell.SEEN, Cell.UNOBSERVED, Cell.UNOBSERVED, Cell.SEEN]
+    assert list(line.seen) == [*[Cell.UNOBSERVED] * 2, Cell.SEEN, Cell.UNOBSERVED, Cell.UNOBSERVED, Cell.SEEN]
     assert watched.detail.river(500 * MS, 250 * MS, 3, By.WORKER, end_ns=750 * MS).lines[1].seen[2] == Cell.AHEAD
 
 

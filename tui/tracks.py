@@ -1,0 +1,127 @@
+"""Rows of the large token river as text: how high, how bright and in which hue each cell is. Pure.
+
+A row has a track for the stage that made its tokens, and one for the stages that they passed beside it, in another family of glyphs.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from collectors.model.detail import NO_PLACE, Cell
+from collectors.model.vocabulary import Device, Stage, Tier
+from tui.glyphs import BUCKET_HEIGHTS, HEIGHTS, NO_DATA, STALL, UNOBSERVED
+from tui.line import Line, Pen
+from tui.theme import Ink, device_ink
+from tui.widgets.river import NOT_OBSERVED, STALLED, STEPS, top
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from collectors.model.detail import Place, River, RiverLine
+
+STAGE_LETTERS: Final = {
+    Stage.UNKNOWN: "–", Stage.PREFILL: "P", Stage.DECODE: "D", Stage.ATTENTION: "T",
+    Stage.FFN: "F", Stage.DRAFT: "S", Stage.VERIFY: "V",
+}  # fmt: skip
+_DEVICES: Final = tuple(Device)
+_TIER_HUES: Final = {
+    Tier.SRAM: Device.LPU, Tier.HBM: Device.GPU, Tier.GDDR: Device.TPU, Tier.DRAM: Device.TRAINIUM, Tier.FLASH: Device.WSE,
+    Tier.OBJECT: Device.CPU, Tier.PEER: Device.CPU, Tier.UNKNOWN: Device.UNKNOWN,
+}  # fmt: skip
+"""Tiers in the hues of the devices that mostly have them."""
+_LATE: Final = 3
+"""Bits of a cell's code for its lateness; above them its hue."""
+_EMPTY: Final = 0xF0
+"""From here on cells that say nothing of tokens, by `Cell`."""
+_RUNS: Final = re.compile(rb"(.)\1*", re.DOTALL)
+
+
+class Hue(StrEnum):
+    DEVICE = "device"
+    TIER = "tier"
+
+
+def place_hue(place: Place, hue: Hue, devices: Mapping[str, Device]) -> Device:
+    return _TIER_HUES[place.tier] if hue is Hue.TIER else devices.get(place.worker, Device.UNKNOWN)
+
+
+def hues(river: River, hue: Hue, devices: Mapping[str, Device]) -> bytes:
+    """A table from a cell's place to its hue's code."""
+    table = bytearray([_DEVICES.index(Device.UNKNOWN) << _LATE]) * 256
+    for number, place in enumerate(river.places):
+        table[number] = _DEVICES.index(place_hue(place, hue, devices)) << _LATE
+    return bytes(table)
+
+
+@dataclass(frozen=True)
+class Track:
+    """Values of a row's cells, to be drawn `lines` high. `about`: the other stages."""
+
+    values: Sequence[int]
+    late: bytes
+    place: bytes
+    seen: bytes
+    beside: bool = False
+
+    @property
+    def stage(self) -> int:
+        """Number of the place of the newest cell that has one; NO_PLACE without any."""
+        return next((one for one in reversed(self.place) if one != NO_PLACE), NO_PLACE)
+
+
+def tracks(line: RiverLine, *, both: bool) -> list[Track]:
+    """`both`: rows have room for the other stages, where any row has them."""
+    made = Track(line.tokens, line.late, line.place, line.seen)
+    beside = Track(line.beside_tokens, bytes(len(line.late)), line.beside, line.seen, beside=True)
+    if both:
+        return [made, beside]
+    return [beside] if any(line.beside_tokens) and not any(line.tokens) else [made]
+
+
+def drawn(track: Track, hue_of: bytes, lines: int, scale: int) -> list[Line]:
+    """A cell a column, `lines` high, the highest line first; `scale` tokens fill a column."""
+    full = STEPS * lines
+    values = track.values
+    heights = [min(full, -(-value * full // scale)) for value in values]
+    codes = bytes(
+        hue | min(late, STALLED) if not seen else _EMPTY + seen
+        for hue, late, seen in zip(track.place.translate(hue_of), track.late, track.seen, strict=True)
+    )
+    glyphs = BUCKET_HEIGHTS if track.beside else HEIGHTS
+    runs = [(match.start(), match.end(), match[0][0]) for match in _RUNS.finditer(codes)]
+    out = []
+    for line in range(lines):
+        floor = STEPS * (lines - 1 - line)
+        pen = Pen(len(values))
+        for start, end, code in runs:
+            size = end - start
+            if code >= _EMPTY:
+                _unseen(pen, code - _EMPTY, size, lowest=floor == 0)
+                continue
+            late = code & ((1 << _LATE) - 1)
+            if late == STALLED and line == 0:
+                text = STALL * size
+            else:
+                text = "".join([glyphs[0 if h <= floor else min(h - floor, STEPS)] for h in heights[start:end]])
+            if text.isspace():
+                pen.gap(size)
+            else:
+                ink = Ink.STALL if late == STALLED else device_ink(_DEVICES[code >> _LATE], late)
+                pen.put(text, ink, size)
+        out.append(pen.line())
+    return out
+
+
+def scale_of(track: Track) -> int:
+    return top([value for value in track.values if value != NOT_OBSERVED])
+
+
+def _unseen(pen: Pen, state: int, size: int, *, lowest: bool) -> None:
+    glyph = {Cell.UNOBSERVED: UNOBSERVED, Cell.NOT_KEPT: NO_DATA}.get(state, " ") if lowest else " "
+    if glyph == " ":
+        pen.gap(size)
+    else:
+        pen.put(glyph * size, Ink.FAINT, size)
