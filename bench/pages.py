@@ -8,6 +8,7 @@ import contextlib
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from itertools import accumulate
 from urllib.request import urlopen
@@ -29,7 +30,7 @@ def page(lines: int) -> bytes:
 
 
 async def produce(lines: int, ports: int) -> None:
-    """Answers every request with the next of a few pages; prints its ports."""
+    """Answers with the next of a few pages, by port and path; prints its ports."""
     bodies = accumulate(range(BODIES - 1), lambda body, seed: later(body, 0.5, seed), initial=page(lines))
     answers = [
         b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n" % len(body) + body
@@ -37,20 +38,22 @@ async def produce(lines: int, ports: int) -> None:
     ]
 
     served = 0
+    turns: Counter[tuple[int, bytes]] = Counter()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal served
-        turn = 0
+        port = writer.get_extra_info("sockname")[1]
         try:
             while request := await reader.readuntil(b"\r\n\r\n"):
-                if request.startswith(b"GET /served "):
+                path = request.split(b" ", 2)[1]
+                if path == b"/served":
                     writer.write(b"HTTP/1.0 200 OK\r\n\r\n%d" % served)
                     writer.close()
                     return
                 served += 1
-                writer.write(answers[turn % BODIES])
+                writer.write(answers[turns[port, path] % BODIES])
+                turns[port, path] += 1
                 await writer.drain()
-                turn += 1
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
 

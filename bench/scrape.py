@@ -36,7 +36,7 @@ async def consume(port: int, targets: int) -> Measured:
     """First without Frames, then with one every 250 ms, timed apart from the rest, as is what remembers them."""
     clock, session, ring = LiveClock(), Session("live"), History()
     async with HttpClient() as client:
-        sources = open_targets([f"http://127.0.0.1:{port}/metrics"] * targets, client)
+        sources = open_targets([f"http://127.0.0.1:{port}/{number}/metrics" for number in range(targets)], client)
         tasks = [asyncio.create_task(source.run(clock, session.feed)) for source in sources]
         for _ in range(START_S):
             if all(session.answers(source.name) for source in sources):

@@ -146,6 +146,11 @@ class SourceState:
                     self.scraped.interrupted()
                 if part.limit:
                     self.over_limits = {**self.over_limits, part.limit: self.over_limits.get(part.limit, 0) + 1}
+            case Samples():
+                self.answers += 1
+                if self.scraped is not None:
+                    self.scraped.samples(part, time_ns if part.time_ns is None else part.time_ns)
+                    self._see_reset(self.scraped.reset_ns)
             case Inventory():
                 self.inventory, self._inventory_ns = part, time_ns
                 self._inventories += 1
@@ -164,11 +169,6 @@ class SourceState:
                 self.described = Counter(one.worker for one in part.series)
             case Past():
                 self.earlier = earlier(part)
-            case Samples():
-                self.answers += 1
-                if self.scraped is not None:
-                    self.scraped.samples(part, time_ns if part.time_ns is None else part.time_ns)
-                    self._see_reset(self.scraped.reset_ns)
             case Deliveries():
                 self._deliveries().deliveries(part, time_ns)
             case Requests():

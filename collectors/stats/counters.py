@@ -15,6 +15,10 @@ Flags = npt.NDArray[np.bool_]
 UNKNOWN: Final = -1
 LARGEST: Final = 2.0**53
 """Above this, neighbouring integers are the same float64."""
+_LARGEST_BITS: Final = int(np.float64(LARGEST).view(np.uint64))
+"""As bits, the floats from 0 to `LARGEST` are less than all others and NaN."""
+_NEGATIVE: Final = 2**63
+"""As bits, an integer below 0 is this at least."""
 GRID_NS: Final = 250_000_000
 """Windows begin and end on this grid."""
 _EVER_NS: Final = (-(2**62), 2**62)
@@ -22,7 +26,7 @@ _EVER_NS: Final = (-(2**62), 2**62)
 
 def counts(values: npt.NDArray[np.float64]) -> Counts:
     """Sampled values as integers; UNKNOWN where a value is no count (NaN, infinite, negative, or beyond exact integers)."""
-    if values.size and values.min() >= 0.0 and values.max() <= LARGEST:  # a NaN is neither
+    if np.maximum.reduce(values.view(np.uint64), axis=None, initial=0) <= _LARGEST_BITS:
         return np.rint(values).astype(np.int64)
     known = (values >= 0.0) & (values <= LARGEST)
     return np.where(known, np.rint(np.where(known, values, 0.0)), UNKNOWN).astype(np.int64)
@@ -137,16 +141,18 @@ class History:
             self._all_known = False
         fresh = None
         increase = now - self._latest
-        if restarted or not self._all_known or np.minimum.reduce(increase, initial=0) < 0:
+        most = np.maximum.reduce(increase.view(np.uint64), initial=0)
+        if restarted or not self._all_known or most >= _NEGATIVE:
             now = np.where(groups.whole(now < 0), UNKNOWN, now)
             before = np.where(groups.whole(self._latest < 0), UNKNOWN, self._latest)
             increase, reset = growth(before, now, groups, restarted)
+            most = np.maximum.reduce(increase, initial=0)
             fresh = (before < 0) & (now >= 0)
             self._all_known = bool((now >= 0).all())
             if restarted or reset.any():
                 self.reset_ns = time_ns
         total = increase if self._end == self._begin else self._total + increase
-        if self._totals.dtype != np.int64 and np.maximum.reduce(increase, initial=0) >= self._most:
+        if self._totals.dtype != np.int64 and most >= self._most:
             self._widen()
         if fresh is not None and fresh.any():
             self._since[fresh] = time_ns
@@ -208,8 +214,8 @@ class History:
         self._times[self._end] = time_ns
         self._totals[self._end] = total  # of the totals' own type, which may be a narrower one that goes round
         self._end += 1
-        held = self._times[self._begin : self._end]
-        self._begin += int(held.searchsorted(time_ns - self._horizon_ns))
+        while self._times[self._begin] < time_ns - self._horizon_ns:
+            self._begin += 1
 
     def _make_room(self) -> None:
         size = self._end - self._begin
