@@ -54,11 +54,12 @@ class Run(NamedTuple):
 
 
 class Layout(msgspec.Struct, frozen=True, eq=False, weakref=True):
-    """A page cut to its wanted lines, of which there is one more than `newlines`.
+    """A page cut to its wanted lines and the few between them that are not worth leaving out: one more than `newlines`.
 
-    `kinds` has a byte for each of them. Those that `samples` picks are `prefixes[i]` and a number; those that `others` picks are `comments`, to the byte. `families` are those
+    `kinds` has a byte for each of them. Those that `samples` picks are `prefixes[i]` and a number; those that `others` picks are `comments`, to the byte; those that `passed`
+    picks nobody wants. `families` are those
     declared by a TYPE line, sampled or not, with their types. `overhead` is the length of a cut page less that of its values joined by
-    commas. After the longest prefix a line has `spare` bytes to its limit. `runs` is None if the cut page is the whole page.
+    commas and of what is passed. After the longest prefix a line has `spare` bytes to its limit. `runs` is None if the cut page is the whole page.
     `pack` makes float64 bytes of as many floats as there are samples.
     """
 
@@ -69,6 +70,7 @@ class Layout(msgspec.Struct, frozen=True, eq=False, weakref=True):
     samples: Picker
     comments: tuple[bytes, ...]
     others: Picker
+    passed: Picker
     newlines: int
     overhead: int
     spare: int
@@ -109,7 +111,7 @@ class Layout(msgspec.Struct, frozen=True, eq=False, weakref=True):
         tails = list(map(bytes.removeprefix, self.samples(lines), self.prefixes))
         joined = b",".join(tails)
         # A line without its prefix stays whole, which shows in the length: no other check of the prefixes is needed.
-        if len(joined) != len(cut) - self.overhead:
+        if len(joined) != len(cut) - self.overhead - sum(map(len, self.passed(lines))):
             return None
         if len(joined) > self.spare and max(map(len, lines)) > limits.max_line_bytes:
             return None

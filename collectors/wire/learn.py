@@ -4,6 +4,7 @@ Decides what a single line cannot tell: which family and type a sample belongs t
 series occurs twice, and whether the page is within limits. Texts that repeat on a page (names, label sets) are parsed once.
 """
 
+import re
 from collections.abc import Callable
 from itertools import accumulate, compress, islice
 from struct import Struct
@@ -40,7 +41,9 @@ MAX_CELLS: Final = 512
 """Width at which names and label values are cut in the keys."""
 
 _SERIES_BITS: Final = 40
-_OTHER, _SAMPLE = 1, 2
+_OTHER, _SAMPLE, _PASSED = 1, 2, 3
+_BETWEEN: Final = re.compile(rb"(?<=[^\0])\0{1,8}(?=[^\0])")
+"""Kinds of so few unwanted lines between wanted ones that looking for where they begin and end costs more than to split them."""
 _NO_SAMPLE: Final = (b"", b"#")
 
 
@@ -263,12 +266,14 @@ class _Page:
         kinds = bytes(self.kinds)
         runs = None
         if self.wanted is not None:
+            kinds = _BETWEEN.sub(lambda few: bytes([_PASSED]) * len(few[0]), kinds)
             runs = _runs(lines, kinds, dict(zip(self.rows, self.tails, strict=True)))
-            numbers = list(compress(numbers, map(kinds.__getitem__, self.rows)))
+            numbers = list(compress(numbers, map(self.kinds.__getitem__, self.rows)))
             lines = list(compress(lines, kinds))
             kinds = kinds.replace(b"\0", b"")
-        sample_rows = [row for row, kind in enumerate(kinds) if kind == _SAMPLE]
-        others = picker([row for row, kind in enumerate(kinds) if kind == _OTHER])
+        samples, others, passed = (
+            picker([row for row, kind in enumerate(kinds) if kind == of]) for of in (_SAMPLE, _OTHER, _PASSED)
+        )
         comments = others(lines)
         newlines = max(0, len(lines) - 1)
         pack = Struct(f"{len(numbers)}d").pack
@@ -278,9 +283,10 @@ class _Page:
             keys=tuple(self.keys),
             families={self._safe(name): kind for name, kind in self._declared.items() if self._is_wanted(name)},
             prefixes=tuple(self.prefixes),
-            samples=picker(sample_rows),
+            samples=samples,
             comments=comments,
             others=others,
+            passed=passed,
             newlines=newlines,
             overhead=sum(map(len, self.prefixes)) + sum(map(len, comments)) + newlines - max(0, len(numbers) - 1),
             spare=spare,

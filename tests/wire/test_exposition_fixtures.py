@@ -170,6 +170,21 @@ def test_comments_timestamps_and_nan_do_not_slow_a_reader_down() -> None:
     assert layout.reread(b"a 3 123456\nb NaN\n", limits) is not None
 
 
+def test_a_few_lines_that_nobody_wants_are_passed_over_whatever_they_say() -> None:
+    limits = Limits()
+    layout, _ = learn(b"a 1\n# HELP b that\nb 1\nc 2\n", limits, {"a", "c"}.__contains__)
+
+    def read(body: bytes) -> list[float] | None:
+        cut = layout.cut(body)
+        values = None if cut is None else layout.reread(cut, limits)
+        return None if values is None else values.tolist()
+
+    assert read(b"a 10\n# HELP b this\nb 11111\nc 30\n") == [10, 30]
+    assert read(b"a 10\n# HELP b this\nb 11111\nd 30\n") is None
+    assert read(b"a 10\nc 30\n# HELP b this\nb 11111\n") is None
+    assert read(b"a 10\n# HELP b this\nc 30\n") is None
+
+
 def test_family_that_appears_between_others() -> None:
     reader = PageReader(wanted={"a", "z"}.__contains__)
     reader.read(b"a 1\nb 1\nc 1\n")
