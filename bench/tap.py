@@ -1,4 +1,4 @@
-"""The tap against a bare pass-through of the same library, in turn: separately arriving chunks a CPU second, and what it adds to a client's first byte and gaps.
+"""The tap against a bare pass-through of aiohttp, in turn: separately arriving chunks a CPU second, and what it adds to a client's first byte and gaps.
 
 The upstream, and the client, are a child: only the proxy's CPU time is counted. Latencies are only shown: of two processes on two cores they say
 as much of the machine's load.
@@ -19,7 +19,7 @@ from yarl import URL
 
 from bench.result import Result
 from collectors.tap.readers import Reader
-from collectors.tap.server import Tap
+from collectors.tap.server import Tap, serving
 
 STREAMS: Final = 50
 CHUNKS: Final = 400
@@ -60,7 +60,7 @@ async def _run() -> list[Result]:
         upstream = await asyncio.get_running_loop().run_in_executor(child, _serve)
         for _ in range(ROUNDS):
             async with aiohttp.ClientSession(auto_decompress=False) as session:
-                bare.append(await _measure(child, _bare(upstream, session)))
+                bare.append(await _passed(child, _bare(upstream, session)))
             tapped.append(await _tapped(child, upstream))
         await asyncio.get_running_loop().run_in_executor(child, _stop)
     return _results(bare, tapped)
@@ -71,14 +71,12 @@ async def _tapped(child: ProcessPoolExecutor, upstream: str) -> Round:
     tap = Tap(URL(upstream))
     reader = Reader(lambda: None)
     tap.readers.join(reader, 0)
-    tasks = [asyncio.create_task(tap.run()), asyncio.create_task(_drained(reader))]
-    try:
-        return await _measure(child, tap.handle)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-        await tap.proxy.close()
+    task = asyncio.create_task(_drained(reader))
+    async with serving(tap, "127.0.0.1", 0, drain_s=1) as port:
+        measured = await _measure(child, port)
+    task.cancel()
+    await asyncio.wait({task})
+    return measured
 
 
 async def _drained(reader: Reader) -> None:
@@ -119,18 +117,22 @@ def _quantile(rounds: list[Round], index: int, q: int) -> float:
     return statistics.median(statistics.quantiles(one, n=100)[q - 1] for one in times)
 
 
-async def _measure(child: ProcessPoolExecutor, handle: Handler) -> Round:
+async def _passed(child: ProcessPoolExecutor, handle: Handler) -> Round:
     runner = web.ServerRunner(web.Server(handle, access_log=None, auto_decompress=False, handler_cancellation=True))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    loop, port = asyncio.get_running_loop(), runner.addresses[0][1]
     try:
-        await loop.run_in_executor(child, _load, port, 1, 2)
-        before = time.process_time()
-        firsts, gaps = await loop.run_in_executor(child, _load, port, STREAMS, CHUNKS)
-        return Round(time.process_time() - before, firsts, gaps)
+        return await _measure(child, runner.addresses[0][1])
     finally:
         await runner.cleanup()
+
+
+async def _measure(child: ProcessPoolExecutor, port: int) -> Round:
+    loop = asyncio.get_running_loop()
+    await loop.run_in_executor(child, _load, port, 1, 2)
+    before = time.process_time()
+    firsts, gaps = await loop.run_in_executor(child, _load, port, STREAMS, CHUNKS)
+    return Round(time.process_time() - before, firsts, gaps)
 
 
 def _bare(base: str, session: aiohttp.ClientSession) -> Handler:

@@ -1,6 +1,7 @@
 """Streams asked for by OpenAI's own package at a steady rate, run by the interpreter of a venv that has it: `URL REQUESTS TOKENS EVERY_S`. Prints a line of JSON for each.
 
-`ttft` is from before the call to the first piece, `gaps` between pieces, in seconds of this process' clock; or `error` is what went wrong.
+`ttft` is from before the call to the first piece, `gaps` between pieces, in seconds of this process' clock; or `error` is what went wrong. They come in the order in which
+they were asked for. The last line is what share of a core this process took.
 """
 
 import asyncio
@@ -13,9 +14,10 @@ import time
 async def main(url: str, requests: int, tokens: int, every_s: float) -> None:
     from openai import AsyncOpenAI, OpenAIError  # type: ignore[import-not-found]
 
+    begun_s = time.perf_counter()
     client = AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
 
-    async def ask(number: int) -> None:
+    async def ask(number: int) -> dict[str, object]:
         await asyncio.sleep(number * every_s)
         begin = time.perf_counter()
         try:
@@ -26,12 +28,13 @@ async def main(url: str, requests: int, tokens: int, every_s: float) -> None:
             if len(times) != tokens:
                 raise OpenAIError(f"{len(times)} of {tokens} tokens")
             gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
-            row: dict[str, object] = {"ttft": times[0] - begin, "gaps": gaps}
+            return {"ttft": times[0] - begin, "gaps": gaps}
         except OpenAIError as error:
-            row = {"error": repr(error)}
-        print(json.dumps(row), flush=True)
+            return {"error": repr(error)}
 
-    await asyncio.gather(*(ask(number) for number in range(requests)))
+    for row in await asyncio.gather(*(ask(number) for number in range(requests))):
+        print(json.dumps(row))
+    print(json.dumps({"cpu": time.process_time() / (time.perf_counter() - begun_s)}))
 
 
 if __name__ == "__main__":

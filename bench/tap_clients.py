@@ -1,6 +1,6 @@
 """Clients that know nothing of us, direct against tapped, opt in: `python -m bench tap_clients` with BENCH_PEERS=1, which installs OpenAI's package and NVIDIA's aiperf into a throw-away venv.
 
-Fifty streams at once from an upstream at a steady pace, upstream, tap and client each a process. These are times of processes that share the cores with each other and all else:
+Fifty streams at once from an upstream at a steady pace, upstream, tap and client each a process; rounds direct and tapped in turn. These are times of processes that share the cores with each other and all else:
 where the machine was busy before, there is no verdict.
 """
 
@@ -23,8 +23,9 @@ AT_ONCE: Final = 50
 TOKENS: Final = 20
 GAP_S: Final = 0.2
 """250 events a second in all. OpenAI's package takes about a millisecond of a busy core for each: with four times as many it measured itself."""
-REQUESTS: Final = 150
-ROUNDS: Final = 2
+COUNTED: Final = 250
+"""Requests of a round, in turn direct and tapped; those before them, until so many are at once, make the connections that all others use, and are told apart."""
+ROUNDS: Final = 8
 EVERY_S: Final = TOKENS * GAP_S / AT_ONCE
 """Between requests, so that so many are at once."""
 IDLE: Final = 0.25
@@ -36,11 +37,13 @@ CHILD: Final = Path(__file__).with_name("tap_child.py")
 
 @dataclass
 class Run:
-    """Seconds, as a client timed them."""
+    """Seconds, as a client timed them; `early` are first pieces of requests that had a connection made. `cpu`: of a core, that the client took."""
 
     errors: int = 0
     ttft: list[float] = field(default_factory=list)
     gap: list[float] = field(default_factory=list)
+    early: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
 
 
 @contextmanager
@@ -57,15 +60,17 @@ def child(*command: str) -> Iterator[str]:
 
 
 def openai(folder: Path, url: str) -> Run:
-    command: list[str | Path] = [folder / "bin/python", CHILD, url, str(REQUESTS), str(TOKENS), str(EVERY_S)]
+    command: list[str | Path] = [folder / "bin/python", CHILD, url, str(AT_ONCE + COUNTED), str(TOKENS), str(EVERY_S)]
     ran = subprocess.run(command, check=True, capture_output=True, timeout=300)
     run = Run()
-    for row in map(json.loads, ran.stdout.splitlines()):
+    *rows, last = map(json.loads, ran.stdout.splitlines())
+    run.cpu.append(last["cpu"])
+    for number, row in enumerate(rows):
         if "error" in row:
             run.errors += 1
             print(row["error"], file=sys.stderr)
         else:
-            run.ttft.append(row["ttft"])
+            (run.early if number < AT_ONCE else run.ttft).append(row["ttft"])
             run.gap += row["gaps"]
     return run
 
@@ -77,16 +82,18 @@ def aiperf(folder: Path, url: str) -> Run:
     command: list[str | Path] = [
         folder / "bin/aiperf", "profile", "--model", "tiny", "--url", url, "--endpoint-type", "chat", "--streaming", "--use-server-token-count",
         "--tokenizer", hugging_face(folder / "tokenizer"), "--concurrency", str(AT_ONCE), "--request-rate", str(1 / EVERY_S), "--request-rate-mode", "constant",
-        "--request-count", str(REQUESTS), "--random-seed", "1", "--synthetic-input-tokens-mean", "64", "--output-tokens-mean", str(TOKENS),
+        "--request-count", str(AT_ONCE + COUNTED), "--random-seed", "1", "--synthetic-input-tokens-mean", "64", "--output-tokens-mean", str(TOKENS),
         "--output-tokens-stddev", "0", "--artifact-dir", out, "--ui", "none", "--no-auto-plot",
     ]
     # fmt: on
     subprocess.run(command, check=True, capture_output=True, timeout=300)
     rows = [json.loads(line) for line in (out / "profile_export.jsonl").read_text().splitlines()]
+    rows.sort(key=lambda row: int(row["metadata"]["request_start_ns"]))
     run = Run(errors=sum(bool(row.get("error")) for row in rows))
-    for row in rows:
+    for number, row in enumerate(rows):
         if not row.get("error"):
-            run.ttft.append(float(row["metrics"]["time_to_first_token"]["value"]) / 1e3)
+            first = float(row["metrics"]["time_to_first_token"]["value"]) / 1e3
+            (run.early if number < AT_ONCE else run.ttft).append(first)
             run.gap.append(float(row["metrics"]["inter_token_latency"]["value"]) / 1e3)
     return run
 
@@ -99,13 +106,18 @@ def compared(name: str, direct: Sequence[Run], tapped: Sequence[Run], load: floa
     def verdict(met: bool) -> bool | None:
         return met if load is None else None
 
-    asked = REQUESTS * len(direct)
+    asked = (AT_ONCE + COUNTED) * len(direct)
     found = f"{errors[1]} of {asked} (direct {errors[0]})"
     results = [Result(f"tap: {name}, errors", "no more than direct", found + note, verdict(errors[1] <= errors[0]))]
-    for what, times in (("TTFT", lambda run: run.ttft), ("gap", lambda run: run.gap)):
+    kinds: tuple[tuple[str, Callable[[Run], list[float]]], ...] = (
+        ("TTFT", lambda run: run.ttft),
+        ("gap", lambda run: run.gap),
+    )
+    for what, times in kinds:
+        n = sum(len(times(run)) for run in tapped)
         for percent, goal_s in ((50, MEDIAN_S), (99, P99_S)):
             before, after = quantile(direct, times, percent), quantile(tapped, times, percent)
-            found = f"{(after - before) * 1e3:+.2f} ms ({before * 1e3:.2f}, {after * 1e3:.2f}{note})"
+            found = f"{(after - before) * 1e3:+.2f} ms ({before * 1e3:.2f}, {after * 1e3:.2f}; n {n:,}{note})"
             results.append(
                 Result(
                     f"tap: {name}, {what} p{percent} later than direct",
@@ -114,12 +126,24 @@ def compared(name: str, direct: Sequence[Run], tapped: Sequence[Run], load: floa
                     verdict(after - before <= goal_s),
                 )
             )
+    before, after = (quantile(runs, lambda run: run.early, 50) for runs in (direct, tapped))
+    shares = [statistics.fmean(share for run in runs for share in run.cpu) for runs in (direct, tapped) if runs[0].cpu]
+    results.append(
+        Result(
+            f"tap: {name}, TTFT p50 later than direct where a connection is made",
+            "",
+            f"{(after - before) * 1e3:+.2f} ms ({before * 1e3:.2f}, {after * 1e3:.2f})",
+            None,
+        )
+    )
+    if shares:
+        results.append(Result(f"tap: {name}, of a core", "", "direct {:.0%}, tapped {:.0%}".format(*shares), None))
     return results
 
 
 def quantile(runs: Sequence[Run], times: Callable[[Run], list[float]], percent: int) -> float:
-    """Of each round, and the median of those."""
-    return statistics.median(statistics.quantiles(times(run), n=100)[percent - 1] for run in runs)
+    """Of all rounds together: a round has too few for its p99."""
+    return statistics.quantiles([one for run in runs for one in times(run)], n=100)[percent - 1]
 
 
 def run() -> list[Result]:

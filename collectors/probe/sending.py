@@ -2,32 +2,27 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Final, Self
 
-import aiohttp
+import msgspec
 
-from collectors.tap.arrivals import Arrivals, StampedConnector
 from collectors.wire.access import Access
+from collectors.wire.connections import Connections
 from collectors.wire.fault import FetchError
-from collectors.wire.http_stream import faults
+from collectors.wire.http_answer import AnswerReader, Head
+from collectors.wire.http_page import asked
 
-MAX_HEADER_BYTES: Final = 64 << 10
+
+class _Unwanted(Exception):  # noqa: N818  an answer, and no error
+    """Of which the head is enough."""
 
 
 class Sender:
-    """To one server, a connection for each request: what a client has to wait for who comes anew. `clock` gives the nanoseconds of all times. A context, to be left at the end."""
+    """To one server, a connection for each request: what a client has to wait for who comes anew. `clock` gives the nanoseconds of all times."""
 
     def __init__(self, access: Access, clock: Callable[[], int]) -> None:
         self._access = access
         self._clock = clock
-        self._session: aiohttp.ClientSession | None = None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._session is not None:
-            await self._session.close()
+        self._limits = msgspec.structs.replace(access.limits, idle_s=access.limits.total_s)
 
     async def send(
         self,
@@ -38,32 +33,43 @@ class Sender:
         came: Callable[[int, bytes], None],
     ) -> None:
         """`answered` is told of the head, and says whether to go on. Redirects are not followed. Raises FetchError."""
-        limits, size = self._access.limits, 0
-        with faults():
-            async with asyncio.timeout(limits.total_s):
-                more = {"Authorization": f"Bearer {self._access.token.read()}"} if self._access.token else {}
-                posted = self._opened().post(url, data=body, headers={**headers, **more}, allow_redirects=False)
-                async with posted as response:
-                    if not answered(response.status, response.headers):
-                        return
-                    arrivals = Arrivals(response)
-                    while data := await response.content.readany():
-                        size += len(data)
-                        if size > limits.max_body_bytes:
-                            raise FetchError("answer too large", limit="max_body_bytes")
-                        for time_ns, piece in arrivals.taken(data, self._clock()):
-                            came(time_ns, piece)
+        origin, request = asked(url, "")
+        start, host, _ = request.split(b"\r\n", 2)
+        more = {"Authorization": f"Bearer {self._access.token.read()}"} if self._access.token else {}
+        lines = {**headers, **more, "Content-Length": str(len(body)), "Connection": "close"}
+        head = [b"POST" + start.removeprefix(b"GET"), host, *(f"{name}: {lines[name]}".encode() for name in lines)]
+        data = b"\r\n".join([*head, b"", body])
+        answer = AnswerReader(_Answer(answered, came, self._clock, self._limits.max_body_bytes))
+        connections = Connections(self._limits, self._access.trusted)
+        try:
+            await connections.ask(origin, data, answer, asyncio.get_running_loop().time() + self._limits.total_s)
+        except _Unwanted:
+            pass
+        finally:
+            await connections.close()
 
-    def _opened(self) -> aiohttp.ClientSession:
-        access = self._access
-        if self._session is None:
-            tls = access.trusted() if access.ca_file or access.insecure_tls else True
-            self._session = aiohttp.ClientSession(
-                connector=StampedConnector(self._clock, ssl=tls, force_close=True, resolver=aiohttp.ThreadedResolver()),
-                timeout=aiohttp.ClientTimeout(total=None, connect=access.limits.connect_s),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                max_line_size=MAX_HEADER_BYTES,
-                max_field_size=MAX_HEADER_BYTES,
-            )
-        return self._session
+
+class _Answer:
+    """Takes it: each piece is a read, and comes in that."""
+
+    def __init__(
+        self,
+        answered: Callable[[int, Mapping[str, str]], bool],
+        came: Callable[[int, bytes], None],
+        clock: Callable[[], int],
+        most: int,
+    ) -> None:
+        self._answered, self._came, self._clock, self._most = answered, came, clock, most
+        self._size = 0
+
+    def head(self, head: Head) -> None:
+        """Raises _Unwanted."""
+        if not self._answered(head.status, head.headers):
+            raise _Unwanted
+
+    def data(self, piece: bytes) -> None:
+        """Raises FetchError."""
+        self._size += len(piece)
+        if self._size > self._most:
+            raise FetchError("answer too large", limit="max_body_bytes")
+        self._came(self._clock(), piece)

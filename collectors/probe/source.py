@@ -52,8 +52,8 @@ class ProbeSource:
 
     async def run(self, clock: Clock, emit: Emit) -> None:
         grid = Grid(round(self._every_s * 1e9), crc32(self.name.encode()))
-        async with Sender(self._access, clock.now_ns) as sender, asyncio.TaskGroup() as tasks:
-            canary = Canary(self._of, sender, self._every_s, clock.now_ns)
+        async with asyncio.TaskGroup() as tasks:
+            canary = Canary(self._of, Sender(self._access, clock.now_ns), self._every_s, clock.now_ns)
             next_ns = 0
             while True:
                 if not self._model:

@@ -11,20 +11,28 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 from yarl import URL
 
 from collectors.tap.book import Book
+from collectors.tap.client import Client, Work
+from collectors.tap.clients import Clients
 from collectors.tap.meters import Meters
-from collectors.tap.proxy import MAX_HEADER_BYTES, Proxy
+from collectors.tap.own import Page, Watched
+from collectors.tap.passage import Passage
+from collectors.tap.proxy import Proxy
 from collectors.tap.readers import Reader, Readers
-from collectors.wire.placement_format import NDJSON, RESUME
+from collectors.tap.request import RequestHead
+from collectors.wire.placement_format import RESUME
 
 STREAM_PATH: Final = "/placement/v1/stream"
 FLUSH_S: Final = 0.05
 """How long what happened is gathered before readers are told. It delays nothing of what is passed on."""
 STOP_S: Final = 1.0
+SWEEP_S: Final = 1.0
+"""How often connections are looked at that wait for too long."""
+BACKLOG: Final = 1_024
+"""Connections that wait to be accepted."""
 
 
 class TapError(RuntimeError):
@@ -32,7 +40,7 @@ class TapError(RuntimeError):
 
 
 class Tap:
-    """Everything of one tap but its sockets."""
+    """Everything of one tap but its listening socket."""
 
     def __init__(
         self,
@@ -46,14 +54,8 @@ class Tap:
         self.book = Book(_clock_id())
         self.readers = Readers(self.book, self.meters)
         self.proxy = Proxy(upstream, self.book, self.meters, clock=clock, tls=tls, ask=ask)
+        self.clients = Clients(self._serve, clock)
         self._clock = clock
-
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        if request.method == "GET" and request.path == STREAM_PATH:
-            return await self._stream(request)
-        if request.method == "GET" and request.path == "/metrics":
-            return web.Response(body=self.meters.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
-        return await self.proxy.handle(request)
 
     def flush(self, *, anyhow: bool = False) -> None:
         """Tells the readers what has happened until now."""
@@ -61,63 +63,53 @@ class Tap:
         self.readers.flush(self._clock(), until_ns, anyhow=anyhow)
 
     async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        swept_s = loop.time()
         while True:
             await asyncio.sleep(FLUSH_S)
             self.flush()
+            if loop.time() - swept_s > SWEEP_S:
+                swept_s = loop.time()
+                self.proxy.upstream.sweep()
+                self.clients.look(swept_s)
 
-    async def _stream(self, request: web.BaseRequest) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": NDJSON, "Cache-Control": "no-store"})
-        await response.prepare(request)
-        if request.transport is None:
-            return response
-        reader = Reader(request.transport.abort)
+    def _serve(self, client: Client, asked: RequestHead, time_ns: int) -> Work:
+        if asked.method == b"GET" and asked.path == STREAM_PATH.encode():
+            return Watched(client, asked, lambda reader: self._join(reader, asked))
+        if asked.method == b"GET" and asked.path == b"/metrics":
+            return Page(client, asked, CONTENT_TYPE_LATEST, self.meters.page)
+        return Passage(self.proxy, client, asked, time_ns)
+
+    def _join(self, reader: Reader, asked: RequestHead) -> Callable[[Reader], None]:
+        """Gives what to call when the reader is gone."""
         self.flush(anyhow=True)
-        self.readers.join(reader, self._clock(), request.headers.get(RESUME, ""))
-        try:
-            while data := await reader.take():
-                await response.write(data)
-                reader.sent(data)
-        except ConnectionError:  # the reader went away, or was cut
-            pass
-        finally:
-            self.readers.leave(reader)
-        return response
+        self.readers.join(reader, self._clock(), asked.text(RESUME.lower()))
+        return self.readers.leave
 
 
 @asynccontextmanager
 async def serving(tap: Tap, host: str, port: int, *, drain_s: float) -> AsyncIterator[int]:
     """Listens while the context lasts; gives the port. Afterwards it accepts nobody, and waits `drain_s` for what is in flight. Raises TapError."""
-    server = web.Server(
-        tap.handle,
-        handler_cancellation=True,
-        auto_decompress=False,
-        access_log=None,
-        max_line_size=MAX_HEADER_BYTES,
-        max_field_size=MAX_HEADER_BYTES,
-    )
-    runner = web.ServerRunner(server, shutdown_timeout=STOP_S)
-    await runner.setup()
-    site = web.TCPSite(runner, host, port)
     try:
-        await site.start()
+        server = await asyncio.get_running_loop().create_server(tap.clients.new, host, port, backlog=BACKLOG)
     except OSError as error:
-        await runner.cleanup()
         raise TapError(f"{host}:{port} cannot be had ({error.strerror}); choose another --listen") from error
     flushing = asyncio.create_task(tap.run())
     try:
-        yield runner.addresses[0][1]
+        yield server.sockets[0].getsockname()[1]
     finally:
         tap.proxy.draining = True
-        await site.stop()
+        server.close()
+        tap.clients.drain()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(drain_s):
                 await tap.proxy.idle()
         flushing.cancel()
         await asyncio.wait({flushing})
+        await tap.proxy.close()
         tap.flush(anyhow=True)
         tap.readers.end()
-        await runner.cleanup()
-        await tap.proxy.close()
+        await tap.clients.end(STOP_S)
 
 
 def _clock_id() -> str:

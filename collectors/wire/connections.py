@@ -9,10 +9,11 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, cast
 
 from collectors.wire.fault import FetchError, not_connected, rejected
-from collectors.wire.http_answer import AnswerReader, NotHttpError
+from collectors.wire.http_answer import AnswerReader
+from collectors.wire.http_body import NotHttpError
 from collectors.wire.limits import Limits
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ KEEP_S: Final = 15.0
 """How long a connection that nobody uses is kept."""
 EYEBALLS_S: Final = 0.25
 """How long one address of a host is tried alone (RFC 8305)."""
+
+
+Spoken = TypeVar("Spoken", bound=asyncio.BaseProtocol)
 
 
 class Origin(NamedTuple):
@@ -182,29 +186,15 @@ class Connections:
             self._context = self._trusted()
         try:
             async with asyncio.timeout(self._limits.connect_s):
-                return await self._connect(origin)
+                connection = await connected(
+                    origin, self._context, lambda: Connection(self._limits, self._buffer, self._forget)
+                )
         except TimeoutError as error:  # the system's own has a number
             raise FetchError("timeout connecting", limit="" if error.errno else "connect_s") from None
         except (socket.gaierror, UnicodeError):  # the latter: too long to be a host's name
             raise FetchError("name not resolved") from None
         except OSError as error:
             raise not_connected(error) from None
-
-    async def _connect(self, origin: Origin) -> Connection:
-        from aiohappyeyeballs import start_connection
-
-        loop = asyncio.get_running_loop()
-        sock = await start_connection(await _addresses(origin), happy_eyeballs_delay=EYEBALLS_S, interleave=1)
-        try:
-            _, connection = await loop.create_connection(
-                lambda: Connection(self._limits, self._buffer, self._forget),
-                sock=sock,
-                ssl=self._context if origin.tls else None,
-                server_hostname=origin.host if origin.tls else None,
-            )
-        except BaseException:
-            sock.close()
-            raise
         self._all[connection] = origin
         return connection
 
@@ -216,6 +206,22 @@ class Connections:
                 free.remove(connection)
             if not free:
                 del self._free[origin]
+
+
+async def connected(origin: Origin, tls: ssl.SSLContext | None, made: Callable[[], Spoken]) -> Spoken:
+    """The protocol of a new connection, once that stands; `tls` is for an origin that has it. Raises OSError and UnicodeError."""
+    from aiohappyeyeballs import start_connection
+
+    loop = asyncio.get_running_loop()
+    sock = await start_connection(await _addresses(origin), happy_eyeballs_delay=EYEBALLS_S, interleave=1)
+    try:
+        _, protocol = await loop.create_connection(
+            made, sock=sock, ssl=tls if origin.tls else None, server_hostname=origin.host if origin.tls else None
+        )
+    except BaseException:
+        sock.close()
+        raise
+    return protocol
 
 
 async def _addresses(origin: Origin) -> "Sequence[AddrInfoType]":

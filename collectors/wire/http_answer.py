@@ -4,38 +4,34 @@ As strict as a client can be that others wrote servers for: what could be unders
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 import msgspec
 
+from collectors.wire.http_body import Body, Chunks, Length, NotHttpError, UntilClosed
+
 MAX_HEAD_BYTES: Final = 64 << 10
-"""Of a head, and of what follows the last chunk."""
 MAX_HEADERS: Final = 128
-MAX_SIZE_BYTES: Final = 64
-"""Of a chunk's length that is held; what a server adds to it (an extension) is passed over."""
 
 _START: Final = b"HTTP/1."
-_STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\r\n]*)?\r?")
+_STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\r\n]*))?\r?")
 _INTERIM: Final = re.compile(rb"HTTP/1\.1 1(?!01)[0-9]{2}(?: [^\r\n]*)?\r?\n")
-_HEADER: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*:[ \t]*([^\r\n\0]*?)[ \t]*\r?")
+_HEADER: Final = re.compile(rb"\n([!#$%&'*+.^_`|~0-9A-Za-z-]++)[ \t]*+:([^\r\n\0]*+)\r?+(?=\n|\Z)")
 _HEAD_END: Final = re.compile(rb"\r?\n\r?\n")
 _LENGTH: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
-_CHUNK: Final = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*|\r?)", re.DOTALL)
 _SWITCHING: Final = 101
 _BODILESS: Final = frozenset({_SWITCHING, 204, 304})
 _SINGLE: Final = frozenset({"content-length", "transfer-encoding"})
 
 
-class NotHttpError(ValueError):
-    """What came is no response, or none of which the end can be told."""
-
-
 class Head(msgspec.Struct, frozen=True):
-    """`headers` by name in lower case: of several the first."""
+    """`headers` by name in lower case: of several the first. `lines`: all of them, each beside its name in lower case; `reason` is what the status line says beside the status."""
 
     status: int
     headers: Mapping[str, str]
+    lines: Sequence[tuple[str, bytes]] = ()
+    reason: bytes = b""
 
 
 class Receiver(Protocol):
@@ -49,42 +45,44 @@ class Receiver(Protocol):
 
 
 class AnswerReader:
-    """Reads one response for `receiver`. `complete`: all of it has come. `persistent`: another may follow on the same connection."""
+    """Reads one response for `receiver`. `complete`: all of it has come. `persistent`: another may follow on the same connection.
 
-    def __init__(self, receiver: Receiver) -> None:
+    `bodiless`: whatever its head says, as of HEAD. What comes after its end is no HTTP; where there is to be a `surplus`, it is left alone, and nothing may follow.
+    """
+
+    def __init__(self, receiver: Receiver, *, bodiless: bool = False, surplus: bool = False) -> None:
         self.begun = False
         """Whether anything came."""
-        self.headed = False
         self.complete = False
         self.persistent = False
         self._receiver = receiver
+        self._bodiless, self._surplus = bodiless, surplus
         self._held = b""
-        self._left: int | None = None
-        self._chunks: _Chunks | None = None
+        self._body: Body | None = None
+
+    @property
+    def headed(self) -> bool:
+        return self._body is not None
 
     def feed(self, data: bytes) -> None:
         """Raises NotHttpError, also for bytes that nobody asked for, and what the receiver raises."""
         self.begun = True
-        if not self.headed:
+        if self._body is None:
             data = self._read_head(self._held + data if self._held else data)
-            if not self.headed:
+            if self._body is None:
                 return
-        if self._chunks is not None:
-            for piece in self._chunks.feed(data):
-                self._receiver.data(piece)
-            self.complete = self._chunks.complete
-            return
-        if self._left is not None:
-            self._left -= len(data)
-            if self._left < 0:
+        piece = self._body.take(data)
+        if piece:
+            self._receiver.data(piece)
+        self.complete = self._body.complete
+        if self._body.rest:
+            self.persistent = False
+            if not self._surplus:
                 raise NotHttpError
-            self.complete = not self._left
-        if data:
-            self._receiver.data(data)
 
     def end(self) -> None:
         """The connection has ended, which may be the end of the body as well: see `complete`."""
-        self.complete = self.complete or (self.headed and self._left is None and self._chunks is None)
+        self.complete = self.complete or isinstance(self._body, UntilClosed)
         self.persistent = False
 
     def _read_head(self, data: bytes) -> bytes:
@@ -104,79 +102,25 @@ class AnswerReader:
             at = after
         self._held = b""
         version, head = _head_of(data[at:end])
-        self._frame(version, head)
-        self.headed = True
+        self._body = self._framed(head)
+        named = {name.strip() for name in head.headers.get("connection", "").lower().split(",")}
+        self.persistent = "close" not in named if version == b"1" else "keep-alive" in named
         self._receiver.head(head)
         return data[after:]
 
-    def _frame(self, version: bytes, head: Head) -> None:
+    def _framed(self, head: Head) -> Body:
         length, coding = head.headers.get("content-length"), head.headers.get("transfer-encoding")
-        if head.status in _BODILESS:
-            self._left = 0
-        elif coding is not None:
+        if head.status in _BODILESS or self._bodiless:
+            return Length(0)
+        if coding is not None:
             if length is not None or coding.lower() != "chunked":
                 raise NotHttpError
-            self._chunks = _Chunks()
-        elif length is not None:
-            if not _LENGTH.fullmatch(length):
-                raise NotHttpError
-            self._left = int(length)
-        named = {name.strip() for name in head.headers.get("connection", "").lower().split(",")}
-        self.persistent = "close" not in named if version == b"1" else "keep-alive" in named
-
-
-class _Chunks:
-    """The body of a response that is sent in chunks."""
-
-    def __init__(self) -> None:
-        self.complete = False
-        self._left = 0
-        """Of the chunk that is being read."""
-        self._line = b""
-        self._ends_chunk = False
-        """Whether the next line is the end of a chunk."""
-        self._trailer_bytes: int | None = None
-        """Of the lines after the last chunk so far."""
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        at = 0
-        while at < len(data):
-            if self.complete:
-                raise NotHttpError
-            if self._left:
-                piece = data[at : at + self._left]
-                at += len(piece)
-                self._left -= len(piece)
-                yield piece
-                continue
-            newline = data.find(b"\n", at)
-            until = len(data) if newline < 0 else newline
-            self._line += data[at : min(until, at + MAX_SIZE_BYTES - len(self._line))]
-            if self._trailer_bytes is not None:
-                self._trailer_bytes += until - at + 1
-                if self._trailer_bytes > MAX_HEAD_BYTES:
-                    raise NotHttpError
-            at = until + 1
-            if newline >= 0:
-                line, self._line = self._line, b""
-                self._read_line(line)
-
-    def _read_line(self, line: bytes) -> None:
-        if self._trailer_bytes is not None:
-            self.complete = line in (b"", b"\r")
-        elif self._ends_chunk:
-            if line not in (b"", b"\r"):
-                raise NotHttpError
-            self._ends_chunk = False
-        else:
-            size = _CHUNK.fullmatch(line)
-            if size is None:
-                raise NotHttpError
-            self._left = int(size[1], 16)
-            if self._left:
-                self._ends_chunk = True
-            else:
-                self._trailer_bytes = 0
+            return Chunks()
+        if length is None:
+            return UntilClosed()
+        if not _LENGTH.fullmatch(length):
+            raise NotHttpError
+        return Length(int(length))
 
 
 def _head_end(data: bytes, at: int) -> tuple[int, int]:
@@ -190,19 +134,20 @@ def _head_end(data: bytes, at: int) -> tuple[int, int]:
 
 def _head_of(text: bytes) -> tuple[bytes, Head]:
     """Minor version, and what the head says. Raises NotHttpError."""
-    first, *lines = text.split(b"\n")
-    status = _STATUS_LINE.fullmatch(first)
-    if status is None or len(lines) > MAX_HEADERS:
+    end = text.find(b"\n")
+    status = _STATUS_LINE.fullmatch(text, 0, end if end >= 0 else len(text))
+    rows = _HEADER.findall(text, end) if end >= 0 else []
+    if status is None or len(rows) > MAX_HEADERS or len(rows) != text.count(b"\n"):
         raise NotHttpError
     headers: dict[str, str] = {}
-    for line in lines:
-        field = _HEADER.fullmatch(line)
-        if field is None:
-            raise NotHttpError
-        name = field[1].decode("ascii").lower()
+    lines: list[tuple[str, bytes]] = []
+    for spelled, value in rows:
+        value = value.strip(b" \t")
+        name = spelled.decode("ascii").lower()
+        lines.append((name, b"%b: %b" % (spelled, value)))
         if name in headers:
             if name in _SINGLE:
                 raise NotHttpError
         else:
-            headers[name] = field[2].decode("utf-8", "surrogateescape")
-    return status[1], Head(int(status[2]), headers)
+            headers[name] = value.decode("utf-8", "surrogateescape")
+    return status[1], Head(int(status[2]), headers, lines, status[3] or b"")

@@ -60,7 +60,8 @@ def cut(tap: Tap, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ends the readers' connections; no other is taken until `undo`."""
 
     async def away(self: Reader) -> bytes:
-        raise ConnectionError
+        self.on_cut()
+        return await asyncio.Event().wait() and b""
 
     monkeypatch.setattr(Reader, "take", away)
     for reader in list(tap.readers._readers):

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.wire.http_answer import MAX_HEAD_BYTES, MAX_HEADERS, AnswerReader, Head, NotHttpError
+from collectors.wire.http_answer import MAX_HEAD_BYTES, MAX_HEADERS, AnswerReader, Head
+from collectors.wire.http_body import NotHttpError
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"

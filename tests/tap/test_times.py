@@ -1,0 +1,83 @@
+"""The time of a read is when the event loop hands it over, not when somebody comes to take it."""
+
+import asyncio
+import time
+
+from collectors.model.batch import Deliveries, Watermark
+from collectors.tap.book import Book
+from collectors.tap.readers import Reader
+from collectors.tap.turns import Turns
+from collectors.wire.placement_json import JsonDecoder
+from tests.loopback import Request, head
+from tests.tap.test_proxy import CHAT, END, EVENTS, TOKEN, around, until, value
+
+
+async def test_reads_of_one_turn_are_timed_before_any_is_passed_on_and_looked_at_after_all_are() -> None:
+    turns, done = Turns(), list[str]()
+
+    class Reading:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def read(self) -> None:
+            done.append(f"read {self.name}")
+            turns.add(self)
+
+        def pass_on(self) -> None:
+            done.append(f"pass {self.name}")
+
+        def look(self) -> None:
+            done.append(f"look {self.name}")
+
+    loop = asyncio.get_running_loop()
+    for name in "ab":
+        loop.call_soon(Reading(name).read)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert done == ["read a", "read b", "pass a", "pass b", "look a", "look b"]
+
+
+async def test_what_a_slow_client_holds_up_is_timed_when_it_came_and_no_watermark_passes_it() -> None:
+    held = asyncio.Event()
+    big = b": " + b"x" * (1 << 20) + b"\n\n"
+
+    async def handler(request: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(head(EVENTS) + TOKEN)
+        while not held.is_set():
+            writer.write(big)
+            try:
+                await asyncio.wait_for(writer.drain(), 0.3)
+            except TimeoutError:
+                held.set()
+        writer.write(TOKEN + END)
+
+    async with around(handler) as (_, tap, url):
+        told = Reader(lambda: None)
+        tap.readers.join(told, 0)
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]), limit=1)
+        writer.write(f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode())
+        await asyncio.wait_for(held.wait(), 20)
+        before = time.monotonic_ns()
+        while await reader.read(1 << 20):
+            pass
+        writer.close()
+        await until(lambda: value(tap, "requests_total", outcome="stop") == 1)
+        tap.flush(anyhow=True)
+        complete_ns, deliveries = 0, 0
+        for part in JsonDecoder().feed(await told.take()):
+            if isinstance(part, Watermark):
+                assert part.time_ns >= complete_ns
+                complete_ns = part.time_ns
+            elif isinstance(part, Deliveries):
+                deliveries += len(part.rows)
+                assert part.rows["time_ns"].min() >= complete_ns
+        assert deliveries >= 2
+        assert complete_ns >= before
+
+
+def test_a_book_says_no_more_than_what_it_is_complete_to() -> None:
+    book, decoder = Book("clock"), JsonDecoder()
+    decoder.feed(book.opening(0))
+    assert [part for part in decoder.feed(book.take(9, 7)) if isinstance(part, Watermark)] == [Watermark(7)]
+    late = JsonDecoder()
+    assert [part for part in late.feed(book.opening(10)) if isinstance(part, Watermark)] == [Watermark(7)]
