@@ -91,9 +91,10 @@ class TokenyardApp(App[None]):
         self._show()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        for command in self.page.commands:
+        for command in (*self.page.commands, *self.page.panel_commands):
             if command.action != "command_palette":
-                yield SystemCommand(command.name, f"{command.help} ({command.shown})", self._runner(command.action))
+                keys = f" ({command.shown})" if command.shown else ""
+                yield SystemCommand(command.name, command.help + keys, self._runner(command.action))
 
     def open_page(self, name: str, panel: str | None = None, row: Hashable = None) -> bool:
         """Show a page, with the cursor on a row of one of its panels; `leave_page` comes back. False where there is no such page (yet)."""
@@ -134,6 +135,30 @@ class TokenyardApp(App[None]):
         self.playhead.seek(time_ns)
         self._show()
 
+    def action_shoot(self) -> None:
+        from tui import shots
+
+        page, size = self.page, self.size
+        panels = {key: (box, page.panels[key].lines) for key, box in page.boxes.items()}
+        try:
+            svg = self.export_screenshot(title=printable(f"tokenyard · {self.feed.title}"))
+            path = shots.write(self.shots, str(page.name), svg, shots.pasted(size.width, size.height, panels))
+        except OSError as error:
+            self.say(f"no screenshot: {error}", bad=True)
+        else:
+            self.say(f"{path}.svg and .txt")
+
+    def say(self, text: str, *, bad: bool = False) -> None:
+        """A message that goes away by itself. Never markup."""
+        self.notify(printable(text), severity="error" if bad else "information", markup=False)
+
+    @property
+    def shots(self) -> Path:
+        """Where screenshots go."""
+        import platformdirs
+
+        return platformdirs.user_data_path("tokenyard") / "screenshots"
+
     def action_toggle_theme(self) -> None:
         palette = LIGHT if self.theme == DARK.name else DARK
         self.theme = palette.name
@@ -143,7 +168,7 @@ class TokenyardApp(App[None]):
     def action_help(self) -> None:
         from tui.screens.help import Help
 
-        self.push_screen(Help(self.page.commands))
+        self.push_screen(Help(self.page))
 
     async def action_quit(self) -> None:
         self.exit()

@@ -43,7 +43,8 @@ GLOBAL: Final[tuple[Command, ...]] = (
     Command("shift+right", "step(10)", "shift →", "Step forward 10", "Ten ticks forward."),
     Command("end", "live", "End", "Back to live", "Follow the newest again.", "live", 4),
     *(Command(page.key, f"page('{page.name}')", page.key, page.title, page.help) for page in PAGES),
-    Command("t", "toggle_theme", "t", "Theme", "Dark or light.", "theme", 8),
+    Command("S", "shoot", "S", "Screenshot", "The screen as SVG and as text, into a folder that is said."),
+    Command("t", "toggle_theme", "t", "Theme", "Dark or light."),
     Command("question_mark", "help", "?", "Help", "Keys and signs.", "help", 1),
     Command("colon", "command_palette", ": ctrl+p", "Palette", "Find a command by its name."),
     Command("q,ctrl+c", "quit", "q ctrl+c", "Quit", "Leave. Collecting ends with it.", "quit", 0),
@@ -84,7 +85,15 @@ PAGE: Final[tuple[Command, ...]] = (
     Command(
         "z", "screen.zoom", "z", "Zoom", "The panel alone with all that it has; again: back. tab: the next.", "zoom", 5
     ),
-    Command("escape", "screen.back", "esc", "Back", "Out of what was last gone into: a zoom, a page."),
+    Command("j", "screen.jump", "j", "Jump", "Letters on panels, columns and rows: one more key goes there."),
+    Command("x", "screen.hide", "x", "Hide the panel", "The others take its place."),
+    Command("X", "screen.show_all", "X", "Show all panels", "Those that were hidden come back."),
+    Command(
+        "y", "screen.copy", "y", "Copy", "The row, or the figure that i explains, to the terminal's clipboard (OSC 52)."
+    ),
+    Command(
+        "escape", "screen.back", "esc", "Back", "Out of what was last gone into: what i says, a filter, a zoom, a page."
+    ),
 )
 """What every page does with its panels."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -107,3 +108,40 @@ def _beside(box: Box, band: Sequence[Ask]) -> dict[str, Box]:
         boxes[ask.panel] = Box(x, box.y, end - x, box.height)
         x = end
     return boxes
+
+
+def without(boxes: Mapping[str, Box], hidden: AbstractSet[str]) -> Mapping[str, Box]:
+    """The same tiles without some of them: those beside one that goes take its place, or those above, or below."""
+    left = dict(boxes)
+    for name in hidden & boxes.keys():
+        gone = left.pop(name)
+        for heirs in _beside_of(gone, left):
+            if heirs:
+                left |= heirs
+                break
+        else:
+            left[name] = gone
+    return left
+
+
+def _beside_of(gone: Box, boxes: Mapping[str, Box]) -> Iterator[dict[str, Box]]:
+    """For each side of a tile: those that stand along the whole of it, grown over its place; empty where they do not."""
+    x, y, width, height = gone
+    for shift in (-1, 1):
+        side = {
+            n: b
+            for n, b in boxes.items()
+            if (b.x + b.width == x if shift < 0 else b.x == x + width) and y <= b.y < y + height
+        }
+        whole = sum(b.height for b in side.values()) == height and all(
+            b.y + b.height <= y + height for b in side.values()
+        )
+        yield {n: b._replace(x=min(b.x, x), width=b.width + width) for n, b in side.items()} if whole else {}
+    for shift in (-1, 1):
+        side = {
+            n: b
+            for n, b in boxes.items()
+            if (b.y + b.height == y if shift < 0 else b.y == y + height) and x <= b.x < x + width
+        }
+        whole = sum(b.width for b in side.values()) == width and all(b.x + b.width <= x + width for b in side.values())
+        yield {n: b._replace(y=min(b.y, y), height=b.height + height) for n, b in side.items()} if whole else {}

@@ -22,10 +22,12 @@ def lines(app: TokenyardApp) -> list[str]:
 
 
 @asynccontextmanager
-async def running(played: Played, size: tuple[int, int] = (120, 36)) -> AsyncIterator[tuple[TokenyardApp, Pilot[None]]]:
+async def running(
+    played: Played, size: tuple[int, int] = (120, 36), *, toasts: bool = False
+) -> AsyncIterator[tuple[TokenyardApp, Pilot[None]]]:
     """The dashboard on a driver, after it has shown the driver's Frames."""
     app = TokenyardApp(played)
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=size, notifications=toasts) as pilot:
         await settled(pilot)
         yield app, pilot
 

@@ -90,7 +90,7 @@ async def test_t_changes_the_theme_and_back() -> None:
 
 
 async def test_help_lists_every_command_and_closes() -> None:
-    async with running(Played(minute(3600)), (120, 60)) as (app, pilot):
+    async with running(Played(minute(3600)), (120, 110)) as (app, pilot):
         await pilot.press("question_mark")
         await settled(pilot)
         assert isinstance(app.screen, Help)
@@ -253,7 +253,8 @@ def test_every_page_can_be_made_and_no_key_is_there_twice() -> None:
 async def test_the_palette_has_the_same_commands() -> None:
     async with running(Played(minute(3600))) as (app, pilot):
         found = {command.title: command for command in app.get_system_commands(app.screen)}
-        assert set(found) == {command.name for command in (*GLOBAL, *PAGE)} - {"Palette"}
+        names = {command.name for command in (*GLOBAL, *PAGE)} - {"Palette"}
+        assert set(found) == names | {f"Hide {panel}" for panel in ("fleet", "tiers", "river", "stalls")}
         await found["Step back"].callback()
         assert app.playhead.held
         await pilot.press("colon")

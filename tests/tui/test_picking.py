@@ -124,4 +124,4 @@ async def test_stalls_and_tiers_are_filtered_each_for_itself() -> None:
         assert "212 ms   ×11" not in text(app)
         await pilot.press("tab", "slash")
         await settled(pilot)
-        assert app.page.filtering is None, "key figures are no rows"
+        assert app.page.prompt.panel is None, "key figures are no rows"

@@ -10,24 +10,36 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from tui.commands import GLOBAL, PAGE
 from tui.glyphs import LEGEND
+from tui.widgets.rows import RowsPanel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from tui.commands import Command
+    from tui.screens.page import Page
 
 
-def help_table(commands: Iterable[Command]) -> Table:
-    """Keys, then signs; plain content, no markup."""
+def help_table(page: Page) -> Table:
+    """The keys of the page that is shown, those of every page, what the panel with the focus is filtered by, and the signs; plain content, no markup."""
     out = Table.grid(padding=(0, 2))
     out.add_column(no_wrap=True)
     out.add_column()
-    keys = [(command.shown, f"{command.name}: {command.help}") for command in commands]
-    for title, rows in (("Keys", keys), ("Signs", list(LEGEND))):
+    groups = [(str(page.name).capitalize(), page.KEYS), ("Panels and rows", PAGE), ("Everywhere", GLOBAL)]
+    sections = [(title, [(one.shown, f"{one.name}: {one.help}") for one in keys]) for title, keys in groups if keys]
+    panel = page.focused_panel
+    if isinstance(panel, RowsPanel) and (fields := panel.fields(page.view)):
+        words = [field.name for field in fields if not field.number]
+        numbers = [field.name for field in fields if field.number]
+        told = [
+            ("word", "in any field"),
+            (":", "  ".join(words)),
+            ("< > =", "  ".join(numbers)),
+            ("!", "before any of these: not"),
+        ]
+        sections.append((f"Fields of {panel.key}, after /", told))
+    for title, rows in (*sections, ("Signs", list(LEGEND))):
         out.add_row(Text(title, "bold"), Text())
         for left, right in rows:
             out.add_row(Text(left, "bold"), Text(right))
@@ -37,12 +49,12 @@ def help_table(commands: Iterable[Command]) -> Table:
 class Help(ModalScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [("escape,question_mark,q,space", "dismiss", "Close")]
 
-    def __init__(self, commands: Iterable[Command]) -> None:
+    def __init__(self, page: Page) -> None:
         super().__init__()
-        self._commands = commands
+        self._page = page
 
     def compose(self) -> ComposeResult:
         with VerticalScroll() as scroll:
             scroll.border_title = "tokenyard"
             scroll.border_subtitle = "↑↓ scroll · esc close"
-            yield Static(help_table(self._commands))
+            yield Static(help_table(self._page))

@@ -9,9 +9,9 @@ from textual.reactive import reactive
 from textual.screen import Screen
 
 from tui.commands import GLOBAL, PAGE, Command, bindings
-from tui.glyphs import DOWN
-from tui.places import FOOTER, HEADER, INSPECTOR, KPI, NOTICE, TIMELINE, Box, Surround, chrome, surround
-from tui.theme import Ink
+from tui.places import FOOTER, HEADER, INSPECTOR, KPI, NOTICE, TIMELINE, Box, Surround, chrome, surround, without
+from tui.screens.jumping import Jump
+from tui.screens.prompting import Prompt
 from tui.view import View
 from tui.widgets.footer import Footer
 from tui.widgets.header import Header
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from textual.widgets import Input
 
     from tui.app import TokenyardApp
-    from tui.widgets.filter_line import FilterLine
     from tui.widgets.panel import Panel
 
 
@@ -68,9 +67,9 @@ class Page(Screen[None]):
             FOOTER: self.footer,
         }
         self.too_small = TooSmall("too-small")
-        self.line: FilterLine | None = None
-        self.filtering: RowsPanel | None = None
-        """The panel of which the filter is being typed."""
+        self.prompt = Prompt(self)
+        self.jump = Jump(self)
+        self.hidden: set[str] = set()
         self.zoomed: str | None = None
         self.inspecting = False
         self.focus_on = next((panel.key for panel in own if panel.focusable), None)
@@ -105,8 +104,23 @@ class Page(Screen[None]):
 
     @property
     def commands(self) -> tuple[Command, ...]:
-        """All that can be asked for here."""
+        """All that has a key here."""
         return (*GLOBAL, *PAGE, *self.KEYS)
+
+    @property
+    def panel_commands(self) -> list[Command]:
+        """Each panel shown or hidden: for the palette."""
+        return [
+            Command(
+                "",
+                f"screen.toggle_panel('{key}')",
+                "",
+                f"{'Show' if key in self.hidden else 'Hide'} {key}",
+                "A panel of this page",
+            )
+            for key in self.own
+            if len(self.own) > 1
+        ]
 
     @property
     def focused_panel(self) -> Panel | None:
@@ -137,25 +151,19 @@ class Page(Screen[None]):
         self._arrange()
         panel = self.focused_panel
         self.inspector.of, self.inspector.row = panel, panel.current if isinstance(panel, RowsPanel) else None
-        self.footer.asking = self._asking()
+        self.footer.asking = self.prompt.asking() or self.jump.asking()
         for panel in (*self.panels.values(), self.too_small):
             panel.show(self.view)
 
-    def _asking(self) -> tuple[str, str, int] | None:
-        panel = self.filtering
-        if panel is None:
-            return None
-        return (
-            (" /", f"{DOWN} {panel.problem}", Ink.BAD)
-            if panel.problem
-            else (" /", "enter keep · esc all rows", Ink.DIM)
-        )
-
     def go_to(self, panel: str, row: Hashable) -> None:
+        """Show a row that another page, or whoever opened this one, asks for."""
+        self.put_cursor(panel, row)
+
+    def put_cursor(self, panel: str, row: Hashable = None) -> None:
         """Focus a panel, with the cursor on a row of it."""
         self._focus(panel)
         target = self.own[panel]
-        if isinstance(target, RowsPanel):
+        if row is not None and isinstance(target, RowsPanel):
             target.cursor = row
             target.go_to(row)
         self._link()
@@ -166,8 +174,8 @@ class Page(Screen[None]):
     def action_focus_panel(self, direction: int) -> None:
         stops = [key for key, panel in self.own.items() if panel.focusable and (key in self.boxes or self._crowded)]
         stops += [KPI] if self.kpi and self.zoomed is None else []
-        if self.filtering is not None:
-            self._stop_typing()
+        if self.prompt.panel is not None:
+            self.prompt.close(keep=True)
         at = stops.index(self.focus_on) if self.focus_on in stops else 0
         self._focus(stops[(at + direction) % len(stops)])
         if self.zoomed is not None:
@@ -207,28 +215,51 @@ class Page(Screen[None]):
         return self.inspecting if action == "figure" else super().check_action(action, parameters)
 
     async def action_filter(self) -> None:
-        panel = self.focused_panel
-        if not isinstance(panel, RowsPanel) or not panel.fields(self.view) or FOOTER not in self.boxes:
-            self.notify("nothing to filter by in this panel")
-            return
-        if self.line is None:
-            from tui.widgets.filter_line import FilterLine
-
-            self.line = FilterLine()
-            await self.mount(self.line)
-        self.filtering = panel
-        self.line.place(self.boxes[FOOTER])
-        self.line.begin(panel.filter_text)
-        self.line.focus()
-        self.redraw()
+        await self.prompt.open()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        if self.filtering is not None:
-            self.filtering.filter_by(event.value, self.view)
-            self.redraw()
+        self.prompt.changed(event.value)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        self._stop_typing()
+        self.prompt.close(keep=True)
+
+    def action_jump(self) -> None:
+        self.jump.begin()
+
+    def on_key(self, event: events.Key) -> None:
+        if self.jump.on:
+            event.stop()
+            event.prevent_default()
+            self.jump.pressed(event.character or event.key)
+
+    def action_hide(self) -> None:
+        """The panel with the focus goes; the last one stays."""
+        if self.focus_on in self.own and len(self.hidden) + 1 < len(self.own):
+            self.set_hidden({*self.hidden, str(self.focus_on)})
+
+    def action_show_all(self) -> None:
+        self.set_hidden(set())
+
+    def action_toggle_panel(self, panel: str) -> None:
+        hidden = self.hidden ^ {panel}
+        if len(hidden) < len(self.own):
+            self.set_hidden(hidden)
+
+    def set_hidden(self, panels: set[str]) -> None:
+        self.hidden = {panel for panel in panels if panel in self.own}
+        if self.focus_on in self.hidden:
+            self._focus(next(key for key in self.own if key not in self.hidden))
+        self.redraw()
+
+    def action_copy(self) -> None:
+        """The figure that is explained, or the row under the cursor, into the clipboard of the terminal."""
+        text = self.inspector.text if self.inspecting else ""
+        panel = self.focused_panel
+        if not text and isinstance(panel, RowsPanel):
+            text = panel.row_text
+        if text:
+            self.app.copy_to_clipboard(text)
+        self.yard.say(f"to the terminal's clipboard (OSC 52): {text}" if text else "no row is under the cursor")
 
     def action_sort(self) -> None:
         if isinstance(panel := self.focused_panel, RowsPanel):
@@ -240,22 +271,11 @@ class Page(Screen[None]):
             panel.order = panel.order._replace(descending=not panel.order.descending)
             self.redraw()
 
-    def _stop_typing(self) -> None:
-        """Back to the keys; a filter that says nothing goes back to the one that is on."""
-        if self.filtering is not None:
-            self.filtering.filter_text = self.filtering.filtered_by
-        self.filtering = None
-        if self.line is not None:
-            self.line.display = False
-        self.set_focus(None)
-        self.redraw()
-
     def action_back(self) -> None:
         """Out of what was last gone into: the inspector, a filter, a panel shown alone, then a page."""
         panel = self.focused_panel
-        if self.filtering is not None:
-            self.filtering.filter_by("", self.view)
-            self._stop_typing()
+        if self.prompt.panel is not None:
+            self.prompt.close(keep=False)
         elif self.inspecting:
             self.action_inspect()
         elif isinstance(panel, RowsPanel) and panel.filter_text:
@@ -340,7 +360,7 @@ class Page(Screen[None]):
         width, height = self.app.size
         lines = len(notices(self.view, width))
         alone = self.focus_on if self.inspecting else None
-        key = (width, height, lines, self.zoomed, self.inspecting, alone, self.wants(self.view))
+        key = (width, height, lines, self.zoomed, self.inspecting, alone, frozenset(self.hidden), self.wants(self.view))
         if key == self._placed:
             return
         self._placed = key
@@ -349,8 +369,7 @@ class Page(Screen[None]):
         for name, panel in self.panels.items():
             panel.zoomed = name == self.zoomed
             panel.place(self.boxes.get(name), boxed=around is not None and around.boxed)
-        if self.line is not None and FOOTER in self.boxes:
-            self.line.place(self.boxes[FOOTER])
+        self.prompt.place()
         self.too_small.fill(None if around is not None else (width, height))
 
     @property
@@ -370,4 +389,4 @@ class Page(Screen[None]):
                 alone = self.focus_on if self.focus_on in self.own else next(iter(self.own))
         if alone is not None:
             return {**boxes, **self.places_alone(self.view, self.own[alone], body, boxed=boxed)}
-        return {**boxes, **self.places(self.view, body, boxed=boxed)}
+        return {**boxes, **without(self.places(self.view, body, boxed=boxed), self.hidden)}

@@ -11,17 +11,18 @@ from tui.filter import MAX_LENGTH
 if TYPE_CHECKING:
     from tui.places import Box
 
-PROMPT = " /"
-
 
 class FilterLine(Input):
-    def __init__(self) -> None:
+    def __init__(self, after: int) -> None:
         super().__init__(
             compact=True,
             select_on_focus=False,
             max_length=MAX_LENGTH,
             placeholder="field:text !field:text field>number word",
         )
+
+        self._after = after
+        """Cells of what stands before it."""
 
     def begin(self, text: str) -> None:
         """Show it with a filter that is on already."""
@@ -31,5 +32,5 @@ class FilterLine(Input):
         self.display = True
 
     def place(self, footer: Box) -> None:
-        self.styles.offset = (footer.x + len(PROMPT), footer.y)
+        self.styles.offset = (footer.x + self._after, footer.y)
         self.styles.width = footer.width // 2

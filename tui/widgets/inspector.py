@@ -81,6 +81,8 @@ class Inspector(Panel):
     of: Panel | None = None
     row: Hashable = None
     chosen = ""
+    text = ""
+    """What it shows, for the clipboard."""
 
     def told(self, view: View) -> Sequence[Told]:
         return self.of.figures(view, self.row) if self.of is not None else ()
@@ -98,9 +100,12 @@ class Inspector(Panel):
             index = _index(all_, self.chosen)
             told = all_[index]
             body = lines(told, view, inner, rows)
+            said = "; ".join(f"{label} {text}" for label, text, _ in explained(told, view))
+            self.text = printable(f"{told.name} of {told.of}: {said}" if told.of else f"{told.name}: {said}")
             title, note = told.name, f"{index + 1} of {len(all_)} ←→ · esc back"
             subtitle = f"of {told.of}" if told.of else ""
         else:
+            self.text = ""
             body = [Pen(inner).put("no figure under the cursor", Ink.DIM).line()]
             title, subtitle, note = "What is it?", "", "esc back"
         corners = "╭╮" if self.boxed else ""

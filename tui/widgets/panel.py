@@ -42,11 +42,18 @@ class Panel(Widget):
         self.boxed = False
         self.focused = False
         self.zoomed = False
+        self.label = ""
+        """The letter that goes to it, while letters are shown."""
         self.scroll_rows = 0
         """Rows of content that are above the top."""
         self._styles_by_ink: Sequence[Style] = ()
         self._lines: list[Line] = []
         self._strips: list[Strip | None] = []
+
+    @property
+    def lines(self) -> list[Line]:
+        """What is drawn."""
+        return self._lines
 
     def draw(self, view: View, width: int, height: int) -> list[Line]:
         """The panel's lines, `height` of them and each `width` cells wide."""

@@ -5,7 +5,7 @@ The frame, the note and the cursor are drawn here; subclasses say what their tit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -78,6 +78,8 @@ class RowsPanel(Panel):
         self._terms: tuple[Term, ...] = ()
         self._all = 0
         """Rows there were to pick from."""
+        self.head_labels: Mapping[str, str] = {}
+        self.row_labels: Mapping[Hashable, str] = {}
         self._index = 0
         self._follow = False
         self._body = Body([], 0, 0, 0)
@@ -141,6 +143,27 @@ class RowsPanel(Panel):
         return next((head.field for head in heads if head.x <= x < head.x + head.width), "")
 
     @property
+    def head_fields(self) -> list[str]:
+        """Fields of the columns in sight."""
+        return [head.field for head in self._body.heads if head.field]
+
+    @property
+    def rows_in_sight(self) -> Sequence[Hashable]:
+        body = self._body
+        return body.keys[body.first : body.first + len(body.spots)]
+
+    @property
+    def row_text(self) -> str:
+        """The row under the cursor as it is drawn; empty where there is none in sight."""
+        index = self._locate(self._body.keys) - self._body.first
+        if not 0 <= index < len(self._body.spots):
+            return ""
+        spot = self._body.spots[index]
+        lines = self._body.lines[spot.y : spot.y + spot.lines]
+        texts = ["".join(text for text, _ in line)[spot.x : spot.x + spot.width] for line in lines]
+        return " ".join(" ".join(texts).split())
+
+    @property
     def current(self) -> Hashable:
         """Key of the row under the cursor; None where there is no row."""
         keys = self._body.keys
@@ -192,11 +215,18 @@ class RowsPanel(Panel):
             if not body.keys:
                 body = Body([Pen(inner[0]).put("no row is like that; esc shows all", Ink.DIM).line()], 0, 0, 0)
         top = titled(
-            width, title, subtitle, note, corners="╭╮" if self.boxed else "", mark=SELECTED if self.focused else " "
+            width,
+            title,
+            subtitle,
+            note,
+            corners="╭╮" if self.boxed else "",
+            mark=self.label or (SELECTED if self.focused else " "),
         )
         lines = framed(body.lines, width, height, top, box=self.boxed)
         if self.focused or self.linked:
             self._mark(lines, body, width)
+        if self.row_labels or self.head_labels:
+            self._label(lines, body)
         return lines
 
     @property
@@ -238,9 +268,20 @@ class RowsPanel(Panel):
             signed = changed(lines[y], start - 1, 1, partial(_signed, sign))
             lines[y] = changed(signed, start, size, grounded)
 
+    def _label(self, lines: list[Line], body: Body) -> None:
+        """Letters before the columns' names and the rows that can be gone to."""
+        for head in body.heads:
+            if head.field in self.head_labels and len(lines) > 1:
+                at, letter = self._left + head.x - 1, self.head_labels[head.field]
+                lines[1] = changed(lines[1], at, 1, partial(_signed, letter, ink=Ink.CURSOR))
+        for spot, key in zip(body.spots, self.rows_in_sight, strict=True):
+            if letter := self.row_labels.get(key, ""):
+                y, at = spot.y + 1, self._left + spot.x - 1
+                lines[y] = changed(lines[y], at, 1, partial(_signed, letter, ink=Ink.CURSOR))
 
-def _signed(sign: str, _: Line) -> Line:
-    return ((sign, Ink.ACCENT),)
+
+def _signed(sign: str, _: Line, ink: int = Ink.ACCENT) -> Line:
+    return ((sign, ink),)
 
 
 def grounded(runs: Line) -> Line:
