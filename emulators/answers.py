@@ -21,6 +21,8 @@ class Answer:
     def __init__(self, asked: Asked) -> None:
         self.asked = asked
         self.made = 0
+        self.taken = asyncio.Event()
+        """Set when the cluster has received it, and has ended it if no worker can hold it."""
         self._deliveries: list[int] = []
         self._news = asyncio.Event()
 
@@ -36,6 +38,7 @@ class Answer:
         """The deliveries on its stream in one advance, which are not all its own where a number is given back and taken again."""
         asked = self.asked
         assert asked.request is not None
+        self.taken.set()
         own = rows[rows["time_ns"] > asked.request.received_ns]
         for tokens in own["tokens"].tolist():
             if asked.ended and self.made >= asked.request.produced:
@@ -52,10 +55,13 @@ class Answers:
     def __init__(self) -> None:
         self._live: list[Answer] = []
         self.hurry = asyncio.Event()
-        """Set while there are any."""
+        """Set when one has been asked for."""
 
     def __len__(self) -> int:
         return len(self._live)
+
+    def asked(self) -> list[Asked]:
+        return [answer.asked for answer in self._live]
 
     def wait_for(self, asked: Asked) -> Answer:
         answer = Answer(asked)
@@ -74,5 +80,3 @@ class Answers:
         for answer, stream in streams.items():
             answer.hear(rows[rows["stream"] == stream])
         self._live = [answer for answer in self._live if not answer.asked.ended]
-        if not self._live:
-            self.hurry.clear()

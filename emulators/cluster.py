@@ -3,6 +3,7 @@
 The same scenario and seed give the same events, byte for byte, in any process and however the advances are split. No sockets and no real time here.
 """
 
+from collections.abc import Iterable
 from functools import partial
 
 import numpy as np
@@ -83,6 +84,18 @@ class Cluster:
     def next_event_ns(self) -> int | None:
         """When something next happens of which the simulation knows already; tokens and blocks of an LPU may come before it."""
         return self._loop.next_ns()
+
+    def due_ns(self, asked: Iterable[Asked]) -> int | None:
+        """When the first of these has its next token; as long as that is not known of all, no later than anything happens."""
+        times = [self._next_token_ns(one.request) for one in asked]
+        known = [time for time in times if time is not None]
+        if len(known) < len(times) and (event := self._loop.next_ns()) is not None:
+            known.append(event)
+        return min(known, default=None)
+
+    def _next_token_ns(self, request: Request | None) -> int | None:
+        engine = None if request is None else self.workers[request.generate].engine
+        return engine.next_token_ns(request) if request and isinstance(engine, GpuWorker | LpuWorker) else None
 
     def advance(self, until_ns: int) -> Events:
         """Runs to `until_ns` and gives everything with a time from the last advance's end on and before it.

@@ -4,10 +4,9 @@ No sockets and no real time here: `emulators.pacing` and `emulators.control` say
 """
 
 import asyncio
-import contextlib
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, Literal, Protocol
 
 from emulators.answers import Answer, Answers
@@ -15,6 +14,7 @@ from emulators.asking import Asked
 from emulators.energy import Account
 from emulators.events import Events, Row, Rows
 from emulators.faults.timetable import Timetable
+from emulators.pacing import doze
 from emulators.process import Counted, Process
 from emulators.readers import BACKLOG_BYTES, Reader, Stream
 from emulators.stats import WorkerStats
@@ -22,6 +22,10 @@ from emulators.token_log import TokenLog
 
 SLICE_NS: Final = 50_000_000
 """Virtual time simulated in one go. Slices end on multiples of it, so that what is written does not depend on the machine's speed."""
+MOST_AWAITED: Final = 16
+"""Answers whose next tokens are waited for one by one; of more, some are due at any time."""
+TURN_NS: Final = 1_000_000
+"""How often these get theirs."""
 
 ClockKind = Literal["paced", "stepped"]
 
@@ -65,6 +69,7 @@ class Simulated(Protocol):
     @property
     def router_process(self) -> Process: ...
     def advance(self, until_ns: int) -> Events: ...
+    def due_ns(self, asked: Iterable[Asked]) -> int | None: ...
     def hello(self) -> Row: ...
     def live_requests(self) -> list[Row]: ...
     def occupancy(self) -> Rows: ...
@@ -150,14 +155,16 @@ class Emulation:
         """Has the cluster abort a request now."""
         self.cluster.give_up(max(self.cluster.now_ns, self.real_now_ns()), asked)
 
+    def due_ns(self) -> int | None:
+        """When something next happens that somebody waits for; None if nobody waits."""
+        waiting = self.answers.asked()
+        return self.cluster.due_ns(waiting) if len(waiting) <= MOST_AWAITED else self.cluster.now_ns + TURN_NS
+
     async def rest(self, seconds: float) -> None:
-        """Sleeps, but not longer than until somebody waits for an answer, if nobody does now."""
-        if self.answers:
-            await asyncio.sleep(seconds)
-            return
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self.answers.hurry.wait()
+        """Sleeps, but not longer than until somebody asks for an answer; exactly, if somebody waits for one."""
+        hurry = self.answers.hurry
+        await doze(seconds, hurry, exact=len(self.answers) > 0)
+        hurry.clear()
 
     def join(self, reader: Reader, after: str = "") -> None:
         """Adds a reader to the stream, as of now, or `after` the message that was its last."""

@@ -114,12 +114,13 @@ class _Frontend:
     async def _stream(
         self, http: web.Request, asked: Wanted, answer: Answer, telling: Telling, text: str, created: float
     ) -> web.StreamResponse:
-        deliveries = await answer.more()
+        await answer.taken.wait()
         request = _served(answer)
         response = web.StreamResponse(
             headers={**HEADERS, "Content-Type": "text/event-stream", "Cache-Control": "no-store"}
         )
         await response.prepare(http)
+        deliveries = await answer.more()
         named = nvext.extra(request, self._ids, asked.extra)
         sent = 0
         while deliveries:
@@ -146,9 +147,9 @@ class _Frontend:
 
 
 def _served(answer: Answer) -> Request:
-    """The request that is being answered. ApiError if no worker can hold it."""
+    """The request that is being answered. ApiError if it has ended without a token, as no worker can hold it."""
     request = answer.asked.request
-    if request is None or not answer.made:
+    if request is None or (answer.asked.ended and not answer.made):
         if request is not None and request.failed:
             raise _lost()
         raise ApiError(503, "no worker can hold this request", kind="server_error")

@@ -238,6 +238,12 @@ class GpuWorker:
         self._planned += 1
         self._loop.at(int(self._bounds[steps]), self._end_step, self._planned)
 
+    def next_token_ns(self, request: Request) -> int | None:
+        """When the next token of a request comes that decodes here, of those after the last `emit`; None for others."""
+        if request.decoding_ns < 0 or not self._stepping or self._chunks:
+            return None
+        return int(self._bounds[self._settled + 1])
+
     def emit(self, until_ns: int) -> None:
         """Accounts for all steps of the run that end before `until_ns`."""
         if self._stepping and not self._chunks:

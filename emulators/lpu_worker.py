@@ -97,6 +97,13 @@ class LpuWorker:
         for running in self._running.values():
             self._emit(running, until_ns)
 
+    def next_token_ns(self, request: Request) -> int | None:
+        """When the next token of a request comes that decodes here, of those after the last `emit`; None for others."""
+        for running in self._running.values():
+            if running.request is request and running.delivered + 1 < len(running.beat_ns):
+                return int(running.beat_ns[running.delivered + 1])
+        return None
+
     def _start(self, request: Request, slot: int) -> None:
         now = self._loop.now_ns
         self.observed.phases.enter(now, phases.DECODE)

@@ -18,7 +18,7 @@ from emulators import kv_events as kv
 from emulators.doors import HOST, SHUTDOWN_S, Door, Page, ServeError, text
 from emulators.emulation import ClockKind, Emulation, SimulatedWorker
 from emulators.metrics import router_page, worker_page
-from emulators.pacing import FINE_PERIOD_S, PERIOD_S, RealTime, pace
+from emulators.pacing import RealTime, pace
 from emulators.readers import QUIET_S, Reader
 from emulators.scenarios import build
 from emulators.wire import negotiate
@@ -135,11 +135,7 @@ async def run(emulation: Emulation, *, speed: float, stop: asyncio.Event) -> Non
     if emulation.clock == "paced":
         real = RealTime(emulation.cluster.now_ns, speed)
         emulation.real_now_ns = real.now_ns
-
-        def period() -> float:
-            return FINE_PERIOD_S if emulation.answers else PERIOD_S
-
-        jobs.append(pace(emulation.advance, real, period=period, sleep=emulation.rest))
+        jobs.append(pace(emulation.advance, real, due_ns=emulation.due_ns, sleep=emulation.rest))
     tasks = [asyncio.create_task(job) for job in jobs]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

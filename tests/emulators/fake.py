@@ -1,5 +1,6 @@
 """A cluster that simulates nothing: a request every 10 ms that lives 25 ms and delivers a token each millisecond, on two stream numbers more than needed."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -174,6 +175,9 @@ class FakeCluster:
 
     def ask(self, at_ns: int, asked: Asked) -> None:
         """Nothing is answered here."""
+
+    def due_ns(self, asked: Iterable[Asked]) -> int | None:
+        return None
 
     def give_up(self, at_ns: int, asked: Asked) -> None:
         asked.end()

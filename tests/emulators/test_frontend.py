@@ -201,6 +201,18 @@ async def test_a_client_that_goes_away_aborts_its_request(stream: bool) -> None:
         assert "h-1" not in {row["request"] for row in server.emulation.cluster.live_requests()}
 
 
+async def test_a_stream_begins_when_its_request_is_taken_not_with_its_first_token() -> None:
+    async with front() as server:
+        asking = asyncio.create_task(server.chat("hello", max_tokens=5, stream=True).__aenter__())
+        await server.until(lambda: len(server.emulation.answers) == 1)
+        await server.emulation.advance(server.emulation.cluster.now_ns + 1)
+        response = await asking
+        assert (response.status, response.content_type) == (200, "text/event-stream")
+        assert sum(one.produced for one in [server.emulation.answers.asked()[0].request] if one) == 0
+        await server.emulation.advance(server.emulation.cluster.now_ns + 1_000 * MS)
+        assert len(events(await response.read())) == 6
+
+
 async def test_errors_are_as_the_api_has_them() -> None:
     async with front() as server:
         status, _, body = await server.answered(
