@@ -161,6 +161,7 @@ def _verify(ground: Ground, slot: int, spec: VerifySpec, draft: DraftSpec, engin
         kv=pool,
         draft_kv=engine.pool,
         turns=True,
+        counts=deployment.counts,
         observed=ground.observed(fast_gaps=False),
         on_finished=ground.finished,
     )

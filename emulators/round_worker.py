@@ -73,7 +73,7 @@ class Deployment(Protocol):
 class RoundWorker:
     """The device that samples, in `stage`. With an `assistant`, `beside` names that one's stage. KV lies in `kv`, which is the pool of one of the two; with `draft_kv` the assistant keeps its own beside it.
 
-    `turns`: the devices work one after the other in a round, the assistant first, and wait in between; else both are at work throughout.
+    `turns`: the devices work one after the other in a round, the assistant first, and wait in between; else both are at work throughout. `counts`: what rounds count, before the first.
     """
 
     def __init__(
@@ -91,6 +91,7 @@ class RoundWorker:
         kv: Pool,
         draft_kv: Pool | None = None,
         turns: bool = False,
+        counts: Mapping[str, int] = {},
         observed: Observed,
         on_finished: Callable[[Request], None],
     ) -> None:
@@ -122,7 +123,8 @@ class RoundWorker:
         self._joining: list[Request] = []
         self._places: dict[Request, int] = {}
         self._recalled: dict[Request, Callable[[Request], None]] = {}
-        self._counts: Counter[str] = Counter({"rounds": 0, "turns": 0, "tokens": 0})
+        self._counts: Counter[str] = Counter({"rounds": 0, "turns": 0, "tokens": 0, **counts})
+        observed.stats.rounds = self._counts
         self._round: Round | None = None
         self._begin_ns = 0
 

@@ -30,6 +30,15 @@ class Speculation:
     acceptance: float
     rng: np.random.Generator
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """What is counted, before the first round. `accepted_at_0`: of the tokens that were drafted first, those that were accepted, and so on."""
+        return {
+            "drafted_tokens": 0,
+            "accepted_tokens": 0,
+            **{f"accepted_at_{at}": 0 for at in range(self.draft_tokens)},
+        }
+
     def plan(self, contexts: Ints, left: Ints) -> Round:
         """What is accepted of each sequence, and one token more; never more than it has yet to yield. Counted: what is drafted and accepted, also beyond the end of a request."""
         sequences, drafted = len(contexts), self.draft_tokens
@@ -56,5 +65,9 @@ class Speculation:
             tokens=tokens,
             reads=self.steps.reads(computed, attended),
             beside_reads=(weights, kv),
-            counts={"drafted_tokens": sequences * drafted, "accepted_tokens": int(accepted.sum())},
+            counts={
+                "drafted_tokens": sequences * drafted,
+                "accepted_tokens": int(accepted.sum()),
+                **{f"accepted_at_{at}": int((accepted > at).sum()) for at in range(drafted)},
+            },
         )

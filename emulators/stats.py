@@ -220,6 +220,8 @@ class WorkerStats:
     kv_total_blocks: int = 0
     histograms: dict[str, BucketCounts] = field(default_factory=histograms)
     moved: Moved = field(default_factory=Moved)
+    rounds: Mapping[str, int] = field(default_factory=dict)
+    """Of an engine that decodes in rounds, what they have come to (`emulators.round_worker`)."""
 
     def less(self, other: "WorkerStats", share: float) -> "WorkerStats":
         """Counters without this share of what another's were; levels as they are."""
@@ -241,6 +243,7 @@ class WorkerStats:
             finished=_less(self.finished, other.finished, share),
             histograms={name: one.less(other.histograms[name], share) for name, one in self.histograms.items()},
             moved=self.moved.less(other.moved, share),
+            rounds=_less(self.rounds, other.rounds, share),
         )
 
 

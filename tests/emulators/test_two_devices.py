@@ -1,5 +1,6 @@
 """Engines of two devices: attention beside FFN, draft beside verification. Stages of each token on the wire, conservation over primary stages, the physics and the counts."""
 
+import itertools
 import json
 from bisect import bisect_left
 from collections import Counter
@@ -10,13 +11,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from emulators import catalogue
 from emulators.afd import Afd, attention_parameters, ffn_parameters
 from emulators.cluster import Cluster
 from emulators.deployment_specs import FfnSpec, VerifySpec
+from emulators.emulation import Emulation
 from emulators.events import STORED
 from emulators.gpu import StepModel, StepNoise
+from emulators.metrics import worker_page
 from emulators.prompts import Prompts
 from emulators.randomness import generator
 from emulators.router import Rule
@@ -200,6 +204,42 @@ def test_as_many_tokens_a_delivery_as_the_acceptance_says() -> None:
     assert account["accepted_tokens"] + account["turns"] - account["tokens"] == pytest.approx(
         0, abs=drafted * len(played("speculative").finished)
     )
+
+
+def test_the_page_of_who_verifies_has_vllms_families_of_speculation() -> None:
+    emulation = Emulation(build("speculative", 4), clock="stepped", clock_id="test")
+    named = {"engine": "0", "model_name": "llama-3.1-70b"}
+
+    def told() -> list[dict[str, float]]:
+        """By worker: the samples of all families of speculation, by name and position."""
+        pages = [worker_page(emulation, worker).decode() for worker in emulation.cluster.workers]
+        return [
+            {
+                sample.name.removeprefix("vllm:spec_decode_num_") + sample.labels.get("position", ""): sample.value
+                for family in text_string_to_metric_families(page)
+                if family.name.startswith("vllm:spec_decode")
+                for sample in family.samples
+                if sample.name.endswith("_total") and named.items() <= sample.labels.items()
+            }
+            for page in pages
+        ]
+
+    before = told()
+    assert before[:2] == [{}, {}]
+    assert set(before[2].values()) == {0}
+    emulation.cluster.advance(9_000_000_000)
+    (account,) = emulation.cluster.truth()["deployments"]
+    positions = [account[f"accepted_at_{at}"] for at in range(4)]
+    assert told()[2] == {
+        "drafts_total": account["turns"],
+        "draft_tokens_total": account["drafted_tokens"],
+        "accepted_tokens_total": account["accepted_tokens"],
+        **{f"accepted_tokens_per_pos_total{at}": count for at, count in enumerate(positions)},
+    }
+    assert sum(positions) == account["accepted_tokens"] > 1_000
+    assert sorted(positions, reverse=True) == positions
+    for first, second in itertools.pairwise(positions):
+        assert second / first == pytest.approx(0.75, abs=0.05)
 
 
 def test_another_seed_accepts_otherwise() -> None:
