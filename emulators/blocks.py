@@ -101,6 +101,24 @@ class Context:
         return (self._prompt, lo, shared), (self._own, shared, hi)
 
 
+class Forked(Context):
+    """What another context begins with, its first `tokens` tokens in whole blocks, and goes on with in its own way, one of several by `number`."""
+
+    __slots__ = ("_at", "_before")
+
+    def __init__(self, before: Context, tokens: int, number: int) -> None:
+        self._before, self._at = before, tokens // BLOCK_TOKENS
+        ((chain, _, _),) = before.runs(self._at, self._at + 1)
+        content = mix(chain.names(self._at, self._at + 1) ^ mix(np.array([number + 1], np.uint64)))
+        super().__init__(0)
+        self._own = Chain(int(content[0]), self._at)
+
+    def runs(self, lo: int, hi: int) -> tuple[Run, ...]:
+        at = self._at
+        own: tuple[Run, ...] = ((self._own, max(lo, at), hi),) if hi > max(lo, at) else ()
+        return self._before.runs(lo, min(hi, at)) + own
+
+
 def length(runs: Sequence[Run]) -> int:
     """Blocks in all of them."""
     count = 0

@@ -203,7 +203,7 @@ class Cluster:
             workflow=session.workflow,
             target_ttft_s=archetype.target_ttft_s,
             workload=archetype.name,
-            parents=(session.asked,) if session.workflow and session.asked else (),
+            parents=session.parents if session.workflow else (),
             intended_ns=session.intended_ns,
             answered=partial(self._workload.answered, session),
         )

@@ -4,13 +4,13 @@ Open loop: the arrival of a session never waits for the cluster; its next turn c
 a session is drawn when it arrives, from generators of its kind, so what is asked does not depend on how fast it is answered.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from emulators.blocks import BLOCK_TOKENS, Chain, Context
+from emulators.blocks import BLOCK_TOKENS, Chain, Context, Forked
 from emulators.loop import Loop
 from emulators.randomness import generator
 
@@ -65,31 +65,47 @@ class Archetype:
     answer_s: float | None = None
     answer_token_s: float = 0.0
     """How long an answer is expected to take, and each of its tokens: then turns are meant to come by that timetable, and come later only where the answer before is not out. None: a pause after it."""
+    fan: Spread | None = None
+    """To how many others a turn hands a part of its work, with probability `fan_share`: each gets the context so far and a task of its own, and the next turn follows from all their answers."""
+    fan_share: float = 0.0
     labels: tuple[str, ...] = ()
     """What is said of its requests beside what follows from their lengths: where they may run, how large a model they need."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One request to be: what is added to the context, what is generated, and the pause before it."""
+    """One request to be: what is added to the context, what is generated, and the pause before it. `beside`: those that it hands parts of its work to."""
 
     added: int
     output: int
     pause_ns: int
+    beside: tuple["Turn", ...] = ()
 
 
 class Session:
-    """A context that grows turn by turn; all its blocks are named from the start."""
+    """A context that grows turn by turn; all its blocks are named from the start. `lead`: whose turn has handed it a part of its work, which waits for its answer."""
 
-    __slots__ = ("archetype", "asked", "at", "context", "intended_ns", "tokens", "turns", "workflow")
+    __slots__ = (
+        "archetype", "asked", "at", "awaited", "context", "intended_ns", "lead", "parents", "tokens", "turns", "workflow",
+    )  # fmt: skip
 
-    def __init__(self, archetype: Archetype, turns: list[Turn], context: Context, workflow: str | None) -> None:
-        self.archetype, self.turns, self.context, self.workflow = archetype, turns, context, workflow
-        self.at = 0
+    def __init__(
+        self,
+        archetype: Archetype,
+        turns: Sequence[Turn],
+        context: Context,
+        workflow: str | None,
+        lead: "Session | None" = None,
+    ) -> None:
+        self.archetype, self.turns, self.context, self.workflow, self.lead = archetype, turns, context, workflow, lead
+        self.at = self.awaited = 0
+        """Turns so far; of those that it has handed work to, how many have not answered."""
         self.intended_ns = 0
         """When the turn that is next is meant to come."""
         self.asked = ""
         """Id of the request before, if there was one."""
+        self.parents: tuple[str, ...] = ()
+        """Ids of the requests whose answers the next turn follows from."""
         self.tokens = 0
         """Context behind the turn that is next: prompts and answers so far."""
 
@@ -119,14 +135,31 @@ class Workload:
                 self._plan_arrival(archetype, _arrivals(archetype, arrivals), sizes)
 
     def answered(self, session: Session) -> None:
-        """The turn's last token is out: the next turn follows after its pause, if there is one."""
+        """The turn's last token is out: the next turn follows after its pause, if there is one, or those do that it has handed work to."""
         turn = session.turn
         session.tokens += turn.added + turn.output
         session.at += 1
-        if session.at < len(session.turns):
-            session.intended_ns = _answered_ns(session.archetype, turn, session.intended_ns, self._loop.now_ns)
-            session.intended_ns += session.turn.pause_ns
-            self._loop.at(max(self._loop.now_ns, session.intended_ns), self._ask, session)
+        over_ns = _answered_ns(session.archetype, turn, session.intended_ns, self._loop.now_ns)
+        session.parents = () if turn.beside else (session.asked,)
+        session.intended_ns, session.awaited = over_ns, len(turn.beside)
+        for number, task in enumerate(turn.beside):
+            context = Forked(session.context, session.tokens, (session.at << 32) + number)
+            context.grow(session.tokens + task.added + task.output)
+            other = Session(session.archetype, (task,), context, session.workflow, session)
+            other.tokens, other.parents, other.intended_ns = session.tokens, (session.asked,), over_ns
+            self._plan_turn(other)
+        lead = session.lead
+        if lead is not None:
+            lead.parents += (session.asked,)
+            lead.intended_ns = max(lead.intended_ns, over_ns)
+            lead.awaited -= 1
+            session = lead
+        if not session.awaited and session.at < len(session.turns):
+            self._plan_turn(session)
+
+    def _plan_turn(self, session: Session) -> None:
+        session.intended_ns += session.turn.pause_ns
+        self._loop.at(max(self._loop.now_ns, session.intended_ns), self._ask, session)
 
     def _plan_arrival(self, archetype: Archetype, times: Iterator[int], sizes: np.random.Generator) -> None:
         self._loop.at(next(times), self._arrive, archetype, times, sizes)
@@ -174,18 +207,36 @@ def draw_turns(archetype: Archetype, rng: np.random.Generator) -> list[Turn]:
     tokens = 0
     for number in range(archetype.turns.tokens(rng)):
         added = (archetype.next_input if number else archetype.first_input).tokens(rng)
+        if turns:
+            added += sum(task.output for task in turns[-1].beside)
         output = min(archetype.limit, archetype.output.tokens(rng))
         pause = archetype.pause
         if archetype.away_pause is not None and rng.random() < archetype.away:
             pause = archetype.away_pause
         if not number:
             added += archetype.shared_tokens
-        turn = Turn(added, output, round(pause.draw(rng) * NS))
-        if turns and tokens + added + archetype.limit > archetype.most_tokens:
+        turn = Turn(added, output, round(pause.draw(rng) * NS), _tasks(archetype, rng))
+        longest = max((output + task.added for task in turn.beside), default=0)
+        if turns and tokens + added + longest + archetype.limit > archetype.most_tokens:
             break
         tokens += added + output
         turns.append(turn)
+    # The last turn has none to follow from the answers.
+    turns[-1] = replace(turns[-1], beside=())
     return turns
+
+
+def _tasks(archetype: Archetype, rng: np.random.Generator) -> tuple[Turn, ...]:
+    if archetype.fan is None or rng.random() >= archetype.fan_share:
+        return ()
+    return tuple(
+        Turn(
+            archetype.next_input.tokens(rng),
+            min(archetype.limit, archetype.output.tokens(rng)),
+            round(archetype.pause.draw(rng) * NS),
+        )
+        for _ in range(archetype.fan.tokens(rng))
+    )
 
 
 def _arrivals(archetype: Archetype, rng: np.random.Generator) -> Iterator[int]:

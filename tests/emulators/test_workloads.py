@@ -1,12 +1,13 @@
 """The kinds of load that come along: what is stated of each holds over many sessions, they mix by weight, and their turns keep a timetable."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from emulators.blocks import Chain, Context, Forked
 from emulators.cluster import Cluster
 from emulators.loop import Loop
 from emulators.randomness import generator
@@ -25,6 +26,7 @@ STATED: dict[str, dict[str, float]] = {
     "summarise": {"in": 8_256, "out": 250, "turns": 1},
     "edge": {"in": 1_068, "out": 24, "turns": 1},
     "workflow": {"turns": 20, "out": 259, "pause": 1.0},
+    "team": {"turns": 14, "out": 259, "pause": 1.0},
 }
 """As in `workloads.toml` and its sources."""
 TOLERANCE = {"ratio": 0.2, "human_pause": 0.15, "human": 0.15, "reuse": 0.03}
@@ -125,6 +127,71 @@ def test_the_steps_of_a_workflow_are_linked() -> None:
     steps: Counter[str] = Counter(columns["workflow"])
     assert max(steps.values()) == 20
     assert all(meant <= came for meant, came in zip(columns["intended_ns"], columns["received_ns"], strict=True))
+
+
+def test_the_steps_of_a_team_fan_out_and_join_and_share_what_is_known_by_then() -> None:
+    team = replace(
+        WORKLOADS["team"], rate=0.5, fan_share=0.4, first_input=WORKLOADS["edge"].first_input, shared_tokens=160
+    )
+    cluster = Cluster(replace(DEFAULT, load=(team,)), 3)
+    played = play(cluster, [90.0])
+    columns = cluster.requested()
+    rows = {
+        row[0]: row[1:]
+        for row in zip(
+            *(
+                columns[name]
+                for name in ("request", "workflow", "parents", "prompt_tokens", "output_tokens", "received_ns")
+            ),
+            strict=True,
+        )
+    }
+    ended = {name: row["time_ns"] for name, row in played.finished.items()}
+    children: defaultdict[str, list[str]] = defaultdict(list)
+    joins = 0
+    for name, (workflow, parents, prompt, _, received_ns) in rows.items():
+        for parent in parents:
+            children[parent].append(name)
+            assert rows[parent][0] == workflow
+            assert ended[parent] <= received_ns
+        if len(parents) > 1:
+            joins += 1
+            (lead,) = {rows[parent][1] for parent in parents}
+            assert 2 <= len(parents) <= 4
+            assert len(lead) == 1
+            # The lead's own context, and all the answers of those that it handed work to.
+            assert prompt >= rows[lead[0]][2] + rows[lead[0]][3] + sum(rows[parent][3] for parent in parents)
+    fans = [name for name, those in children.items() if len(those) > 1]
+    assert joins > 20
+    assert len(fans) >= joins
+    hits = {
+        row["request"]: sum(tokens for _, tokens in row["hits"])
+        for row in played.rows("admitted")
+        if not row.get("again")
+    }
+    found = [hits[one] / rows[one][2] for name in fans for one in children[name] if one in hits]
+    assert np.median(found) > 0.5
+    assert set(Counter(len(row[1]) for row in rows.values())) <= {0, 1, 2, 3, 4}
+
+
+def test_a_fork_is_what_it_forks_from_and_then_its_own() -> None:
+    prompt = Chain(1)
+    prompt.grow(3)
+    lead = Context(2, prompt)
+    lead.grow(200)
+
+    def blocks(context: Context, lo: int, hi: int) -> list[int]:
+        return [name for chain, a, b in context.runs(lo, hi) for name in chain.names(a, b).tolist()]
+
+    forks = [Forked(lead, 100, number) for number in range(2)]
+    for fork in forks:
+        fork.grow(180)
+        assert blocks(fork, 0, 6) == blocks(lead, 0, 6)
+        assert len(set(blocks(fork, 0, 12))) == 12
+        for lo, hi in ((0, 12), (2, 5), (5, 8), (6, 9), (9, 9)):
+            assert blocks(fork, lo, hi) == blocks(fork, 0, 12)[lo:hi]
+    own = [set(blocks(one, 6, 12)) for one in (lead, *forks)]
+    assert len(set.union(*own)) == 18
 
 
 def test_a_mix_is_by_weight() -> None:
