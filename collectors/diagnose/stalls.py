@@ -1,8 +1,9 @@
 """Candidate causes of a stall, from the request phases that overlap it. Evidence or `unknown`: nothing is guessed."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
-from typing import Final
+from itertools import islice
+from typing import Final, NamedTuple
 
 from collectors.model.batch import Span
 from collectors.model.vocabulary import Phase
@@ -26,20 +27,33 @@ _SHARED: Final = {Phase.PREFILL: PREFILL}
 """What another request's phase on the same worker does to this one."""
 
 
+class _Judged(NamedTuple):
+    """Of a stall: what the first `spans` of its worker's cover of it, in nanoseconds by cause."""
+
+    covered: Counter[str]
+    spans: int
+
+
 class Evidence:
-    """The recent phases of one source by worker. Bounded by time and number."""
+    """The recent phases of one source by worker. Bounded by time and number. A stall that is asked for between any two calls of `forget` is held against each phase once."""
 
     def __init__(self) -> None:
         self._by_worker: dict[int, deque[Span]] = {}
+        self._spans: Counter[int] = Counter()
+        """How many there were of each worker so far."""
+        self._judged: dict[tuple[int, str, int, int], _Judged] = {}
+        self._before: dict[tuple[int, str, int, int], _Judged] = {}
 
     def add(self, spans: Iterable[Span]) -> None:
         for span in spans:
             if span.worker is not None and span.phase is not Phase.DECODE:
                 kept = self._by_worker.setdefault(span.worker, deque(maxlen=MAX_SPANS))
                 kept.append(span)
+                self._spans[span.worker] += 1
 
     def forget(self, before_ns: int) -> None:
         """Drops what ended before this time (the emitter's)."""
+        self._before, self._judged = self._judged, {}
         for spans in self._by_worker.values():
             while spans and spans[0].start_ns + spans[0].duration_ns < before_ns:
                 spans.popleft()
@@ -47,15 +61,18 @@ class Evidence:
     def causes(self, worker: int, request: str, end_ns: int, gap_ns: int, median_ns: float) -> tuple[str, ...]:
         """Causes of a gap of `gap_ns` that ended at `end_ns`, the one that covers most of it first."""
         start_ns, excess_ns = end_ns - gap_ns, gap_ns - median_ns
-        covered: dict[str, int] = {}
-        for span in reversed(self._by_worker.get(worker, ())):
+        stall, spans = (worker, request, end_ns, gap_ns), self._spans[worker]
+        known = self._judged.get(stall) or self._before.get(stall) or _Judged(Counter(), 0)
+        covered = known.covered
+        self._judged[stall] = _Judged(covered, spans)
+        for span in islice(reversed(self._by_worker.get(worker, ())), spans - known.spans):
             if span.start_ns + span.duration_ns < start_ns - DISORDER_NS:
                 break
             names = _OWN if span.request == request else _SHARED
             name = names.get(span.phase)
             overlap = min(span.start_ns + span.duration_ns, end_ns) - max(span.start_ns, start_ns)
             if name is not None and overlap > 0:
-                covered[name] = covered.get(name, 0) + overlap
+                covered[name] += overlap
         found = sorted(
             (name for name, ns in covered.items() if ns >= SHARE * excess_ns), key=lambda name: (-covered[name], name)
         )

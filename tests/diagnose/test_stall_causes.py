@@ -58,3 +58,17 @@ def test_what_is_forgotten_is_no_evidence() -> None:
     evidence.add([span(Phase.PREFILL, "other", 800, 1_000)])
     evidence.forget(1_001 * MS)
     assert evidence.causes(1, "r", 1_000 * MS, 200 * MS, 20.0 * MS) == ("unknown",)
+
+
+def test_a_stall_that_is_asked_for_at_every_tick_counts_each_phase_once_however_late_it_came() -> None:
+    evidence = Evidence()
+
+    def asked() -> tuple[str, ...]:
+        evidence.forget(0)
+        return evidence.causes(1, "r", 1_000 * MS, 200 * MS, 20.0 * MS)
+
+    evidence.add([span(Phase.PREFILL, "a", 800, 860)])
+    assert [asked(), asked(), asked()] == [("unknown",)] * 3
+    evidence.add([span(Phase.PREFILL, "b", 2_000, 2_001), span(Phase.PREFILL, "c", 900, 960)])
+    assert [asked(), asked()] == [("prefill shares the step",)] * 2
+    assert evidence.causes(1, "other", 1_000 * MS, 200 * MS, 20.0 * MS) == ("prefill shares the step",)
