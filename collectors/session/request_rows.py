@@ -10,7 +10,7 @@ from collectors.model.vocabulary import PROBE_ID, UNKNOWN_WORKER, About, Phase, 
 from collectors.stats.joined import Joined, View, plain
 from collectors.stats.offsets import ROUNDING_S, Offset
 from collectors.stats.streams import UNSEEN
-from collectors.stats.workers_said import Segments, contradictions, language, moves, segments
+from collectors.stats.workers_said import Segments, apart, contradictions, language, moves, segments
 
 MAX_ROWS: Final = 48
 """Of facts and of phases."""
@@ -203,7 +203,7 @@ def _disagreements(facts: Iterable[FactRow], known: Joined) -> Iterator[Disagree
                 spoken_in = language(str(fact.value)) if about is About.PREFILL_WORKER else 0
                 by_language.setdefault(spoken_in, {}).setdefault(fact.value, []).extend(tellers)
         for says in by_language.values():
-            if len(says) > 1:
+            if len(says) > 1 and (about is not About.PREFILL_WORKER or apart([str(value) for value in says])):
                 yield DisagreementRow(about, tuple(Says(value, tuple(tellers)) for value, tellers in says.items()))
 
 

@@ -5,7 +5,7 @@ Pure. A teller's word is compared with another's only if both name workers in th
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final, NamedTuple
 
 from collectors.model.traces import Account
@@ -25,6 +25,12 @@ class Move(NamedTuple):
 def language(worker: str) -> int:
     """How it is named: equal for two that can be compared."""
     return next((number for number, form in enumerate(_LANGUAGES) if form.fullmatch(worker)), len(_LANGUAGES))
+
+
+def apart(workers: Collection[str]) -> bool:
+    """Whether names in one language are of more than one worker: who says no rank contradicts nobody who does."""
+    ranked = [one for one in workers if "/" in one or language(one)]
+    return len(set(ranked)) > 1 or len({one.partition("/")[0] for one in workers}) > 1
 
 
 def segments(accounts: Iterable[Account]) -> tuple[Segments, list[tuple[str, int]]]:
@@ -75,7 +81,7 @@ def contradictions(said: Mapping[str, Segments]) -> list[tuple[int, dict[str, li
                 by_language.setdefault(language(worker), {}).setdefault(worker, []).append(teller)
         differing: dict[str, list[str]] = {}
         for workers in by_language.values():
-            if len(workers) > 1:
+            if apart(workers):
                 differing |= workers
         if differing and differing != before:
             found.append((token, differing))

@@ -22,10 +22,10 @@ def named(text: str | None) -> tuple[str, ...]:
 
 
 def worker(id_: int | str | None, rank: int | str | None) -> str | None:
-    """A Dynamo worker as the tap names it: `id/rank`."""
+    """A Dynamo worker as the tap names it: `id/rank`, or `id` where no rank is said."""
     if id_ is None or id_ == "":
         return None
-    return safe_text(f"{id_}/{0 if rank in (None, '') else rank}", _NAME)
+    return safe_text(str(id_) if rank in (None, "") else f"{id_}/{rank}", _NAME)
 
 
 def ns_of_ms(milliseconds: float) -> int:

@@ -19,7 +19,7 @@ _Count = Annotated[int, Meta(ge=0, le=_LARGEST)]
 
 
 class Workers(Struct, frozen=True, gc=False):
-    """As Dynamo's `nvext.worker_id` names them, `id/rank`; empty where it does not. After a migration it goes on naming the first one (observed, 1.6.1)."""
+    """As Dynamo's `nvext.worker_id` names them, `id/rank`, or `id` where no rank is said; empty where it does not. After a migration it goes on naming the first one (observed, 1.6.1)."""
 
     prefill: str = ""
     decode: str = ""
@@ -284,9 +284,11 @@ def _workers(nvext: dict[str, Any]) -> Workers | None:
 
 
 def _worker(named: dict[str, Any], role: str) -> str:
-    """Ids are 64-bit integers, and none is ever a float."""
-    worker, rank = named.get(f"{role}_worker_id"), named.get(f"{role}_dp_rank", 0)
-    return f"{worker}/{rank}" if _is_id(worker) and _is_id(rank) else ""
+    """Ids are 64-bit integers, and none is ever a float. Without a rank where none is said."""
+    worker, rank = named.get(f"{role}_worker_id"), named.get(f"{role}_dp_rank")
+    if not _is_id(worker):
+        return ""
+    return f"{worker}/{rank}" if _is_id(rank) else str(worker) if rank is None else ""
 
 
 def _is_id(value: object) -> bool:

@@ -52,6 +52,14 @@ def test_dynamo_names_its_workers_by_ids_that_no_float_holds() -> None:
     assert (usage.output_tokens, usage.workers, done.done) == (12, None, True)
 
 
+@pytest.mark.parametrize(
+    ("rank", "worker"), [(b"", "7"), (b',"decode_dp_rank":null', "7"), (b',"decode_dp_rank":1', "7/1"), (b',"decode_dp_rank":"x"', "")]
+)  # fmt: skip
+def test_a_rank_that_is_not_said_is_none(rank: bytes, worker: str) -> None:
+    (one,) = said(b'data: {"choices":[],"nvext":{"worker_id":{"decode_worker_id":7%b}}}\n\n' % rank)
+    assert (one.workers.decode if one.workers else "") == worker
+
+
 def test_after_a_migration_dynamo_goes_on_naming_the_first_worker() -> None:
     read = said((FIXTURES / "dynamo/chat_stream_migration.sse").read_bytes())
     assert {one.workers.decode for one in read if one.workers} == {"10877841985536116478/0"}
