@@ -22,8 +22,8 @@ from emulators.token_log import TokenLog
 
 SLICE_NS: Final = 50_000_000
 """Virtual time simulated in one go. Slices end on multiples of it, so that what is written does not depend on the machine's speed."""
-MOST_AWAITED: Final = 16
-"""Answers whose next tokens are waited for one by one; of more, some are due at any time."""
+MOST_AWAITED: Final = 4
+"""Answers whose next tokens are waited for one by one; with more, so many are due at any time that looking for them would take the time that it saves."""
 TURN_NS: Final = 1_000_000
 """How often these get theirs."""
 
@@ -161,9 +161,9 @@ class Emulation:
         return self.cluster.due_ns(waiting) if len(waiting) <= MOST_AWAITED else self.cluster.now_ns + TURN_NS
 
     async def rest(self, seconds: float) -> None:
-        """Sleeps, but not longer than until somebody asks for an answer; exactly, if somebody waits for one."""
+        """Sleeps, but not longer than until somebody asks for an answer; exactly, if a few wait for one."""
         hurry = self.answers.hurry
-        await doze(seconds, hurry, exact=len(self.answers) > 0)
+        await doze(seconds, hurry, exact=0 < len(self.answers) <= MOST_AWAITED)
         hurry.clear()
 
     def join(self, reader: Reader, after: str = "") -> None:
