@@ -64,6 +64,9 @@ class Silent:
     def span(self) -> tuple[int, int] | None:
         return None
 
+    def judge(self, profile: str) -> bool:
+        return False
+
     def hold(self, held: bool) -> None:
         pass
 

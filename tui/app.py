@@ -119,6 +119,32 @@ class TokenyardApp(App[None]):
         else:
             self._turn_to(name)
 
+    def next_profile(self) -> str:
+        """Judge by the profile of objectives after the one that the Frame shown is judged by; what to tell of it."""
+        from collectors.diagnose.objectives import PROFILES
+
+        frame = self.playhead.newest
+        if frame is None or frame.slo is None:
+            return "nothing is judged yet"
+        names = [*PROFILES]
+        at = names.index(frame.slo.profile) if frame.slo.profile in names else -1
+        name = names[(at + 1) % len(names)]
+        return f"judged by {name} from now on" if self.feed.judge(name) else "nothing is observed any more"
+
+    def action_verdict(self) -> None:
+        """What the verdict names, where it is best seen."""
+        frame = self.playhead.shown
+        finding = (
+            frame.diagnosis.findings[0] if frame is not None and frame.diagnosis and frame.diagnosis.findings else None
+        )
+        if frame is None or finding is None:
+            self.notify("no verdict: nothing wrong that any rule sees, or not enough data")
+            return
+        from tui.verdicts import where
+
+        page, panel, row = where(finding, frame)
+        self.open_page(page, panel, row)
+
     def action_hold(self) -> None:
         self._hold(not self.playhead.held)
 

@@ -43,6 +43,7 @@ GLOBAL: Final[tuple[Command, ...]] = (
     Command("shift+right", "step(10)", "shift →", "Step forward 10", "Ten ticks forward."),
     Command("end", "live", "End", "Back to live", "Follow the newest again.", "live", 4),
     *(Command(page.key, f"page('{page.name}')", page.key, page.title, page.help) for page in PAGES),
+    Command("V", "verdict", "V", "Verdict", "To the worker, the target or the page that the verdict names."),
     Command("S", "shoot", "S", "Screenshot", "The screen as SVG and as text, into a folder that is said."),
     Command("t", "toggle_theme", "t", "Theme", "Dark or light."),
     Command("question_mark", "help", "?", "Help", "Keys and signs.", "help", 1),

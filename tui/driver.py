@@ -50,5 +50,8 @@ class Driver(Protocol):
     async def run(self, post: Post) -> None:
         """Call `post(frame)` once a tick until there is no more. Cancelled on quit; what it raises becomes a banner."""
 
+    def judge(self, profile: str) -> bool:
+        """Hold requests against this profile of objectives from now on; False where nothing is observed (any more)."""
+
     def hold(self, held: bool) -> None:
         """The viewer paused or resumed. A live session goes on collecting; a replay may stop its clock."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collectors.model.frame import Frame
     from collectors.recording.memory import Memory
     from collectors.session.detail import Detail
+    from collectors.session.session import Session
     from collectors.sources.source import Source
     from tui.config.resolve import Plan
     from tui.driver import Post
@@ -31,6 +32,7 @@ class LiveDriver:
     def __init__(self, title: str, record: Path | None) -> None:
         self._record = record
         self._memory: Memory | None = None
+        self._session: Session | None = None
         self.history = Late()
         self.detail: Detail | None = None
         self.title = title
@@ -39,6 +41,12 @@ class LiveDriver:
     def held_bytes(self) -> int:
         """What is remembered takes so much."""
         return self._memory.held_bytes if self._memory is not None else 0
+
+    def judge(self, profile: str) -> bool:
+        if self._session is None:
+            return False
+        self._session.judge(profile)
+        return True
 
     def hold(self, held: bool) -> None:
         """Collecting goes on."""
@@ -68,7 +76,7 @@ class LiveDriver:
 
         clock = LiveClock()
         self.detail = Detail()
-        session = Session(clock.kind, detail=self.detail)
+        self._session = session = Session(clock.kind, detail=self.detail)
         with remembering(memory, self._record, clock.kind) as spool:
             observation = Observation(session, sources, clock, keep, spool)
             try:

@@ -43,6 +43,14 @@ PAGES: Final[tuple[PageSpec, ...]] = (
         "Single requests: phases, workers, and who says so.",
         "tui.screens.requests:RequestsPage",
     ),
+    PageSpec(
+        "6",
+        "routing",
+        "Routing",
+        "Choices by label, worker and rule; what the router knew.",
+        "tui.screens.routing:RoutingPage",
+    ),
+    PageSpec("7", "slo", "SLO", "Objectives met, energy and cost of a token.", "tui.screens.slo:SloPage"),
 )
 BY_NAME: Final = {page.name: page for page in PAGES}
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from collectors.session.detail import Detail
+    from collectors.session.session import Session
     from tui.driver import Post
 
 YIELD_EVERY: Final = 8
@@ -29,7 +30,14 @@ class ReplayDriver:
         self._going.set()
         self.history = Late()
         self.detail: Detail | None = None
+        self._session: Session | None = None
         self.title = file.name
+
+    def judge(self, profile: str) -> bool:
+        if self._session is None:
+            return False
+        self._session.judge(profile)
+        return True
 
     def hold(self, held: bool) -> None:
         """Time stands still while the view is held."""
@@ -48,7 +56,7 @@ class ReplayDriver:
         self.history.behind = history = History()
         with opened(self._file) as reader:
             self.detail = Detail()
-            session = Session(reader.info().clock, detail=self.detail)
+            self._session = session = Session(reader.info().clock, detail=self.detail)
             before_ns: int | None = None
             frame = None
             for number, item in enumerate(reader.items()):

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from collectors.diagnose.objectives import PROFILES
 from collectors.model.batch import Batch
 from collectors.model.frame import Frame, JitterRow, SignalRow, WorkerRow
 from collectors.model.signals import Signal
@@ -66,6 +67,10 @@ class Session:
         self._tier_pasts = TierPasts()
         self._requests = RequestBook(detailed=detail is not None)
         self._detail = detail
+
+    def judge(self, profile: str) -> None:
+        """Hold requests against this profile (of `diagnose.objectives.PROFILES`) from the next tick on."""
+        self.judging = self.judging._replace(profile=PROFILES[profile])
 
     def feed(self, batch: Batch) -> None:
         """Takes a batch. Batches come in order of their times, and before the first tick that is later."""

@@ -27,11 +27,16 @@ class Played:
         self.history = History()
         self.detail: Detail | None = None
         self.held = False
+        self.profile = ""
         self.cancelled = False
         self.done = asyncio.Event()
         self._frames = frames
         self._error = error
         self._post: Post | None = None
+
+    def judge(self, profile: str) -> bool:
+        self.profile = profile
+        return True
 
     async def run(self, post: Post) -> None:
         self._post = post

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from collectors.model.figure import Figure
     from collectors.model.frame import Frame, JitterRow
+    from collectors.model.slo import Share, Slo
     from tui.view import View
 
 MAX_CELL: Final = 30
@@ -117,6 +118,8 @@ def kpis(view: View) -> list[Kpi]:
         stall = longest.longest_stall_s
         who = view.name(longest.worker)
         out.append(_kpi("longest stall", stall, fmt.figure(stall, Unit.SECONDS, now_ns), who, meanings.LONGEST_STALL))
+    if frame.slo is not None and frame.slo.rows and frame.slo.rows[0].attained is not None:
+        out.append(_goodput(frame.slo, frame.slo.rows[0].attained, frame.emulated))
     if share := ran_on(frame):
         out.append(Kpi("tokens ran on", (share,), Ink.WARN if share.startswith(STALE) else Ink.STRONG))
     return out
@@ -153,6 +156,15 @@ def _total_rate(frame: Frame) -> Kpi:
     if not part:
         return made
     return made._replace(name=f"tok/s of {part}", short=(f"tok/s {part}", f"t/s {part}"), ink=Ink.WARN)
+
+
+def _goodput(slo: Slo, whole: Share, emulated: bool) -> Kpi:
+    """Share of the requests that met the profile chosen, and how many that are a second."""
+    from tui.widgets.slo import INKS, headline, told_share  # what it needs is not loaded before the first frame
+
+    name = f"goodput {slo.profile}"
+    told = told_share(name, whole, meanings.ATTAINED, "all requests", emulated=emulated)
+    return Kpi(name, headline(slo), INKS[slo.state], told=told, short=("goodput",))
 
 
 def _reason(figures: Iterable[Figure]) -> State:

@@ -78,5 +78,16 @@ def _sentence(mark: str, text: str, ink: int, width: int) -> list[Line]:
 
 
 class Notice(Panel):
+    _verdict = range(0)
+    """Its lines."""
+
+    def action_at(self, x: int, y: int) -> str | None:
+        """A click on the verdict goes where what it names is seen."""
+        return "verdict" if y in self._verdict else None
+
     def draw(self, view: View, width: int, height: int) -> list[Line]:
-        return notices(view, width)
+        frame = view.frame
+        told = _sentence(VERDICT, frame.verdict, Ink.WARN, width) if frame is not None and frame.verdict else []
+        lines = notices(view, width)
+        self._verdict = range(first := lines.index(told[0]), first + len(told)) if told else range(0)
+        return lines

@@ -1,0 +1,42 @@
+"""SLO: how surely a profile's objectives are met, by model, worker and kind of device, and what a token takes there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from tui.commands import Command
+from tui.screens.page import Page
+from tui.widgets.slo import Attainment, Profile
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping, Sequence
+
+    from tui.places import Box
+    from tui.view import View
+    from tui.widgets.panel import Panel
+    from tui.widgets.rows import RowsPanel
+
+PROFILE_ROWS = 3
+
+
+class SloPage(Page):
+    KEYS: ClassVar[tuple[Command, ...]] = (
+        Command("p", "screen.profile", "p", "Next profile", "Judge by the next profile of objectives.", "profile", 6),
+    )
+
+    def contents(self) -> Sequence[Panel]:
+        return Profile("profile"), Attainment("attainment")
+
+    def places(self, view: View, body: Box, *, boxed: bool) -> Mapping[str, Box]:
+        rest = body._replace(y=body.y + PROFILE_ROWS, height=body.height - PROFILE_ROWS)
+        return {"profile": body._replace(height=PROFILE_ROWS), "attainment": rest}
+
+    def open_row(self, panel: RowsPanel, row: Hashable) -> None:
+        """The worker, in the fleet."""
+        if isinstance(row, tuple) and row[0] == "worker":
+            self.yard.open_page("overview", "fleet", row[1])
+
+    def action_profile(self) -> None:
+        said = self.yard.next_profile()
+        if said:
+            self.notify(said)
