@@ -17,6 +17,7 @@ class Asked:
     limit: int
     context: Context
     kind: str
+    findable: int = 1 << 62
     workload: str = "asked"
     workflow: str | None = None
     parents: tuple[str, ...] = ()

@@ -220,6 +220,7 @@ class Cluster:
             limit=asked.limit,
             context=asked.context,
             labels=labels(asked.kind, asked.prompt, asked.limit),
+            findable=asked.findable,
             workflow=asked.workflow,
             target_ttft_s=asked.target_ttft_s,
             workload=asked.workload,

@@ -237,11 +237,13 @@ class Fleet:
         pool = Pool(slot, chip.tier, spec.id, slot, size // block_bytes, block_bytes, self._journal)
         down, up, inbound = _channel(HOST_LINK), _channel(HOST_LINK), _channel(NETWORK_LINK)
         egress = _channel(NETWORK_LINK)
-        self.links[f"{spec.id}.host-write"] = down
-        if spec.role != "decode":
-            reads = {"host-read": up, "ingress": inbound, "egress": egress}
-            self.links |= {f"{spec.id}.{name}": link for name, link in reads.items()}
         shared = self._shared if model is self.model else ()
+        used = {"host-write": down} if shared else {}
+        if shared and spec.role != "decode":
+            used["host-read"] = up
+        if spec.role == "prefill":
+            used |= {"ingress": inbound, "egress": egress}
+        self.links |= {f"{spec.id}.{name}": link for name, link in used.items()}
         if shared:
             pool.spill = Spill(self.dram, down, self._scenario.host.write_through)
         noise = StepNoise(generator(self._seed, "noise", spec.id), software)

@@ -15,7 +15,7 @@ import numpy as np
 from emulators import phases
 from emulators.admission import Admission
 from emulators.batch import Batch
-from emulators.blocks import BLOCK_TOKENS, blocks_for
+from emulators.blocks import blocks_for
 from emulators.channel import Channel
 from emulators.fetching import Source
 from emulators.gpu import Noise, StepModel
@@ -401,6 +401,6 @@ class GpuWorker:
         self._release(request)
 
     def _release(self, request: Request) -> None:
-        full = request.computed // BLOCK_TOKENS
+        full = request.full_blocks(request.computed)
         self.pool.release(self._loop.now_ns, request.context.runs(0, request.held), full)
         request.held = 0

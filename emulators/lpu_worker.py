@@ -133,7 +133,7 @@ class LpuWorker:
         self._emit(running, until_ns)
         del self._running[running.slot]
         self._journal.phase(request.id, "decode", self.slot, self.pool.tier, request.decoding_ns, self._loop.now_ns)
-        return (request.prompt + request.produced - 1) // BLOCK_TOKENS
+        return request.full_blocks(request.prompt + request.produced - 1)
 
     def recall(self, request: Request, then: Callable[[Request], None]) -> bool:
         """Takes a request that decodes off the worker; `then` gets it when it holds nothing any more. False if it does not decode here."""

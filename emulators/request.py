@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from emulators.blocks import Context, blocks_for
+from emulators.blocks import BLOCK_TOKENS, Context, blocks_for
 
 
 def _nobody() -> None:
@@ -23,6 +23,8 @@ class Request:
     context: Context
     """KV blocks of prompt and output, by position: at least those are named."""
     labels: tuple[str, ...]
+    findable: int = 1 << 62
+    """Tokens of the context whose blocks another request may find; those behind are given up at the end."""
     workflow: str | None = None
     target_ttft_s: float | None = None
     workload: str = "asked"
@@ -69,6 +71,10 @@ class Request:
         if self.aborted or self.failed:
             return "abort" if self.aborted else "error"
         return "length" if self.output == self.limit else "stop"
+
+    def full_blocks(self, computed: int) -> int:
+        """Of those that hold so many tokens, the blocks that are full, and of use to others."""
+        return min(computed, self.findable) // BLOCK_TOKENS
 
     @property
     def most_blocks(self) -> int:

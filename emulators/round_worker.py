@@ -13,7 +13,7 @@ import numpy as np
 
 from emulators import phases
 from emulators.batch import Batch
-from emulators.blocks import BLOCK_TOKENS, blocks_for
+from emulators.blocks import blocks_for
 from emulators.events import Row
 from emulators.gpu_worker import GpuWorker
 from emulators.intake import Intake
@@ -188,7 +188,7 @@ class RoundWorker:
         else:
             self._batch.leave(request)
         self._journal.phase(request.id, "decode", self.slot, self.pool.tier, request.decoding_ns, now)
-        self._intake.part(request, self._places.pop(request), request.held, request.computed // BLOCK_TOKENS)
+        self._intake.part(request, self._places.pop(request), request.held, request.full_blocks(request.computed))
 
     def emit(self, until_ns: int) -> None:
         """Everything is written when a round ends."""
@@ -277,5 +277,5 @@ class RoundWorker:
 
     def _finish(self, now: int, request: Request) -> None:
         self._journal.phase(request.id, "decode", self.slot, self.pool.tier, request.decoding_ns, now)
-        full = request.computed // BLOCK_TOKENS
+        full = request.full_blocks(request.computed)
         self._intake.leave(request, self._places.pop(request), request.held, full)

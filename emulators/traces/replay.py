@@ -1,7 +1,8 @@
 """A trace on the simulation's clock: every call is asked at the time the trace intends, however slow the answers are.
 
 Contents are not known but by the trace's blocks: these become blocks of KV of 16 tokens with equal names where the trace's are equal after equal ones. What a
-trace does not name, and all answers, are a call's own.
+trace does not name, and all answers, are a call's own. Where prompts are named, an answer comes again in the next prompt under the names that the trace has for it, so its own blocks are given up when it
+ends: kept, it would be held twice.
 """
 
 import logging
@@ -62,6 +63,7 @@ class Replay:
                 limit=output if call.cut else output + 1,
                 context=self._prompts.context(names(call)),
                 kind="interactive",
+                findable=call.input if call.blocks else 1 << 62,
                 workload="trace",
                 workflow=workflow,
                 parents=self._links.follow(call) if workflow else (),

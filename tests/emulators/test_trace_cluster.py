@@ -48,17 +48,27 @@ def test_the_same_seed_replays_the_same() -> None:
     assert one == other != third
 
 
-@pytest.mark.parametrize("kv_tokens", [400_000, 200_000])
-def test_hit_rate_against_capacity(kv_tokens: int) -> None:
-    """What the emulated worker found in memory, against the policy's definition over the trace's own blocks."""
+@pytest.mark.parametrize(("kv_tokens", "fit"), [(400_000, 187), (200_000, 187), (100_000, 184)])
+def test_hit_rate_against_capacity(kv_tokens: int, fit: int) -> None:
+    """What the emulated worker found in memory, against the policy's definition over the trace's own blocks, of the calls that fit into it."""
+    asked = [names for names in read(SHIPPED["agentic"]) if len(names) * 64 <= kv_tokens]
+    assert len(asked) == fit
     cluster = Cluster(one_gpu(Trace("agentic"), kv_tokens), 1, keep_gaps=False)
     play(cluster, [2_000.0])
     (prompts,) = cluster.truth()["prompts"]
     assert cluster.truth()["requests"] == {"received": 187, "finished": 187, "live": 0}
     found = sum(prompts["hit_tokens"].values()) / prompts["prompt_tokens"]
-    assert found == pytest.approx(
-        hit_rate(read(SHIPPED["agentic"]), kv_tokens // 64, order("lru"), last_first=True), abs=0.02
-    )
+    assert found == pytest.approx(hit_rate(asked, kv_tokens // 64, order("lru"), last_first=True), abs=0.02)
+
+
+def test_an_answer_whose_text_comes_again_in_the_next_prompt_is_not_held_twice() -> None:
+    cluster = Cluster(one_gpu(Trace("agentic"), 4_000_000), 1)
+    play(cluster, [2_000.0])
+    (pool,) = [row for row in cluster.truth()["pools"] if row["tier"] == "HBM"]
+    names = {name for prompt in read(SHIPPED["agentic"]) for name in prompt}
+    # Four blocks of ours for one of the trace's, and what a prompt has beyond its last one.
+    assert len(names) * 4 <= pool["used_bytes"] // (16 * KV_BYTES) <= len(names) * 4 + 187 * 4
+    assert pool["active_bytes"] == 0
 
 
 def test_the_curve_falls() -> None:
@@ -98,7 +108,7 @@ def test_a_scenario_of_ones_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("deployment = 'default'", r"at least one [[load]]"),
+        ("deployment = 'default'\n[workload]\n", r"at least one [[load]]"),
         ("deployment = 'default'\n[workload]\ntrcae = 'mooncake'", "[workload]: unknown key 'trcae'"),
         ("deployment = 'rush'\n[workload]\ntrace = 'mooncake'", "unknown deployment 'rush'; known: "),
         ("deployment = 'default'\nmodel = 'm'\n[workload]\ntrace = 'mooncake'", "'model' is a part of the deployment"),
