@@ -41,3 +41,17 @@ JOULES: Final = (
     "mean power of the row's own workers, idle and prefill included ÷ the output tokens that they made a second"
 )
 DOLLARS: Final = "price an hour of the row's own chips ÷ the output tokens that they made in it × 1,000,000"
+STORED_BYTES: Final = "blocks that came to be in the tier, in bytes a second"
+EVICTED_BYTES: Final = "blocks that were removed from the tier one by one, in bytes a second"
+STORED_AGAIN: Final = (
+    "blocks stored in the window that had been removed from the tier at most a window before ÷ blocks stored"
+)
+AGAIN_BYTES: Final = "of what was stored, the blocks that had been removed at most a window before, in bytes a second: what a tier that is too small costs"
+UNREAD: Final = "what was stored in the tier in the window and was not read since ÷ what was stored"
+MOVED: Final = "KV that was moved that way in the window, a second"
+RFC_3550: Final = "J += (|D| − J)/16 with D = gap − previous gap, of each request that is being generated; their mean"
+PROMPT: Final = "prompt tokens of the requests that were admitted in the window"
+FOUND: Final = "of the prompt tokens, those that were found in some tier"
+RESIDUAL: Final = "prompt − computed − found tokens: what does not add up"
+TAX: Final = "tokens computed again after preemptions ÷ all computed tokens"
+PREEMPTED: Final = "requests that were preempted in the window"

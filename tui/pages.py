@@ -37,6 +37,20 @@ PAGES: Final[tuple[PageSpec, ...]] = (
         "tui.screens.placement:PlacementPage",
     ),
     PageSpec(
+        "3",
+        "tiers",
+        "Tiers",
+        "How full each tier is and was, what thrashes, and what flows.",
+        "tui.screens.tiers:TiersPage",
+    ),
+    PageSpec(
+        "4",
+        "jitter",
+        "Jitter",
+        "How gaps are spread by kind, over time and by worker; every stall.",
+        "tui.screens.jitter:JitterPage",
+    ),
+    PageSpec(
         "5",
         "requests",
         "Requests",

@@ -46,6 +46,8 @@ class Overview(Page):
     def open_row(self, panel: RowsPanel, row: Hashable) -> None:
         if isinstance(row, StallKey):
             self.yard.open_page("requests", "requests", row.request)
+        elif panel is self.tiers:
+            self.yard.open_page("tiers", "tiers", row)
 
     def _taken(self, it: Plan) -> Mapping[str, Box]:
         self.tiers.in_a_line, self.river.lines_each = it.tier_columns, it.river_lines

@@ -98,6 +98,19 @@ def stalls(view: View, width: int, height: int, first: int, panel: RowsPanel | N
     return Body(lines, first, shown, len(events), keys=keys, spots=stacked(shown))
 
 
+def figures_of(view: View, key: Hashable) -> Sequence[Told]:
+    """Of the stall that is known by that key."""
+    rows = view.frame.stalls if view.frame is not None else ()
+    one = next((one for one in rows if StallKey(one.at, one.worker, one.request) == key), None)
+    if one is None:
+        return ()
+    of = printable(one.request)
+    return (
+        Told("stall", one.gap_s, Unit.SECONDS, meanings.STALL_GAP, of=of),
+        Told("usual gap", one.median_s, Unit.SECONDS, meanings.STALL_MEDIAN, of=of),
+    )
+
+
 class Stalls(RowsPanel):
     def body(self, view: View, width: int, height: int) -> Body:
         return stalls(view, width, height, self.scroll_rows, self)
@@ -106,15 +119,7 @@ class Stalls(RowsPanel):
         return fields(view)
 
     def figures(self, view: View, row: Hashable) -> Sequence[Told]:
-        rows = view.frame.stalls if view.frame is not None else ()
-        one = next((one for one in rows if StallKey(one.at, one.worker, one.request) == row), None)
-        if one is None:
-            return ()
-        of = printable(one.request)
-        return (
-            Told("stall", one.gap_s, Unit.SECONDS, meanings.STALL_GAP, of=of),
-            Told("usual gap", one.median_s, Unit.SECONDS, meanings.STALL_MEDIAN, of=of),
-        )
+        return figures_of(view, row)
 
     def title(self, view: View) -> tuple[str, str]:
         return "Newest stalls", "gap > 5 × its request's own median"

@@ -90,7 +90,7 @@ WIDE_FROM: Final = 50
 def cols(frame: Frame, view: View, width: int) -> Cols:
     share, capacity, hits = WIDE if width >= WIDE_FROM else TIGHT
     rest = width - TIER_CELLS - share - capacity - hits - 5
-    owner = max((len(_owner(row, view)) for row in frame.tiers), default=0)
+    owner = max((len(owner_name(row, view)) for row in frame.tiers), default=0)
     owner = max(6, min(owner, 20, rest - MIN_BAR))
     return Cols(owner, min(MAX_BAR, rest - owner), share, capacity, hits)
 
@@ -99,17 +99,17 @@ def tier_line(row: TierRow, view: View, width: int, it: Cols, *, repeat: bool) -
     """`gpu-1 HBM ████▒▒▒·· 51 % 56.0 GiB 12.3k`; the owner only where it changes (`repeat`: it did not)."""
     state = fill(row)
     now_ns = view.frame.time_ns if view.frame is not None else None
-    pen = Pen(width).cell("" if repeat else clip_middle(_owner(row, view), it.owner), it.owner, Ink.STRONG).gap()
+    pen = Pen(width).cell("" if repeat else clip_middle(owner_name(row, view), it.owner), it.owner, Ink.STRONG).gap()
     pen.cell(str(row.tier) if row.tier != "unknown" else ABSENT, TIER_CELLS).gap()
     active, evictable, free = bar(state, it.bar)
     pen.put(ACTIVE * active, Ink.BAR_ACTIVE, active).put(EVICTABLE * evictable, Ink.BAR_EVICTABLE, evictable)
     pen.put(FREE * free, Ink.BAR_FREE, free).gap(it.bar - active - evictable - free + 1)
-    share, ink = _share(state, row)
-    pen.cell(fmt.pick(share, it.share), it.share, ink, right=True).gap()
+    used, ink = share(state, row)
+    pen.cell(fmt.pick(used, it.share), it.share, ink, right=True).gap()
     capacity = fmt.figure(row.capacity_bytes, Unit.BYTES, now_ns)
     pen.cell(fmt.pick(capacity, it.capacity), it.capacity, figure_ink(row.capacity_bytes, Ink.DIM), right=True).gap()
-    hits, ink = _hits(row, now_ns)
-    return pen.cell(fmt.pick(hits, it.hits), it.hits, ink, right=True).line()
+    found, ink = hits(row, now_ns)
+    return pen.cell(fmt.pick(found, it.hits), it.hits, ink, right=True).line()
 
 
 def heading(width: int, it: Cols) -> Line:
@@ -124,7 +124,7 @@ def fields(view: View) -> list[Field[TierRow]]:
         return it.used / it.capacity if it.used is not None and it.capacity else None
 
     return [
-        Field("owner", lambda row: _owner(row, view)),
+        Field("owner", lambda row: owner_name(row, view)),
         Field("tier", lambda row: str(row.tier)),
         Field("used", used, number=True),
         Field("capacity", lambda row: row.capacity_bytes.value, number=True),
@@ -161,7 +161,7 @@ def tiers(
     for i in range(first, first + shown):
         row, repeat = rows[i], i > first and rows[i].owner == rows[i - 1].owner
         ages = frame.time_ns // 1_000_000_000 if _is_stale(row) else 0
-        how = each, it, repeat, _owner(row, view), ages
+        how = each, it, repeat, owner_name(row, view), ages
         draw = partial(tier_line, row, view, each, it, repeat=repeat)
         drawn.append(known.of((row.owner, row.tier), row, how, draw))
     per_column = -(-len(drawn) // in_a_line)
@@ -201,7 +201,7 @@ def _joined(parts: list[Line], each: int, width: int) -> Line:
     return (*line, *blank(rest)) if rest else line
 
 
-def _owner(row: TierRow, view: View) -> str:
+def owner_name(row: TierRow, view: View) -> str:
     return view.name(row.worker) if row.worker is not None else printable(row.owner)
 
 
@@ -212,7 +212,7 @@ def _is_stale(row: TierRow) -> bool:
     return any(one.state is State.STALE for one in figures)
 
 
-def _hits(row: TierRow, now_ns: int | None) -> tuple[fmt.Forms, int]:
+def hits(row: TierRow, now_ns: int | None) -> tuple[fmt.Forms, int]:
     """The hit rate, with a letter where it is not of tokens and a mark where it may count what is recomputed; hit tokens where there is no rate."""
     known = row.hit_rate
     if not known or known.rate.state is State.ABSENT:
@@ -234,7 +234,7 @@ def residual(frame: Frame, view: View) -> str:
     return f"{UNEQUAL} {sign}{fmt.si(abs(worst.residual_tokens.value))} tok {view.name(worst.worker)}{more}"
 
 
-def _share(it: Fill, row: TierRow) -> tuple[fmt.Forms, int]:
+def share(it: Fill, row: TierRow) -> tuple[fmt.Forms, int]:
     if it.used is None or not it.capacity:
         states = {row.used_bytes.state, row.active_bytes.state}
         unknown = next((state for state in (State.NAN, State.UNSAMPLED) if state in states), State.ABSENT)
@@ -272,7 +272,7 @@ class Tiers(RowsPanel):
     def figures(self, view: View, row: Hashable) -> Sequence[Told]:
         rows = view.frame.tiers if view.frame is not None else ()
         one = next((one for one in rows if (one.owner, one.tier) == row), None)
-        return tuple(tier_figures(one, f"{_owner(one, view)} {one.tier}")) if one is not None else ()
+        return tuple(tier_figures(one, f"{owner_name(one, view)} {one.tier}")) if one is not None else ()
 
     def title(self, view: View) -> tuple[str, str]:
         frame = view.frame

@@ -1,0 +1,53 @@
+"""Tiers: how full they are and were, what flows between them, and where prompt tokens come from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from collectors.diagnose.tier_groups import edges
+from tui.places import Ask, Box, shared
+from tui.screens.page import Page
+from tui.widgets.flows import Flows
+from tui.widgets.prompt_rows import Prompts
+from tui.widgets.tier_table import MOST_LINES, TierTable
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping, Sequence
+
+    from tui.view import View
+    from tui.widgets.panel import Panel
+    from tui.widgets.rows import RowsPanel
+
+BESIDE: Final = 110
+"""From this width on prompts stand beside the flows."""
+MOST_POOLS: Final = 16
+
+
+class TiersPage(Page):
+    def open_row(self, panel: RowsPanel, row: Hashable) -> None:
+        """The worker of a pool, or of prompts, in the fleet."""
+        frame = self.view.frame
+        if panel.key == "prompts":
+            self.yard.open_page("overview", "fleet", row)
+        elif panel.key == "tiers" and frame is not None:
+            worker = next((one.worker for one in frame.tiers if (one.owner, one.tier) == row), None)
+            if worker is not None:
+                self.yard.open_page("overview", "fleet", worker)
+
+    def contents(self) -> Sequence[Panel]:
+        return TierTable("tiers"), Flows("flows"), Prompts("prompts")
+
+    def wants(self, view: View) -> tuple[int, int, int]:
+        """Rows that there are to show."""
+        frame = view.frame
+        return (0, 0, 0) if frame is None else (len(frame.tiers), len(edges(frame)), len(frame.prompts))
+
+    def places(self, view: View, body: Box, *, boxed: bool) -> Mapping[str, Box]:
+        tiers, ways, prompts = self.wants(view)
+        pools = min(max(tiers, 1), MOST_POOLS)
+        table = Ask("tiers", (min(pools, 4) + 1, *(pools * lines + 1 for lines in range(1, MOST_LINES + 1))))
+        flows = Ask("flows", (4, ways + 5), 0.6)
+        prompted = Ask("prompts", (2, min(prompts, 6) + 1), 0.4)
+        if body.width >= BESIDE:
+            return shared(body, boxed, [[table], [flows, prompted]])
+        return shared(body, boxed, [[table], [flows], [prompted]])
