@@ -7,7 +7,10 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from tui.marks import Bookmarks
 
 if TYPE_CHECKING:
     from collectors.model.frame import Frame
@@ -61,13 +64,22 @@ class Silent:
     def step(self, time_ns: int, direction: int) -> "Frame | None":
         return None
 
+    def newest(self) -> "Frame | None":
+        return None
+
     def span(self) -> tuple[int, int] | None:
         return None
 
     def judge(self, profile: str) -> bool:
         return False
 
-    def hold(self, held: bool) -> None:
+    player = None
+    bookmarks = Bookmarks(None)
+
+    async def save(self, path: Path) -> tuple[str, str]:
+        return "", ""
+
+    def hold(self, held: bool, at_ns: int | None = None) -> None:
         pass
 
     async def run(self, post: "Post") -> None:

@@ -19,6 +19,7 @@ from tui.pages import BY_NAME, PAGES, make
 from tui.playhead import Playhead
 from tui.screens.page import Page
 from tui.theme import DARK, LIGHT, PALETTES, Palette, styles, textual_theme
+from tui.travel import Travels
 from tui.view import view_of
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class FrameArrived(Message):
         return isinstance(message, FrameArrived)
 
 
-class TokenyardApp(App[None]):
+class TokenyardApp(Travels):
     """The dashboard on a driver: live, demo or replay, it does not know which."""
 
     TITLE = "tokenyard"
@@ -63,6 +64,7 @@ class TokenyardApp(App[None]):
         self.feed = driver
         self._inks = self._styles()
         self.playhead = Playhead(driver.history, driver.clock)
+        self.bookmarks = driver.bookmarks
         self._pages: dict[str, Page] = {}
         self._been: list[str] = []
         self.page = self._made(PAGES[0].name)
@@ -73,7 +75,7 @@ class TokenyardApp(App[None]):
         self._begin_with(DARK)
 
     def on_mount(self) -> None:
-        self._show()
+        self.show_now()
         self.call_after_refresh(self._start)
 
     async def on_unmount(self) -> None:
@@ -88,7 +90,10 @@ class TokenyardApp(App[None]):
         if self._gc is None:
             self._settle()
         self.playhead.arrive(message.frame)
-        self._show()
+        if self.feed.player is not None:
+            self.playhead.ended = self.feed.player.ended
+            self.playhead.held |= not self.feed.player.playing
+        self.show_now()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         for command in (*self.page.commands, *self.page.panel_commands):
@@ -145,22 +150,6 @@ class TokenyardApp(App[None]):
         page, panel, row = where(finding, frame)
         self.open_page(page, panel, row)
 
-    def action_hold(self) -> None:
-        self._hold(not self.playhead.held)
-
-    def action_live(self) -> None:
-        self._hold(False)
-
-    def action_step(self, ticks: int) -> None:
-        self.feed.hold(True)
-        self.playhead.step(ticks)
-        self._show()
-
-    def action_seek(self, time_ns: int) -> None:
-        self.feed.hold(True)
-        self.playhead.seek(time_ns)
-        self._show()
-
     def action_shoot(self) -> None:
         from tui import shots
 
@@ -199,13 +188,10 @@ class TokenyardApp(App[None]):
     async def action_quit(self) -> None:
         self.exit()
 
-    def _hold(self, held: bool) -> None:
-        self.feed.hold(held)
-        self.playhead.hold(held)
-        self._show()
-
-    def _show(self) -> None:
-        self.page.view = view_of(self.playhead, self.feed.title, self.feed.detail)
+    def show_now(self) -> None:
+        pace = self.feed.player.pace if self.feed.player is not None else ""
+        detail = self.feed.detail if self.page.looks_into_requests else None
+        self.page.view = view_of(self.playhead, self.feed.title, detail, pace, self.bookmarks.times)
 
     def _made(self, name: str) -> Page:
         """A page, made when it is first asked for."""
@@ -218,7 +204,7 @@ class TokenyardApp(App[None]):
         """Show another page, as of now; the one that goes costs nothing any more."""
         self.page = self._made(name)
         self.page.paint_with(self._inks)
-        self._show()
+        self.show_now()
         self.switch_mode(name)
 
     def _styles(self, palette: Palette = DARK) -> Sequence[Style]:
@@ -242,7 +228,7 @@ class TokenyardApp(App[None]):
             )
         else:
             self.playhead.end()
-        self._show()
+        self.show_now()
 
     def _post(self, frame: Frame) -> None:
         self.post_message(FrameArrived(frame))

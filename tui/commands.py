@@ -27,7 +27,7 @@ class Command:
     rank: int = 9
 
 
-GLOBAL: Final[tuple[Command, ...]] = (
+TIME: Final[tuple[Command, ...]] = (
     Command(
         "space",
         "hold",
@@ -41,7 +41,19 @@ GLOBAL: Final[tuple[Command, ...]] = (
     Command("right", "step(1)", "→", "Step forward", "Show the tick after.", "", 3),
     Command("shift+left", "step(-10)", "shift ←", "Step back 10", "Ten ticks back."),
     Command("shift+right", "step(10)", "shift →", "Step forward 10", "Ten ticks forward."),
+    Command("left_square_bracket", "mark(-1)", "[", "Last mark", "To the bookmark or stall before what is shown."),
+    Command("right_square_bracket", "mark(1)", "]", "Next mark", "To the one after."),
+    Command("b", "bookmark", "b", "Bookmark", "Keep this moment; again: no more."),
+    Command("W", "save", "W", "Write", "What is remembered, to a new recording in this folder."),
+    Command("minus", "speed(-1)", "-", "Slower", "A recording half as fast, down to 1/16."),
+    Command("plus,equals_sign", "speed(1)", "+", "Faster", "A recording twice as fast, up to 64 times."),
+    Command("R", "reverse", "R", "Backwards", "A recording the other way round."),
+    Command("g", "ask_tenth", "g 0–9", "Go to a tenth", "Of all there is: g 5 is the middle."),
     Command("end", "live", "End", "Back to live", "Follow the newest again.", "live", 4),
+)
+"""Which moment is shown."""
+GLOBAL: Final[tuple[Command, ...]] = (
+    *TIME,
     *(Command(page.key, f"page('{page.name}')", page.key, page.title, page.help) for page in PAGES),
     Command("V", "verdict", "V", "Verdict", "To the worker, the target or the page that the verdict names."),
     Command("S", "shoot", "S", "Screenshot", "The screen as SVG and as text, into a folder that is said."),

@@ -9,8 +9,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from collectors.model.frame import Frame
     from collectors.session.detail import Detail
+    from tui.marks import Bookmarks
+    from tui.player import Player
 
 Clock = Literal["live", "replay"]
 Post = Callable[["Frame"], None]
@@ -24,6 +28,9 @@ class History(Protocol):
 
     def step(self, time_ns: int, direction: int) -> Frame | None:
         """The Frame next to the one at `time_ns`, later (+1) or earlier (−1); None where there is none."""
+
+    def newest(self) -> Frame | None:
+        """The last one; of a recording with the timeline of all of it."""
 
     def span(self) -> tuple[int, int] | None:
         """Times of the oldest and the newest Frame, None when empty."""
@@ -53,5 +60,15 @@ class Driver(Protocol):
     def judge(self, profile: str) -> bool:
         """Hold requests against this profile of objectives from now on; False where nothing is observed (any more)."""
 
-    def hold(self, held: bool) -> None:
-        """The viewer paused or resumed. A live session goes on collecting; a replay may stop its clock."""
+    @property
+    def bookmarks(self) -> Bookmarks: ...
+
+    @property
+    def player(self) -> Player | None:
+        """How it moves; None where only time itself does."""
+
+    async def save(self, path: Path) -> tuple[str, str]:
+        """Write what is remembered to a new recording: why that cannot be, or else what was done."""
+
+    def hold(self, held: bool, at_ns: int | None = None) -> None:
+        """The viewer paused, or resumed from the Frame of `at_ns`. A live session goes on collecting; a replay stops its clock."""

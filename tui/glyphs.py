@@ -46,6 +46,7 @@ BREAK: Final = "┊"
 RESTART: Final = "↻"
 NO_DATA: Final = "·"
 CURSOR: Final = "┃"
+BOOKMARK: Final = "◆"
 
 LEGEND: Final[tuple[tuple[str, str], ...]] = (
     (SELECTED, "the panel that the keys go to, and the row under its cursor"),
@@ -60,6 +61,7 @@ LEGEND: Final[tuple[tuple[str, str], ...]] = (
     ("20 ±3 µs", "known to within so much"),
     ("> 2.5 s", "above the highest bound that is counted"),
     (f"{ESTIMATE} 1.2k", "an estimate: a bound, a proxy, or something was missed"),
+    (BOOKMARK, "timeline: a bookmark"),
     (f"{ACTIVE}{EVICTABLE}{FREE}", "tier: in use by requests, evictable, free"),
     ("50 % act, a", "tier: active only; the back end does not tell what else is there"),
     ("64 %, b, l", "tier: hit rate by prompt tokens; by blocks, by look-ups; without % hit tokens"),

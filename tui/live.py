@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Literal
 
+from tui.marks import Bookmarks
 from tui.memory import Late
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collectors.sources.source import Source
     from tui.config.resolve import Plan
     from tui.driver import Post
+    from tui.player import Player
     from tui.tapping import Settings
 
 DRAIN_SHOWN_S = 1.0
@@ -28,6 +30,7 @@ class LiveDriver:
     """Observes what it is given until it is cancelled."""
 
     clock: Literal["live"] = "live"
+    player: Player | None = None
 
     def __init__(self, title: str, record: Path | None) -> None:
         self._record = record
@@ -35,6 +38,7 @@ class LiveDriver:
         self._session: Session | None = None
         self.history = Late()
         self.detail: Detail | None = None
+        self.bookmarks = Bookmarks(record)
         self.title = title
 
     @property
@@ -48,16 +52,20 @@ class LiveDriver:
         self._session.judge(profile)
         return True
 
-    def hold(self, held: bool) -> None:
+    def hold(self, held: bool, at_ns: int | None = None) -> None:
         """Collecting goes on."""
 
-    async def save(self, path: Path) -> float:
-        """Write what is remembered to a new recording; how many seconds that is. Raises `RecordingError`."""
+    async def save(self, path: Path) -> tuple[str, str]:
+        from collectors.recording.errors import RecordingError
         from tui.recorded import WRITER
 
         if self._memory is None:
-            return 0.0
-        return await asyncio.to_thread(self._memory.save, path, clock=self.clock, version=WRITER)
+            return "nothing was seen yet", ""
+        try:
+            seconds = await asyncio.to_thread(self._memory.save, path, clock=self.clock, version=WRITER)
+        except RecordingError as error:
+            return str(error), ""
+        return "", f"{seconds:.0f} s written to {path}"
 
     async def _observe(self, sources: Sequence[Source], post: Post) -> None:
         from collectors.observe import Observation

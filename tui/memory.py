@@ -21,5 +21,8 @@ class Late:
     def step(self, time_ns: int, direction: int) -> Frame | None:
         return self.behind.step(time_ns, direction) if self.behind is not None else None
 
+    def newest(self) -> Frame | None:
+        return self.behind.newest() if self.behind is not None else None
+
     def span(self) -> tuple[int, int] | None:
         return self.behind.span() if self.behind is not None else None

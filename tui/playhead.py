@@ -46,14 +46,18 @@ class Playhead:
         return Mode.WAITING if self.shown is None else Mode.FOLLOWING
 
     def arrive(self, frame: Frame) -> None:
-        self.newest = frame
+        if self.clock == "live":
+            self.newest = frame
+        elif self.newest is None or self.newest.time_ns < frame.time_ns:
+            # All of a recording is there from the beginning.
+            self.newest = self._history.newest() or frame
         if not self.held or self.shown is None:
             self.shown = frame
 
     def hold(self, held: bool) -> None:
-        """Stop or go on following; going on jumps to the newest Frame."""
+        """Stop or go on following; going on jumps to the newest Frame, in a recording it goes on from what is shown."""
         self.held = held and self.newest is not None
-        if not held:
+        if not held and self.clock == "live":
             self.shown = self.newest
 
     def step(self, ticks: int) -> None:

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
+import msgspec
 
+from collectors.recording.contents import contents
 from collectors.recording.errors import RecordingError
 from collectors.recording.file import File
 from collectors.recording.memory import Memory
@@ -63,3 +65,11 @@ def opened(path: Path) -> Iterator[Reader]:
         yield reader
         if reader.torn is not None:
             click.echo(f"recording: {reader.torn}", err=True)
+
+
+def told(path: Path) -> dict[str, Any]:
+    """What a recording holds, as one plain object: all of it is read."""
+    with opened(path) as reader:
+        info = reader.info()
+        held = contents(reader)
+        return {**msgspec.to_builtins(info), **msgspec.to_builtins(held), "torn": reader.torn}

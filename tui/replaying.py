@@ -1,78 +1,151 @@
-"""The driver of a recording: the same session, fed from a file at the speed at which it was recorded."""
+"""The driver of a recording: shows what was seen, at any speed and from any moment.
+
+A recording without Frames (format 1) is run through a session first; what it makes then is what is played.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from typing import TYPE_CHECKING, Final, Literal
 
+from tui.marks import Bookmarks
 from tui.memory import Late
+from tui.player import Player
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from collectors.model.frame import Frame
+    from collectors.recording.reader import Reader
     from collectors.session.detail import Detail
-    from collectors.session.session import Session
-    from tui.driver import Post
+    from tui.along import Along
+    from tui.driver import History, Post
 
 YIELD_EVERY: Final = 8
-"""Ticks between two looks at the event loop while running ahead to the start."""
+"""Ticks between two looks at the event loop while a session runs."""
+REDRAW_S: Final = 0.1
+"""Real time between two looks at where the replay is."""
+WORK_S: Final = 0.03
+"""Real time at a stretch for what is only made when somebody looks at it."""
+ASKED_S: Final = 2.0
+"""So long after somebody looked it goes on being made."""
+GROWN_S: Final = 1.0
+"""Real time between two looks at whether the file has grown."""
 
 
 class ReplayDriver:
-    """Plays from `at_s` seconds after the beginning (infinity: shows the end); what is before it is there to step back to."""
+    """Plays from `at_s` seconds after the beginning (infinity: shows the end)."""
 
     clock: Literal["replay"] = "replay"
 
-    def __init__(self, file: Path, at_s: float) -> None:
+    def __init__(self, file: Path, at_s: float, speed: float = 1.0) -> None:
         self._file = file
-        self._at_ns = at_s * 1e9
-        self._going = asyncio.Event()
-        self._going.set()
+        self._at_s = at_s
+        self._wake = asyncio.Event()
+        self.player = Player(0, 0, 0.0, speed)
         self.history = Late()
-        self.detail: Detail | None = None
-        self._session: Session | None = None
+        self._along: Along | None = None
+        self._asked = -math.inf
+        self._told_ns = -1
+        self.bookmarks = Bookmarks(file)
         self.title = file.name
 
     def judge(self, profile: str) -> bool:
-        if self._session is None:
-            return False
-        self._session.judge(profile)
-        return True
+        """What was seen was judged then."""
+        return False
 
-    def hold(self, held: bool) -> None:
-        """Time stands still while the view is held."""
+    def hold(self, held: bool, at_ns: int | None = None) -> None:
+        """Time stands still while the view is held, and goes on from what is shown."""
         if held:
-            self._going.clear()
+            self.player.playing = False
+            self.player.position_ns = self.player.position_ns if at_ns is None else at_ns
         else:
-            self._going.set()
+            self.player.go(at_ns)
+        self._wake.set()
+
+    @property
+    def detail(self) -> Detail | None:
+        """Single deliveries and requests about what is shown; made only while somebody looks at them, and some seconds later than the rest."""
+        if not self._looked_into:
+            self._asked = time.monotonic()
+            self._wake.set()
+        self._asked = time.monotonic()
+        return self._along.detail if self._along is not None else None
+
+    async def save(self, path: Path) -> tuple[str, str]:
+        return f"this is a recording already: {self._file}", ""
 
     async def run(self, post: Post) -> None:
-        from collectors.model.batch import Tick
-        from collectors.recording.history import History
-        from collectors.session.detail import Detail
-        from collectors.session.session import Session
+        from tui.along import Along
         from tui.recorded import opened
 
-        self.history.behind = history = History()
         with opened(self._file) as reader:
-            self.detail = Detail()
-            self._session = session = Session(reader.info().clock, detail=self.detail)
-            before_ns: int | None = None
-            frame = None
-            for number, item in enumerate(reader.items()):
-                if not isinstance(item, Tick):
-                    session.feed(item)
-                    continue
-                frame = session.tick(item.time_ns, item.utc_s)
-                history.append(frame)
-                if item.time_ns < self._at_ns:
-                    if number % YIELD_EVERY == 0:
-                        await asyncio.sleep(0)
-                    continue
-                if before_ns is not None:
-                    await asyncio.sleep((item.time_ns - before_ns) / 1e9)
-                await self._going.wait()
-                before_ns = item.time_ns
+            self.history.behind = history = await _history(reader)
+            span = history.span()
+            if span is None:
+                return
+            self.bookmarks.load()
+            self.player.stops = sorted(self.bookmarks.stops)
+            self.player.first_ns, self.player.last_ns = span
+            self.player.position_ns = min(span[0] + self._at_s * 1e9, span[1])
+            self._along = Along(reader)
+            await self._play(history, post, grows=reader.info().closed_utc is None)
+
+    async def _play(self, history: History, post: Post, *, grows: bool) -> None:
+        shown = None
+        last = looked = time.monotonic()
+        while True:
+            now = time.monotonic()
+            self.player.advance(now - last)
+            last = now
+            frame = history.at(round(self.player.position_ns))
+            if frame is not None and frame is not shown:
+                shown = frame
                 post(frame)
-            if frame is not None:
-                post(frame)
+            if grows and now - looked > GROWN_S and (span := history.span()) is not None:
+                looked, self.player.last_ns = now, span[1]
+            self._wake.clear()
+            if self._looked_into and frame is not None and not self._there(frame, post):
+                await asyncio.sleep(0)
+                continue
+            idle = not self.player.playing or self.player.ended
+            try:
+                await asyncio.wait_for(self._wake.wait(), GROWN_S if idle and grows else None if idle else REDRAW_S)
+                last = time.monotonic()
+            except TimeoutError:
+                pass
+
+    def _there(self, frame: Frame, post: Post) -> bool:
+        """A slice of the work on what is asked for about a Frame; whether that is all. The Frame is shown again when it is."""
+        assert self._along is not None
+        there = self._along.work(frame.time_ns, WORK_S)
+        if there and frame.time_ns != self._told_ns:
+            self._told_ns = frame.time_ns
+            post(frame)
+        return there
+
+    @property
+    def _looked_into(self) -> bool:
+        return self._along is not None and time.monotonic() - self._asked < ASKED_S
+
+
+async def _history(reader: Reader) -> History:
+    from collectors.model.batch import Tick
+    from collectors.recording.history import History
+    from collectors.recording.playback import Playback
+    from collectors.session.session import Session
+
+    played = Playback(reader)
+    if played.span() is not None:
+        return played
+    history, session = History(), Session(reader.info().clock)
+    for number, item in enumerate(reader.items()):
+        if isinstance(item, Tick):
+            history.append(session.tick(item.time_ns, item.utc_s))
+        else:
+            session.feed(item)
+        if number % YIELD_EVERY == 0:
+            await asyncio.sleep(0)
+    return history

@@ -35,10 +35,10 @@ def run_tap(settings: Settings) -> None:
     _run(TapDriver(settings))
 
 
-def run_replay(file: Path, at_s: float | None) -> None:
+def run_replay(file: Path, at_s: float | None, speed: float) -> None:
     from tui.replaying import ReplayDriver
 
-    _run(ReplayDriver(file, at_s or 0.0))
+    _run(ReplayDriver(file, at_s or 0.0, speed))
 
 
 def _run(driver: Driver) -> None:

@@ -9,7 +9,7 @@ from tui.line import printable
 from tui.playhead import Mode, Playhead
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from collectors.model.frame import Frame
     from collectors.session.detail import Detail
@@ -26,6 +26,10 @@ class View:
     clock: Clock = "live"
     title: str = ""
     problem: str | None = None
+    pace: str = ""
+    """How fast a recording is played, where not as it was."""
+    marks: Sequence[int] = ()
+    """Bookmarks, session time in nanoseconds."""
     names: Mapping[str, str] = field(default_factory=dict)
     """Worker ids as they are shown."""
     detail: Detail | None = None
@@ -58,7 +62,9 @@ def worker_names(ids: Iterable[str]) -> dict[str, str]:
     return {id_: printable(id_[:-2] if short else id_) for id_ in known}
 
 
-def view_of(playhead: Playhead, title: str, detail: Detail | None = None) -> View:
+def view_of(
+    playhead: Playhead, title: str, detail: Detail | None = None, pace: str = "", marks: Sequence[int] = ()
+) -> View:
     frame = playhead.shown
     return View(
         frame=frame,
@@ -68,5 +74,7 @@ def view_of(playhead: Playhead, title: str, detail: Detail | None = None) -> Vie
         title=printable(title),
         problem=playhead.problem,
         detail=detail,
+        pace=pace,
+        marks=marks,
         names=worker_names(worker.id for worker in frame.workers) if frame is not None else {},
     )

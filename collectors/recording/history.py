@@ -110,6 +110,9 @@ class History:
             last = next((t for level in self._levels if (t := level.last_ns) is not None), None)
         return None if first is None or last is None else (first, last)
 
+    def newest(self) -> Frame | None:
+        return self.at(2**63 - 1)
+
     def detail_ns(self) -> int | None:
         """From when on there is every Frame."""
         return self._levels[0].first_ns

@@ -139,6 +139,13 @@ class Reader:
     def frames_after(self, time_ns: int) -> list[Frame]:
         return self._frames("t0_ns > ? ORDER BY t0_ns", time_ns)
 
+    def count_frames(self) -> int:
+        """How many there are, as far as the file says."""
+        if self._cells is not None:
+            return 0
+        (count,) = self._database.execute("SELECT sum(n) FROM chunk WHERE kind = ?", (FRAMES,)).fetchone()
+        return count if isinstance(count, int) else 0
+
     def _frames(self, which: str, time_ns: int) -> list[Frame]:
         try:
             row = self._find(f"kind = ? AND {which}", FRAMES, time_ns)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 
 from collectors.model.frame import Frame
 from collectors.recording.history import History
 from collectors.session.detail import Detail
 from tui.driver import Clock, Post
+from tui.marks import Bookmarks
+from tui.player import Player
 
 
 class Played:
@@ -23,9 +26,11 @@ class Played:
         error: Exception | None = None,
     ) -> None:
         self.title = title
+        self.player: Player | None = None
         self.clock: Clock = clock
         self.history = History()
         self.detail: Detail | None = None
+        self.bookmarks = Bookmarks(None)
         self.held = False
         self.profile = ""
         self.cancelled = False
@@ -55,5 +60,8 @@ class Played:
         self.history.append(frame)
         self._post(frame)
 
-    def hold(self, held: bool) -> None:
+    async def save(self, path: Path) -> tuple[str, str]:
+        return "", f"saved to {path.name}"
+
+    def hold(self, held: bool, at_ns: int | None = None) -> None:
         self.held = held

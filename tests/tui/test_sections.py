@@ -41,7 +41,7 @@ def view(
     problem: str | None = None,
 ) -> View:
     names = worker_names(worker.id for worker in frame.workers) if frame is not None else {}
-    return View(frame, newest or frame, mode, clock, title, problem, names)
+    return View(frame, newest or frame, mode, clock, title, problem, names=names)
 
 
 def river_row(tokens: list[int], late: list[int], device: Device = Device.GPU) -> RiverRow:

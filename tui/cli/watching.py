@@ -20,7 +20,7 @@ def watch(loaded: Any, record: Path | None) -> None:
     """
     from tui.start import run_watch
 
-    run_watch(_plan(loaded), record)
+    run_watch(plan_of(loaded), record)
 
 
 @click.command()
@@ -34,7 +34,7 @@ def snapshot(loaded: Any, as_json: bool, duration: float | None) -> None:
     from tui.headless import any_up, snapshot_frame
     from tui.summary import summary
 
-    frame, signals = run(snapshot_frame(_plan(loaded), duration))
+    frame, signals = run(snapshot_frame(plan_of(loaded), duration))
     if as_json:
         from collectors.model.snapshot import snapshot as to_snapshot
 
@@ -45,7 +45,7 @@ def snapshot(loaded: Any, as_json: bool, duration: float | None) -> None:
         raise SystemExit(EXIT_NONE_UP)
 
 
-def _plan(loaded: Any) -> Any:
+def plan_of(loaded: Any) -> Any:
     """What is to be watched. Whoever is only found on this machine is not made to work."""
     from tui.config.resolve import resolve
 

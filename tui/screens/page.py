@@ -43,6 +43,8 @@ class Page(Screen[None]):
     """Beside those that every page has; actions are methods of the page, with `screen.` before them."""
     together: ClassVar[tuple[str, ...]] = ()
     """Panels of which the rows are known by the same keys: their cursors go together."""
+    looks_into_requests: ClassVar[bool] = False
+    """It shows single deliveries or requests (`View.detail`)."""
     kpi: ClassVar[bool] = False
     """Whether the strip of key figures stands on top."""
     view: reactive[View] = reactive(View(), repaint=False, init=False)

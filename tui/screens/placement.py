@@ -26,6 +26,7 @@ _LEAST_BESIDE = 16
 
 
 class PlacementPage(Page):
+    looks_into_requests = True
     KEYS: ClassVar[tuple[Command, ...]] = (
         Command(
             "v", "screen.rows", "v", "River's rows", "A row a worker, a request, an agent run (workflow).", "rows", 3

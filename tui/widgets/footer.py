@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from tui.commands import GLOBAL, PAGE, Command
+from tui.commands import GLOBAL, PAGE, TIME, Command
 from tui.line import Line, Pen, cells, printable
 from tui.playhead import Mode
 from tui.theme import Ink
@@ -23,7 +23,7 @@ class Key(NamedTuple):
 def _entries(view: View) -> list[tuple[Command, str, str]]:
     """Command, its keys and its word, in the order of the command list; both steps share one entry."""
     out = []
-    for command in (*GLOBAL[:6], *PAGE, *GLOBAL[6:]):
+    for command in (*TIME, *PAGE, *GLOBAL[len(TIME) :]):
         if command.action == "step(-1)":
             out.append((command, "← →", "step"))
         elif command.action == "hold" and view.mode is Mode.HELD:

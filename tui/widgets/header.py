@@ -32,14 +32,16 @@ def clock_text(view: View) -> tuple[str, int]:
             (f"{glyphs.ENDED} ENDED", Ink.WARN) if view.mode is Mode.ENDED else (f"{glyphs.WAITING} STARTING", Ink.WARN)
         )
     if view.mode is Mode.HELD:
-        text = f"{glyphs.PAUSED} PAUSED{_at(view)}"
+        text = f"{glyphs.PAUSED} PAUSED{_pace(view)}{_at(view)}"
         if view.behind_s > 0:
             text += f", {fmt.age(view.behind_s)} behind"
         return text if replay else f"{text} (collecting goes on)", Ink.WARN
     if view.mode is Mode.ENDED:
         return f"{glyphs.ENDED} {'REPLAY' if replay else 'LIVE'} ENDED{_at(view)}", Ink.WARN
     return (
-        (f"{glyphs.REPLAY} REPLAY{_at(view)}", Ink.ACCENT) if replay else (f"{glyphs.LIVE} LIVE{_at(view)}", Ink.GOOD)
+        (f"{glyphs.REPLAY} REPLAY{_pace(view)}{_at(view)}", Ink.ACCENT)
+        if replay
+        else (f"{glyphs.LIVE} LIVE{_at(view)}", Ink.GOOD)
     )
 
 
@@ -69,6 +71,10 @@ def header(view: View, width: int) -> Line:
     for index, (_, text, ink) in enumerate(parts):
         pen.gap(2 if index else 0).put(text, ink)
     return pen.line()
+
+
+def _pace(view: View) -> str:
+    return f" {view.pace}" if view.pace else ""
 
 
 def _at(view: View) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from collectors.model.timeline import BACKFILLED, BUCKETS, GAP, LEVELS, level_of, marked, unmarked
 from tui import format as fmt
-from tui.glyphs import BREAK, BUCKET_HEIGHTS, CURSOR, HEIGHTS, NO_DATA, PAST_HEIGHTS, RESTART
+from tui.glyphs import BOOKMARK, BREAK, BUCKET_HEIGHTS, CURSOR, HEIGHTS, NO_DATA, PAST_HEIGHTS, RESTART
 from tui.line import Line, Pen
 from tui.theme import HEAT_STEPS, Ink
 from tui.widgets.panel import Panel
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collectors.model.frame import Frame
     from tui.view import View
 
-CELL_SECONDS: Final = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 20, 24, 30)
+CELL_SECONDS: Final = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 20, 24, 30, 60, 120, 300, 600, 1200)
 """What a cell may stand for: the smallest that shows all there is, so that the strip grows into its room."""
 HEAT_FROM: Final = (0, 6, 8, 10, 11)
 """Levels from which on a cell has each heat ink: 0, 3 ms, 30 ms, 300 ms, 1 s."""
@@ -30,6 +31,7 @@ class Strip(NamedTuple):
     """Session second of the newest cell's end."""
 
 
+@lru_cache(maxsize=4)
 def strip(timeline: bytes, now_s: float, width: int) -> Strip:
     """Cells of at most `width` columns. They start on multiples of their own length, so that a cell's content does not move about.
 
@@ -98,10 +100,15 @@ def timeline(view: View, width: int) -> Line:
     how = f" {PAST_HEIGHTS[-1]} past" if stored else f" by {it.seconds} s" if known or not it.cells else " unknown"
     pen.put(how, Ink.DIM).to(start)
     cursor = column_at(it, size, frame.time_ns / 1e9) if view.behind_s > 0 else None
+    marked_columns = {column_at(it, size, mark / 1e9) for mark in view.marks}
     missing = size - len(it.cells)
     pen.put(NO_DATA * missing, Ink.FAINT, missing)
     for column, level in enumerate(it.cells, missing):
-        text, ink = (CURSOR, Ink.CURSOR) if column == cursor else level_text(level)
+        text, ink = level_text(level)
+        if column in marked_columns:
+            text, ink = BOOKMARK, Ink.ACCENT
+        if column == cursor:
+            text, ink = CURSOR, Ink.CURSOR
         pen.put(text, ink, 1)
     return pen.put(" now ▶", Ink.DIM).line()
 

@@ -1,0 +1,187 @@
+"""What is replayed is what was seen: every Frame, at any speed and after any seek."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from collectors.model.batch import Tick
+from collectors.model.detail import By
+from collectors.model.frame import Frame
+from collectors.recording.playback import Playback
+from collectors.recording.reader import Reader
+from collectors.recording.writer import Writer
+from collectors.session.clock import TICK_NS
+from collectors.session.detail import Detail
+from collectors.session.session import Session
+from tui.along import Along
+from tui.headless import demo_frames
+from tui.playhead import Playhead
+from tui.replaying import ReplayDriver
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("replay") / "demo.tyard"
+
+
+@pytest.fixture(scope="module")
+def seen(path: Path) -> list[Frame]:
+    frames: list[Frame] = []
+    asyncio.run(demo_frames("default", 5, 12.0, path, frames.append))
+    return frames
+
+
+Moves = st.lists(
+    st.one_of(
+        st.tuples(st.just("seek"), st.integers(-1, 13 * 10**9)),
+        st.tuples(st.just("step"), st.sampled_from([-10, -1, 1, 10])),
+    ),
+    max_size=12,
+)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(Moves)
+def test_every_frame_is_equal_after_any_seek(path: Path, seen: list[Frame], moves: list[tuple[str, int]]) -> None:
+    with Reader(path) as reader:
+        playback = Playback(reader)
+        playhead = Playhead(playback, "replay")
+        playhead.arrive(seen[0])
+        at = 0
+        for move, number in moves:
+            if move == "seek":
+                at = max((i for i, frame in enumerate(seen) if frame.time_ns <= number), default=0)
+                playhead.seek(number)
+            else:
+                at = min(max(at + number, 0), len(seen) - 1)
+                playhead.step(number)
+            assert playhead.shown == seen[at]
+        assert playhead.newest is not None
+        assert playhead.newest == seen[-1]
+        assert reader.torn is None
+
+
+@asynccontextmanager
+async def playing(path: Path, at_s: float, speed: float) -> AsyncIterator[tuple[ReplayDriver, list[Frame]]]:
+    driver, posted = ReplayDriver(path, at_s, speed), list[Frame]()
+    running = asyncio.create_task(driver.run(posted.append))
+    try:
+        async with asyncio.timeout(30):
+            yield driver, posted
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110  what changes has no event
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("speed", [4.0, 64.0])
+async def test_at_any_speed_frames_are_those_that_were_seen(path: Path, seen: list[Frame], speed: float) -> None:
+    async with playing(path, 2.0 if speed > 4 else 9.0, speed) as (driver, posted):
+        await until(lambda: bool(posted) and posted[-1].time_ns == seen[-1].time_ns)
+        by_time = {frame.time_ns: frame for frame in seen}
+        assert all(frame == by_time[frame.time_ns] for frame in posted)
+        assert [frame.time_ns for frame in posted] == sorted(frame.time_ns for frame in posted)
+        # And back, and again.
+        driver.player.backwards = True
+        driver.hold(False, seen[-5].time_ns)
+        await until(lambda: posted[-1].time_ns == seen[0].time_ns)
+        assert all(frame == by_time[frame.time_ns] for frame in posted)
+
+
+async def test_held_it_goes_on_from_what_is_shown(path: Path, seen: list[Frame]) -> None:
+    async with playing(path, 3.0, 64.0) as (driver, posted):
+        await until(lambda: bool(posted))
+        driver.hold(True)
+        count = len(posted)
+        await asyncio.sleep(0.3)
+        assert len(posted) <= count + 1
+        driver.player.speed = 1 / 16
+        driver.hold(False, seen[7].time_ns)
+        await until(lambda: posted[-1] == seen[7])
+
+
+async def test_a_file_that_is_still_written_is_followed(tmp_path: Path, path: Path, seen: list[Frame]) -> None:
+    with Reader(path) as reader:
+        items = list(reader.items())
+    writer, frames = Writer(tmp_path / "b.tyard", clock="virtual", version="test"), iter(seen)
+
+    def write(until_ns: int) -> None:
+        while items and items[0].time_ns <= until_ns:
+            item = items.pop(0)
+            if isinstance(item, Tick):
+                writer.tick(item.time_ns, item.utc_s)
+                writer.frame(next(frames))
+            else:
+                writer.batch(item)
+
+    write(16 * TICK_NS)
+    async with asyncio.timeout(20):
+        while True:
+            with Reader(tmp_path / "b.tyard") as reader:
+                if reader.count_frames() == 16:
+                    break
+            await asyncio.sleep(0.1)
+    async with playing(tmp_path / "b.tyard", float("inf"), 64.0) as (driver, posted):
+        await until(lambda: bool(posted))
+        assert posted[-1] == seen[15]
+        write(10**12)
+        writer.close()
+        await until(lambda: driver.player.last_ns == seen[-1].time_ns)
+        await until(lambda: posted[-1] == seen[-1])
+
+
+async def test_a_recording_without_frames_is_run_through_a_session(
+    tmp_path: Path, path: Path, seen: list[Frame]
+) -> None:
+    """As format 1 was."""
+    writer = Writer(tmp_path / "c.tyard", clock="virtual", version="test")
+    with Reader(path) as reader:
+        for item in reader.items(None, 5_000_000_001):
+            if isinstance(item, Tick):
+                writer.tick(item.time_ns, item.utc_s)
+            else:
+                writer.batch(item)
+    writer.close()
+    async with playing(tmp_path / "c.tyard", float("inf"), 1.0) as (driver, posted):
+        await until(lambda: bool(posted))
+        assert posted == [seen[19]]
+        assert driver.history.at(seen[7].time_ns) == seen[7]
+
+
+def test_what_is_looked_into_is_what_was_known_live(path: Path) -> None:
+    """The detail of a moment, come to by seeks from anywhere, is that of a session that ran from the beginning."""
+    whole = Detail()
+    session = Session("virtual", detail=whole)
+    with Reader(path) as reader:
+        for item in reader.items():
+            if isinstance(item, Tick):
+                session.tick(item.time_ns, item.utc_s)
+            else:
+                session.feed(item)
+        along = Along(reader)
+        for at_s in (9, 4, 11):
+            until_ns = at_s * 10**9
+            while not along.work(until_ns, 0.05):
+                pass
+            assert along.detail is not None
+            for by in By:
+                asked = (until_ns, TICK_NS, 12, by)
+                assert repr(along.detail.river(*asked)) == repr(whole.river(*asked))
+            assert along.detail.requests(until_ns) == whole.requests(until_ns)
+
+
+def test_beyond_the_end_there_is_nothing_to_wait_for(path: Path) -> None:
+    with Reader(path) as reader:
+        along = Along(reader)
+        while not along.work(10**12, 0.05):
+            pass
+        assert along.work(10**12, 0.05)
