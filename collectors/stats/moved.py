@@ -1,4 +1,8 @@
-"""Requests that went on with another worker: from which one, and from which token on. The last time, where it was more than once."""
+"""Requests that went on with another worker: from which one, and from which token on. The last time, where it was more than once.
+
+Where one worker ingests and another decodes, a prompt that is computed again after a move is sampled by the one, for a single token, and goes on with the other: that is one move, from the
+worker that decoded before, and the token counts for the new one.
+"""
 
 import numpy as np
 
@@ -21,6 +25,7 @@ def remember_moves(chunk: Chunk, pieces: Pieces, table: StreamTable) -> None:
         return
     total = pieces.tokens.cumsum()
     since = chunk.next_token[run] - (total[pieces.last[run]] - total[moved] + pieces.tokens[moved])
-    # Of a stream that moved twice the later move stays: assignment goes in order.
-    table.before_row[chunk.stream[run]] = before[moved]
-    table.since[chunk.stream[run]] = since
+    # Of a stream that moved twice the later move stays.
+    for stream, row, token in zip(chunk.stream[run].tolist(), before[moved].tolist(), since.tolist(), strict=True):
+        if not 1 < table.since[stream] == token - 1:
+            table.before_row[stream], table.since[stream] = row, token

@@ -42,6 +42,16 @@ async def test_death_and_restart(tmp_path: Path) -> None:
     assert all(frame.window_s and not [row for row in frame.requests if row.disagree] for frame in seen.frames[1:])
 
 
+async def test_death_of_a_decoder_that_is_handed_its_requests(tmp_path: Path) -> None:
+    """They are told as migrated from it, not from who computes their prompts: it does so once more, and hands them to another."""
+    scenario = LPUS + load("long", prompt=500, output=1_500, standing=4)
+    seen = await watch(tmp_path, scenario, 4, "death:lpu-0/0@1s+1s")
+    moved = [one for row in seen.requests() for one in row.migrations]
+    assert [(one.worker, one.to) for one in moved] == [("lpu-0/0", "lpu-1/0")] * 2
+    assert all(500 < one.after_tokens < 700 for one in moved)
+    assert seen.tokens("lpu-0/0")[4:] == [0] * 12
+
+
 async def test_without_migration_requests_of_the_dead_end_in_errors(tmp_path: Path) -> None:
     scenario = STEADY.replace("migration_limit = 3", "")
     seen = await watch(tmp_path, scenario, 5, "death:gpu-1/0@3s+1s")

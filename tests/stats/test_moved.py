@@ -46,10 +46,24 @@ def test_the_last_move_is_known_wherever_messages_end(
     for number, one in enumerate(requests):
         before, since, token = "", UNSEEN, 0
         for place, (worker, tokens) in enumerate(one):
-            if place and one[place - 1][0] != worker:
+            # A single token between two others, but for the first, is of a prompt that was computed again.
+            if place and one[place - 1][0] != worker and not 1 < since == token - 1:
                 before, since = f"w{one[place - 1][0]}", token
             token += tokens
         life = stats.life(f"r{number}")
         assert life is not None
         assert (life.since, life.tokens, stats.worker(life.row)) == (since, token, f"w{one[-1][0]}")
         assert since == UNSEEN or stats.worker(life.before_row) == before
+
+
+def test_a_prompt_that_is_computed_again_elsewhere_is_one_move_from_who_decoded() -> None:
+    stats = DeliveryStats()
+    stats.inventory(Inventory(WORKERS), 0)
+    stats.requests(Requests((Received(0, "r0", 0),)), 0)
+    # w0 ingests; w1 decodes until it dies; w0 ingests again, and w2 decodes.
+    rows = rows_of([[(0, 1), *[(1, 1)] * 9, (0, 1), *[(2, 1)] * 3]], [])
+    stats.deliveries(Deliveries(rows, np.zeros(0, EXTRA)), 10**9)
+    stats.flush()
+    life = stats.life("r0")
+    assert life is not None
+    assert (stats.worker(life.before_row), life.since, stats.worker(life.row)) == ("w1", 10, "w2")
