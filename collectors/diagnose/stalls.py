@@ -1,7 +1,7 @@
 """Candidate causes of a stall, from the request phases that overlap it. Evidence or `unknown`: nothing is guessed."""
 
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -9,6 +9,10 @@ from collectors.model.batch import Span
 from collectors.model.vocabulary import Phase
 
 UNKNOWN: Final = "unknown"
+HOST: Final = "host spike"
+"""The step itself took long: every stream of it waited, and nothing else was in it."""
+NETWORK: Final = "network"
+"""Between the workers and the observer that timed the deliveries: streams of several workers waited at the same time."""
 SHARE: Final = 0.5
 """A cause must cover at least this share of the time that the stall took beyond the request's own median gap."""
 MAX_SPANS: Final = 50_000
@@ -77,3 +81,30 @@ class Evidence:
             (name for name, ns in covered.items() if ns >= SHARE * excess_ns), key=lambda name: (-covered[name], name)
         )
         return tuple(found) or (UNKNOWN,)
+
+
+class Unexplained(NamedTuple):
+    """A stall of which no phase tells the cause: whose, and from when to when."""
+
+    row: int
+    start_ns: int
+    end_ns: int
+
+
+def shared_causes(stalls: Sequence[Unexplained], *, measured: bool) -> list[tuple[str, ...]]:
+    """What several of them have in common. By the emitter's own times streams that end their wait in one moment were in one step; an observer's times have the way in
+    them, and what delays several workers at once is most likely on it."""
+    if measured:
+        return [_on_the_way(one, stalls) for one in stalls]
+    steps = Counter((one.row, one.end_ns) for one in stalls)
+    return [(HOST,) if steps[one.row, one.end_ns] > 1 else (UNKNOWN,) for one in stalls]
+
+
+def _on_the_way(one: Unexplained, stalls: Iterable[Unexplained]) -> tuple[str, ...]:
+    least_ns = SHARE * (one.end_ns - one.start_ns)
+    beside = any(
+        min(one.end_ns, other.end_ns) - max(one.start_ns, other.start_ns) >= least_ns
+        for other in stalls
+        if other.row != one.row
+    )
+    return (NETWORK,) if beside else (UNKNOWN,)

@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 import msgspec
 
+from collectors.diagnose.stalls import UNKNOWN, Unexplained, shared_causes
 from collectors.model.figure import Figure
 from collectors.model.frame import DecisionSummary, PlacementRow, RiverRow, RuleCount, StallRow
 from collectors.model.signals import Signal
@@ -15,6 +17,7 @@ from collectors.session.source_state import SourceState
 from collectors.stats.columns import Key
 from collectors.stats.figures import absent, counted, figure, increase, outdated
 from collectors.stats.sketch import Ints
+from collectors.stats.stalls import Stall
 from collectors.stats.streams import UNSEEN
 from collectors.stats.summary import Summary
 
@@ -85,29 +88,40 @@ def stall_rows(sources: Iterable[SourceState], tick_ns: int) -> tuple[StallRow, 
     for source in sources:
         if source.summary is None:
             continue
-        slots = {worker.id: worker.slot for worker in source.inventory.workers}
-        for stall in source.summary.stalls[:MAX_STALLS]:
-            worker = source.summary.workers[stall.row]
-            causes = source.evidence.causes(
-                slots.get(worker, -1), stall.request, stall.time_ns, stall.gap_ns, stall.median_ns
-            )
+        for stall, causes in _explained(source, source.summary):
+            known = partial(figure, provenance=Provenance.DERIVED, emulated=source.emulated, heard_ns=stall.at_ns)
             rows.append(
                 StallRow(
                     at=stall.at_ns / 1e9,
                     request=stall.request,
-                    worker=worker or None,
-                    gap_s=figure(
-                        stall.gap_ns / 1e9, Provenance.DERIVED, emulated=source.emulated, heard_ns=stall.at_ns
-                    ),
-                    median_s=figure(
-                        stall.median_ns / 1e9, Provenance.DERIVED, emulated=source.emulated, heard_ns=stall.at_ns
-                    ),
+                    worker=source.summary.workers[stall.row] or None,
+                    gap_s=known(stall.gap_ns / 1e9),
+                    median_s=known(stall.median_ns / 1e9),
                     causes=causes,
                     token=None if stall.token == UNSEEN else stall.token,
                     tokens=None if stall.tokens == UNSEEN else stall.tokens,
                 )
             )
     return tuple(sorted(rows, key=lambda row: (-row.at, row.request))[:MAX_STALLS])
+
+
+def _explained(source: SourceState, summary: Summary) -> list[tuple[Stall, tuple[str, ...]]]:
+    """The newest stalls of a source with their causes: by the phases that overlap each, else by what several of them have in common."""
+    slots = {worker.id: worker.slot for worker in source.inventory.workers}
+    stalls = summary.stalls[:MAX_STALLS]
+    causes = [
+        source.evidence.causes(
+            slots.get(summary.workers[stall.row], -1), stall.request, stall.time_ns, stall.gap_ns, stall.median_ns
+        )
+        for stall in stalls
+    ]
+    open_ = [index for index, found in enumerate(causes) if found == (UNKNOWN,)]
+    unexplained = [
+        Unexplained(stalls[at].row, stalls[at].time_ns - stalls[at].gap_ns, stalls[at].time_ns) for at in open_
+    ]
+    for index, found in zip(open_, shared_causes(unexplained, measured=source.inventory.measured), strict=True):
+        causes[index] = found
+    return list(zip(stalls, causes, strict=True))
 
 
 def river_rows(workers: Iterable[Worker]) -> tuple[RiverRow, ...]:

@@ -1,6 +1,6 @@
 """A stall's causes are the phases that explain most of it, and nothing else."""
 
-from collectors.diagnose.stalls import Evidence
+from collectors.diagnose.stalls import HOST, NETWORK, UNKNOWN, Evidence, Unexplained, shared_causes
 from collectors.model.batch import Span
 from collectors.model.vocabulary import Phase
 
@@ -72,3 +72,26 @@ def test_a_stall_that_is_asked_for_at_every_tick_counts_each_phase_once_however_
     evidence.add([span(Phase.PREFILL, "b", 2_000, 2_001), span(Phase.PREFILL, "c", 900, 960)])
     assert [asked(), asked()] == [("prefill shares the step",)] * 2
     assert evidence.causes(1, "other", 1_000 * MS, 200 * MS, 20.0 * MS) == ("prefill shares the step",)
+
+
+def test_streams_of_one_step_that_took_long_by_itself() -> None:
+    stalls = [
+        Unexplained(1, 800 * MS, 1_000 * MS),
+        Unexplained(1, 790 * MS, 1_000 * MS),
+        Unexplained(2, 800 * MS, 1_000 * MS),
+    ]
+    assert shared_causes(stalls, measured=False) == [(HOST,), (HOST,), (UNKNOWN,)]
+    assert shared_causes(stalls[:1], measured=False) == [(UNKNOWN,)]
+
+
+def test_what_an_observer_sees_of_several_workers_at_once_is_on_the_way() -> None:
+    stalls = [
+        Unexplained(1, 800 * MS, 1_000 * MS),
+        Unexplained(2, 850 * MS, 1_010 * MS),
+        Unexplained(1, 100 * MS, 300 * MS),
+    ]
+    assert shared_causes(stalls, measured=True) == [(NETWORK,), (NETWORK,), (UNKNOWN,)]
+    assert shared_causes(stalls[::2], measured=True) == [
+        (UNKNOWN,),
+        (UNKNOWN,),
+    ]  # all of one worker: it may be the worker

@@ -20,7 +20,7 @@ async def test_a_fault_is_named(name: str, seed: int) -> None:
     fault, seconds = QUICK[name]
     case: Case = replace(next(one for one in CASES if one.name == name), fault=fault, seconds=seconds)
     said = await watched(case.scenario, seed, case.seconds, case.fault)
-    assert judged(case, said, frozenset()) == "right"
+    assert judged(case, said) == "right"
     began = float(fault.partition("@")[2].removesuffix("s"))
     assert all(said.at[one] >= began for one in said.all_ & case.right)
 
