@@ -74,6 +74,7 @@ async def snapshot_frame(plan: Plan, duration_s: float | None) -> Seen:
     """Watches for `duration_s`, or until each target has given two samples or failed; the Frame of then."""
     clock = LiveClock()
     session = Session(clock.kind)
+    session.judge(plan.slo)
     settled = asyncio.Event()
 
     def look(frame: Frame) -> None:

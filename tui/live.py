@@ -36,6 +36,7 @@ class LiveDriver:
         self._record = record
         self._memory: Memory | None = None
         self._session: Session | None = None
+        self._profile = ""
         self.history = Late()
         self.detail: Detail | None = None
         self.bookmarks = Bookmarks(record)
@@ -85,6 +86,8 @@ class LiveDriver:
         clock = LiveClock()
         self.detail = Detail()
         self._session = session = Session(clock.kind, detail=self.detail)
+        if self._profile:
+            session.judge(self._profile)
         with remembering(memory, self._record, clock.kind) as spool:
             observation = Observation(session, sources, clock, keep, spool)
             try:
@@ -99,6 +102,7 @@ class WatchDriver(LiveDriver):
     def __init__(self, plan: Plan, record: Path | None) -> None:
         super().__init__(plan.title, record)
         self._plan = plan
+        self._profile = plan.slo
 
     async def run(self, post: Post) -> None:
         from collectors.wire.access import Clients

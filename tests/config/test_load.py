@@ -25,6 +25,7 @@ EXAMPLE: dict[str, tuple[str, Any]] = {
     "kv_topic": ("kv", "kv"),
     "worker_ports": ("8081,9090", [8081, 9090]),
     "trace_from_start": ("true", True),
+    "slo": ("rag", "rag"),
     "probe_s": ("30", 30.0),
     "probe_model": ("m", "m"),
     "ca_file": ("ca.pem", "ca.pem"),

@@ -115,11 +115,18 @@ def test_a_link_that_moves_less_while_it_is_busy(seconds: float, found: list[tup
 def test_a_link_that_stands_still_again_and_again() -> None:
     moved = work(handover(), (20, 0.004, 10**8), (100, 0.01, 10**8))
     assert said(paths.slow_links, scene(GPUS, work=moved)) == []
-    stuck = [Job(NOW - 5, (NOW - 5) * S, (NOW - 5) * S + S // 2, 10**8)] * 6
-    for job in stuck:
-        moved.add(handover(), job)
+    for number in range(6):  # one after the other, each half a second for what takes 10 ms
+        start_ns = (NOW - 9 + number) * S
+        moved.add(handover(), Job(NOW - 9 + number, start_ns, start_ns + S // 2, 10**8))
     (one,) = paths.slow_links(scene(GPUS, work=moved))
-    assert "6 of them took 10 times their share" in one.figures
+    assert "6 of them stood still on the way" in one.figures
+
+
+def test_many_that_share_a_link_do_not_stand_still() -> None:
+    moved = work(handover(), (1, 0.004, 10**8), (100, 0.01, 10**8))
+    for _ in range(30):  # all at once: each takes as long as all of them
+        moved.add(handover(), Job(NOW - 5, (NOW - 5) * S, (NOW - 5) * S + 3 * S // 10, 10**8))
+    assert said(paths.slow_links, scene(GPUS, work=moved)) == []
 
 
 def test_a_tier_that_takes_long_is_named_after_a_few_pieces() -> None:

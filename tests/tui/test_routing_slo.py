@@ -7,8 +7,8 @@ from tests.tui.demo import demo
 from tests.tui.playing import Played
 from tests.tui.screen import lines, running, settled, text
 from tests.tui.test_golden import SIZES, check
+from tui.judgement import share_forms
 from tui.widgets.rows import RowsPanel
-from tui.widgets.slo import share_forms
 
 PAGES = {"routing": "6", "slo": "7"}
 

@@ -11,6 +11,7 @@ from tui.player import SPEEDS
 EXIT_USAGE: Final = 64
 EXIT_NONE_UP: Final = 2
 EXIT_GATE: Final = 1
+EXIT_UNSURE: Final = 3
 FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 NEW_FILE: Final = click.Path(path_type=Path)
 

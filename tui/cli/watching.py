@@ -11,6 +11,7 @@ from tui.cli.targets import target_options
 
 @click.command()
 @target_options
+@click.option("--slo", metavar="PROFILE", help="Profile of objectives to judge by (default: chat).")
 @click.option("--record", type=NEW_FILE, help="Write what is seen to this new file.")
 def watch(loaded: Any, record: Path | None) -> None:
     """Watch back ends: URLs or host:port; what each one is, is found out.
@@ -25,6 +26,7 @@ def watch(loaded: Any, record: Path | None) -> None:
 
 @click.command()
 @target_options
+@click.option("--slo", metavar="PROFILE", help="Profile of objectives to judge by (default: chat).")
 @click.option("--json", "as_json", is_flag=True, help="Print a tokenyard.snapshot/1 object.")
 @click.option(
     "--for", "duration", type=Duration(), help="Watch this long (default: until each target gave two samples)."

@@ -87,6 +87,7 @@ class Config(PerTarget):
     http_sd: list[Text | HttpSdTable] | UnsetType = UNSET
     prometheus: list[Text] | UnsetType = UNSET
     groups: list[GroupTable] | UnsetType = UNSET
+    slo: Text | UnsetType = UNSET
 
 
 WATCHED: Final = ("targets", "groups", "file_sd", "http_sd", "prometheus")
@@ -99,6 +100,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "file_sd": [],
     "http_sd": [],
     "prometheus": [],
+    "slo": "chat",
     "interval_s": 1.0,
     "sole_reader": False,
     "kv_events": True,
@@ -122,6 +124,7 @@ MEANING: Final = {
     "file_sd": "files that list targets as Prometheus' file_sd does (JSON, YAML); wildcards in the last part",
     "http_sd": "URLs that list targets as Prometheus' http_sd does",
     "prometheus": "existing prometheus.yml files, whose static and file_sd targets are watched",
+    "slo": "profile of objectives that requests are held against: chat, rag, agent, code, or one of MLPerf's",
     "interval_s": "seconds between two scrapes of a target",
     "sole_reader": "nobody else reads these targets: reads that take away what they read are allowed",
     "kv_events": "follow the KV events that a target says it publishes",

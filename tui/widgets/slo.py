@@ -9,6 +9,7 @@ from tui import meanings
 from tui.format import Unit
 from tui.glyphs import ABSENT, AT_LEAST
 from tui.inks import figure_ink
+from tui.judgement import NAMES, interval_text, objective_text, percent, share_forms
 from tui.line import Line, Pen, clip_middle, printable
 from tui.table import Column, fields_of, grid, heading, heads, row_lines, told_of
 from tui.theme import Ink, device_ink
@@ -20,38 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
     from collectors.model.frame import Frame
-    from collectors.model.slo import Objective, Share, Slo, SloRow
+    from collectors.model.slo import Share, Slo, SloRow
     from tui.filter import Field
-    from tui.format import Forms
     from tui.table import Cell
     from tui.view import View
 
-NAMES: Final = {"ttft": "TTFT", "tpot": "TPOT", "request": "request"}
 INKS: Final = {"met": Ink.GOOD, "violated": Ink.BAD, "indeterminate": Ink.WARN}
 _SIGNS: Final = {"met": "✓", "violated": "✗", "indeterminate": "?"}
-
-
-def share_forms(it: Share | None) -> Forms:
-    """`92.1 %`, or between which two where only buckets are known; `–` where of no request it is known."""
-    if it is None:
-        return (ABSENT,)
-    least, most = (_percent(part / it.n) for part in (it.least, it.most))
-    return (f"{least} %",) if least == most else (f"{least}–{most} %", f"{least}–{most}")
-
-
-def interval_text(it: Share) -> str:
-    """Where the true share lies with 95 % confidence."""
-    return f"{_percent(it.low)}–{_percent(it.high)}"
-
-
-def _percent(share: float) -> str:
-    """To a tenth of a per cent, and never rounded up to all or down to none."""
-    shown = f"{100 * share:.1f}"
-    if shown == "100.0" and share < 1:
-        return ">99.9"
-    if shown == "0.0" and share > 0:
-        return "<0.1"
-    return "100" if share == 1 else "0" if share == 0 else shown
 
 
 def told_share(name: str, it: Share | None, means: str, of: str, *, emulated: bool) -> Told:
@@ -111,10 +87,6 @@ def slo_columns(view: View, frame: Frame) -> list[Column[SloRow]]:
         number("J/token", 7, "joules_per_token", Unit.RATE, meanings.JOULES, 2),
         number("$/Mtok", 7, "dollars_per_mtok", Unit.RATE, meanings.DOLLARS, 2),
     ]
-
-
-def objective_text(it: Objective) -> str:
-    return f"{NAMES[it.what]} ≤ {fmt.seconds(it.seconds).replace('.0 ', ' ')} for {100 * it.share:g} %"
 
 
 def _sign(it: Share | None) -> Cell:
@@ -213,4 +185,4 @@ def headline(slo: Slo) -> tuple[str, ...]:
         return (ABSENT,)
     rate = fmt.figure(slo.rows[0].goodput_per_s, Unit.RATE)[0]
     bound = AT_LEAST if whole.least < whole.most else ""
-    return f"{bound}{_percent(whole.least / whole.n)} % {rate}/s", f"{bound}{_percent(whole.least / whole.n)} %"
+    return f"{bound}{percent(whole.least / whole.n)} % {rate}/s", f"{bound}{percent(whole.least / whole.n)} %"

@@ -12,8 +12,9 @@ from collectors.model.vocabulary import Tier
 SLOWER: Final = 4.0
 ENOUGH: Final = (5, 10)
 """Pieces of now, and of before."""
-STUCK: Final = 10
+STUCK: Final = 5
 STUCK_SHARE: Final = 0.2
+LOOKED_AT: Final = 256
 LONG_S: Final = 0.5
 """Where it was busy for longer, two pieces of now are enough."""
 STRETCH: Final = 3
@@ -65,7 +66,7 @@ def slow_tiers(scene: Scene) -> Iterator[Suspicion]:
 
 
 class _Slower(NamedTuple):
-    """`stuck` pieces took STUCK times as long as pieces of their size usually share the path."""
+    """`stuck` pieces stood still: see `stood_still`."""
 
     now: Speed
     before: Speed
@@ -83,13 +84,23 @@ def _slower(scene: Scene, jobs: list[Job]) -> _Slower | None:
     now, before = speed(recent), usual_speed(older, STRETCH)
     if now is None or before is None or before.n < ENOUGH[1] or now.n < (2 if now.busy_s > LONG_S else ENOUGH[0]):
         return None
-    stuck = sum((job.end_ns - job.start_ns) / NS > STUCK * job.size / before.per_s for job in recent)
+    stuck = stood_still(recent, before.per_s)
     found = _Slower(now, before, stuck)
     return found if before.per_s > SLOWER * now.per_s or stuck >= max(STUCK_SHARE * now.n, 3) else None
 
 
+def stood_still(jobs: list[Job], per_s: float) -> int:
+    """How many took STUCK times as long as all that was under way with them takes at that speed: more than sharing explains. Of the newest, if there are very many."""
+    jobs = jobs[-LOOKED_AT:]
+    stuck = 0
+    for job in jobs:
+        beside = sum(other.size for other in jobs if other.start_ns < job.end_ns and other.end_ns > job.start_ns)
+        stuck += (job.end_ns - job.start_ns) / NS > STUCK * max(beside, job.size) / per_s
+    return stuck
+
+
 def _figures(it: _Slower) -> str:
-    stood = f", {it.stuck} of them took {STUCK} times their share" if it.stuck else ""
+    stood = f", {it.stuck} of them stood still on the way" if it.stuck else ""
     return (
         f"{rate(it.now.per_s, 'bytes/s')} while busy, n {it.now.n}{stood}, {RECENT_S} s, "
         f"against {rate(it.before.per_s, 'bytes/s')}, n {it.before.n}"
@@ -108,5 +119,5 @@ def _evidence(scene: Scene, it: _Slower) -> tuple[Evidence, ...]:
             window_s=scene.window_s,
             emulated=emulated,
         ),
-        evidence(f"pieces that took {STUCK} times their share", it.stuck, "count", n=it.now.n, emulated=emulated),
+        evidence("pieces that stood still on the way", it.stuck, "count", n=it.now.n, emulated=emulated),
     )
