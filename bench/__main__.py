@@ -19,6 +19,7 @@ def modules() -> list[str]:
             "__main__",
             "result",
             "pages",
+            "loaded",
             "ui_child",
             "whole_child",
             "fleet_child",

@@ -54,7 +54,7 @@ PAGES: Final[tuple[PageSpec, ...]] = (
         "5",
         "requests",
         "Requests",
-        "Single requests: phases, workers, and who says so.",
+        "Single requests: where each went and why, its phases and tokens, and who says so.",
         "tui.screens.requests:RequestsPage",
     ),
     PageSpec(

@@ -48,7 +48,7 @@ class RiverLine(msgspec.Struct, frozen=True):
     `uncounted`: of some deliveries it is not known how many tokens they brought, and each counts for one at least.
     """
 
-    key: str
+    key: int | str
     name: str
     tokens: tuple[int, ...]
     late: bytes
@@ -69,8 +69,8 @@ class River(msgspec.Struct, frozen=True):
     places: tuple[Place, ...]
     lines: tuple[RiverLine, ...]
     first: int
-    keys: tuple[str, ...]
-    """Of all rows."""
+    keys: tuple[int | str, ...]
+    """Of all rows: ids of workers, numbers of requests, names of agent runs."""
 
 
 class Deliveries(msgspec.Struct, frozen=True):
@@ -164,11 +164,11 @@ class RequestLine(msgspec.Struct, frozen=True):
 
 
 class RequestList(msgspec.Struct, frozen=True):
+    """Some lines of the list, from the `first` on; `keys` are those of all."""
+
     lines: tuple[RequestLine, ...]
     first: int
-    total: int
-    known: int
-    """Requests there are, whatever was asked for."""
+    keys: tuple[int, ...]
 
 
 class Named(msgspec.Struct, frozen=True):

@@ -56,8 +56,11 @@ class Arrivals:
         found: Index = np.flatnonzero((self.first[1:] == after) & (self.time_ns[1:] >= self.time_ns[:-1])) + 1
         return found
 
-    def gaps_ns(self, follows: Index) -> Ints:
-        gaps: Ints = self.time_ns[follows] - self.time_ns[follows - 1]
+    @property
+    def gaps_ns(self) -> Ints:
+        """Of those, in order."""
+        at = self.follows
+        gaps: Ints = self.time_ns[at] - self.time_ns[at - 1]
         return gaps
 
     @property
@@ -90,20 +93,28 @@ class Runs(NamedTuple):
     end: Index
 
 
-def arrivals(pieces: Iterable[Piece], wanted: Mapping[int, Sequence[int]]) -> dict[int, Arrivals]:
-    """Of one source's pieces: for each key the deliveries of its serials."""
-    keys = [key for key, serials in wanted.items() for _ in serials]
-    serials = np.array([serial for mine in wanted.values() for serial in mine], np.int64)
+class Wanted(NamedTuple):
+    """The deliveries of `serials` of one source, of pieces of ticks after `since_ns`; `before` are those of earlier ones."""
+
+    serials: Sequence[int]
+    since_ns: int
+    before: Arrivals | None = None
+
+
+def arrivals(pieces: Iterable[Piece], wanted: Mapping[int, Wanted]) -> dict[int, Arrivals]:
+    """Of one source's pieces, oldest first: for each key what is wanted."""
+    keys = [key for key, one in wanted.items() for _ in one.serials]
+    serials = np.array([serial for one in wanted.values() for serial in one.serials], np.int64)
     found: dict[int, list[tuple[Piece, int, int]]] = {}
-    if not len(serials):
-        return {}
-    for piece in pieces:
+    for piece in pieces if len(serials) else ():
         runs = runs_of(piece)
         at = np.minimum(runs.serial.searchsorted(serials), len(runs.serial) - 1)
         for index in np.flatnonzero(runs.serial[at] == serials).tolist():
-            place = int(at[index])
-            found.setdefault(keys[index], []).append((piece, int(runs.begin[place]), int(runs.end[place])))
-    return {key: _joined(parts) for key, parts in found.items()}
+            if piece.tick_ns > wanted[keys[index]].since_ns:
+                place = int(at[index])
+                found.setdefault(keys[index], []).append((piece, int(runs.begin[place]), int(runs.end[place])))
+    known = {key: one.before for key, one in wanted.items() if one.before is not None}
+    return known | {key: _joined(parts, wanted[key].before) for key, parts in found.items()}
 
 
 def runs_of(piece: Piece) -> Runs:
@@ -121,34 +132,46 @@ def runs_of(piece: Piece) -> Runs:
     return made
 
 
-def _joined(parts: Sequence[tuple[Piece, int, int]]) -> Arrivals:
-    workers: dict[str, int] = {}
+def _joined(parts: Sequence[tuple[Piece, int, int]], before: Arrivals | None) -> Arrivals:
+    workers = {} if before is None else {name: number for number, name in enumerate(before.workers)}
     spans = [(piece.rows, slice(begin, end)) for piece, begin, end in parts]
-    before = np.cumsum([0, *(end - begin for _, begin, end in parts)]).tolist()
+    old = [] if before is None else [before]
+    rows_before = np.cumsum([sum(map(len, old)), *(end - begin for _, begin, end in parts)]).tolist()
     further = [
         (one, rows.ids, _further(one, some), start - some.start)
-        for (rows, some), start in zip(spans, before, strict=False)
+        for (rows, some), start in zip(spans, rows_before, strict=False)
         if (one := rows.extras) is not None
     ]
+    beside = [one.beside for one in old]
+    beside += [
+        Beside(
+            one.owner[some].astype(np.int64) + shift,
+            _numbers(workers, ids, one.row[some]),
+            one.kind[some],
+            one.lead_ns[some],
+            one.duration_ns[some],
+        )
+        for one, ids, some, shift in further
+    ]
     return Arrivals(
-        time_ns=np.concatenate([rows.time_ns[some] for rows, some in spans]),
-        first=np.concatenate([rows.first[some] for rows, some in spans]).astype(np.int64),
-        tokens=np.concatenate([rows.tokens[some] for rows, some in spans]).astype(np.int64),
-        worker=np.concatenate([_numbers(workers, rows.ids, rows.row[some]) for rows, some in spans]),
-        kind=np.concatenate([rows.kind[some] for rows, some in spans]),
-        late=np.concatenate([rows.late[some] for rows, some in spans]),
-        flags=np.concatenate([_flags(rows, some) for rows, some in spans]),
-        lead_ns=np.concatenate([rows.lead_ns[some] for rows, some in spans]),
-        duration_ns=np.concatenate([rows.duration_ns[some] for rows, some in spans]),
-        beside=_NONE
-        if not further
-        else Beside(
-            np.concatenate([one.owner[some].astype(np.int64) + shift for one, _, some, shift in further]),
-            np.concatenate([_numbers(workers, ids, one.row[some]) for one, ids, some, _ in further]),
-            np.concatenate([one.kind[some] for one, _, some, _ in further]),
-            np.concatenate([one.lead_ns[some] for one, _, some, _ in further]),
-            np.concatenate([one.duration_ns[some] for one, _, some, _ in further]),
+        time_ns=np.concatenate([*(one.time_ns for one in old), *(rows.time_ns[some] for rows, some in spans)]),
+        first=np.concatenate(
+            [*(one.first for one in old), *(rows.first[some].astype(np.int64) for rows, some in spans)]
         ),
+        tokens=np.concatenate(
+            [*(one.tokens for one in old), *(rows.tokens[some].astype(np.int64) for rows, some in spans)]
+        ),
+        worker=np.concatenate(
+            [*(one.worker for one in old), *(_numbers(workers, rows.ids, rows.row[some]) for rows, some in spans)]
+        ),
+        kind=np.concatenate([*(one.kind for one in old), *(rows.kind[some] for rows, some in spans)]),
+        late=np.concatenate([*(one.late for one in old), *(rows.late[some] for rows, some in spans)]),
+        flags=np.concatenate([*(one.flags for one in old), *(_flags(rows, some) for rows, some in spans)]),
+        lead_ns=np.concatenate([*(one.lead_ns for one in old), *(rows.lead_ns[some] for rows, some in spans)]),
+        duration_ns=np.concatenate(
+            [*(one.duration_ns for one in old), *(rows.duration_ns[some] for rows, some in spans)]
+        ),
+        beside=Beside(*map(np.concatenate, zip(*beside, strict=True))) if beside else _NONE,
         workers=tuple(workers),
     )
 

@@ -2,16 +2,22 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from collectors.session.request_rows import Observer
 from collectors.stats.joined import Joined, View
 from collectors.stats.told import Told
+
+_KEY = attrgetter("key")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Brief:
     """`front` is the source whose deliveries are shown: of an observer in front of others, which had it first. None: only records tell of it."""
 
+    key: int
+    since_ns: int
+    """When it was first heard of."""
     known: Joined
     version: int
     front: str | None
@@ -37,20 +43,9 @@ class Brief:
         return () if told is None else told.serials
 
     @property
-    def key(self) -> int:
-        return self.known.serial
-
-    @property
     def begin_ns(self) -> int:
         """When it was received, or first heard of."""
         return self.known.since_ns if self.received_ns is None else self.received_ns
-
-    def alive(self, begin_ns: int, end_ns: int, until_ns: int) -> bool:
-        """Whether it ran at any time of a span, as far as was known at a tick."""
-        if self.received_ns is None or self.received_ns >= end_ns:
-            return False
-        ended_ns = self.ended_at(until_ns)
-        return ended_ns is None or ended_ns >= begin_ns
 
     def ended_at(self, until_ns: int) -> int | None:
         """When it ended, as far as was known at a tick."""
@@ -67,7 +62,7 @@ class Briefs:
     def of(
         self, requests: Iterable[Joined], observers: Mapping[str, Observer], twice: Mapping[str, str]
     ) -> list[Brief]:
-        """In the order given."""
+        """The one that was heard of first last."""
         known = self._known
         found = []
         for one in requests:
@@ -75,8 +70,21 @@ class Briefs:
             if brief is None or brief.version != one.version:
                 brief = _brief(one, observers, twice)
             found.append(brief)
-        self._known = {brief.known.serial: brief for brief in found}
+        found.sort(key=_KEY, reverse=True)
+        self._known = {brief.key: brief for brief in found}
         return found
+
+
+def alive(briefs: Iterable[Brief], begin_ns: int, end_ns: int, until_ns: int) -> list[Brief]:
+    """Those that ran at any time of a span, as far as was known at a tick, and of which somebody counts the deliveries."""
+    return [
+        one
+        for one in briefs
+        if one.received_ns is not None
+        and one.received_ns < end_ns
+        and (one.ended_ns is None or one.ended_ns >= begin_ns or (one.ended_heard_ns or 0) >= until_ns)
+        and one.counted is not None
+    ]
 
 
 def _brief(known: Joined, observers: Mapping[str, Observer], twice: Mapping[str, str]) -> Brief:
@@ -84,7 +92,9 @@ def _brief(known: Joined, observers: Mapping[str, Observer], twice: Mapping[str,
     seen.sort(key=lambda one: (not one[0].inventory.measured, one[1].received_ns or 0))
     workflow = next((view.told.received.workflow for _, view in seen if view.told and view.told.received.workflow), "")
     if not seen:
-        return Brief(known, known.version, None, None, None, 0, None, None, None, workflow, None)
+        return Brief(
+            known.serial, known.since_ns, known, known.version, None, None, None, 0, None, None, None, workflow, None
+        )
     observer, view = seen[0]
     offset_ns, told = observer.inventory.clock_offset_ns, view.told
     received_ns = None if view.received_ns is None else view.received_ns + offset_ns
@@ -94,5 +104,17 @@ def _brief(known: Joined, observers: Mapping[str, Observer], twice: Mapping[str,
         heard_ns = known.heard_ns if told is None else told.finished_heard_ns
     counted = next((one.name for one, _ in seen if not twice.get(one.name)), observer.name)
     return Brief(
-        known, known.version, observer.name, view, told, offset_ns, received_ns, ended_ns, heard_ns, workflow, counted
+        known.serial,
+        known.since_ns,
+        known,
+        known.version,
+        observer.name,
+        view,
+        told,
+        offset_ns,
+        received_ns,
+        ended_ns,
+        heard_ns,
+        workflow,
+        counted,
     )

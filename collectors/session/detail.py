@@ -19,11 +19,11 @@ from collectors.model.detail import (
 )
 from collectors.model.requests import RequestRow
 from collectors.session import request_detail
-from collectors.session.briefs import Brief
+from collectors.session.briefs import Brief, alive
 from collectors.session.clock import TICK_NS
 from collectors.session.kept_deliveries import MAX_BYTES, KeptDeliveries
-from collectors.session.request_lines import NONE_NS, Source, gap_distribution
-from collectors.session.request_list import Order, RequestLines, Wanted
+from collectors.session.request_lines import NONE_NS, Source, gap_distributions
+from collectors.session.request_list import RequestLines
 from collectors.session.request_rows import Observer
 from collectors.session.requests import RequestBook
 from collectors.session.river_query import Row, Span, river, serials_on
@@ -49,6 +49,7 @@ class Detail:
         self._backends: tuple[str, ...] = ()
         self._requests = RequestLines(self.kept)
         self._medians: dict[int, RunningMedians] = {}
+        self._asked: tuple[int, int, int, RequestDetail | None] | None = None
 
     def tick(self, sources: Iterable[SourceState], book: RequestBook, tick_ns: int) -> None:
         """After the sources and the requests."""
@@ -101,39 +102,35 @@ class Detail:
             names = tuple(workers or self._workers)
             rows = [Row(name, name or UNKNOWN, self._workers.get(name, "")) for name in names[shown]]
             return river(self.kept, span, rows, first, names)
-        alive = [one for one in self._requests.observed(until_ns) if one.alive(begin_ns, span.end_ns, until_ns)]
+        there_are = alive(self._requests.known(until_ns), begin_ns, span.end_ns, until_ns)
         if on is not None:
             there = serials_on(self.kept, span, on)
-            alive = [one for one in alive if not there.get(one.counted or "", frozenset()).isdisjoint(one.serials)]
+            there_are = [
+                one for one in there_are if not there.get(one.counted or "", frozenset()).isdisjoint(one.serials)
+            ]
         if by is By.REQUEST:
-            rows = [_request_row(brief) for brief in alive[shown]]
-            return river(self.kept, span, rows, first, [str(one.key) for one in alive])
+            rows = [_request_row(brief) for brief in there_are[shown]]
+            return river(self.kept, span, rows, first, [one.key for one in there_are])
         runs: dict[str, list[Brief]] = {}
-        for brief in alive:
+        for brief in there_are:
             if brief.workflow:
                 runs.setdefault(brief.workflow, []).append(brief)
         rows = [_workflow_row(name, runs[name]) for name in list(runs)[shown]]
         return river(self.kept, span, rows, first, list(runs))
 
-    def requests(
-        self,
-        until_ns: int,
-        *,
-        wanted: Wanted | None = None,
-        order: Order | None = None,
-        first: int = 0,
-        limit: int = 64,
-    ) -> RequestList:
-        """The newest first, or in the `order` of a key; those that are `wanted`. Only of the lines that are given back is the distribution of gaps worked out."""
+    def requests(self, until_ns: int, *, first: int = 0, limit: int = 64) -> RequestList:
+        """The newest first, each with the distribution of its own gaps."""
         briefs = self._requests.known(until_ns)
-        if wanted is None and order is None:
-            shown = self._requests.lines(briefs[first : first + limit], until_ns)
-            return RequestList(tuple(self._requests.with_gaps(shown, until_ns)), first, len(briefs), len(briefs))
-        lines = [line for line in self._requests.lines(briefs, until_ns) if wanted is None or wanted(line)]
-        if order is not None:
-            lines.sort(key=order)  # type: ignore[arg-type]  # whoever orders gives keys that can be compared
-        shown = lines[first : first + limit]
-        return RequestList(tuple(self._requests.with_gaps(shown, until_ns)), first, len(lines), len(briefs))
+        lines = self._requests.lines(briefs[first : first + limit], until_ns)
+        return RequestList(tuple(self.with_gaps(lines, until_ns)), first, tuple(brief.key for brief in briefs))
+
+    def lines(self, until_ns: int, *, gaps: bool = False) -> list[RequestLine]:
+        """All requests, the newest first, to pick from; with `gaps` each with their distribution, which takes a look at all deliveries."""
+        lines = self._requests.lines(self._requests.known(until_ns), until_ns)
+        return self.with_gaps(lines, until_ns) if gaps else lines
+
+    def with_gaps(self, lines: Sequence[RequestLine], until_ns: int) -> list[RequestLine]:
+        return self._requests.with_gaps(lines, until_ns)
 
     def find(self, request: str, until_ns: int) -> int | None:
         """The key of the newest request of that name."""
@@ -143,11 +140,16 @@ class Detail:
         return None
 
     def request(self, key: int, until_ns: int) -> RequestDetail | None:
-        """None if it is not known (any more, or not yet then)."""
+        """None if it is not known (any more, or not yet then). Several panels ask for the same one."""
+        if self._asked is None or self._asked[:3] != (key, until_ns, self.tick_ns):
+            self._asked = key, until_ns, self.tick_ns, self._request(key, until_ns)
+        return self._asked[3]
+
+    def _request(self, key: int, until_ns: int) -> RequestDetail | None:
         brief = next((one for one in self._requests.known(until_ns) if one.key == key), None)
         if brief is None:
             return None
-        lines = self._requests.with_gaps(self._requests.lines([brief], until_ns), until_ns)
+        lines = self.with_gaps(self._requests.lines([brief], until_ns), until_ns)
         row = self._book.row(brief.known) if brief.known.heard_ns < until_ns else None
         source = self._sources.get(brief.front or "")
         known = None if brief.told is None else brief.told.until(until_ns)
@@ -161,7 +163,7 @@ class Detail:
             del self._medians[next(iter(self._medians))]
         found = Deliveries() if arrived is None else request_detail.deliveries(arrived, received_ns, medians)
         stalled = (gap for gap, stall in zip(found.gap_s, found.stall, strict=True) if stall)
-        gaps = gap_distribution(NONE_NS if arrived is None else arrived.gaps_ns(arrived.follows), source)
+        (gaps,) = gap_distributions([(NONE_NS if arrived is None else arrived.gaps_ns, source)])
         return RequestDetail(
             line=lines[0],
             teller=observer.teller,
@@ -201,7 +203,7 @@ class Detail:
 
 def _request_row(brief: Brief) -> Row:
     assert brief.counted is not None
-    return Row(str(brief.key), brief.name, brief.counted, {brief.counted: brief.serials}, brief.received_ns or 0)
+    return Row(brief.key, brief.name, brief.counted, {brief.counted: brief.serials}, brief.received_ns or 0)
 
 
 def _workflow_row(name: str, briefs: Sequence[Brief]) -> Row:

@@ -43,8 +43,7 @@ ANY_ROUTER: Final = "a router that writes `decisions` into a placement stream (d
 
 
 def deliveries(arrived: Arrivals, received_ns: int, medians: RunningMedians) -> Deliveries:
-    follows = arrived.follows
-    gaps = arrived.gaps_ns(follows)
+    follows, gaps = arrived.follows, arrived.gaps_ns
     before = medians.of(gaps.tolist())
     gap_s = np.full(len(arrived), np.nan)
     gap_s[follows] = gaps / 1e9

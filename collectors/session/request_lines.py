@@ -1,5 +1,6 @@
 """A request as a line of a list: what its teller in front said of it by a tick, and how its deliveries came. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,12 +15,10 @@ from collectors.session.arrivals import Arrivals
 from collectors.session.briefs import Brief
 from collectors.session.request_rows import Observer
 from collectors.stats.figures import distribution
-from collectors.stats.histograms import QUANTILES
-from collectors.stats.quantiles import enough
-from collectors.stats.sketch import Counts, Estimate, Ints
+from collectors.stats.histograms import QUANTILES, Histograms
+from collectors.stats.sketch import Estimate, Ints
 from collectors.stats.told import Known
 
-NEVER: Final = Estimate(0.0, 0.0, 0.0)
 NONE_NS: Final[Ints] = np.zeros(0, np.int64)
 
 
@@ -57,7 +56,7 @@ def request_line(
         last_s = (int(arrived.time_ns[-1]) - received.time_ns) / 1e9
         if arrived.from_the_first and not arrived.whole:
             ttft_s = (int(arrived.time_ns[0]) - received.time_ns) / 1e9
-        gaps = arrived.gaps_ns(arrived.follows)
+        gaps = arrived.gaps_ns
         longest_s = float(gaps.max()) / 1e9 if len(gaps) else None
         stalls = len(arrived.stalls)
     if known.finished is not None:
@@ -91,19 +90,28 @@ def request_line(
     )
 
 
-def gap_distribution(gaps_ns: Ints, source: Source) -> Distribution:
-    """Of one request's own gaps, by the sketch that every other gap is told by."""
-    counts = Counts.of(gaps_ns)
-    n = counts.n
-    found = [counts.quantile(q) or NEVER if enough(n, q) else NEVER for q in QUANTILES]
-    return distribution(
-        n,
-        found,
-        counts.maximum_ns / 1e9 if n else None,
-        population="gaps of this request",
-        provenance=Provenance.DERIVED,
-        emulated=source.emulated,
-    )
+def gap_distributions(found: Sequence[tuple[Ints, Source]]) -> list[Distribution]:
+    """Of each request's own gaps, by the sketch that every other gap is told by."""
+    histograms = Histograms(len(found))
+    gaps = np.concatenate([one for one, _ in found]) if found else NONE_NS
+    rows = np.repeat(np.arange(len(found)), [len(one) for one, _ in found])
+    if len(gaps):
+        histograms.add(np.zeros(len(gaps), np.int64), rows, gaps)
+    told = histograms.quantiles()
+    return [
+        distribution(
+            int(told.n[row]),
+            [
+                Estimate(*(float(one[row, q]) for one in (told.value, told.low, told.high)))
+                for q in range(len(QUANTILES))
+            ],
+            float(told.longest[row]),
+            population="gaps of this request",
+            provenance=Provenance.DERIVED,
+            emulated=source.emulated,
+        )
+        for row, (_, source) in enumerate(found)
+    ]
 
 
 def recorded_line(brief: Brief, row: RequestRow) -> RequestLine:

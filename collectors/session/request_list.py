@@ -1,21 +1,30 @@
 """Requests as lines, as of a tick. What an ended request's line says is remembered: it changes no more, until its deliveries are let go."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
 
 import msgspec
 
 from collectors.model.detail import RequestLine
-from collectors.session.arrivals import Arrivals, arrivals
+from collectors.session.arrivals import Arrivals, Wanted, arrivals
 from collectors.session.briefs import Brief, Briefs
 from collectors.session.kept_deliveries import KeptDeliveries
-from collectors.session.request_lines import Source, gap_distribution, recorded_line, request_line
+from collectors.session.request_lines import Source, gap_distributions, recorded_line, request_line
 from collectors.session.requests import RequestBook
 from collectors.stats.told import Known
 
-Wanted = Callable[[RequestLine], bool]
-Order = Callable[[RequestLine], object]
 _Look = tuple[int, int, bool]
 """What an ended request's line depends on: its version, how much was told of it, and whether its deliveries are kept."""
+
+
+MAX_GATHERED: Final = 512
+"""Requests whose deliveries are remembered from one look to the next."""
+
+
+class _Gathered(NamedTuple):
+    until_ns: int
+    looks: tuple[int, int]
+    arrivals: Arrivals
 
 
 class RequestLines:
@@ -28,20 +37,22 @@ class RequestLines:
         self._briefs = Briefs()
         self._listed: tuple[int, list[Brief]] = (-1, [])
         self._lines: dict[int, tuple[_Look, RequestLine]] = {}
+        self._gathered: dict[int, _Gathered] = {}
 
     def tick(self, book: RequestBook, sources: Mapping[str, Source], twice: Mapping[str, str], tick_ns: int) -> None:
         self._book, self._sources, self._twice, self._tick_ns = book, sources, twice, tick_ns
 
     def known(self, until_ns: int) -> list[Brief]:
-        """Those of which anything had been heard, the one that was received last first."""
+        """Those of which anything had been heard, the one that was first heard of last first."""
         if self._listed[0] != self._tick_ns:
             observers = {name: source.observer for name, source in self._sources.items()}
             briefs = self._briefs.of(self._book.requests, observers, self._twice)
-            briefs.sort(key=lambda one: (one.begin_ns, one.key), reverse=True)
             self._listed = self._tick_ns, briefs
             still = {brief.key for brief in briefs}
             self._lines = {key: line for key, line in self._lines.items() if key in still}
-        return [brief for brief in self._listed[1] if brief.known.since_ns < until_ns]
+        if until_ns >= self._tick_ns:
+            return self._listed[1]
+        return [brief for brief in self._listed[1] if brief.since_ns < until_ns]
 
     def observed(self, until_ns: int) -> list[Brief]:
         """Those of which somebody tells the deliveries."""
@@ -74,32 +85,48 @@ class RequestLines:
         lacking = {line.key for line in lines if line.gap is None and line.longest_s is not None}
         briefs = [brief for brief in self.known(until_ns) if brief.key in lacking]
         arrived = self.arrivals(briefs, until_ns)
+        told = [(brief.key, source) for brief in briefs if (source := self._sources.get(brief.front or "")) is not None]
+        told = [(key, source) for key, source in told if key in arrived]
+        gaps = dict(
+            zip(
+                (key for key, _ in told),
+                gap_distributions([(arrived[key].gaps_ns, source) for key, source in told]),
+                strict=True,
+            )
+        )
         found = []
         for line in lines:
-            mine, source = arrived.get(line.key), None
-            if mine is not None:
-                source = next(self._sources.get(brief.front or "") for brief in briefs if brief.key == line.key)
-            if mine is not None and source is not None:
-                line = msgspec.structs.replace(line, gap=gap_distribution(mine.gaps_ns(mine.follows), source))
+            if line.key in gaps:
+                line = msgspec.structs.replace(line, gap=gaps[line.key])
                 known = self._lines.get(line.key)
                 if known is not None and known[1].gap is None and line.reason:
                     self._lines[line.key] = known[0], line
             found.append(line)
         return found
 
-    def arrivals(self, briefs: Iterable[Brief], until_ns: int) -> dict[int, Arrivals]:
-        """The deliveries of each, as its teller in front tells them."""
-        wanted: dict[str, dict[int, Sequence[int]]] = {}
-        begin_ns = until_ns
+    def arrivals(self, briefs: Sequence[Brief], until_ns: int) -> dict[int, Arrivals]:
+        """The deliveries of each, as its teller in front tells them. What was gathered for an earlier tick is gone on from, as long as nothing of it was let go."""
+        wanted: dict[str, dict[int, Wanted]] = {}
+        kept_ns = self._kept.since_ns or 0
         for brief in briefs:
             if brief.front is not None and brief.told is not None and brief.told.serials:
-                wanted.setdefault(brief.front, {})[brief.key] = brief.told.serials
-                begin_ns = min(begin_ns, brief.begin_ns)
+                known = self._gathered.get(brief.key)
+                if known is not None and known.until_ns <= until_ns and known.looks == _looks(brief, kept_ns):
+                    one = Wanted(brief.told.serials, known.until_ns, known.arrivals)
+                else:
+                    one = Wanted(brief.told.serials, min(brief.begin_ns, until_ns))
+                wanted.setdefault(brief.front, {})[brief.key] = one
         found: dict[int, Arrivals] = {}
         if wanted:
+            begin_ns = min(one.since_ns for mine in wanted.values() for one in mine.values())
             pieces = [piece for piece in self._kept.until(until_ns) if piece.tick_ns > begin_ns]
             for source, mine in wanted.items():
                 found |= arrivals([piece for piece in pieces if piece.source == source], mine)
+        if len(self._gathered) > MAX_GATHERED:
+            self._gathered.clear()
+        for brief in briefs:
+            if brief.key in found:
+                self._gathered[brief.key] = _Gathered(until_ns, _looks(brief, kept_ns), found[brief.key])
         return found
 
     def _line(self, brief: Brief, known: Known | None, arrived: Arrivals | None, *, kept: bool) -> RequestLine:
@@ -107,3 +134,8 @@ class RequestLines:
         if known is None or source is None:
             return recorded_line(brief, self._book.row(brief.known))
         return request_line(brief, known, arrived, source, kept=kept, remarked=self._book.remarked(brief.known))
+
+
+def _looks(brief: Brief, kept_ns: int) -> tuple[int, int]:
+    """What its deliveries so far depend on beside the tick: how many numbers they have, and from when on they are kept."""
+    return len(brief.serials), kept_ns if brief.begin_ns < kept_ns else 0

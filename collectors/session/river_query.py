@@ -21,7 +21,7 @@ _KINDS: Final = 1 << 16
 class Row:
     """A row to be shown. `serials` by source of the requests in it; None: it is a worker, whose name is its key. `since_ns`: nothing can have been before."""
 
-    key: str
+    key: int | str
     name: str
     source: str
     serials: Mapping[str, Sequence[int]] | None = None
@@ -49,7 +49,7 @@ class Span:
         return self.begin_ns + self.columns * self.slice_ns
 
 
-def river(kept: KeptDeliveries, span: Span, rows: Sequence[Row], first: int, keys: Sequence[str]) -> River:
+def river(kept: KeptDeliveries, span: Span, rows: Sequence[Row], first: int, keys: Sequence[int | str]) -> River:
     workers: dict[str, int] = {}
     primary, beside = _Entries(), _Entries()
     uncounted = np.zeros(len(rows), np.bool_)
@@ -140,7 +140,7 @@ def _drawn(
     span: Span,
     rows: Sequence[Row],
     first: int,
-    keys: tuple[str, ...],
+    keys: tuple[int | str, ...],
     workers: Sequence[str],
     primary: _Entries,
     beside: _Entries,

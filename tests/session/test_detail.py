@@ -386,20 +386,21 @@ def test_a_workflow_is_a_tree_by_its_times() -> None:
     assert [(one.id, one.requests, one.live) for one in watched.detail.workflows(now)] == [("w", 4, 0)]
 
 
-def test_lists_are_filtered_sorted_and_paged() -> None:
+def test_lists_come_in_parts_and_whole() -> None:
     watched = Watching()
     for number in range(6):
-        watched.tell(number, received(f"r-{number}", number, number, labels=("even",) if number % 2 == 0 else ()))
+        watched.tell(number, received(f"r-{number}", number, number))
     watched.tell(240, told(np.concatenate([rows([100 + 10 * n, 120], stream=n) for n in (0, 1)])))
     now = watched.tick(250)
     detail = watched.detail
-    assert [line.id for line in detail.requests(now, first=1, limit=2).lines] == ["r-4", "r-3"]
-    even = detail.requests(now, wanted=lambda line: "even" in line.labels)
-    assert (even.total, even.known, [line.id for line in even.lines]) == (3, 6, ["r-4", "r-2", "r-0"])
-    by_length = detail.requests(now, order=lambda line: -(line.longest_s or 0.0))
-    assert [line.id for line in by_length.lines[:2]] == ["r-0", "r-1"]
-    assert by_length.lines[0].gap is not None
-    assert by_length.lines[0].gap.n == 1
+    some = detail.requests(now, first=1, limit=2)
+    assert [line.id for line in some.lines] == ["r-4", "r-3"]
+    assert (len(some.keys), some.first) == (6, 1)
+    every = detail.lines(now)
+    assert [line.id for line in every] == [f"r-{number}" for number in (5, 4, 3, 2, 1, 0)]
+    assert [line.longest_s for line in every[-2:]] == pytest.approx([0.01, 0.02])
+    assert every[-1].gap is None, "not asked for"
+    assert [line.gap.n for line in detail.lines(now, gaps=True) if line.gap is not None] == [1, 1]
 
 
 def test_a_name_that_is_used_again_is_another_request() -> None:

@@ -48,6 +48,12 @@ class Overview(Page):
             self.yard.open_page("requests", "requests", row.request)
         elif panel is self.tiers:
             self.yard.open_page("tiers", "tiers", row)
+        elif panel.key in (Section.FLEET, Section.RIVER) and self._works(row):
+            self.yard.open_page("placement", "river", row)
+
+    def _works(self, row: Hashable) -> bool:
+        frame = self.view.frame
+        return frame is not None and any(worker.id == row for worker in frame.workers)
 
     def _taken(self, it: Plan) -> Mapping[str, Box]:
         self.tiers.in_a_line, self.river.lines_each = it.tier_columns, it.river_lines

@@ -58,6 +58,7 @@ class Page(Screen[None]):
         own = self.contents()
         self.inspector = Inspector(INSPECTOR)
         self.footer = Footer(FOOTER)
+        self.footer.own = self.KEYS
         self.own: dict[str, Panel] = {panel.key: panel for panel in own}
         self.panels: dict[str, Panel] = {
             HEADER: Header(HEADER),
@@ -285,8 +286,12 @@ class Page(Screen[None]):
             self.redraw()
         elif self.zoomed is not None:
             self.zoom(None)
-        else:
+        elif not self.step_out():
             self.yard.leave_page()
+
+    def step_out(self) -> bool:
+        """Out of what was gone into on this page alone; False where that is nothing."""
+        return False
 
     def zoom(self, panel: str | None) -> None:
         """Show a panel alone; None: all of them."""

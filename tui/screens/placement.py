@@ -33,7 +33,7 @@ class PlacementPage(Page):
         ),
         Command("c", "screen.hue", "c", "River's hue", "By kind of device, or by memory tier.", "hue", 4),
         Command("comma", "screen.slice(-1)", ",", "Shorter columns", "Down to 10 ms a column.", "finer", 6),
-        Command("full_stop", "screen.slice(1)", ".", "Longer columns", "Up to 10 s a column.", "coarser", 6),
+        Command("full_stop", "screen.slice(1)", ".", "Longer columns", "Up to 10 s a column.", "", 6),
     )
 
     def contents(self) -> Sequence[Panel]:
@@ -70,16 +70,17 @@ class PlacementPage(Page):
         elif self.river.by is By.WORKFLOW:
             self.yard.open_page("requests", "requests", row)
 
-    def action_back(self) -> None:
-        if self.follow.of is not None and self.zoomed is None:
+    def step_out(self) -> bool:
+        """From a request to its worker's requests, from those to the workers."""
+        if self.follow.of is not None:
             self.follow.of = None
             self._focus("river")
-            self.redraw()
-        elif self.river.on is not None and self.zoomed is None:
+        elif self.river.on is not None:
             self.river.cursor, self.river.on, self.river.by = self.river.on, None, By.WORKER
-            self.redraw()
         else:
-            super().action_back()
+            return False
+        self.redraw()
+        return True
 
     def action_rows(self) -> None:
         every = tuple(By)

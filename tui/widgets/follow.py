@@ -119,8 +119,10 @@ def summary_line(view: View, one: RequestDetail, width: int) -> Line:
 class Follow(RowsPanel):
     """Deliveries of the request `of` (its key), the newest first."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, alone: bool = True) -> None:
+        """`alone`: no other panel says whose tokens they are."""
         super().__init__(name)
+        self.alone = alone
         self.of: int | None = None
         self.hue = Hue.DEVICE
 
@@ -128,10 +130,8 @@ class Follow(RowsPanel):
         one = self._one(view)
         if one is None:
             return "Follow", ""
-        return (
-            f"Follow {clip_middle(printable(one.line.id), 36)}",
-            f"a cell a token, as high as it was late · {SAME} came with the one before · hue {self.hue}",
-        )
+        name = f"Follow {clip_middle(printable(one.line.id), 36)}" if self.alone else "Tokens"
+        return name, f"a cell a token, as high as it was late · {SAME} came with the one before · hue {self.hue}"
 
     def body(self, view: View, width: int, height: int) -> Body:
         one = self._one(view)
@@ -140,9 +140,10 @@ class Follow(RowsPanel):
         devices = {row.id: row.device for row in view.frame.workers}
         found = one.deliveries
         total = len(found.tokens)
-        strip = max(1, min(4, (height - 2) // 3))
-        first = min(self.scroll_rows, max(total - (height - 2 - strip), 0))
-        shown = max(min(height - 2 - strip, total - first), 0)
+        head = 2 if self.alone else 1
+        strip = max(1, min(4, (height - head) // 3))
+        first = min(self.scroll_rows, max(total - (height - head - strip), 0))
+        shown = max(min(height - head - strip, total - first), 0)
         picked = [total - 1 - index for index in range(first, first + shown)]
         at = (
             None
@@ -151,15 +152,15 @@ class Follow(RowsPanel):
             if self.cursor in found.first_token
             else None
         )
-        lines = [summary_line(view, one, width)]
+        lines = [summary_line(view, one, width)] if self.alone else []
         cells = strip_lines(found, self.hue, devices, width, strip, at)
         lines += [*cells, *([Pen(width).line()] * (strip - len(cells)))]
-        head = Pen(width).cell("token", 9, Ink.DIM, right=True).gap().cell("at", 9, Ink.DIM, right=True).gap()
-        head.cell("gap", 8, Ink.DIM, right=True).gap().cell("÷ median", 8, Ink.DIM, right=True)
-        lines.append(head.put(" stages: where, in which memory, how long", Ink.DIM).line())
+        names = Pen(width).cell("token", 9, Ink.DIM, right=True).gap().cell("at", 9, Ink.DIM, right=True).gap()
+        names.cell("gap", 8, Ink.DIM, right=True).gap().cell("÷ median", 8, Ink.DIM, right=True)
+        lines.append(names.put(" stages: where, in which memory, how long", Ink.DIM).line())
         lines += [delivery_line(view, found, index, devices, width) for index in picked]
         keys: Sequence[int] = found.first_token[::-1]
-        return Body(lines, first, shown, total, keys=keys, spots=stacked(shown, head=2 + strip))
+        return Body(lines, first, shown, total, keys=keys, spots=stacked(shown, head=head + strip))
 
     def _one(self, view: View) -> RequestDetail | None:
         if view.detail is None or view.frame is None or self.of is None:

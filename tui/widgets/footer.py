@@ -11,6 +11,8 @@ from tui.theme import Ink
 from tui.widgets.panel import Panel
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tui.view import View
 
 
@@ -20,10 +22,10 @@ class Key(NamedTuple):
     action: str
 
 
-def _entries(view: View) -> list[tuple[Command, str, str]]:
+def _entries(view: View, own: Sequence[Command]) -> list[tuple[Command, str, str]]:
     """Command, its keys and its word, in the order of the command list; both steps share one entry."""
     out = []
-    for command in (*TIME, *PAGE, *GLOBAL[len(TIME) :]):
+    for command in (*TIME, *own, *PAGE, *GLOBAL[len(TIME) :]):
         if command.action == "step(-1)":
             out.append((command, "← →", "step"))
         elif command.action == "hold" and view.mode is Mode.HELD:
@@ -33,9 +35,9 @@ def _entries(view: View) -> list[tuple[Command, str, str]]:
     return out
 
 
-def footer(view: View, width: int) -> tuple[Line, list[Key]]:
-    """The line, and where its keys are. What finds no room goes by rank; `?` lists all."""
-    entries = _entries(view)
+def footer(view: View, width: int, own: Sequence[Command] = ()) -> tuple[Line, list[Key]]:
+    """The line, and where its keys are; `own` are those of the page alone. What finds no room goes by rank; `?` lists all."""
+    entries = _entries(view, own)
     while sum(cells(keys) + len(label) + 3 for _, keys, label in entries) > width:
         entries.remove(max(entries, key=lambda entry: entry[0].rank))
     pen = Pen(width).gap()
@@ -50,6 +52,8 @@ def footer(view: View, width: int) -> tuple[Line, list[Key]]:
 
 class Footer(Panel):
     keys: tuple[Key, ...] = ()
+    own: Sequence[Command] = ()
+    """What only this page has."""
     asking: tuple[str, str, int] | None = None
     """Instead of the keys: a prompt, and what is said at the right of what is typed behind it, in which ink."""
 
@@ -60,7 +64,7 @@ class Footer(Panel):
             return [
                 Pen(width).put(prompt, Ink.ACCENT).to(len(prompt) + width // 2 + 1).put(printable(said), ink).line()
             ]
-        line, keys = footer(view, width)
+        line, keys = footer(view, width, self.own)
         self.keys = tuple(keys)
         return [line]
 

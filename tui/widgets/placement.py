@@ -38,6 +38,7 @@ _STEP_NS: Final = 1_000 * MS
 """The columns move on by so much at least, at once."""
 _MARK: Final = 10
 """Columns between two times on the axis."""
+LATER: Final = "single deliveries of this moment are read from the recording …"
 NOBODY: Final = (
     "no source tells single deliveries: a router's placement stream does (docs/placement-stream.md), or a tap in front of the endpoint "
     "(tokenyard tap --upstream URL)"
@@ -67,7 +68,7 @@ class Placement(RowsPanel):
     def body(self, view: View, width: int, height: int) -> Body:
         frame, detail = view.frame, view.detail
         if frame is None or detail is None or not detail.watched:
-            text = ABSENT if frame is None else NOBODY
+            text = ABSENT if frame is None else LATER if detail is None and view.clock == "replay" else NOBODY
             return Body([Pen(width).put(text, Ink.DIM).line()], 0, 0, 0)
         names = {row.worker: row for row in frame.river}
         longest = max((len(view.name(row.worker)) for row in frame.river), default=0)
@@ -82,18 +83,16 @@ class Placement(RowsPanel):
         hue_of = hues(river, self.hue, devices)
         lines = [self._axis(view, river, label)]
         for line in shown:
-            role = names[line.key].role if line.key in names else None
+            role = names[str(line.key)].role if line.key in names else None
             lines += self._row(view, river, line, role, hue_of, label, each, both=both)
         if not shown:
             lines.append(Pen(width).put(f"no {self.by} had a token in this time", Ink.DIM).line())
         lines += [Pen(width).line()] * (height - _FOOT - len(lines))
-        current = next((line for line in shown if self._key(line.key) == self.cursor), shown[0] if shown else None)
+        current = next((line for line in shown if line.key == self.cursor), shown[0] if shown else None)
         lines += [self._told(view, river, current, devices, width), self._legend(devices, width)]
         spots = [Spot(_HEAD + index * each, each) for index in range(len(shown))]
         self._edge = label + 3
-        return Body(
-            lines, river.first, len(shown), len(river.keys), keys=[self._key(key) for key in river.keys], spots=spots
-        )
+        return Body(lines, river.first, len(shown), len(river.keys), keys=river.keys, spots=spots)
 
     def action_at(self, x: int, y: int) -> str | None:
         """A click on a cell of the axis goes to that moment."""
@@ -105,9 +104,8 @@ class Placement(RowsPanel):
             return None
         return f"seek({river.begin_ns + (column + 1) * river.slice_ns})"
 
-    def _key(self, key: str) -> object:
-        """Requests are known by their number on every page."""
-        return int(key) if self.by is By.REQUEST else key
+    def _called(self, view: View, line: RiverLine) -> str:
+        return view.name(str(line.key)) if self.by is By.WORKER else printable(line.name)
 
     def _river(self, view: View, columns: int, room: int) -> River:
         """As of the moment shown, whose column is not the last one: the columns move on by an eighth of them at once."""
@@ -163,7 +161,7 @@ class Placement(RowsPanel):
         both: bool,
     ) -> list[Line]:
         made = tracks(line, both=both)
-        name = view.name(line.key) if self.by is By.WORKER else printable(line.name)
+        name = self._called(view, line)
         out: list[Line] = []
         for track in made:
             scale = scale_of(track)
@@ -196,7 +194,7 @@ class Placement(RowsPanel):
         if not 0 <= column < river.columns:
             return pen.line()
         at_s = (river.begin_ns + column * river.slice_ns) / 1e9
-        name = view.name(line.key) if self.by is By.WORKER else printable(line.name)
+        name = self._called(view, line)
         pen.put("▼ ", Ink.ACCENT).put(clip_middle(name, 24), Ink.STRONG)
         pen.put(f" from {fmt.wall(view.utc_s(at_s), at_s)}: ", Ink.DIM)
         if line.seen[column] == Cell.UNOBSERVED:

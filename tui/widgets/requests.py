@@ -93,11 +93,35 @@ def requests(view: View, width: int, height: int, first: int) -> Body:
 
 
 class Requests(RowsPanel):
+    """The Frame's requests with all that tell of them; or `only` one, whichever it is."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.only: int | None = None
+
+    def told(self, view: View) -> bool:
+        """Whether anybody else tells of the one."""
+        row = self._row(view)
+        return row is not None and len({phase.teller for phase in row.phases}) > 1
+
     def body(self, view: View, width: int, height: int) -> Body:
-        return requests(view, width, height, self.scroll_rows)
+        if self.only is None:
+            return requests(view, width, height, self.scroll_rows)
+        row = self._row(view)
+        lines = [] if row is None else request_lines(row, view, width)
+        return Body(lines[:height], 0, min(len(lines), height), len(lines))
+
+    def _row(self, view: View) -> RequestRow | None:
+        if view.detail is None or view.frame is None or self.only is None:
+            return None
+        one = view.detail.request(self.only, view.frame.time_ns)
+        return None if one is None else one.joined
 
     def title(self, view: View) -> tuple[str, str]:
-        return "Requests", "who says so: M measured here, R reported, D derived; each once, whoever tells of it"
+        return (
+            "Who says so" if self.only is not None else "Requests",
+            "who says so: M measured here, R reported, D derived; each once, whoever tells of it",
+        )
 
 
 def _mark(row: RequestRow) -> tuple[str, int]:

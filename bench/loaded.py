@@ -1,0 +1,90 @@
+"""Batches of a loaded fleet, tick by tick: workers that deliver so many tokens a second to requests that come and go, with their decisions and phases."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from collectors.model.batch import (
+    DELIVERY,
+    EXTRA,
+    Admitted,
+    Batch,
+    Candidate,
+    Decision,
+    Decisions,
+    Deliveries,
+    Finished,
+    Inventory,
+    Part,
+    Phases,
+    Received,
+    Requests,
+    Span,
+    Status,
+    Watermark,
+    WorkerInfo,
+)
+from collectors.model.vocabulary import Device, Phase, Role, TargetStatus, Tier
+from collectors.session.clock import TICK_NS
+
+LIFE = 200
+"""Tokens of a request, about: it ends with the tick in which it has them."""
+CANDIDATES = 4
+TERMS = {"overlap": 0.9, "load": 0.8, "queue": 0.5}
+MS = 1_000_000
+
+
+def batches(workers: int, tokens_per_s: int, streams: int, ticks: int) -> Iterator[list[Batch]]:
+    """Those of each tick. Each stream has one request after the other."""
+    random = np.random.default_rng(7)
+    infos = tuple(
+        WorkerInfo(n, f"w-{n}/0", Role.DECODE, (Device.LPU, Device.GPU)[n % 2], model="m") for n in range(workers)
+    )
+    hello = (Status("http://router", "placement", TargetStatus.UP), Inventory(infos, emulated=True))
+    each = round(tokens_per_s / 4 / streams)
+    gap_ns = TICK_NS // each
+    token = random.integers(0, LIFE, streams)
+    number = np.arange(streams)
+    begun = streams
+    for tick in range(ticks):
+        begin_ns = tick * TICK_NS
+        fresh = np.flatnonzero(token >= LIFE) if tick else np.arange(streams)
+        parts: list[Part] = [] if tick else list(hello)
+        for stream in fresh.tolist():
+            if tick:
+                parts.append(Requests((Finished(begin_ns, f"r-{number[stream]}", "stop", int(token[stream])),)))
+                number[stream], begun = begun, begun + 1
+            parts += _begin(f"r-{number[stream]}", stream, begin_ns, workers)
+        token[fresh] = token[fresh] if not tick else 0
+        rows = np.zeros((each, streams), DELIVERY)
+        noise = random.normal(0, gap_ns * 0.02, rows.shape)
+        rows["time_ns"] = begin_ns + np.arange(each)[:, None] * gap_ns + gap_ns // 2 + noise.astype(np.int64)
+        rows["stream"] = np.arange(streams)
+        rows["first_token"] = token + np.arange(each)[:, None]
+        rows["tokens"], rows["stage"] = 1, 2
+        rows["worker"] = np.arange(streams) % workers
+        rows["tier"] = 1 + np.arange(streams) % 2
+        rows["start_ns"], rows["duration_ns"] = rows["time_ns"] - gap_ns // 2, gap_ns // 2
+        token += each
+        end_ns = begin_ns + TICK_NS
+        told = Deliveries(rows.reshape(-1), np.zeros(0, EXTRA))
+        yield [Batch("router", begin_ns, tuple(parts)), Batch("router", end_ns - 1, (told, Watermark(end_ns)))]
+
+
+def _begin(request: str, stream: int, at_ns: int, workers: int) -> list[Part]:
+    """What is told of a request until its first token."""
+    worker = stream % workers
+    others = [(worker + step) % workers for step in range(CANDIDATES)]
+    chosen = tuple(Candidate(one, 2.0 - step / 10, TERMS, cached_tokens=64) for step, one in enumerate(others))
+    received_ns = at_ns - 30 * MS
+    return [
+        Requests((Received(received_ns, request, stream, "m", 800, ("interactive",), f"run-{stream % 50}"),)),
+        Decisions((Decision(received_ns, request, "all", worker, chosen, ("interactive",), 0.1, headroom_s=0.1),)),
+        Requests((Admitted(at_ns - 20 * MS, request, worker, 800),)),
+        Phases(
+            (
+                Span(request, Phase.QUEUE, received_ns, 10 * MS, worker),
+                Span(request, Phase.PREFILL, at_ns - 20 * MS, 20 * MS, worker, Tier.HBM, 800),
+            )
+        ),
+    ]

@@ -1,0 +1,143 @@
+"""Requests as a table, one a line: where each went, how soon it answered, how steadily it ran."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from collectors.model.detail import State
+from tui import format as fmt
+from tui.filter import Field
+from tui.format import Unit
+from tui.glyphs import ABSENT, AT_LEAST, STALL, UNEQUAL
+from tui.line import Pen, cells, clip_middle, printable
+from tui.table import Column, grid, heading, heads, row_lines
+from tui.theme import Ink
+from tui.widgets.rows import Body, RowsPanel, stacked
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from collectors.model.detail import RequestLine
+    from collectors.model.figure import Quantile
+    from tui.table import Cell
+    from tui.view import View
+
+_COSTLY: Final = "gap"
+"""What is asked for by it takes a look at every delivery of every request."""
+
+
+class RequestTable(RowsPanel):
+    def title(self, view: View) -> tuple[str, str]:
+        return "Requests", "gaps are each request's own; n of them beside"
+
+    def body(self, view: View, width: int, height: int) -> Body:
+        frame, detail = view.frame, view.detail
+        if frame is None or detail is None:
+            return Body([Pen(width).put(ABSENT, Ink.DIM).line()], 0, 0, 0)
+        now, room = frame.time_ns, max(height - 1, 1)
+        if self.picking or self.order is not None:
+            asked = self.filter_text + (self.order.field if self.order is not None else "")
+            costly = _COSTLY in asked
+            every = detail.lines(now, gaps=costly)
+            rows = self.pick(every, lambda: self.fields(view))
+            first = min(self.scroll_rows, max(len(rows) - room, 0))
+            shown: Sequence[RequestLine] = detail.with_gaps(rows[first : first + room], now)
+            keys: Sequence[int] = [row.key for row in rows]
+        else:
+            found = detail.requests(now, first=self.scroll_rows, limit=room)
+            first, shown, keys = found.first, found.lines, found.keys
+        if not keys:
+            text = "no request yet" if detail.watched else "nobody tells single requests"
+            return Body([Pen(width).put(text, Ink.DIM).line()], 0, 0, 0)
+        columns = _columns(view)
+        needs = [
+            max((cells(column.cell(row)[0][0]) for row in shown), default=0) if column.text else 0 for column in columns
+        ]
+        it = grid(columns, width, needs)
+        lines = heading(it, width, self.order)
+        for row in shown:
+            lines += row_lines(it, row, width)
+        spots = stacked(len(shown), head=1)
+        left_out = len(it.left_out)
+        return Body(lines, first, len(shown), len(keys), left_out, keys=keys, spots=spots, heads=heads(it))
+
+    def fields(self, view: View) -> Sequence[Field[RequestLine]]:
+        def text(name: str, column: Column[RequestLine]) -> Field[RequestLine]:
+            return Field(name, lambda row: column.cell(row)[0][0])
+
+        texts = [text(column.name.casefold(), column) for column in _columns(view) if column.text]
+        return [
+            *texts,
+            Field("worker", lambda row: f"{view.name(row.prefill)} {view.name(row.decode)}"),
+            Field("label", lambda row: " ".join(row.labels) or None),
+            Field("ttft", lambda row: row.ttft_s, number=True),
+            Field("tok", lambda row: row.tokens, number=True),
+            Field("prompt", lambda row: row.prompt_tokens, number=True),
+            Field("hit", _hit_share, number=True),
+            Field("gap.p50", lambda row: None if row.gap is None else row.gap.p50.value, number=True),
+            Field("gap.p99", lambda row: None if row.gap is None else row.gap.p99.value, number=True),
+            Field("longest", lambda row: row.longest_s, number=True),
+            Field("stalls", lambda row: row.stalls, number=True),
+            Field("took", lambda row: row.last_s, number=True),
+            Field("at", lambda row: row.at, number=True),
+        ]
+
+
+def _columns(view: View) -> list[Column[RequestLine]]:
+    def text(value: str, ink: int = Ink.TEXT) -> Cell:
+        return (printable(value) or ABSENT,), ink if value else Ink.DIM
+
+    def seconds(value: float | None, ink: int = Ink.TEXT) -> Cell:
+        return (ABSENT if value is None else fmt.seconds(value),), Ink.DIM if value is None else ink
+
+    def count(value: int | None, *, about: bool = False) -> Cell:
+        if value is None:
+            return (ABSENT,), Ink.DIM
+        return ((AT_LEAST if about else "") + fmt.count(value),), Ink.TEXT
+
+    def gap(it: Quantile | None) -> Cell:
+        if it is None:
+            return (ABSENT,), Ink.DIM
+        return fmt.quantile(it, Unit.SECONDS), Ink.TEXT if it.value is not None else Ink.DIM
+
+    def where(row: RequestLine) -> Cell:
+        names = [view.name(one) for one in (row.prefill, row.decode) if one]
+        return text(" → ".join(names))
+
+    def hit(row: RequestLine) -> Cell:
+        share = _hit_share(row)
+        return (ABSENT if share is None else fmt.percent(share, 1.0),), Ink.DIM if share is None else Ink.TEXT
+
+    return [
+        Column("request", 8, lambda row: text(row.id, Ink.STRONG), text=True, most=28, shorten=clip_middle),
+        Column("at", 8, lambda row: (("" if row.at is None else fmt.wall(view.utc_s(row.at), row.at),), Ink.DIM), 6),
+        Column("state", 8, _state, text=True, most=10),
+        Column("where", 13, where, text=True, most=26, shorten=clip_middle),
+        Column("prompt", 6, lambda row: count(row.prompt_tokens), 4),
+        Column("hit", 5, hit, 5),
+        Column("TTFT", 8, lambda row: seconds(row.ttft_s)),
+        Column("tok", 5, lambda row: count(row.tokens, about=row.uncounted), 1),
+        Column("gap p50", 8, lambda row: gap(row.gap.p50 if row.gap is not None else None), 2),
+        Column("gap p99", 9, lambda row: gap(row.gap.p99 if row.gap is not None else None), 1),
+        Column("n", 5, lambda row: count(None if row.gap is None else row.gap.n), 3),
+        Column("longest", 8, lambda row: seconds(row.longest_s, Ink.STALL if row.stalls else Ink.TEXT)),
+        Column(f"{STALL}", 3, lambda row: ((str(row.stalls) if row.stalls else "",), Ink.STALL), 2),
+        Column("took", 8, lambda row: seconds(row.last_s), 5),
+        Column("run", 6, lambda row: text(row.workflow), 7, text=True, most=14, shorten=clip_middle),
+        Column("model", 8, lambda row: text(row.model), 9, text=True, most=20, shorten=clip_middle),
+        Column("labels", 10, lambda row: text(" ".join(row.labels)), 8, text=True, most=44),
+    ]
+
+
+def _state(row: RequestLine) -> Cell:
+    sign = f"{UNEQUAL} " if row.remarked else ""
+    if row.state is State.ENDED:
+        return (sign + (printable(row.reason) or "ended"),), Ink.DIM if row.reason in ("stop", "length") else Ink.WARN
+    return (f"{sign}{row.state}",), Ink.WARN if row.state is State.LOST else Ink.GOOD
+
+
+def _hit_share(row: RequestLine) -> float | None:
+    """Of its prompt, what was found in some tier."""
+    if row.hit_tokens is None or not row.prompt_tokens:
+        return None
+    return row.hit_tokens / row.prompt_tokens
