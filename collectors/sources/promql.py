@@ -60,6 +60,8 @@ class PromqlSource:
         self._jobs: frozenset[str] = frozenset()
         self._dated = False
         """Whether it has start times of processes, which are not only those that we know."""
+        self._typed = False
+        """Whether it was told which metrics are counters, or that the server does not tell."""
         self._discovered_s: float | None = None
         self._asked_s: float | None = None
         self._newest_s: float | None = None
@@ -123,11 +125,21 @@ class PromqlSource:
         self._warnings |= dict.fromkeys(warnings)
         self._plan = plan(set(names) - {STARTED}, registry.wanted)
         self._dated = STARTED in names
-        self._instances.names = self._plan.names
+        if self._plan.names != self._instances.names or not self._typed:
+            self._instances.asked(self._plan.names, await self._counters())
         found = [await self._ask(jobs(selector), server_s) for selector in self._plan.scalars]
         labels = [labels_of(series) for answer in found for series in answer.series]
         self._jobs = frozenset(one.get("job", "") for one in labels)
         self._discovered_s = server_s
+
+    async def _counters(self) -> frozenset[str]:
+        """Where the server cannot tell, the names alone do; where it could not now, it is asked again."""
+        self._typed = True
+        try:
+            return await self._api.counters()
+        except (FetchError, PromApiError) as error:
+            self._typed = error.status is not TargetStatus.DOWN
+            return frozenset()
 
     async def _collect(self, server_s: float, window_s: int) -> bool:
         """Whether every question was answered. Raises FetchError and PromApiError only if none was, or not that for `up`."""

@@ -183,8 +183,9 @@ class Instances:
         self.all: dict[Identity, Instance] = {}
         self.left_out = 0
         """Series that were too many, of the last answers."""
-        self.names: Collection[str] = ()
+        self.names: Collection[str] = frozenset()
         """Of all metrics that are asked for."""
+        self._counters: Collection[str] = frozenset()
         self._taken: set[str] = set()
         self._up: dict[Identity, Up] = {}
         self._places: dict[bytes, tuple[Instance, int | _Native]] = {}
@@ -195,6 +196,12 @@ class Instances:
     @property
     def series_known(self) -> int:
         return len(self._places)
+
+    def asked(self, names: Collection[str], counters: Collection[str]) -> None:
+        """From now on for metrics of these names; `counters` of them are known to be such, whatever they are called."""
+        if counters != self._counters:
+            self._forget()
+        self.names, self._counters = names, counters
 
     def take(self, answer: Iterable[PromSeries], *, known: bool = False) -> None:
         """`known`: only of instances of which something else was taken before. Raises PromApiError."""
@@ -303,7 +310,7 @@ class Instances:
         own = _of_page(labels, instance.up.labels)
         where: int | _Native = _Native(name, own, NativeBounds())
         if not series.histograms:
-            key = SampleKey(name, own, *family_of(name, self.names))
+            key = SampleKey(name, own, *family_of(name, self.names, self._counters))
             where = instance.position(self._shared.setdefault(key, key))
         place = self._places[series.labels] = instance, where
         return place

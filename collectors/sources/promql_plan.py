@@ -67,8 +67,8 @@ def ranged(selector: str, window_s: int) -> str:
     return f"{selector}[{window_s}s]"
 
 
-def family_of(name: str, names: Collection[str]) -> tuple[str, str]:
-    """(family, type) of a sample's name as far as the names beside it tell: the query API repeats no types.
+def family_of(name: str, names: Collection[str], counters: Collection[str] = ()) -> tuple[str, str]:
+    """(family, type) of a sample's name as far as the names beside it tell, and what is known of `counters`: answers to queries repeat no types.
 
     An untyped sample is what a back end's rules say of its name.
     """
@@ -76,7 +76,7 @@ def family_of(name: str, names: Collection[str]) -> tuple[str, str]:
         base = name.removesuffix(part)
         if base != name and (part == "_bucket" or f"{base}_bucket" in names):
             return base, "histogram"
-    return name, "counter" if name.endswith("_total") else "untyped"
+    return name, "counter" if name.endswith("_total") or name in counters else "untyped"
 
 
 def _named(names: Sequence[str]) -> str:

@@ -98,10 +98,15 @@ def asked(url: str, accept: str) -> tuple[Origin, bytes]:
     try:
         target = URL(url)
         host, port, named = target.raw_host, target.port, target.host_port_subcomponent
+        credentials = target.raw_user is not None or target.raw_password is not None
     except ValueError:
         raise rejected("not a url") from None
     if not host or port is None or target.scheme not in ("http", "https"):
         raise rejected("not a url")
+    if credentials:
+        raise rejected("the url holds credentials")
+    if "%" in host:
+        raise rejected("an address with a scope (%) is not supported")
     lines = (
         f"GET {target.raw_path_qs} HTTP/1.1",
         f"Host: {named}",

@@ -92,6 +92,10 @@ class _Data(msgspec.Struct, rename="camel"):
     result: msgspec.Raw
 
 
+class _Metadata(msgspec.Struct):
+    type: str
+
+
 class _Histogram(msgspec.Struct):
     count: str
     sum: str
@@ -111,6 +115,7 @@ _data: Final = msgspec.json.Decoder(_Data).decode
 _scalar: Final = msgspec.json.Decoder(tuple[float, str]).decode
 _series: Final = msgspec.json.Decoder(list[_Series]).decode
 _labels: Final = msgspec.json.Decoder(dict[str, str]).decode
+_metadata: Final = msgspec.json.Decoder(dict[str, list[_Metadata]]).decode
 _names: Final = msgspec.json.Decoder(list[str]).decode
 
 
@@ -137,6 +142,12 @@ def decode_names(body: bytes) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(values), _told(envelope)
 
 
+def decode_counters(body: bytes) -> frozenset[str]:
+    """Names that an answer of `metadata` has as counters and as nothing else. Raises PromApiError."""
+    found = _typed(_metadata, _opened(body).data)
+    return frozenset(name for name, told in found.items() if {one.type for one in told} == {"counter"})
+
+
 def labels_of(series: PromSeries) -> dict[str, str]:
     """As they came: not safe to show. Raises PromApiError."""
     return _typed(_labels, series.labels)
@@ -159,6 +170,11 @@ class PromApi:
     async def names(self, start_s: float, end_s: float) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Metric names that have samples in this time, and warnings."""
         return decode_names(await self._get("label/__name__/values", start=f"{start_s:.3f}", end=f"{end_s:.3f}"))
+
+    async def counters(self) -> frozenset[str]:
+        """Names of the metrics that every page which declares them declares as counters. Not every server can tell."""
+        body = await self._get("metadata")
+        return await asyncio.to_thread(decode_counters, body) if len(body) > BIG_ANSWER else decode_counters(body)
 
     async def query(self, expression: str, at_s: float) -> Answer:
         body = await self._get("query", query=expression, time=f"{at_s:.3f}")

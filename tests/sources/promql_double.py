@@ -23,6 +23,7 @@ class Double:
 
     now_s: float = 1_000_000.0
     series: dict[tuple[tuple[str, str], ...], list[tuple[float, Any]]] = field(default_factory=dict)
+    types: dict[str, list[str]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     broken: dict[str, bytes] = field(default_factory=dict)
     queries: list[str] = field(default_factory=list)
@@ -49,6 +50,10 @@ class Double:
                 return
         if url.path.endswith("/values"):
             data: Any = self._names()
+        elif url.path.endswith("/metadata"):
+            data = {
+                name: [{"type": one, "help": "", "unit": ""} for one in types] for name, types in self.types.items()
+            }
         elif url.path.endswith("/query_range"):
             start, end, step = (float(parse_qs(url.query)[name][0]) for name in ("start", "end", "step"))
             data = self._range(query, start, end, step)

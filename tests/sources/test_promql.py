@@ -120,6 +120,31 @@ async def test_as_many_questions_for_a_large_fleet_as_for_one() -> None:
     assert asked[0] == asked[1]
 
 
+@pytest.mark.parametrize(
+    ("types", "broken", "kind"),
+    [
+        (["counter"], {}, Kind.COUNTER),
+        (["counter", "gauge"], {}, Kind.GAUGE),
+        ([], {}, Kind.GAUGE),
+        (["counter"], {"/metadata": b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"}, Kind.GAUGE),
+        (["counter"], {"/metadata": page(b"[1]", kind="application/json")}, Kind.GAUGE),
+    ],
+)
+async def test_what_all_pages_declare_as_a_counter_is_one(
+    types: list[str], broken: dict[str, bytes], kind: Kind
+) -> None:
+    """Older lists of DCGM's exporter count bytes of links under the name that is their rate in newer ones."""
+    name = "DCGM_FI_PROF_NVLINK_TX_BYTES"
+    double = Double(types={name: types}, broken=broken)
+    for second in (0, 5):
+        body = b'DCGM_FI_PROF_NVLINK_TX_BYTES{gpu="0",UUID="GPU-1"} %d\n' % (1000 + second)
+        double.scraped(body, double.now_s - 10 + second, "a:9400")
+    seen = (await seen_through(double, 100, 105)).of("a:9400 via prom")
+    signal = Signal.LINK_BYTES if kind is Kind.COUNTER else Signal.LINK_BYTES_PER_SECOND
+    assert [value(sample, signal, kind) for sample in seen.samples] == [1000, 1005]
+    assert sum("/metadata" in query for query in double.queries) == 1
+
+
 async def test_only_metrics_that_some_back_end_knows_are_asked_for() -> None:
     double = Double()
     double.scraped(engine(1) + b"go_goroutines 5\nvllm:something_new 1\n", double.now_s - 1, "a:1")
