@@ -91,6 +91,8 @@ def parse_target(text: str) -> Target:
         raise _error(text, "has no usable port")
     if "@" in parts.netloc:
         raise _error(text, "holds credentials, which would be shown and recorded")
+    if "%" in host:
+        raise _error(text, "has an address with a scope (%), which is not supported")
     if kind == OTLP and (scheme != "http" or parts.path not in ("", "/", SPANS_PATH)):
         raise _error(text, f"is no address to listen on; write otlp+http://host:port (spans come to {SPANS_PATH})")
     origin = f"{scheme}://{parts.netloc}"

@@ -56,6 +56,7 @@ BAD = {
     "vllm://h:1": "is of an unknown scheme; known: http, https, file",
     "abacus+http://h:1": f"is of an unknown kind 'abacus'; known: {', '.join(kinds())}",
     "http://user:secret@h:1": "holds credentials",
+    "[fe80::1%eth0]:8000": "scope",
     "user:secret@h:1": "holds credentials",
     "ftp://user:se/secret@h": "is of an unknown scheme",
     "http://user:secret@h:port": "is not a URL or host:port",

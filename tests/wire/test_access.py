@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -20,17 +21,22 @@ SECRET = "s3cret-Token_0123456789"
 
 
 @contextlib.asynccontextmanager
-async def https(authority: trustme.CA, *names: str) -> AsyncIterator[str]:
-    """The URL of a server whose certificate is for these names."""
+async def https(
+    authority: trustme.CA, *names: str, answer: bytes = page(BODY), silent_end: bool = False
+) -> AsyncIterator[str]:
+    """The URL of a server whose certificate is for these names. `silent_end`: it ends the connection without TLS's own word for that."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(*names).configure_cert(context)
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             await reader.readuntil(b"\r\n\r\n")
-            writer.write(page(BODY))
+            writer.write(answer)
             await writer.drain()
-        writer.close()
+        if silent_end:
+            writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
+        else:
+            writer.close()
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=context)
     async with server:
@@ -58,6 +64,25 @@ async def test_a_certificate_of_an_authority_that_is_named(tmp_path: Path) -> No
         for access in (Access(), Access(ca_file=str(tmp_path / "other.pem"))):
             assert await refused(url, access) == "tls: certificate not trusted"
         assert await got(url, Access(insecure_tls=True)) == BODY
+
+
+async def test_an_end_without_tls_s_own_word_for_it_is_an_end_of_a_whole_page_only(tmp_path: Path) -> None:
+    """Many servers never say it. A page that does not tell its length tells by its last line whether it is whole."""
+    ours = trustme.CA()
+    ours.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    access = Access(ca_file=str(tmp_path / "ca.pem"))
+    start = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
+    for whole in (page(BODY), start + b"\r\n" + BODY):
+        async with https(ours, "127.0.0.1", answer=whole, silent_end=True) as url:
+            assert await got(url, access) == BODY
+    for cut in (
+        page(BODY)[:-1],
+        start + b"\r\n" + BODY[:-1],
+        start + b"Transfer-Encoding: chunked\r\n\r\n5\r\n" + BODY,
+    ):
+        async with https(ours, "127.0.0.1", answer=cut, silent_end=True) as url:
+            with pytest.raises(FetchError, match=r"^truncated$"):
+                await got(url, access)
 
 
 async def test_a_certificate_of_another_host(tmp_path: Path) -> None:

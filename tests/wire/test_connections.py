@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
+from collectors.model.vocabulary import TargetStatus
 from collectors.wire import connections
 from collectors.wire.http import FetchError, HttpClient
 from collectors.wire.limits import Limits
@@ -159,3 +160,19 @@ async def test_what_is_no_url(url: str) -> None:
     async with HttpClient() as client:
         with pytest.raises(FetchError, match=r"^not a url$"):
             await client.get(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("http://me:secret@127.0.0.1/metrics", "the url holds credentials"),
+        ("http://me@127.0.0.1/metrics", "the url holds credentials"),
+        ("http://[fe80::1%eth0]:8000/metrics", "an address with a scope (%) is not supported"),
+        ("http://[fe80::1%25eth0]:8000/metrics", "an address with a scope (%) is not supported"),
+    ],
+)
+async def test_what_a_url_may_not_have(url: str, reason: str) -> None:
+    async with HttpClient() as client:
+        with pytest.raises(FetchError) as error:
+            await client.get(url)
+    assert (error.value.reason, error.value.status) == (reason, TargetStatus.REJECTED)
