@@ -67,8 +67,11 @@ def other_kind(rows: Iterable[JitterRow], device: Device) -> JitterRow | None:
     return min(worst, key=lambda row: row.p99_minus_p50.value or 0.0, default=None)
 
 
-def ran_on(frame: Frame) -> str:
-    """Share of the window's output tokens by device kind, most first, of what is known now; where all of it is stale, of that, marked; empty where it is not known."""
+def ran_on(frame: Frame) -> Forms:
+    """Share of the window's output tokens by device kind, most first, of what is known now; where all of it is stale, of that, marked; empty where it is not known.
+
+    The shorter forms are without blanks, and of the first kind alone.
+    """
     told = [row for row in frame.placements if row.primary and row.tokens.value is not None]
     now = [row for row in told if row.tokens.state is not State.STALE]
     tokens: dict[Device, float] = {}
@@ -76,10 +79,14 @@ def ran_on(frame: Frame) -> str:
         tokens[row.device] = tokens.get(row.device, 0.0) + (row.tokens.value or 0)
     total = sum(tokens.values())
     if not total or set(tokens) == {Device.UNKNOWN}:
-        return ""
+        return ()
     ranked = sorted(tokens.items(), key=lambda item: -item[1])
-    shares = "  ".join(f"{device} {fmt.percent(part, total)}" for device, part in ranked if part)
-    return shares if now else f"{STALE}{shares}"
+    shares = [(device, fmt.percent(part, total)) for device, part in ranked if part]
+    long = "  ".join(f"{device} {share}" for device, share in shares)
+    short = " ".join(f"{device} {share.replace(' ', '')}" for device, share in shares)
+    device, share = shares[0]
+    mark = "" if now else STALE
+    return f"{mark}{long}", f"{mark}{short}", f"{mark}{device} {share}"
 
 
 def kpis(view: View) -> list[Kpi]:
@@ -94,7 +101,7 @@ def kpis(view: View) -> list[Kpi]:
     if ttft.n:
         n = fmt.count(ttft.n)
         first = first._replace(name=f"TTFT p99 n {n}", short=(f"TTFT p99 n{n}", f"TTFTp99 n{n}"))
-    out = [_total_rate(frame), first]
+    out, beside = [_total_rate(frame), first], list[Kpi]()
     worst = worst_jitter(frame.jitter)
     if worst is None:
         out.append(Kpi("worst jitter", fmt.unknown(_reason(row.p99_minus_p50 for row in frame.jitter)), Ink.DIM))
@@ -108,7 +115,7 @@ def kpis(view: View) -> list[Kpi]:
             it = other.p99_minus_p50
             made = _kpi(f"{other.device} jitter", it, fmt.quantile(it, Unit.SECONDS, now_ns))
             told = Told(made.name, it, Unit.SECONDS, meanings.JITTER, of=view.name(other.worker))
-            out.append(made._replace(told=told))
+            beside.append(made._replace(told=told))
     longest = longest_stall(frame.jitter)
     if longest is None:
         seen = any(row.longest_stall_s.state is State.ZERO for row in frame.jitter)
@@ -118,11 +125,11 @@ def kpis(view: View) -> list[Kpi]:
         stall = longest.longest_stall_s
         who = view.name(longest.worker)
         out.append(_kpi("longest stall", stall, fmt.figure(stall, Unit.SECONDS, now_ns), who, meanings.LONGEST_STALL))
+    if shares := ran_on(frame):
+        out.append(Kpi("tokens ran on", shares, Ink.WARN if shares[0].startswith(STALE) else Ink.STRONG))
     if frame.slo is not None and frame.slo.rows and frame.slo.rows[0].attained is not None:
         out.append(_goodput(frame.slo, frame.slo.rows[0].attained, frame.emulated))
-    if share := ran_on(frame):
-        out.append(Kpi("tokens ran on", (share,), Ink.WARN if share.startswith(STALE) else Ink.STRONG))
-    return out
+    return out + beside
 
 
 def strip(view: View, width: int) -> list[Line]:
