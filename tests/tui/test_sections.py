@@ -149,7 +149,7 @@ def test_no_stall_is_none_and_not_zero() -> None:
     assert {item.name: item.forms[0] for item in kpis(view(calm))}["longest stall"] == "none"
 
 
-@pytest.mark.parametrize(("width", "last"), [(80, "longest stall"), (120, "tokens ran on")])
+@pytest.mark.parametrize(("width", "last"), [(80, "tokens ran on"), (120, "LPU jitter")])
 def test_key_figures_go_from_the_end(width: int, last: str) -> None:
     names, values = text_of(kpi_strip(view(frames.emulated()), width)).splitlines()
     assert names.endswith(last)
