@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from collectors.model.batch import Batch
+from collectors.model.frame import Frame
 from collectors.recording.file import File
 from collectors.recording.spool import Spool
 
@@ -14,11 +16,19 @@ class Writer:
     def __init__(self, path: Path, *, clock: str, version: str, emulated: bool = False) -> None:
         self._file = File(path, clock=clock, version=version, emulated=emulated)
         self._spool = Spool([self._file])
-        self.batch = self._spool.batch
-        self.tick = self._spool.tick
-        self.frame = self._spool.frame
-        self.close = self._spool.close
 
     @property
     def error(self) -> str | None:
         return self._file.error
+
+    def batch(self, batch: Batch) -> None:
+        self._spool.batch(batch)
+
+    def tick(self, time_ns: int, utc_s: float | None = None) -> None:
+        self._spool.tick(time_ns, utc_s)
+
+    def frame(self, frame: Frame) -> None:
+        self._spool.frame(frame)
+
+    def close(self) -> None:
+        self._spool.close()
