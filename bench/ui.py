@@ -24,6 +24,8 @@ from bench.result import Result
 COLUMNS, ROWS = 200, 50
 FRAMES = {4: 40, 10: 80}
 """Measured frames at each rate."""
+OF_FRAMES = ("overview", "tiers", "jitter")
+"""Pages that need no more than Frames, measured with 300 workers."""
 STARTS = 9
 """Fresh processes of each kind, alternating."""
 KIB = 1024
@@ -121,14 +123,14 @@ def _pipe() -> Iterator[tuple[int, int]]:
         os.close(reader)
 
 
-def playing(workers: int, hz: int) -> list[Result]:
+def playing(workers: int, hz: int, page: str = "overview") -> list[Result]:
     """Bytes and CPU of `workers` workers at `hz` frames a second."""
     frames = FRAMES[hz]
-    seen = watch("play", str(workers), str(hz), str(frames))
+    seen = watch("play", str(workers), str(hz), str(frames), page)
     end = seen.marks["end"]
     kib = (seen.bytes_at["end"] - seen.bytes_at["begin"]) / frames / KIB
     share = end["cpu_s"] / end["wall_s"]
-    where = f"UI {COLUMNS}×{ROWS}, {workers} workers"
+    where = f"UI {COLUMNS}×{ROWS}, {workers} workers, {page}"
     goal = GOAL_SHARE[hz]
     results = [
         Result(
@@ -160,4 +162,6 @@ def run() -> list[Result]:
     for workers in (4, 72):
         for hz in FRAMES:
             results += playing(workers, hz)
+    for page in OF_FRAMES:
+        results += playing(300, min(FRAMES), page)
     return results

@@ -1,6 +1,6 @@
 """The child of `bench.ui`: an App on the terminal that it is given, saying on a pipe when it has measured.
 
-`start bare|tokenyard` ends with the first frame; `play WORKERS HZ FRAMES` plays constructed Frames, `detail KEYS FRAMES` a
+`start bare|tokenyard` ends with the first frame; `play WORKERS HZ FRAMES PAGE` plays constructed Frames on a page, `detail KEYS FRAMES` a
 loaded session on the page that the keys go to. Imports are inside, as they are part of what is measured.
 """
 
@@ -87,14 +87,15 @@ class Silent:
         pass
 
 
-def play(workers: int, hz: int, count: int) -> None:
+def play(workers: int, hz: int, count: int, page: str) -> None:
     import asyncio
 
     from tests.tui import frames
+    from tests.tui.histories import complete
     from tui.app import TokenyardApp
 
     fleet = frames.DEFAULT if workers == len(frames.DEFAULT) else frames.big_fleet(workers)
-    made = [frames.emulated(3600 + tick, fleet) for tick in range(WARM_UP + count)]
+    made = [complete(frames.emulated(3600 + tick, fleet)) for tick in range(WARM_UP + count)]
 
     class Playing(Silent):
         async def run(self, post: "Post") -> None:
@@ -105,6 +106,8 @@ def play(workers: int, hz: int, count: int) -> None:
                     mark("begin")
                     cpu, wall = time.process_time(), time.monotonic()
                 post(frame)
+                if index == 1 and page != app.page.name:
+                    app.open_page(page)
                 due += 1 / hz
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
             mark("end", cpu_s=time.process_time() - cpu, wall_s=time.monotonic() - wall)
@@ -169,7 +172,7 @@ if __name__ == "__main__":
             start_tokenyard()
         case ["detail", keys, frames]:
             detailed(keys, int(frames))
-        case ["play", workers, hz, frames]:
-            play(int(workers), int(hz), int(frames))
+        case ["play", workers, hz, frames, page]:
+            play(int(workers), int(hz), int(frames), page)
         case other:
-            raise SystemExit(f"start bare|tokenyard, play WORKERS HZ FRAMES, or detail KEYS FRAMES; not {other}")
+            raise SystemExit(f"start bare|tokenyard, play WORKERS HZ FRAMES PAGE, or detail KEYS FRAMES; not {other}")

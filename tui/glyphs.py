@@ -73,7 +73,7 @@ LEGEND: Final[tuple[tuple[str, str], ...]] = (
     ),
     ("M R D", "requests: measured by our clock, reported by a server, derived from those"),
     (f"⣿ ⡪ {UNOBSERVED}", "tiers over time: active, evictable, not heard"),
-    (f"{VERDICT} 53 % back", "tiers: full, and so much of what is stored was evicted less than a window before"),
+    (f"{VERDICT} 53 % back", "tiers: so much of what is stored was evicted less than a window before"),
     ("↑99 [─99─]", "gaps: where p99 is; between two bounds of a page's buckets"),
     ("▁▄█", "river: tokens of 250 ms ÷ the row's top (at its right); brighter is later"),
     ("P D A", "river: prefill, decode, aggregated; T attention, F ffn, S draft, V verify"),

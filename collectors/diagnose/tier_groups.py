@@ -1,5 +1,6 @@
 """Many memory pools at a glance: which are under pressure, what flows between tiers, and the pools of one tier and device kind together. Pure, over a Frame."""
 
+import math
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -17,7 +18,7 @@ from collectors.stats.figures import absent, figure, total
 FULL: Final = 0.95
 """Share of its capacity from which on a pool is full."""
 THRASHING: Final = 0.25
-"""Share of what it stores, from which on a full pool that takes back what it gave up thrashes."""
+"""Share of what it stores, from which on a pool that takes back what it gave up thrashes."""
 ENOUGH_BLOCKS: Final = 100
 """Blocks stored in the window from which on that share is told."""
 _KNOWN: Final = (State.OK, State.ZERO)
@@ -36,7 +37,7 @@ class Edge(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Pools of one tier, of workers of one device kind (None: of shared ones), counted together; `worst` is the one under most pressure."""
+    """Pools of one tier, of workers of one device kind (None: of shared ones), counted together."""
 
     tier: Tier
     device: Device | None
@@ -45,16 +46,15 @@ class Group(NamedTuple):
     past: TierPast
     peak: bytes
     """The fullest of them at each sample."""
-    worst: TierRow
 
 
 def thrashes(row: TierRow) -> bool:
-    """Whether a pool that is full takes back a good part of what it gave up within a window."""
+    """Whether a good part of what a pool stores is what it gave up less than a window before: it is too small, or is emptied by others."""
     again = row.stored_again
     if not isinstance(again, Figure) or again.value is None or again.state not in _KNOWN:
         return False
     enough = isinstance(again.n, int) and again.n >= ENOUGH_BLOCKS
-    return enough and again.value >= THRASHING and (fullness(row) or 0.0) >= FULL
+    return enough and again.value >= THRASHING
 
 
 def fullness(row: TierRow) -> float | None:
@@ -71,7 +71,7 @@ def pressure(row: TierRow) -> tuple[bool, float, float]:
     """The more, the worse: thrashing, bytes taken back a second (in powers of two, so that order is steady), how full."""
     again = row.again_bytes_per_s
     taken = again.value if isinstance(again, Figure) and again.value is not None and again.state in _KNOWN else 0.0
-    return thrashes(row), float(np.floor(np.log2(taken))) if taken >= 1 else 0.0, round((fullness(row) or 0.0) * 20)
+    return thrashes(row), math.floor(math.log2(taken)) if taken >= 1 else 0.0, round((fullness(row) or 0.0) * 20)
 
 
 def edges(frame: Frame) -> tuple[Edge, ...]:
@@ -129,6 +129,13 @@ def _together(tier: Tier, device: Device | None, rows: Sequence[TierRow], pasts:
         made = total(parts, emulated=emulated)
         return structs.replace(made, unit=parts[0].unit) if made.value is not None else made
 
+    sized = {f"{way}_bytes_per_s": summed(f"{way}_bytes_per_s") for way in ("stored", "evicted", "again")}
+    # Blocks a second are for those that say no bytes.
+    counted = {
+        f"{way}_per_s": summed(f"{way}_per_s")
+        for way in ("stored", "evicted")
+        if sized["stored_bytes_per_s"].value is None
+    }
     row = TierRow(
         owner="",
         worker=None,
@@ -137,15 +144,11 @@ def _together(tier: Tier, device: Device | None, rows: Sequence[TierRow], pasts:
         active_bytes=summed("active_bytes"),
         capacity_bytes=summed("capacity_bytes"),
         hit_tokens=summed("hit_tokens"),
-        stored_per_s=summed("stored_per_s"),
-        evicted_per_s=summed("evicted_per_s"),
-        stored_bytes_per_s=summed("stored_bytes_per_s"),
-        evicted_bytes_per_s=summed("evicted_bytes_per_s"),
-        again_bytes_per_s=summed("again_bytes_per_s"),
         stored_again=_taken_back(rows, emulated),
     )
     used, active = (_shares([getattr(past, kind) for past in pasts]) for kind in ("used", "active"))
-    return Group(tier, device, len(rows), row, TierPast("", tier, used[0], active[0]), used[1], max(rows, key=pressure))
+    row = structs.replace(row, **sized, **counted)
+    return Group(tier, device, len(rows), row, TierPast("", tier, used[0], active[0]), used[1])
 
 
 def _taken_back(rows: Sequence[TierRow], emulated: bool) -> Figure:

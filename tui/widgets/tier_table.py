@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from collectors.diagnose.tier_groups import Group, groups, pressure, thrashes
+from collectors.diagnose.tier_groups import FULL, Group, fullness, groups, pressure, thrashes
 from collectors.model.scales import TIER_STEP_S
 from collectors.model.vocabulary import State
 from collectors.stats.figures import absent
@@ -157,7 +157,8 @@ def sentence(row: TierRow) -> str:
     if not thrashes(row) or not again or not stored or again.value is None or stored.value is None:
         return ""
     share = fmt.percent(again.value, 1)
-    return f"thrashes: {share} of {fmt.si(stored.value)} blocks/s stored were evicted < 60 s before"
+    room = "" if (fullness(row) or 0.0) >= FULL else ", with room left"
+    return f"thrashes{room}: {share} of {fmt.si(stored.value)} blocks/s stored were evicted < 60 s before"
 
 
 def entry_lines(entry: Entry, view: View, width: int, it: Shape, lines: int) -> list[Line]:
