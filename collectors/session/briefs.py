@@ -2,13 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 
 from collectors.session.request_rows import Observer
-from collectors.stats.joined import Joined, View
+from collectors.stats.joined import Joined, Requests, View
 from collectors.stats.told import Told
-
-_KEY = attrgetter("key")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,21 +55,26 @@ class Briefs:
 
     def __init__(self) -> None:
         self._known: dict[int, Brief] = {}
+        """In the order in which they were first heard of."""
+        self._look: object = None
 
     def of(
-        self, requests: Iterable[Joined], observers: Mapping[str, Observer], twice: Mapping[str, str]
+        self, requests: Requests, touched: set[int], observers: Mapping[str, Observer], twice: Mapping[str, str]
     ) -> list[Brief]:
-        """The one that was heard of first last."""
+        """The one that was heard of first last. `touched` are the serials of which anything was heard since this was asked; it is emptied."""
+        look = [(name, one.inventory) for name, one in observers.items()], dict(twice)
+        if look != self._look:
+            touched.update(one.serial for one in requests)
+            self._look = look
         known = self._known
-        found = []
-        for one in requests:
-            brief = known.get(one.serial)
-            if brief is None or brief.version != one.version:
-                brief = _brief(one, observers, twice)
-            found.append(brief)
-        found.sort(key=_KEY, reverse=True)
-        self._known = {brief.key: brief for brief in found}
-        return found
+        for serial in sorted(touched):
+            one = requests.get(serial)
+            if one is not None:
+                known[serial] = _brief(one, observers, twice)
+        touched.clear()
+        for serial in known.keys() - requests.serials:
+            del known[serial]
+        return list(reversed(known.values()))
 
 
 def alive(briefs: Iterable[Brief], begin_ns: int, end_ns: int, until_ns: int) -> list[Brief]:

@@ -17,8 +17,8 @@ _Look = tuple[int, int, bool]
 """What an ended request's line depends on: its version, how much was told of it, and whether its deliveries are kept."""
 
 
-MAX_GATHERED: Final = 512
-"""Requests whose deliveries are remembered from one look to the next."""
+MAX_GATHERED: Final = 200_000
+"""Deliveries that are remembered from one look to the next."""
 
 
 class _Gathered(NamedTuple):
@@ -46,7 +46,7 @@ class RequestLines:
         """Those of which anything had been heard, the one that was first heard of last first."""
         if self._listed[0] != self._tick_ns:
             observers = {name: source.observer for name, source in self._sources.items()}
-            briefs = self._briefs.of(self._book.requests, observers, self._twice)
+            briefs = self._briefs.of(self._book.requests, self._book.touched, observers, self._twice)
             self._listed = self._tick_ns, briefs
             still = {brief.key for brief in briefs}
             self._lines = {key: line for key, line in self._lines.items() if key in still}
@@ -122,11 +122,13 @@ class RequestLines:
             pieces = [piece for piece in self._kept.until(until_ns) if piece.tick_ns > begin_ns]
             for source, mine in wanted.items():
                 found |= arrivals([piece for piece in pieces if piece.source == source], mine)
-        if len(self._gathered) > MAX_GATHERED:
-            self._gathered.clear()
         for brief in briefs:
             if brief.key in found:
+                self._gathered.pop(brief.key, None)
                 self._gathered[brief.key] = _Gathered(until_ns, _looks(brief, kept_ns), found[brief.key])
+        held = sum(len(one.arrivals) for one in self._gathered.values())
+        while held > MAX_GATHERED:
+            held -= len(self._gathered.pop(next(iter(self._gathered))).arrivals)
         return found
 
     def _line(self, brief: Brief, known: Known | None, arrived: Arrivals | None, *, kept: bool) -> RequestLine:

@@ -44,6 +44,9 @@ class _Counted(NamedTuple):
 class RequestBook:
     def __init__(self, *, detailed: bool = False) -> None:
         self.requests = joined.Requests(detailed=detailed)
+        self.touched: set[int] = set()
+        """Serials of which anything was heard, where somebody asks for that."""
+        self._detailed = detailed
         self.admitting: set[str] = set()
         """Sources that tell when a worker begins a prompt."""
         self._offsets: dict[tuple[str, str], Tracked] = {}
@@ -108,6 +111,10 @@ class RequestBook:
             self._count_migrations(source, tick_ns)
         changed = list(self.requests.changed.values())
         self.requests.changed.clear()
+        if self._detailed:
+            self.touched.update(known.serial for known in changed)
+            if len(self.touched) > 2 * joined.MAX_REQUESTS:
+                self.touched = {serial for serial in self.touched if self.requests.get(serial) is not None}
         for known in changed:
             self._learn(known, observers)
         # One teller alone contradicts nobody, but may tell of a migration.

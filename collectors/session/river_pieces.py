@@ -42,6 +42,10 @@ def sliced(piece: Piece, slice_ns: int) -> Sliced:
     return made
 
 
+def forget(piece: Piece) -> None:
+    piece.memo.pop(_MEMO, None)
+
+
 def _slice(rows: KeptRows, slice_ns: int) -> Sliced:
     column = rows.at_ns() // slice_ns
     lengths = rows.lengths

@@ -9,7 +9,7 @@ import numpy as np
 from collectors.model.detail import NO_PLACE, Cell, Place, River, RiverLine
 from collectors.model.vocabulary import STAGES, TIERS
 from collectors.session.kept_deliveries import KeptDeliveries, Piece
-from collectors.session.river_pieces import Slices, sliced
+from collectors.session.river_pieces import Slices, forget, sliced
 from collectors.stats.kept_rows import STAGE_SHIFT, Bytes
 from collectors.stats.sketch import Bools, Index, Ints
 
@@ -88,7 +88,9 @@ def _groups(pieces: Iterable[Piece], span: Span, *, counted: bool) -> list[list[
     """Those that may have something in the span, of one source and one numbering of its workers each."""
     groups: dict[tuple[str, int], list[Piece]] = {}
     for piece in pieces:
-        if piece.tick_ns > span.begin_ns and (piece.counted or not counted):
+        if piece.tick_ns <= span.begin_ns:
+            forget(piece)
+        elif piece.counted or not counted:
             groups.setdefault((piece.source, id(piece.rows.ids)), []).append(piece)
     return list(groups.values())
 

@@ -7,7 +7,7 @@ name belong to their parent's request, or to the only one of their trace. At mos
 
 import re
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, KeysView
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -109,6 +109,10 @@ class Requests:
     def __iter__(self) -> Iterator[Joined]:
         """The last heard of first."""
         return reversed(self._joined.values())
+
+    @property
+    def serials(self) -> KeysView[int]:
+        return self._joined.keys()
 
     def get(self, serial: int) -> Joined | None:
         return self._joined.get(serial)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from collectors.model.detail import State
@@ -10,7 +11,7 @@ from tui.filter import Field
 from tui.format import Unit
 from tui.glyphs import ABSENT, AT_LEAST, STALL, UNEQUAL
 from tui.line import Pen, cells, clip_middle, printable
-from tui.table import Column, grid, heading, heads, row_lines
+from tui.table import Column, Drawn, grid, heading, heads, row_lines
 from tui.theme import Ink
 from tui.widgets.rows import Body, RowsPanel, stacked
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from collectors.model.detail import RequestLine
     from collectors.model.figure import Quantile
+    from tui.line import Line
     from tui.table import Cell
     from tui.view import View
 
@@ -27,6 +29,10 @@ _COSTLY: Final = "gap"
 
 
 class RequestTable(RowsPanel):
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._drawn: Drawn[RequestLine, list[Line]] = Drawn()
+
     def title(self, view: View) -> tuple[str, str]:
         return "Requests", "gaps are each request's own; n of them beside"
 
@@ -55,8 +61,9 @@ class RequestTable(RowsPanel):
         ]
         it = grid(columns, width, needs)
         lines = heading(it, width, self.order)
+        how = it.shape, width, view.names
         for row in shown:
-            lines += row_lines(it, row, width)
+            lines += self._drawn.of(row.key, row, how, partial(row_lines, it, row, width))
         spots = stacked(len(shown), head=1)
         left_out = len(it.left_out)
         return Body(lines, first, len(shown), len(keys), left_out, keys=keys, spots=spots, heads=heads(it))
