@@ -39,12 +39,13 @@ class Scene:
     measured: frozenset[str]
     """Workers whose deliveries an observer timed: what lies between is in their gaps."""
 
-    def peers(self, row: WorkerRow) -> list[WorkerRow]:
-        """Others of the same role, chip, number of chips and model."""
-        if not row.chip or row.device is Device.UNKNOWN:
-            return []
-        same = (row.role, row.device, row.chip, row.chips, row.model)
-        return [one for one in self.workers if one.id != row.id and _same(one) == same]
+    def kinds(self) -> dict[object, list[WorkerRow]]:
+        """Workers that should be as fast as each other: of the same role, chip, number of chips and model. Those whose chip nobody tells are in none."""
+        found: dict[object, list[WorkerRow]] = {}
+        for row in self.workers:
+            if row.chip and row.device is not Device.UNKNOWN:
+                found.setdefault(kind(row), []).append(row)
+        return found
 
     def recent(self, worker: str, column: str) -> Floats:
         found: Floats = self.beats.recent(column)[self.beats.index[worker]]
@@ -76,6 +77,15 @@ def middle(values: Floats) -> float:
     """Median of what is known, NaN where nothing is."""
     known = values[np.isfinite(values)]
     return float(np.median(known)) if known.size else float("nan")
+
+
+def middles(values: Floats) -> Floats:
+    """Medians of the rows, of what is known in each."""
+    some = np.isfinite(values).sum(axis=1)
+    ordered = np.sort(values, axis=1)  # what is not known comes last
+    rows, last = np.arange(len(values)), np.maximum(some - 1, 0)
+    found: Floats = np.where(some > 0, (ordered[rows, last // 2] + ordered[rows, (last + 1) // 2]) / 2, np.nan)
+    return found
 
 
 def quarter(values: Floats, q: float = 0.25) -> float:
@@ -123,5 +133,5 @@ def _digits(value: float, digits: int = 3) -> str:
     return f"{value:.{max(digits - whole, 0)}f}"
 
 
-def _same(row: WorkerRow) -> tuple[object, ...]:
+def kind(row: WorkerRow) -> tuple[object, ...]:
     return row.role, row.device, row.chip, row.chips, row.model

@@ -11,9 +11,9 @@ from collectors.diagnose.beats import HISTORY_S, RECENT_S
 from collectors.model.verdict import Hop
 from collectors.model.vocabulary import Tier
 
-MOST: Final = 1_024
+MOST: Final = 128
 """Pieces of one path that are kept."""
-MOST_PATHS: Final = 4_096
+MOST_PATHS: Final = 512
 NS: Final = 1e9
 
 

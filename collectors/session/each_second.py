@@ -18,6 +18,9 @@ from collectors.session.source_state import SourceState
 from collectors.session.watch import Watch
 
 SECOND_NS: Final = 1_000_000_000
+MANY: Final = 100
+"""Workers; for each so many more, all of it is told a second more seldom, but every SELDOM seconds."""
+SELDOM: Final = 4
 
 
 class EachSecond:
@@ -42,13 +45,16 @@ class EachSecond:
         diagnosis: Diagnosis | None
         chosen: Routing | None
         judged: Slo | None
-        if known is None or second != known.time_ns // SECOND_NS:
+        new = known is None or second != known.time_ns // SECOND_NS
+        due = known is None or (new and second % min(1 + len(frame.workers) // MANY, SELDOM) == 0)
+        if new:
             self._watch.second(fleet, frame.workers, frame.tiers, frame.time_ns)
+        if known is None or due:
             diagnosis = self._verdict.of(self._scene(frame, fleet, second))
             chosen = routing(sources)
         else:
             diagnosis, chosen = known.diagnosis, known.routing
-        if known is None or second != known.time_ns // SECOND_NS or judging != self._judging:
+        if known is None or due or judging != self._judging:
             judged = slo(fleet, frame.workers, sources, judging, frame.time_ns, window_ns)
         else:
             judged = known.slo

@@ -1,6 +1,7 @@
 """What routers chose by label and by rule, and how the requests with each label did. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 import numpy as np
 
@@ -12,8 +13,12 @@ from collectors.session.source_state import SourceState
 from collectors.session.worker_rows import POPULATION, by_whose_clock
 from collectors.stats.choices import ALONE
 from collectors.stats.figures import QUANTILES, distribution, figure
-from collectors.stats.outcomes import UNKNOWN, Outcomes
-from collectors.stats.sketch import Bools, Estimate
+from collectors.stats.outcomes import UNKNOWN, Outcome
+from collectors.stats.sketch import Estimate, Ints
+
+_LABELS: Final = Outcome._fields.index("labels")
+_TTFT: Final = Outcome._fields.index("ttft_ns")
+_TPOT: Final = Outcome._fields.index("tpot_ns")
 
 
 def routing(sources: Iterable[SourceState]) -> Routing:
@@ -27,42 +32,53 @@ def routing(sources: Iterable[SourceState]) -> Routing:
     return Routing(tuple(labels), tuple(rules))
 
 
-def _labels(source: SourceState) -> Iterable[LabelRow]:
+def _labels(source: SourceState) -> Iterator[LabelRow]:
+    """Labels in order of appearance, of each the workers."""
     assert source.placed is not None
     assert source.summary is not None
     decided, outcomes = source.placed.choices().labelled, source.placed.outcomes()
-    rows, masks = outcomes.column("row"), outcomes.column("labels")
-    for number, label in enumerate(outcomes.labels):
-        has = (masks >> number & 1).astype(bool)
-        chosen = {row for name, row in decided if name == label}
-        for row in sorted(chosen.union(np.unique(rows[has]).tolist())):
-            name = source.summary.workers[row]
-            if not name:
-                continue
-            mine = has & (rows == row)
-            yield LabelRow(
-                label=label,
-                worker=name,
-                decided=figure(
-                    decided.get((label, row), 0),
-                    Provenance.REPORTED,
-                    emulated=source.emulated,
-                    heard_ns=source.heard_ns,
-                ),
-                ttft=_times(source, outcomes, "ttft_ns", mine, Signal.TTFT),
-                tpot=_times(source, outcomes, "tpot_ns", mine, Signal.TPOT),
-            )
+    order = np.argsort(outcomes.column("row"), kind="stable")
+    columns = outcomes.columns[order]
+    rows = outcomes.column("row")[order]
+    cuts = np.flatnonzero(np.diff(rows)) + 1
+    by_row = {int(part[0, 0]): part for part in np.split(columns, cuts) if len(part)}
+    numbers = {name: number for number, name in enumerate(outcomes.labels)}
+    cells = dict.fromkeys(decided, True)
+    for row, part in by_row.items():
+        mask = int(np.bitwise_or.reduce(part[:, _LABELS]))
+        cells |= {(name, row): True for name, number in numbers.items() if mask >> number & 1}
+    for label, row in sorted(cells, key=lambda cell: (numbers.get(cell[0], len(numbers)), cell[1])):
+        name = source.summary.workers[row]
+        if not name:
+            continue
+        ended = by_row.get(row, outcomes.columns[:0])
+        if label in numbers:
+            ended = ended[(ended[:, _LABELS] >> numbers[label] & 1).astype(bool)]
+        yield LabelRow(
+            label=label,
+            worker=name,
+            decided=figure(
+                decided.get((label, row), 0), Provenance.REPORTED, emulated=source.emulated, heard_ns=source.heard_ns
+            ),
+            ttft=_times(source, ended[:, _TTFT], Signal.TTFT),
+            tpot=_times(source, ended[:, _TPOT], Signal.TPOT),
+        )
 
 
-def _times(source: SourceState, outcomes: Outcomes, field: str, mine: Bools, signal: Signal) -> Distribution:
+def _times(source: SourceState, times_ns: Ints, signal: Signal) -> Distribution:
     """Quantiles of single requests' times, by linear interpolation between them."""
-    of_all = outcomes.column(field)
-    times = of_all[mine & (of_all != UNKNOWN)] / 1e9
-    found = np.quantile(times, QUANTILES).tolist() if len(times) else []
+    times = np.sort(times_ns[times_ns != UNKNOWN]) / 1e9
+    n = len(times)
+    found = []
+    for q in QUANTILES if n else ():
+        place = (n - 1) * q
+        below = int(place)
+        one = float(times[below] + (place - below) * (times[min(below + 1, n - 1)] - times[below]))
+        found.append(Estimate(one, one, one))
     return distribution(
-        len(times),
-        [Estimate(one, one, one) for one in found],
-        float(times.max()) if len(times) else None,
+        n,
+        found,
+        float(times[-1]) if n else None,
         population=f"{POPULATION[signal]} that ended in the window",
         provenance=by_whose_clock([source]),
         emulated=source.emulated,

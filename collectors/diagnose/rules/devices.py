@@ -6,7 +6,20 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from collectors.diagnose.beats import HISTORY_S, RECENT_S
-from collectors.diagnose.scene import Scene, Suspicion, evidence, known, middle, quarter, rate, seconds, times, total
+from collectors.diagnose.scene import (
+    Scene,
+    Suspicion,
+    evidence,
+    kind,
+    known,
+    middle,
+    middles,
+    quarter,
+    rate,
+    seconds,
+    times,
+    total,
+)
 from collectors.diagnose.work import NS, Job, now_and_before
 from collectors.model.frame import WorkerRow
 from collectors.model.verdict import Hop, Kind
@@ -45,22 +58,27 @@ def stragglers(scene: Scene) -> Iterator[Suspicion]:
     A step's time is at most proportional to what it works on (a fixed part, and one that grows with requests and their KV), so the batch explains no more than the
     ratio of the loads.
     """
+    paces = _paces(scene)
+    kinds = scene.kinds()
     for row in scene.workers:
         if row.role not in DECODING or row.id not in scene.beats.index:
             continue
-        mine = _now(scene, row)
-        found = _beside_peers(scene, row, mine) if mine is not None else _paged(scene, row)
+        mine, alike = paces.get(row.id), kinds.get(kind(row), [])
+        found = _paged(scene, row, alike) if mine is None else _beside_peers(row, mine, alike, paces)
         if found is None and mine is not None:
             found = _beside_itself(scene, row, mine)
         if found is not None:
             yield found
 
 
-def _now(scene: Scene, row: WorkerRow) -> _Pace | None:
-    fast, n = scene.recent(row.id, "fast"), total(scene.recent(row.id, "n"))
-    if known(fast) < ENOUGH_S or n < ENOUGH_GAPS:
-        return None
-    return _Pace(middle(fast), middle(scene.recent(row.id, "running")), middle(scene.recent(row.id, "active")), n)
+def _paces(scene: Scene) -> dict[str, _Pace]:
+    """Of the workers with gaps enough in the recent seconds."""
+    beats = scene.beats
+    fast, n = beats.recent("fast"), np.nansum(beats.recent("n"), axis=1)
+    enough = (np.isfinite(fast).sum(axis=1) >= ENOUGH_S) & (n >= ENOUGH_GAPS)
+    columns = middles(fast), middles(beats.recent("running")), middles(beats.recent("active")), n
+    rows = zip(*(column.tolist() for column in columns), enough.tolist(), beats.ids, strict=True)
+    return {name: _Pace(fast_s, running, active, int(gaps)) for fast_s, running, active, gaps, it, name in rows if it}
 
 
 def _load(mine: _Pace, other: _Pace) -> float:
@@ -73,9 +91,15 @@ def _load(mine: _Pace, other: _Pace) -> float:
     return max([1.0, *ratios])
 
 
-def _beside_peers(scene: Scene, row: WorkerRow, mine: _Pace) -> Suspicion | None:
-    peers = [pace for peer in scene.peers(row) if (pace := _now(scene, peer)) is not None]
-    if not peers or any(mine.fast_s <= AGAINST_PEERS * peer.fast_s * _load(mine, peer) for peer in peers):
+def _beside_peers(row: WorkerRow, mine: _Pace, alike: list[WorkerRow], paces: dict[str, _Pace]) -> Suspicion | None:
+    peers = []
+    for other in alike:
+        peer = paces.get(other.id)
+        if peer is not None and other.id != row.id:
+            if mine.fast_s <= AGAINST_PEERS * peer.fast_s * _load(mine, peer):
+                return None
+            peers.append(peer)
+    if not peers:
         return None
     slowest = max(peer.fast_s for peer in peers)
     return _straggler(
@@ -114,12 +138,14 @@ def _straggler(row: WorkerRow, mine: _Pace, other_s: float, other_n: int, whose:
     )
 
 
-def _paged(scene: Scene, row: WorkerRow) -> Suspicion | None:
+def _paged(scene: Scene, row: WorkerRow, alike: list[WorkerRow]) -> Suspicion | None:
     """Of pages: medians of the window, as intervals that do not even touch."""
     mine = row.gap.p50
     if mine.state is not State.OK or mine.low is None or row.gap.n < ENOUGH_GAPS:
         return None
-    others = [peer for peer in scene.peers(row) if peer.gap.p50.state is State.OK and peer.gap.n >= ENOUGH_GAPS]
+    others = [
+        peer for peer in alike if peer.id != row.id and peer.gap.p50.state is State.OK and peer.gap.n >= ENOUGH_GAPS
+    ]
     if not others:
         return None
     for peer in others:
@@ -148,6 +174,7 @@ def _paged(scene: Scene, row: WorkerRow) -> Suspicion | None:
 
 def slow_prompts(scene: Scene) -> Iterator[Suspicion]:
     """The best of the recent large pieces of prompts is slower than what was usual before: what a chip computes is slower, whatever it has to do."""
+    workers = {row.id: row for row in scene.workers}
     for path, jobs in scene.work.paths.items():
         if path.hop is not Hop.PREFILL:
             continue
@@ -159,7 +186,7 @@ def slow_prompts(scene: Scene) -> Iterator[Suspicion]:
         best, usual = max(map(_per_s, now)), quarter(np.array([*map(_per_s, before)]), 0.75)
         if best >= SLOW_PROMPTS * usual:
             continue
-        row = next((one for one in scene.workers if one.id == path.to), None)
+        row = workers.get(path.to)
         emulated = row is not None and row.tokens_per_s.emulated
         steady = "" if row is None else _steady(scene, row)
         yield Suspicion(
@@ -205,18 +232,17 @@ def _per_s(job: Job) -> float:
 
 def off_period(scene: Scene) -> Iterator[Suspicion]:
     """An LPU's gaps are a period that nothing shared changes. Those far above it, beyond the first one of each request whose prompt was computed elsewhere, are not its program's."""
+    arrivals: dict[str, list[int]] = {}
+    for path, jobs in scene.work.paths.items():
+        if path.hop is Hop.TRANSFER:
+            arrivals.setdefault(path.to, []).extend(job.second for job in jobs)
     for row in scene.workers:
         if row.device not in PERIODIC or row.role not in DECODING or row.id in scene.measured:
             continue
         if row.id not in scene.beats.index or known(scene.recent(row.id, "slow")) < ENOUGH_S:
             continue
         slow, n = scene.recent(row.id, "slow"), total(scene.recent(row.id, "n"))
-        came = [
-            job.second
-            for path, jobs in scene.work.paths.items()
-            if path.hop is Hop.TRANSFER and path.to == row.id
-            for job in jobs
-        ]
+        came = arrivals.get(row.id, [])
         since = scene.now - RECENT_S
         extra = total(slow) - sum(second >= since - 1 for second in came)
         usual = quarter(scene.before(row.id, "slow") - _a_second(came, scene)) * RECENT_S

@@ -9,6 +9,7 @@ from collectors.diagnose.work import now_and_before
 from collectors.model.figure import Figure
 from collectors.model.verdict import Hop, Kind
 from collectors.model.vocabulary import State
+from collectors.stats.fleet import PoolKey
 
 EMPTIED: Final = 0.2
 """Share of a pool's capacity that went within the recent seconds, though nothing needed the room."""
@@ -20,7 +21,7 @@ FULL: Final = 0.85
 def thrash(scene: Scene) -> Iterator[Suspicion]:
     """A pool that makes room for new blocks stays as full as it is. One that shrinks again and again loses what nobody asked it to give up; prompts pay for that."""
     for row in scene.tiers:
-        drops = next((drops for key, drops in scene.dropped.items() if key == (row.owner, row.tier)), None)
+        drops = scene.dropped.get(PoolKey(row.owner, row.tier))
         if drops is None:
             continue
         recent = list(drops)[-RECENT_S:]

@@ -14,6 +14,8 @@ ENOUGH: Final = (5, 10)
 """Pieces of now, and of before."""
 STUCK: Final = 5
 STUCK_SHARE: Final = 0.2
+STILL_S: Final = 0.05
+"""Less is the latency of small pieces."""
 LOOKED_AT: Final = 256
 LONG_S: Final = 0.5
 """Where it was busy for longer, two pieces of now are enough."""
@@ -95,7 +97,7 @@ def stood_still(jobs: list[Job], per_s: float) -> int:
     stuck = 0
     for job in jobs:
         beside = sum(other.size for other in jobs if other.start_ns < job.end_ns and other.end_ns > job.start_ns)
-        stuck += (job.end_ns - job.start_ns) / NS > STUCK * max(beside, job.size) / per_s
+        stuck += (job.end_ns - job.start_ns) / NS > max(STUCK * max(beside, job.size) / per_s, STILL_S)
     return stuck
 
 

@@ -1,12 +1,16 @@
 """What a router does: what it believes and is not so, whom it sends too much, and requests that changed their worker."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
+import numpy as np
+
 from collectors.diagnose.beats import RECENT_S
-from collectors.diagnose.scene import Scene, Suspicion, evidence, known, middle, percent, seconds
+from collectors.diagnose.scene import Scene, Suspicion, evidence, middles, percent, seconds
 from collectors.model.figure import Figure
+from collectors.model.frame import WorkerRow
 from collectors.model.verdict import Hop, Kind
 from collectors.model.vocabulary import Role, State
 
@@ -57,23 +61,20 @@ def stale_index(scene: Scene) -> Iterator[Suspicion]:
 
 def imbalance(scene: Scene) -> Iterator[Suspicion]:
     """Requests wait for one worker while others of the same model and role have nothing waiting and room."""
+    beats = scene.beats
+    known = np.isfinite(beats.recent("waiting")).sum(axis=1) >= RECENT_S - 2
+    waits = dict(zip(beats.ids, np.where(known, middles(beats.recent("waiting")), np.nan).tolist(), strict=True))
+    runs = dict(zip(beats.ids, middles(beats.recent("running")).tolist(), strict=True))
+    kinds: dict[object, list[WorkerRow]] = {}
     for row in scene.workers:
-        waiting = _waiting(scene, row.id)
-        if waiting is None or waiting < QUEUED:
+        if row.role is not Role.ROUTER:
+            kinds.setdefault((row.role, row.model), []).append(row)
+    for row in scene.workers:
+        waiting, running = waits.get(row.id, math.nan), runs.get(row.id, math.nan)
+        if not waiting >= QUEUED:
             continue
-        running = middle(scene.recent(row.id, "running"))
-        others = [
-            one.id
-            for one in scene.workers
-            if one.id != row.id and (one.role, one.model) == (row.role, row.model) and one.role is not Role.ROUTER
-        ]
-        idle = [
-            one
-            for one in others
-            if (rest := _waiting(scene, one)) is not None
-            and not rest
-            and middle(scene.recent(one, "running")) <= running / 2
-        ]
+        others = [one.id for one in kinds.get((row.role, row.model), ()) if one.id != row.id]
+        idle = [one for one in others if waits.get(one) == 0 and runs.get(one, math.nan) <= running / 2]
         if idle:
             emulated = row.waiting.emulated
             yield Suspicion(
@@ -85,7 +86,7 @@ def imbalance(scene: Scene) -> Iterator[Suspicion]:
                 "weigh load more than overlap in the router; look for a session that pins them",
                 (evidence("requests waiting", waiting, "count", n=RECENT_S, emulated=emulated),),
             )
-        elif not others or all((_waiting(scene, one) or 0) >= QUEUED / 2 for one in others):
+        elif not others or all(waits.get(one, 0) >= QUEUED / 2 for one in others):
             queue = row.queue.p50
             if queue.state is not State.OK or queue.value is None or (queue.low or queue.value) < LONG_S:
                 continue
@@ -104,14 +105,6 @@ def imbalance(scene: Scene) -> Iterator[Suspicion]:
                     ),
                 ),
             )
-
-
-def _waiting(scene: Scene, worker: str) -> float | None:
-    """In the middle of the recent seconds; None where it was not known in most."""
-    if worker not in scene.beats.index:
-        return None
-    waiting = scene.recent(worker, "waiting")
-    return middle(waiting) if known(waiting) >= RECENT_S - 2 else None
 
 
 def migrations(scene: Scene) -> Iterator[Suspicion]:
