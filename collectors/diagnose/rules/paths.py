@@ -12,7 +12,7 @@ from collectors.model.vocabulary import Tier
 SLOWER: Final = 4.0
 ENOUGH: Final = (5, 10)
 """Pieces of now, and of before."""
-STUCK: Final = 5
+STUCK: Final = 2
 STUCK_SHARE: Final = 0.2
 STILL_S: Final = 0.05
 """Less is the latency of small pieces."""
