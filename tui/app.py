@@ -6,27 +6,38 @@ Nothing heavy is imported here: numpy, sockets and the like come with the driver
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import os
+import signal
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.app import App, SystemCommand
 from textual.message import Message
 
+from tui import glyph_sets, remembered
+from tui.choices import Choices
 from tui.commands import GLOBAL, bindings
+from tui.glyph_sets import TABLES
 from tui.line import printable
+from tui.pace import Costs, Pace
 from tui.pages import BY_NAME, PAGES, make
+from tui.palettes import PALETTES
 from tui.playhead import Playhead
+from tui.remembered import Remembered
 from tui.screens.page import Page
-from tui.theme import DARK, LIGHT, PALETTES, Palette, styles, textual_theme
+from tui.theme import Palette, styles, textual_theme
 from tui.travel import Travels
 from tui.view import view_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Container, Hashable, Iterable, Mapping, Sequence
 
     from rich.style import Style
     from textual.binding import BindingType
+    from textual.driver import Driver as TextualDriver
     from textual.screen import Screen
 
     from collectors.model.frame import Frame
@@ -59,26 +70,62 @@ class TokenyardApp(Travels):
     DEFAULT_MODE = PAGES[0].name
     """Each page is a mode of Textual: a screen that stays, and those on top of it."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, choices: Choices | None = None) -> None:
+        choices = choices or Choices()
+        self.kept, self._problem = remembered.load(choices.kept) if choices.kept is not None else (Remembered(), "")
+        first = self._chosen(choices.page, self.kept.page, BY_NAME) or PAGES[0].name
+        self.DEFAULT_MODE = first  # type: ignore[misc]  # Textual reads it in the next line
         super().__init__()
         self.feed = driver
+        self.choices = choices
+        self.palette = self._chosen(choices.theme, self.kept.theme, PALETTES) or self._usual_palette()
+        self.glyphs = choices.glyphs if choices.glyphs in TABLES else glyph_sets.found()
         self._inks = self._styles()
+        self.pace = Pace(ssh=bool(os.environ.get("SSH_CONNECTION")), stage=choices.stage)
+        self.costs: Costs | None = None
+        """While it is shown what frames cost."""
         self.playhead = Playhead(driver.history, driver.clock)
         self.bookmarks = driver.bookmarks
         self._pages: dict[str, Page] = {}
         self._been: list[str] = []
-        self.page = self._made(PAGES[0].name)
+        self.page = self._made(first)
+        self.set_keymap(choices.keys)
         self._task: asyncio.Task[None] | None = None
         self._gc: tuple[int, int, int] | None = None
         for palette in PALETTES.values():
             self.register_theme(textual_theme(palette))
-        self._begin_with(DARK)
+        self._begin_with(PALETTES[self.palette])
 
     def on_mount(self) -> None:
         self.show_now()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGHUP, signal.SIGTERM):
+            loop.add_signal_handler(number, self.exit)
         self.call_after_refresh(self._start)
+        if self._problem:
+            self.say(self._problem, bad=True)
+        known = {command.id for page in self._pages.values() for command in page.commands}
+        if strange := [name for name in self.choices.keys if name not in known]:
+            self.say(f"[keys]: no command {', '.join(strange)}", bad=True)
+
+    def keep(self) -> None:
+        """What the next run begins with."""
+        if self.choices.kept is None:
+            return
+        pages = self.kept.pages | {name: page.remember() for name, page in self._pages.items()}
+        with contextlib.suppress(OSError):  # it is a convenience
+            remembered.save(self.choices.kept, Remembered(self.palette, str(self.page.name), pages))
+
+    def _chosen(self, choice: str, last: str, known: Container[str]) -> str:
+        """What was chosen, else what was last; empty where that is not known (any more)."""
+        return next((one for one in (choice, last) if one in known), "")
+
+    def _usual_palette(self) -> str:
+        """Sixteen colours are the terminal's own."""
+        return "ansi" if self.console.color_system == "standard" else next(iter(PALETTES))
 
     async def on_unmount(self) -> None:
+        self.keep()
         if self._gc is not None:
             gc.set_threshold(*self._gc)
             gc.unfreeze()
@@ -93,7 +140,24 @@ class TokenyardApp(Travels):
         if self.feed.player is not None:
             self.playhead.ended = self.feed.player.ended
             self.playhead.held |= not self.feed.player.playing
+        if self.pace.due():
+            self.show_now()
+
+    def on_app_blur(self) -> None:
+        self.pace.focused = False
+
+    def on_app_focus(self) -> None:
+        self.pace.focused = True
         self.show_now()
+
+    def get_driver_class(self) -> type[TextualDriver]:
+        """On a terminal, ours, which knows what it costs."""
+        found = super().get_driver_class()
+        if found.__module__ != "textual.drivers.linux_driver":
+            return found
+        from tui.paced_driver import PacedDriver
+
+        return PacedDriver
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         for command in (*self.page.commands, *self.page.panel_commands):
@@ -150,6 +214,10 @@ class TokenyardApp(Travels):
         page, panel, row = where(finding, frame)
         self.open_page(page, panel, row)
 
+    def action_costs(self) -> None:
+        self.costs = Costs() if self.costs is None else None
+        self.page.tell_costs("measuring …" if self.costs is not None else "")
+
     def action_shoot(self) -> None:
         from tui import shots
 
@@ -174,11 +242,17 @@ class TokenyardApp(Travels):
 
         return platformdirs.user_data_path("tokenyard") / "screenshots"
 
-    def action_toggle_theme(self) -> None:
-        palette = LIGHT if self.theme == DARK.name else DARK
-        self.theme = palette.name
-        self._inks = self._styles(palette)
-        self.page.paint_with(self._inks)
+    def action_next_theme(self) -> None:
+        names = list(PALETTES)
+        self.dress(names[(names.index(self.palette) + 1) % len(names)])
+        self.say(f"theme: {self.palette}")
+
+    def dress(self, palette: str) -> None:
+        """Take a theme, by its short name."""
+        self.palette = palette
+        self.theme = PALETTES[palette].name
+        self._inks = self._styles()
+        self.page.paint_with(self._inks, self._glyphs)
 
     def action_help(self) -> None:
         from tui.screens.help import Help
@@ -189,31 +263,49 @@ class TokenyardApp(Travels):
         self.exit()
 
     def show_now(self) -> None:
+        begun = time.perf_counter()
         pace = self.feed.player.pace if self.feed.player is not None else ""
         detail = self.feed.detail if self.page.looks_into_requests else None
         self.page.view = view_of(self.playhead, self.feed.title, detail, pace, self.bookmarks.times)
+        meter = getattr(self._driver, "meter", None)
+        if meter is not None:
+            self.pace.waited(meter.waited_s)
+            if meter.lost:
+                self.exit()
+        if self.costs is not None:
+            self.costs.shown(time.perf_counter() - begun, meter.bytes if meter is not None else 0)
+            self.page.tell_costs(self.costs.told(self.pace.limit))
 
     def _made(self, name: str) -> Page:
         """A page, made when it is first asked for."""
         if name not in self._pages:
             self._pages[name] = page = make(name, self._inks)
+            page.footer.keymap = self.choices.keys
+            page.paint_with(self._inks, self._glyphs)
+            if name in self.kept.pages:
+                page.recall(self.kept.pages[name])
             self.add_mode(name, lambda: page)
         return self._pages[name]
 
     def _turn_to(self, name: str) -> None:
         """Show another page, as of now; the one that goes costs nothing any more."""
         self.page = self._made(name)
-        self.page.paint_with(self._inks)
+        self.page.paint_with(self._inks, self._glyphs)
+        self.page.tell_costs("measuring …" if self.costs is not None else "")
         self.show_now()
         self.switch_mode(name)
 
-    def _styles(self, palette: Palette = DARK) -> Sequence[Style]:
-        return styles(palette, colour=not self.no_color)
+    def _styles(self) -> Sequence[Style]:
+        return styles(PALETTES[self.palette], colour=not self.no_color)
 
     def _begin_with(self, palette: Palette) -> None:
         """The first theme, before any CSS is parsed: setting `theme` would have it all parsed twice."""
         self.set_reactive(App.theme, palette.name)
         self.stylesheet.set_variables(self.get_css_variables())
+
+    @property
+    def _glyphs(self) -> Mapping[int, str] | None:
+        return TABLES[self.glyphs]
 
     def _start(self) -> None:
         self._task = asyncio.create_task(self._drive(), name="driver")

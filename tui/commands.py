@@ -26,6 +26,11 @@ class Command:
     label: str = ""
     rank: int = 9
 
+    @property
+    def id(self) -> str:
+        """What it is called where its keys are changed: `pause-or-resume`."""
+        return "-".join("".join(letter if letter.isalnum() else " " for letter in self.name.lower()).split())
+
 
 TIME: Final[tuple[Command, ...]] = (
     Command(
@@ -57,7 +62,12 @@ GLOBAL: Final[tuple[Command, ...]] = (
     *(Command(page.key, f"page('{page.name}')", page.key, page.title, page.help) for page in PAGES),
     Command("V", "verdict", "V", "Verdict", "To the worker, the target or the page that the verdict names."),
     Command("S", "shoot", "S", "Screenshot", "The screen as SVG and as text, into a folder that is said."),
-    Command("t", "toggle_theme", "t", "Theme", "Dark or light."),
+    Command(
+        "f12", "costs", "F12", "What frames cost", "Milliseconds and KiB a frame, frames a second, and their limit."
+    ),
+    Command(
+        "t", "next_theme", "t", "Theme", "Dark, light, high contrast, colour-blind-safe, the terminal's own colours."
+    ),
     Command("question_mark", "help", "?", "Help", "Keys and signs.", "help", 1),
     Command("colon", "command_palette", ": ctrl+p", "Palette", "Find a command by its name."),
     Command("q,ctrl+c", "quit", "q ctrl+c", "Quit", "Leave. Collecting ends with it.", "quit", 0),
@@ -114,7 +124,9 @@ PAGE: Final[tuple[Command, ...]] = (
 def bindings(commands: Iterable[Command]) -> list[Binding]:
     """Textual's bindings of the commands. Only `ctrl+c` goes before whatever an overlay does with its keys."""
     return [
-        Binding(key, command.action, command.name, show=False, tooltip=command.help, priority=key == "ctrl+c")
+        Binding(
+            key, command.action, command.name, id=command.id, show=False, tooltip=command.help, priority=key == "ctrl+c"
+        )
         for command in commands
         for key in command.keys.split(",")
     ]

@@ -6,6 +6,7 @@ the first to go when the screen is small. What was not given is named in the sec
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -19,6 +20,8 @@ ALWAYS_BESIDE: Final = 160
 TIERS_SHARE: Final = 0.28
 TIERS_WIDTH: Final = (44, 60)
 """Of the width, side by side, within these bounds."""
+TIERS_TWICE: Final = 76
+"""From this width on tiers stand in two columns."""
 RIVER_LINES: Final = 3
 """A river row is at most so many lines high, one of two at most twice as many."""
 ZOOMED_LINES: Final = 6
@@ -33,6 +36,8 @@ class Section(StrEnum):
 
 
 PANELS: Final = tuple(Section)
+SHED: Final = (Section.STALLS, Section.TIERS)
+"""Sections that are left out where there is no room for a row of each, the first first."""
 
 GRANTS: Final[tuple[tuple[Section, int], ...]] = (
     (Section.FLEET, 4),
@@ -76,39 +81,53 @@ def alone(section: Section, body: Box, boxed: bool, rivers: int) -> Plan:
 
 
 def plan(body: Box, boxed: bool, wants: Wants) -> Plan:
-    """Where everything goes."""
+    """Where everything goes. A section without room for a row is left out, those of SHED in their order."""
     width = body.width
-    rows_of, river_lines, complete = _grant(body.height, wants, boxed, beside=width >= ALWAYS_BESIDE)
-    beside = width >= ALWAYS_BESIDE or (width >= SIDE_BY_SIDE and not complete)
-    if beside:
-        rows_of, river_lines, _ = _grant(body.height, wants, boxed, beside=True)
-    columns = 1 if beside or wants.tiers == 1 else 2
+    beside = width >= ALWAYS_BESIDE
+    columns = 1 if beside or wants.tiers == 1 or width < TIERS_TWICE else 2
+    gone: tuple[Section, ...] = ()
+    rows_of, river_lines, complete = _grant(body.height, wants, boxed, columns, gone, beside=beside)
+    if not beside and not complete and width >= SIDE_BY_SIDE:
+        beside, columns = True, 1
+        rows_of, river_lines, _ = _grant(body.height, wants, boxed, columns, gone, beside=True)
+    while len(gone) < len(SHED) and any(not rows_of[section] for section in SHED if section not in gone):
+        gone = SHED[: len(gone) + 1]
+        rows_of, river_lines, _ = _grant(body.height, wants, boxed, columns, gone, beside=beside)
     frame = chrome(boxed)
     fleet, tiers = rows_of[Section.FLEET] + 1, rows_of[Section.TIERS]
-    upper: list[tuple[tuple[Section, ...], int]]
-    if beside:
-        upper = [((Section.FLEET, Section.TIERS), max(fleet, tiers) + frame)]
+    blocks: list[tuple[tuple[Section, ...], int]]
+    if Section.TIERS in gone:
+        blocks = [((Section.FLEET,), fleet + frame)]
+    elif beside:
+        blocks = [((Section.FLEET, Section.TIERS), max(fleet, tiers) + frame)]
     else:
-        upper = [((Section.FLEET,), fleet + frame), ((Section.TIERS,), tiers + frame)]
+        blocks = [((Section.FLEET,), fleet + frame), ((Section.TIERS,), tiers + frame)]
     river = rows_of[Section.RIVER] * river_lines + frame
-    rest = body.height - river - sum(rows for _, rows in upper)
-    blocks = [*upper, ((Section.RIVER,), river), ((Section.STALLS,), rest)]
+    rest = body.height - river - sum(rows for _, rows in blocks)
+    blocks += (
+        [((Section.RIVER,), river + rest)]
+        if Section.STALLS in gone
+        else [((Section.RIVER,), river), ((Section.STALLS,), rest)]
+    )
     return Plan(_stack(body, blocks), columns, river_lines)
 
 
-def _grant(body: int, wants: Wants, boxed: bool, *, beside: bool) -> tuple[dict[Section, int], int, bool]:
+def _grant(
+    body: int, wants: Wants, boxed: bool, columns: int, gone: Sequence[Section], *, beside: bool
+) -> tuple[dict[Section, int], int, bool]:
     """Rows of content for each section, the lines of a river row, and whether every row has its place."""
     want = {
         Section.FLEET: max(wants.fleet, 1),
-        Section.TIERS: max(wants.tiers if beside else -(-wants.tiers // 2), 1),
+        Section.TIERS: max(-(-wants.tiers // columns), 1),
         Section.RIVER: max(wants.rivers, 1),
         Section.STALLS: ALL,
+        **dict.fromkeys(gone, 0),
     }
     rows = dict.fromkeys(want, 0)
 
     def used(extra: dict[Section, int]) -> int:
         fleet, tiers = extra[Section.FLEET] + 1, extra[Section.TIERS]
-        bands = 3 if beside else 4
+        bands = 4 - len({*gone, *([Section.TIERS] if beside else [])})
         upper = max(fleet, tiers) if beside else fleet + tiers
         return upper + extra[Section.RIVER] + extra[Section.STALLS] + bands * chrome(boxed)
 

@@ -7,12 +7,14 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-MIN_WIDTH: Final = 80
-MIN_HEIGHT: Final = 24
+MIN_WIDTH: Final = 60
+MIN_HEIGHT: Final = 20
 BOXED_WIDTH: Final = 100
 BOXED_HEIGHT: Final = 32
 """From this size on panels have boxes; below, a rule above each."""
 MAX_NOTICES: Final = 3
+SHORT: Final = 24
+"""Below so many rows one notice less."""
 ALL: Final = 10_000
 
 HEADER: Final = "header"
@@ -61,7 +63,7 @@ def surround(width: int, height: int, *, kpi: bool, notices: int) -> Surround | 
     """Places of head and foot; None where the terminal is smaller than MIN_WIDTH × MIN_HEIGHT."""
     if width < MIN_WIDTH or height < MIN_HEIGHT:
         return None
-    heads = {HEADER: 1, KPI: 2 if kpi else 0, NOTICE: min(notices, MAX_NOTICES)}
+    heads = {HEADER: 1, KPI: 2 if kpi else 0, NOTICE: min(notices, MAX_NOTICES - (height < SHORT))}
     boxes: dict[str, Box] = {}
     y = 0
     for name, rows in heads.items():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tui.choices import Choices
 from tui.config.resolve import Plan
 from tui.driver import Driver
 
@@ -46,4 +47,17 @@ def _run(driver: Driver) -> None:
         raise click.UsageError("the dashboard needs a terminal; snapshot, demo --headless and replay --json do not")
     from tui.app import TokenyardApp
 
-    TokenyardApp(driver).run()
+    TokenyardApp(driver, _choices()).run()
+
+
+def _choices() -> Choices:
+    """What the environment and the file say of the dashboard."""
+    from tui.config.load import ConfigError, load
+    from tui.remembered import file
+
+    try:
+        settings = load({}).settings
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
+    layout = {name: settings[f"layout.{name}"].value for name in ("theme", "glyphs", "page", "stage")}
+    return Choices(**layout, keys=settings["keys"].value, kept=file())

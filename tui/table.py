@@ -21,6 +21,8 @@ Look = TypeVar("Look")
 Cell = tuple[Forms, int]
 """The forms of a cell's text and its ink. A text that may be clipped has one form."""
 MAX_GAP: Final = 3
+MIN_TEXT: Final = 6
+"""Cells that a text keeps where there is no room."""
 MAX_DRAWN: Final = 1_000
 """Rows of which lines are kept: some screens full."""
 
@@ -98,6 +100,11 @@ def grid(
     rest = [column for column in columns if column not in first]
     widths = {id(column): column.width for column in columns}
     spare = _room(first, width)
+    for column in first if spare < 0 else ():
+        if column.text:  # a text may be clipped, a figure may not
+            less = min(-spare, max(widths[id(column)] - MIN_TEXT, 0))
+            widths[id(column)] -= less
+            spare += less
     for column in first:
         if column.text:
             more = min(spare, need[id(column)] - column.width)

@@ -1,7 +1,7 @@
 """Colours: every style that is drawn, by the meaning that it carries, for each theme.
 
-All colours are of the fixed part (16–255) of the 256-colour palette: the same in every terminal and in tmux, and half the bytes of true colour. Nothing
-is told by colour alone; with NO_COLOR only bold and reverse are left.
+All colours are of the fixed part (16–255) of the 256-colour palette: the same in every terminal and in tmux, and half the bytes of true colour; but for the
+theme that has the terminal's own 16. Nothing is told by colour alone; with NO_COLOR only bold and reverse are left. The themes are in `palettes`.
 """
 
 from __future__ import annotations
@@ -70,84 +70,16 @@ class Palette(NamedTuple):
 
     name: str
     dark: bool
-    fore: int
-    back: int
+    fore: int | None
+    back: int | None
+    """None, here and below: the terminal's own."""
     paints: dict[Ink, Paint]
     heat: tuple[int, int, int, int, int]
     devices: dict[Device, tuple[int, int, int, int]]
-    row: int
+    row: int | None
     """Ground of the row under the cursor."""
-
-
-DARK: Final = Palette(
-    name="tokenyard-dark",
-    dark=True,
-    fore=252,
-    back=234,
-    paints={
-        Ink.TEXT: Paint(),
-        Ink.DIM: Paint(246),
-        Ink.FAINT: Paint(240),
-        Ink.STRONG: Paint(255, bold=True),
-        Ink.HEADING: Paint(153, bold=True),
-        Ink.ACCENT: Paint(117),
-        Ink.GOOD: Paint(114, bold=True),
-        Ink.WARN: Paint(215, bold=True),
-        Ink.BAD: Paint(210, bold=True),
-        Ink.BADGE: Paint(234, 215, bold=True),
-        Ink.BAR_ACTIVE: Paint(75),
-        Ink.BAR_EVICTABLE: Paint(67),
-        Ink.BAR_FREE: Paint(239),
-        Ink.STALL: Paint(210, bold=True),
-        Ink.CURSOR: Paint(234, 255, bold=True),
-    },
-    heat=(66, 109, 179, 215, 203),
-    devices={
-        Device.LPU: (30, 37, 80, 159),
-        Device.GPU: (64, 71, 113, 193),
-        Device.TPU: (61, 68, 111, 189),
-        Device.TRAINIUM: (130, 172, 214, 223),
-        Device.WSE: (96, 133, 176, 225),
-        Device.CPU: (240, 245, 250, 255),
-        Device.UNKNOWN: (240, 245, 250, 255),
-    },
-    row=237,
-)
-LIGHT: Final = Palette(
-    name="tokenyard-light",
-    dark=False,
-    fore=236,
-    back=255,
-    paints={
-        Ink.TEXT: Paint(),
-        Ink.DIM: Paint(241),
-        Ink.FAINT: Paint(249),
-        Ink.STRONG: Paint(232, bold=True),
-        Ink.HEADING: Paint(24, bold=True),
-        Ink.ACCENT: Paint(25),
-        Ink.GOOD: Paint(22, bold=True),
-        Ink.WARN: Paint(94, bold=True),
-        Ink.BAD: Paint(124, bold=True),
-        Ink.BADGE: Paint(231, 94, bold=True),
-        Ink.BAR_ACTIVE: Paint(25),
-        Ink.BAR_EVICTABLE: Paint(67),
-        Ink.BAR_FREE: Paint(250),
-        Ink.STALL: Paint(160, bold=True),
-        Ink.CURSOR: Paint(255, 232, bold=True),
-    },
-    heat=(109, 66, 136, 166, 160),
-    devices={
-        Device.LPU: (116, 37, 30, 23),
-        Device.GPU: (150, 71, 28, 22),
-        Device.TPU: (147, 68, 26, 17),
-        Device.TRAINIUM: (180, 172, 130, 94),
-        Device.WSE: (182, 133, 90, 53),
-        Device.CPU: (249, 245, 240, 234),
-        Device.UNKNOWN: (249, 245, 240, 234),
-    },
-    row=252,
-)
-PALETTES: Final = {palette.name: palette for palette in (DARK, LIGHT)}
+    panel: int
+    """Ground of what Textual draws over the screen."""
 
 
 def styles(palette: Palette, *, colour: bool = True) -> tuple[Style, ...]:
@@ -173,23 +105,27 @@ def textual_theme(palette: Palette) -> Theme:
         error=_hex(paints[Ink.BAD].fore),
         success=_hex(paints[Ink.GOOD].fore),
         accent=_hex(paints[Ink.ACCENT].fore),
-        foreground=_hex(palette.fore),
-        background=_hex(palette.back),
-        surface=_hex(palette.back),
-        panel=_hex(236 if palette.dark else 253),
+        foreground=_hex(palette.fore, 252 if palette.dark else 236),
+        background=_hex(palette.back, 16 if palette.dark else 231),
+        surface=_hex(palette.back, 16 if palette.dark else 231),
+        panel=_hex(palette.panel),
     )
 
 
-def _style(paint: Paint, fore: int, back: int) -> Style:
+def _style(paint: Paint, fore: int | None, back: int | None) -> Style:
     fore = fore if paint.fore is None else paint.fore
     back = back if paint.back is None else paint.back
-    return Style(color=Color.from_ansi(fore), bgcolor=Color.from_ansi(back), bold=paint.bold or None)
+    return Style(color=_colour(fore), bgcolor=_colour(back), bold=paint.bold or None, reverse=paint.reverse or None)
+
+
+def _colour(number: int | None) -> Color:
+    return Color.default() if number is None else Color.from_ansi(number)
 
 
 def _colourless(paint: Paint) -> Style:
     return Style(bold=paint.bold or None, reverse=(paint.back is not None) or None)
 
 
-def _hex(number: int | None) -> str:
-    assert number is not None
+def _hex(number: int | None, instead: int = 252) -> str:
+    number = instead if number is None else number
     return str(Color.from_ansi(number).get_truecolor().hex)

@@ -36,6 +36,13 @@ EXAMPLE: dict[str, tuple[str, Any]] = {
     "limits.idle_s": ("2", 2.0),
     "limits.total_s": ("3", 3.0),
 }
+EXAMPLE |= {
+    "layout.theme": ("safe", "safe"),
+    "layout.glyphs": ("ascii", "ascii"),
+    "layout.page": ("slo", "slo"),
+    "layout.stage": ("true", True),
+    "keys": ('{ "pause-or-resume" = "p" }', {"pause-or-resume": "p"}),
+}
 EXAMPLE |= {key: ("4097", 4097) for key in DEFAULTS if key.startswith("limits.max_")}
 
 

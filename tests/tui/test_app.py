@@ -15,11 +15,12 @@ from tui.app import FrameArrived, TokenyardApp
 from tui.commands import GLOBAL, PAGE, bindings
 from tui.layout import Section
 from tui.pages import PAGES, make
+from tui.palettes import DARK, LIGHT, PALETTES
 from tui.places import HEADER
 from tui.playhead import Playhead
 from tui.screens.help import Help
 from tui.screens.overview import Overview
-from tui.theme import DARK, LIGHT, PALETTES, Ink, styles
+from tui.theme import Ink, styles
 from tui.view import view_of
 from tui.widgets.rows import RowsPanel
 
@@ -85,7 +86,7 @@ async def test_t_changes_the_theme_and_back() -> None:
         assert text(app) == before
         header = app.page.panels[HEADER].render_lines(app.page.panels[HEADER].size.region)[0]
         assert {segment.style for segment in header} <= set(styles(LIGHT))
-        await pilot.press("t")
+        await pilot.press(*["t"] * (len(PALETTES) - 1))
         assert app.theme == DARK.name
 
 
@@ -364,13 +365,13 @@ async def test_no_widget_of_the_overview_is_static() -> None:
 
 async def test_every_size_can_follow_every_other() -> None:
     async with running(Played(minute(3600)), (200, 50)) as (app, pilot):
-        for size in ((80, 24), (60, 20), (120, 36), (79, 24), (200, 50)):
+        for size in ((80, 24), (20, 5), (120, 36), (59, 24), (60, 20), (200, 50)):
             await pilot.resize_terminal(*size)
             await settled(pilot)
             shown = lines(app)
             assert len(shown) == size[1]
-            assert ("needs 80 × 24 cells" in text(app)) == (size[0] < 80)
-            assert ("─ Token river " in text(app)) == (size[0] >= 80)
+            assert ("needs 60 × 20 cells" in text(app)) == (size[0] < 60)
+            assert ("─ Token river " in text(app)) == (size[0] >= 60)
 
 
 # ends

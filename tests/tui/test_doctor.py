@@ -176,7 +176,7 @@ def test_where_it_runs() -> None:
 def test_advice_only_where_something_lacks() -> None:
     assert advice(_terminal()) == []
     assert "C.UTF-8" in advice(_terminal(encoding="latin-1"))[0]
-    assert "80×24" in advice(_terminal(size=(60, 20)))[0]
+    assert "60×20" in advice(_terminal(size=(50, 20)))[0]
     assert "narrow" in advice(_terminal(widths=(2.0, 1.0)))[0]
     assert advice(_terminal(widths=(None, None))) == []
     assert "tmux-256color" in advice(_terminal({"TERM": "screen"}))[0]

@@ -60,7 +60,7 @@ async def test_in_the_demo(page: str, size: tuple[int, int]) -> None:
         await press(pilot, PAGES[page])
         shown = lines(app)
         assert all(cell_len(line) <= size[0] for line in shown)
-        assert " EMULATED " in shown[0]
+        assert " EMULATED" in shown[0]
         check(f"{page}-demo-{ids(size)}", text(app))
 
 

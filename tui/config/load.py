@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET
 
 from collectors.model.vocabulary import Device, Role
-from tui.config.tables import DEFAULTS, TOKEN, WATCHED, Config, variable
+from tui.config.tables import DEFAULTS, NESTED, TOKEN, WATCHED, Config, variable
 
 FILE_VARIABLE: Final = "TOKENYARD_CONFIG"
 MAX_BYTES: Final = 4 << 20
@@ -140,6 +140,11 @@ def _read(key: str, text: str, where: str) -> Any:
             return tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError as error:
             raise ConfigError(f"{where}: not a list as in the file: {error}") from None
+    if isinstance(default, dict):
+        try:
+            return tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"{where}: not a table as in the file: {error}") from None
     if isinstance(default, str):
         return text
     try:
@@ -153,8 +158,9 @@ def _typed(flat: Mapping[str, Any], where: str) -> Config:
     """Raises ConfigError."""
     table: dict[str, Any] = {}
     for key, value in flat.items():
-        if key.startswith("limits."):
-            table.setdefault("limits", {})[key.removeprefix("limits.")] = value
+        outer, _, inner = key.partition(".")
+        if outer in NESTED and inner:
+            table.setdefault(outer, {})[inner] = value
         else:
             table[key] = value
     try:
@@ -203,9 +209,13 @@ def _path(text: str, folder: Path) -> str:
 
 
 def _flat(table: Mapping[str, Any]) -> dict[str, Any]:
-    limits = table.get("limits")
-    flat = {key: value for key, value in table.items() if key != "limits" or not isinstance(limits, dict)}
-    return flat | ({f"limits.{key}": value for key, value in limits.items()} if isinstance(limits, dict) else {})
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        if key in NESTED and isinstance(value, dict):
+            flat |= {f"{key}.{inner}": one for inner, one in value.items()}
+        else:
+            flat[key] = value
+    return flat
 
 
 def _told(message: str, where: str) -> str:

@@ -3,7 +3,7 @@
 Light: imported before the first frame, so nothing here knows a source.
 """
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -81,6 +81,15 @@ class GroupTable(_Described):
     prometheus: list[Text] | UnsetType = UNSET
 
 
+class LayoutTable(_Table):
+    """How the dashboard looks."""
+
+    theme: Literal["auto", "dark", "light", "contrast", "safe", "ansi"] | UnsetType = UNSET
+    glyphs: Literal["auto", "braille", "block", "ascii"] | UnsetType = UNSET
+    page: Text | UnsetType = UNSET
+    stage: bool | UnsetType = UNSET
+
+
 class Config(PerTarget):
     targets: list[Text | TargetTable] | UnsetType = UNSET
     file_sd: list[Text] | UnsetType = UNSET
@@ -88,8 +97,12 @@ class Config(PerTarget):
     prometheus: list[Text] | UnsetType = UNSET
     groups: list[GroupTable] | UnsetType = UNSET
     slo: Text | UnsetType = UNSET
+    layout: LayoutTable | UnsetType = UNSET
+    keys: dict[Text, Text] | UnsetType = UNSET
 
 
+NESTED: Final = ("limits", "layout")
+"""Tables of which each key is a setting."""
 WATCHED: Final = ("targets", "groups", "file_sd", "http_sd", "prometheus")
 """The keys that say what there is to watch."""
 TOKEN: Final = ("token_env", "token_file")
@@ -115,6 +128,11 @@ DEFAULTS: Final[dict[str, Any]] = {
     "insecure_tls": False,
     "token_env": "",
     "token_file": "",
+    "layout.theme": "auto",
+    "layout.glyphs": "auto",
+    "layout.page": "auto",
+    "layout.stage": False,
+    "keys": {},
     **{f"limits.{name}": getattr(DEFAULT, name) for name in Limits.__struct_fields__},
 }
 """By key, in the order in which they are shown: what holds where nothing is said."""
@@ -139,6 +157,11 @@ MEANING: Final = {
     "insecure_tls": "trust whoever answers; said loudly on the target's row",
     "token_env": "environment variable that holds the bearer token",
     "token_file": "file that holds it, readable by its owner alone",
+    "layout.theme": "dark, light, contrast, safe (for fewer hues), ansi (the terminal's own colours), auto: as last",
+    "layout.glyphs": "braille, block, ascii, auto: what the locale and the terminal have",
+    "layout.page": "the screen to begin with, by name; auto: as last",
+    "layout.stage": "full rate even where the terminal does not have the focus",
+    "keys": 'other keys for commands, by their names in ?: { "pause-or-resume" = "p" }',
 }
 
 

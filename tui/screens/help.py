@@ -11,6 +11,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tui.commands import GLOBAL, PAGE
+from tui.glyph_sets import shown
 from tui.glyphs import LEGEND
 from tui.widgets.rows import RowsPanel
 
@@ -21,13 +22,18 @@ if TYPE_CHECKING:
     from tui.screens.page import Page
 
 
-def help_table(page: Page) -> Table:
+def help_table(page: Page, glyphs: str) -> Table:
     """The keys of the page that is shown, those of every page, what the panel with the focus is filtered by, and the signs; plain content, no markup."""
     out = Table.grid(padding=(0, 2))
-    out.add_column(no_wrap=True)
+    out.add_column(max_width=18)
     out.add_column()
+    keymap = page.footer.keymap
     groups = [(str(page.name).capitalize(), page.KEYS), ("Panels and rows", PAGE), ("Everywhere", GLOBAL)]
-    sections = [(title, [(one.shown, f"{one.name}: {one.help}") for one in keys]) for title, keys in groups if keys]
+    sections = [
+        (title, [(keymap.get(one.id, one.shown), f"{one.name}: {one.help}") for one in keys])
+        for title, keys in groups
+        if keys
+    ]
     panel = page.focused_panel
     if isinstance(panel, RowsPanel) and (fields := panel.fields(page.view)):
         words = [field.name for field in fields if not field.number]
@@ -42,7 +48,7 @@ def help_table(page: Page) -> Table:
     for title, rows in (*sections, ("Signs", list(LEGEND))):
         out.add_row(Text(title, "bold"), Text())
         for left, right in rows:
-            out.add_row(Text(left, "bold"), Text(right))
+            out.add_row(Text(shown(left, glyphs), "bold"), Text(shown(right, glyphs)))
     return out
 
 
@@ -56,5 +62,7 @@ class Help(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         with VerticalScroll() as scroll:
             scroll.border_title = "tokenyard"
-            scroll.border_subtitle = "↑↓ scroll · esc close"
-            yield Static(help_table(self._page))
+            glyphs = self._page.yard.glyphs
+            scroll.border_subtitle = shown("↑↓ scroll · esc close", glyphs)
+            scroll.set_class(glyphs == "ascii", "-ascii")
+            yield Static(help_table(self._page, glyphs))

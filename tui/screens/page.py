@@ -10,8 +10,11 @@ from textual.screen import Screen
 
 from tui.commands import GLOBAL, PAGE, Command, bindings
 from tui.places import FOOTER, HEADER, INSPECTOR, KPI, NOTICE, TIMELINE, Box, Surround, chrome, surround, without
+from tui.remembered import PageState
 from tui.screens.jumping import Jump
 from tui.screens.prompting import Prompt
+from tui.table import Order
+from tui.theme import Ink
 from tui.view import View
 from tui.widgets.footer import Footer
 from tui.widgets.header import Header
@@ -45,6 +48,8 @@ class Page(Screen[None]):
     """Panels of which the rows are known by the same keys: their cursors go together."""
     looks_into_requests: ClassVar[bool] = False
     """It shows single deliveries or requests (`View.detail`)."""
+    optional: ClassVar[tuple[str, ...]] = ()
+    """Panels that are there only at times: not missed where they are not."""
     kpi: ClassVar[bool] = False
     """Whether the strip of key figures stands on top."""
     view: reactive[View] = reactive(View(), repaint=False, init=False)
@@ -73,11 +78,15 @@ class Page(Screen[None]):
         self.prompt = Prompt(self)
         self.jump = Jump(self)
         self.hidden: set[str] = set()
+        self.shed: tuple[str, ...] = ()
+        """Panels for which there is no room; the focus shows them alone."""
         self.zoomed: str | None = None
         self.inspecting = False
         self.focus_on = next((panel.key for panel in own if panel.focusable), None)
         self.boxes: Mapping[str, Box] = {}
+        self._costs: tuple[str, str, int] | None = None
         self._inks = inks
+        self._glyphs: Mapping[int, str] | None = None
         self._placed: Hashable = None
 
     def contents(self) -> Sequence[Panel]:
@@ -130,7 +139,7 @@ class Page(Screen[None]):
         return self.panels[self.focus_on] if self.focus_on is not None else None
 
     def compose(self) -> ComposeResult:
-        self.paint_with(self._inks)
+        self.paint_with(self._inks, self._glyphs)
         self._focus(self.focus_on)
         self.redraw()
         yield from self.panels.values()
@@ -143,20 +152,48 @@ class Page(Screen[None]):
     def on_resize(self, event: events.Resize) -> None:
         self.redraw()
 
-    def paint_with(self, inks: Sequence[Style]) -> None:
-        """Take the styles of another theme."""
-        self._inks = inks
+    def paint_with(self, inks: Sequence[Style], glyphs: Mapping[int, str] | None = None) -> None:
+        """Take the styles of another theme, and the glyphs that the terminal has."""
+        self._inks, self._glyphs = inks, glyphs
         for panel in (*self.panels.values(), self.too_small):
-            panel.paint_with(inks)
+            panel.paint_with(inks, glyphs)
 
     def redraw(self) -> None:
         """Draw the view again, after anything that it is drawn by has changed."""
         self._arrange()
         panel = self.focused_panel
         self.inspector.of, self.inspector.row = panel, panel.current if isinstance(panel, RowsPanel) else None
-        self.footer.asking = self.prompt.asking() or self.jump.asking()
+        self.footer.asking = self._asking()
         for panel in (*self.panels.values(), self.too_small):
             panel.show(self.view)
+
+    def remember(self) -> PageState:
+        """What is kept of the page between runs."""
+        rows = {key: panel for key, panel in self.own.items() if isinstance(panel, RowsPanel)}
+        orders = {
+            key: (panel.order.field, panel.order.descending) for key, panel in rows.items() if panel.order is not None
+        }
+        return PageState(sorted(self.hidden), orders)
+
+    def recall(self, kept: PageState) -> None:
+        """Before it is shown for the first time."""
+        self.hidden = {panel for panel in kept.hidden if panel in self.own}
+        if len(self.hidden) == len(self.own):
+            self.hidden = set()
+        if self.focus_on in self.hidden:
+            self.focus_on = next(key for key in self.own if key not in self.hidden)
+        for key, (by, descending) in kept.orders.items():
+            if isinstance(panel := self.own.get(key), RowsPanel):
+                panel.order = Order(by, descending)
+
+    def tell_costs(self, text: str) -> None:
+        """What frames cost, in the place of the keys; empty: no more."""
+        self._costs = ("", text, Ink.DIM) if text else None
+        self.footer.asking = self._asking()
+        self.footer.show(self.view)
+
+    def _asking(self) -> tuple[str, str, int] | None:
+        return self.prompt.asking() or self.jump.asking() or self._costs
 
     def go_to(self, panel: str, row: Hashable) -> None:
         """Show a row that another page, or whoever opened this one, asks for."""
@@ -175,7 +212,8 @@ class Page(Screen[None]):
     # keys
 
     def action_focus_panel(self, direction: int) -> None:
-        stops = [key for key, panel in self.own.items() if panel.focusable and (key in self.boxes or self._crowded)]
+        stops = [key for key, panel in self.own.items() if panel.focusable and key not in self.hidden]
+        stops = [key for key in stops if key not in self.optional or key in self.boxes]
         stops += [KPI] if self.kpi and self.zoomed is None else []
         if self.prompt.panel is not None:
             self.prompt.close(keep=True)
@@ -366,29 +404,29 @@ class Page(Screen[None]):
         """Give every panel its place, if anything changed that places depend on."""
         width, height = self.app.size
         lines = len(notices(self.view, width))
-        alone = self.focus_on if self.inspecting else None
+        alone = self.focus_on if self.inspecting or self.focus_on in self.shed else None
         key = (width, height, lines, self.zoomed, self.inspecting, alone, frozenset(self.hidden), self.wants(self.view))
         if key == self._placed:
             return
         self._placed = key
         around = surround(width, height, kpi=self.kpi, notices=lines)
         self.boxes = self._boxes(around)
+        self.footer.shed = self.shed if around is not None else ()
         for name, panel in self.panels.items():
             panel.zoomed = name == self.zoomed
             panel.place(self.boxes.get(name), boxed=around is not None and around.boxed)
         self.prompt.place()
         self.too_small.fill(None if around is not None else (width, height))
 
-    @property
-    def _crowded(self) -> bool:
-        """Whether panels take turns: one is zoomed, or the inspector leaves no room for more."""
-        return self.zoomed is not None or (self.inspecting and sum(key in self.boxes for key in self.own) == 1)
-
     def _boxes(self, around: Surround | None) -> Mapping[str, Box]:
         if around is None:
             return {}
         body, boxed, boxes = around.body, around.boxed, dict(around.boxes)
         alone = self.zoomed
+        own = self.places(self.view, body, boxed=boxed)
+        self.shed = tuple(key for key in self.own if key not in own and key not in self.optional)
+        if alone is None and self.focus_on in self.shed:
+            alone = self.focus_on
         if self.inspecting:
             rows = min(ROWS + chrome(boxed), body.height // 2)
             body, boxes[INSPECTOR] = body.without_foot(rows)
@@ -396,4 +434,4 @@ class Page(Screen[None]):
                 alone = self.focus_on if self.focus_on in self.own else next(iter(self.own))
         if alone is not None:
             return {**boxes, **self.places_alone(self.view, self.own[alone], body, boxed=boxed)}
-        return {**boxes, **without(self.places(self.view, body, boxed=boxed), self.hidden)}
+        return {**boxes, **without(self.places(self.view, body, boxed=boxed) if self.inspecting else own, self.hidden)}

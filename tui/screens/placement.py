@@ -36,6 +36,8 @@ class PlacementPage(Page):
         Command("full_stop", "screen.slice(1)", ".", "Longer columns", "Up to 10 s a column.", "", 6),
     )
 
+    optional = ("follow",)
+
     def contents(self) -> Sequence[Panel]:
         self.river = Placement("river")
         self.follow = Follow("follow")

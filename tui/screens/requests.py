@@ -29,6 +29,7 @@ _WIDE: Final = 110
 
 class RequestsPage(Page):
     looks_into_requests = True
+    optional = (*LISTS, *OPENED)
     KEYS: ClassVar[tuple[Command, ...]] = (
         Command(
             "v",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tui.commands import GLOBAL, PAGE, TIME, Command
 from tui.line import Line, Pen, cells, printable
@@ -11,7 +12,7 @@ from tui.theme import Ink
 from tui.widgets.panel import Panel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tui.view import View
 
@@ -22,10 +23,11 @@ class Key(NamedTuple):
     action: str
 
 
-def _entries(view: View, own: Sequence[Command]) -> list[tuple[Command, str, str]]:
+def _entries(view: View, own: Sequence[Command], keymap: Mapping[str, str]) -> list[tuple[Command, str, str]]:
     """Command, its keys and its word, in the order of the command list; both steps share one entry."""
     out = []
-    for command in (*TIME, *own, *PAGE, *GLOBAL[len(TIME) :]):
+    for known in (*TIME, *own, *PAGE, *GLOBAL[len(TIME) :]):
+        command = replace(known, shown=keymap.get(known.id, known.shown))
         if command.action == "step(-1)":
             out.append((command, "← →", "step"))
         elif command.action == "hold" and view.mode is Mode.HELD:
@@ -35,9 +37,27 @@ def _entries(view: View, own: Sequence[Command]) -> list[tuple[Command, str, str
     return out
 
 
-def footer(view: View, width: int, own: Sequence[Command] = ()) -> tuple[Line, list[Key]]:
-    """The line, and where its keys are; `own` are those of the page alone. What finds no room goes by rank; `?` lists all."""
-    entries = _entries(view, own)
+NO_KEYS: Final[Mapping[str, str]] = {}
+
+
+def footer(
+    view: View,
+    width: int,
+    own: Sequence[Command] = (),
+    shed: Sequence[str] = (),
+    keymap: Mapping[str, str] = NO_KEYS,
+) -> tuple[Line, list[Key]]:
+    """The line, and where its keys are; `own` are those of the page alone. What finds no room goes by rank; `?` lists all. `shed` panels are named beside the key
+    that shows them."""
+    entries = _entries(view, own, keymap)
+    if shed:
+        named = f"panel (also {', '.join(shed)})"
+        entries = [
+            (replace(command, rank=1), keys, named)
+            if command.action == "screen.focus_panel(1)"
+            else (command, keys, label)
+            for command, keys, label in entries
+        ]
     while sum(cells(keys) + len(label) + 3 for _, keys, label in entries) > width:
         entries.remove(max(entries, key=lambda entry: entry[0].rank))
     pen = Pen(width).gap()
@@ -54,6 +74,10 @@ class Footer(Panel):
     keys: tuple[Key, ...] = ()
     own: Sequence[Command] = ()
     """What only this page has."""
+    keymap: Mapping[str, str] = NO_KEYS
+    """Keys of commands that have others than usual."""
+    shed: tuple[str, ...] = ()
+    """Panels that have no room, and are named."""
     asking: tuple[str, str, int] | None = None
     """Instead of the keys: a prompt, and what is said at the right of what is typed behind it, in which ink."""
 
@@ -64,7 +88,7 @@ class Footer(Panel):
             return [
                 Pen(width).put(prompt, Ink.ACCENT).to(len(prompt) + width // 2 + 1).put(printable(said), ink).line()
             ]
-        line, keys = footer(view, width, self.own)
+        line, keys = footer(view, width, self.own, self.shed, self.keymap)
         self.keys = tuple(keys)
         return [line]
 

@@ -16,7 +16,7 @@ from textual.widget import Widget
 from tui.line import blank
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
     from rich.style import Style
 
@@ -47,6 +47,7 @@ class Panel(Widget):
         self.scroll_rows = 0
         """Rows of content that are above the top."""
         self._styles_by_ink: Sequence[Style] = ()
+        self._glyphs: Mapping[int, str] | None = None
         self._lines: list[Line] = []
         self._strips: list[Strip | None] = []
 
@@ -79,9 +80,9 @@ class Panel(Widget):
             self.styles.offset = (box.x, box.y)
             self.styles.width, self.styles.height = box.width, box.height
 
-    def paint_with(self, inks: Sequence[Style]) -> None:
-        """Take other styles: every row is built again from its lines."""
-        self._styles_by_ink = inks
+    def paint_with(self, inks: Sequence[Style], glyphs: Mapping[int, str] | None = None) -> None:
+        """Take other styles and glyphs (for `str.translate`): every row is built again from its lines."""
+        self._styles_by_ink, self._glyphs = inks, glyphs
         self._strips = [None] * len(self._lines)
         self.refresh()
 
@@ -128,7 +129,9 @@ class Panel(Widget):
             return Strip.blank(width)
         strip = self._strips[y]
         if strip is None:
-            inks = self._styles_by_ink
-            strip = Strip([Segment(text, inks[ink]) for text, ink in self._lines[y]], width)
+            inks, glyphs, line = self._styles_by_ink, self._glyphs, self._lines[y]
+            if glyphs is not None:
+                line = tuple((text.translate(glyphs), ink) for text, ink in line)
+            strip = Strip([Segment(text, inks[ink]) for text, ink in line], width)
             self._strips[y] = strip
         return strip

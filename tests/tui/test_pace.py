@@ -1,0 +1,161 @@
+"""How often the screen is drawn, and what is told of it."""
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from textual import events
+
+from tests.tui import frames
+from tests.tui.playing import Played
+from tests.tui.screen import lines, running, settled
+from tui.pace import EASE_S, Costs, Meter, Pace
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def shown(pace: Pace, clock: Clock, seconds: float, hz: float = 4.0) -> float:
+    """Frames a second of ticks at `hz`."""
+    count = 0
+    for _ in range(round(seconds * hz)):
+        clock.now += 1 / hz
+        count += pace.due()
+    return count / seconds
+
+
+def test_every_tick_is_shown_where_nothing_speaks_against_it() -> None:
+    clock = Clock()
+    assert shown(Pace(clock=clock), clock, 10) == 4
+    assert shown(Pace(clock=clock), clock, 10, hz=20) == 20
+
+
+def test_ssh_and_what_nobody_looks_at_are_drawn_less() -> None:
+    clock = Clock()
+    pace = Pace(ssh=True, clock=clock)
+    assert shown(pace, clock, 20) == pytest.approx(2, abs=0.1)
+    pace.focused = False
+    assert shown(pace, clock, 20) == pytest.approx(1, abs=0.1)
+    assert pace.limit == (1.0, "not looked at")
+    stage = Pace(stage=True, clock=clock)
+    stage.focused = False
+    assert shown(stage, clock, 10) == 4
+
+
+def test_a_terminal_that_does_not_keep_up_gets_less_and_later_more_again() -> None:
+    clock = Clock()
+    pace = Pace(clock=clock)
+    waited = 0.0
+    rates = []
+    for share, seconds in ((0.0, 3), (0.8, 4), (0.3, 15), (0.0, 4 * EASE_S + 5)):
+        for _ in range(round(seconds)):
+            clock.now += 1.0
+            waited += share
+            pace.waited(waited)
+        rates.append(pace.limit)
+    assert rates == [None, (0.5, "slow terminal"), (0.5, "slow terminal"), None]
+
+
+def test_waiting_that_still_goes_on_counts() -> None:
+    clock = Clock()
+    meter = Meter(clock)
+    meter.begin()
+    clock.now += 3
+    assert meter.waited_s == 3
+    meter.end(500)
+    meter.begin()
+    clock.now += 1
+    meter.end(20)
+    assert (meter.waited_s, meter.bytes) == (4, 520)
+
+
+def test_costs_are_means_of_the_newest_frames() -> None:
+    clock, cpu = Clock(), Clock()
+    costs = Costs(clock, cpu)
+    assert costs.told(None) == "measuring …"
+    for number in range(5):
+        costs.shown(0.003, number * 2048)
+        clock.now += 0.25
+        cpu.now += 0.01
+    assert costs.told(None) == "drawing 3.0 ms, process 10.0 ms, 2.0 KiB a frame · 4.0 fps"
+    assert costs.told((2.0, "ssh")).endswith(" · at most 2 Hz: ssh")
+
+
+async def test_f12_tells_costs_in_the_place_of_the_keys() -> None:
+    played = Played([frames.emulated(3600)])
+    async with running(played) as (app, pilot):
+        await pilot.press("f12")
+        for tick in range(3601, 3605):
+            played.post(frames.emulated(tick))
+            await settled(pilot)
+        assert "KiB a frame" in lines(app)[-1]
+        await pilot.press("5", "f12")
+        await settled(pilot)
+        assert "q quit" in lines(app)[-1]
+
+
+async def test_ticks_that_are_not_drawn_are_not_lost() -> None:
+    played = Played([frames.emulated(3600)])
+    async with running(played) as (app, pilot):
+        app.post_message(events.AppBlur())
+        await settled(pilot)
+        for tick in range(3601, 3604):
+            played.post(frames.emulated(tick))
+            await settled(pilot)
+        assert app.playhead.shown is not None
+        assert app.page.view.frame is not app.playhead.shown
+        app.post_message(events.AppFocus())
+        await settled(pilot)
+        assert app.page.view.frame is app.playhead.shown
+
+
+# a terminal that goes
+
+
+@pytest.mark.parametrize("how", ["hangup", "closed", "SIGTERM"])
+def test_a_lost_terminal_ends_the_dashboard_and_what_it_started(how: str) -> None:
+    master, slave = pty.openpty()
+    command = [sys.executable, "-m", "tui", "demo"]
+    env = os.environ | {"TERM": "xterm-256color"}
+    with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=env, start_new_session=True) as child:
+        os.close(slave)
+        seen = b""
+        deadline = time.monotonic() + 60
+        while b"EMULATED" not in seen and time.monotonic() < deadline:
+            if select.select([master], [], [], 1)[0]:
+                seen += os.read(master, 65536)
+        assert b"EMULATED" in seen
+        children = subprocess.run(
+            ["ps", "-o", "pid=", "--ppid", str(child.pid)], capture_output=True, text=True, check=False
+        )
+        pids = [int(pid) for pid in children.stdout.split()]
+        assert pids
+        if how == "closed":
+            os.close(master)
+        else:
+            child.send_signal(signal.SIGHUP if how == "hangup" else signal.SIGTERM)
+            while select.select([master], [], [], 0.2)[0]:
+                try:
+                    if not os.read(master, 65536):
+                        break
+                except OSError:
+                    break
+        try:
+            code = child.wait(20)
+        finally:
+            child.kill()
+    assert code == 0
+    left = [pid for pid in pids if os.path.exists(f"/proc/{pid}")]
+    assert not left
+    if how != "closed":
+        os.close(master)

@@ -1,0 +1,71 @@
+"""Glyphs for terminals and fonts that have fewer of them: one character for one, so that nothing moves. Pure.
+
+`braille` is all that there are, `block` is without braille, `ascii` without anything else, whoever wrote it: what has no sign of its own there is a `?`.
+"""
+
+from __future__ import annotations
+
+import locale
+import os
+from collections.abc import Mapping
+from typing import Final
+
+from rich.cells import cell_len
+
+from tui.glyphs import BUCKET_HEIGHTS, HEIGHTS, PAST_HEIGHTS
+
+SETS: Final = ("braille", "block", "ascii")
+_BLOCK: Final = dict(zip(PAST_HEIGHTS[1:], "╷╷╷╷╎╎╎╎", strict=True)) | dict(
+    zip(BUCKET_HEIGHTS[2:], "░░▒▒▓▓▓", strict=True)
+)
+_ASCII: Final = {
+    **dict(zip(HEIGHTS[1:], "_.-:=+*#", strict=True)),
+    **dict(zip(PAST_HEIGHTS[1:], "ccccddee", strict=True)),
+    **dict(zip(BUCKET_HEIGHTS[2:], "2345678", strict=True)),
+    **dict.fromkeys("╭╮╰╯┌┐└┘├┤┬┴┼╔╗╚╝╠╣╬", "+"),
+    **dict.fromkeys("─━═╌╴╶–—−‐", "-"),
+    **dict.fromkeys("│┃║╷╎┊╵", "|"),
+    **dict.fromkeys("▸▶►→⇥›»", ">"),
+    **dict.fromkeys("◀◂←‹«", "<"),
+    **dict.fromkeys("▲△↑", "^"),
+    **dict.fromkeys("▼▽↓", "v"),
+    **dict.fromkeys("●◆■◉", "*"),
+    **dict.fromkeys("○◇□◌", "o"),
+    **dict.fromkeys("×✗✕", "x"),
+    **dict.fromkeys("░▒", ":"),
+    "▓": "%", "█": "#", "·": ".", "•": "*", "…": "~", "‖": "=", "≈": "&", "≥": "]", "≤": "[", "≠": "$", "±": "~", "µ": "u", "μ": "u",
+    "↻": "R", "✓": "y", "÷": "/", "’": "'", "‘": "'", "“": '"', "”": '"',
+}  # fmt: skip
+
+
+class _Ascii(dict[int, str]):
+    """For `str.translate`: whatever is not ASCII becomes something that is, as wide as it was."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        made = self[code] = character if code < 0x80 else "?" * cell_len(character)
+        return made
+
+
+TABLES: Final[Mapping[str, Mapping[int, str] | None]] = {
+    "braille": None,
+    "block": {ord(one): other for one, other in _BLOCK.items()},
+    "ascii": _Ascii({ord(one): other for one, other in _ASCII.items()}),
+}
+
+
+def found(environment: Mapping[str, str] = os.environ, encoding: str | None = None) -> str:
+    """The set that the locale and the terminal have: the Linux console's fonts have no braille."""
+    encoding = encoding or locale.getpreferredencoding(False)
+    try:
+        (HEIGHTS + BUCKET_HEIGHTS).encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return "ascii"
+    if environment.get("TERM", "") in ("linux", "vt100", "vt220"):
+        return "block"
+    return "braille"
+
+
+def shown(text: str, glyphs: str) -> str:
+    table = TABLES[glyphs]
+    return text if table is None else text.translate(table)
