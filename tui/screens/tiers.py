@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from collectors.diagnose.tier_groups import edges
-from tui.places import Ask, Box, shared
+from tui.places import Ask, Box, chrome, shared
 from tui.screens.page import Page
 from tui.widgets.flows import Flows
 from tui.widgets.prompt_rows import Prompts
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 BESIDE: Final = 110
 """From this width on prompts stand beside the flows."""
 MOST_POOLS: Final = 16
+WAYS: Final = 4
+"""Lines that flows have anyway, so that panels stay where they are when one comes or goes."""
 
 
 class TiersPage(Page):
@@ -40,14 +42,17 @@ class TiersPage(Page):
     def wants(self, view: View) -> tuple[int, int, int]:
         """Rows that there are to show."""
         frame = view.frame
-        return (0, 0, 0) if frame is None else (len(frame.tiers), len(edges(frame)), len(frame.prompts))
+        return (0, 0, 0) if frame is None else (len(frame.tiers), max(len(edges(frame)), WAYS), len(frame.prompts))
 
     def places(self, view: View, body: Box, *, boxed: bool) -> Mapping[str, Box]:
         tiers, ways, prompts = self.wants(view)
-        pools = min(max(tiers, 1), MOST_POOLS)
-        table = Ask("tiers", (min(pools, 4) + 1, *(pools * lines + 1 for lines in range(1, MOST_LINES + 1))))
-        flows = Ask("flows", (4, ways + 5), 0.6)
-        prompted = Ask("prompts", (2, min(prompts, 6) + 1), 0.4)
-        if body.width >= BESIDE:
+        beside = body.width >= BESIDE
+        pools, flowing, least = min(max(tiers, 1), MOST_POOLS), ways + 5, 2
+        rest = flowing + chrome(boxed) * 2 if beside else flowing + least + chrome(boxed) * 3
+        lines = max(1, min((body.height - rest - 1) // pools, MOST_LINES))
+        table = Ask("tiers", (min(pools, 4) + 1, pools + 1, pools * lines + 1))
+        flows = Ask("flows", (4, flowing), 0.6)
+        prompted = Ask("prompts", (least, min(prompts, 6) + 1), 0.4)
+        if beside:
             return shared(body, boxed, [[table], [flows, prompted]])
         return shared(body, boxed, [[table], [flows], [prompted]])
