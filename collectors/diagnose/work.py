@@ -11,7 +11,8 @@ from collectors.diagnose.beats import HISTORY_S, RECENT_S
 from collectors.model.verdict import Hop
 from collectors.model.vocabulary import Tier
 
-MOST: Final = 128
+MOST: Final = {Hop.PREFILL: 1_024}
+MOST_OF_OTHERS: Final = 256
 """Pieces of one path that are kept."""
 MOST_PATHS: Final = 512
 NS: Final = 1e9
@@ -50,7 +51,7 @@ class Work:
     def add(self, path: Path, job: Job) -> None:
         if path not in self.paths and len(self.paths) >= MOST_PATHS:
             return
-        self.paths.setdefault(path, deque(maxlen=MOST)).append(job)
+        self.paths.setdefault(path, deque(maxlen=MOST.get(path.hop, MOST_OF_OTHERS))).append(job)
 
     def expire(self, now: int) -> None:
         """`now` is the session second that begins."""

@@ -61,7 +61,8 @@ def slo_columns(view: View, frame: Frame) -> list[Column[SloRow]]:
         def told(row: SloRow) -> Told:
             return told_share(name, getattr(row, of), means, row_name(row, view), emulated=row.tokens_per_s.emulated)
 
-        return Column(name, 10, lambda row: _share_cell(getattr(row, of)), rank, told=told)
+        signed = of != "attained"  # which has its sign before the row
+        return Column(name, 10 + signed, lambda row: _share_cell(getattr(row, of), signed=signed), rank, told=told)
 
     def number(name: str, width: int, of: str, unit: Unit, means: str, rank: int) -> Column[SloRow]:
         def told(row: SloRow) -> Told:
@@ -93,8 +94,11 @@ def _sign(it: Share | None) -> Cell:
     return (_SIGNS[it.state] if it is not None else " ",), INKS[it.state] if it is not None else Ink.DIM
 
 
-def _share_cell(it: Share | None) -> Cell:
-    return share_forms(it), Ink.DIM if it is None else INKS[it.state]
+def _share_cell(it: Share | None, *, signed: bool) -> Cell:
+    if it is None:
+        return (ABSENT,), Ink.DIM
+    forms = share_forms(it)
+    return tuple(f"{form} {_SIGNS[it.state]}" for form in forms) if signed else forms, INKS[it.state]
 
 
 def _number(row: SloRow, of: str, unit: Unit, frame: Frame) -> Cell:
