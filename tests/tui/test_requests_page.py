@@ -151,6 +151,16 @@ async def test_filter_by_gaps_looks_at_all_of_them() -> None:
         assert 0 < len(table._body.keys) < 100
 
 
+async def test_what_a_figure_of_a_request_is() -> None:
+    async with running(demo().played(), (120, 36)) as (app, pilot):
+        await pilot.press("5", *["down"] * 26, "i")
+        await settled(pilot)
+        shown = text(app)
+        assert "TTFT" in shown
+        assert "its first delivery with content" in " ".join(shown.split())
+        assert "emulated" in shown.casefold()
+
+
 async def test_an_agent_run_opens_as_a_tree() -> None:
     async with running(demo().played(), (120, 36)) as (app, pilot):
         await pilot.press("5", "v", *["down"] * 9, "enter")

@@ -6,6 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from collectors.model.detail import State
+from collectors.model.figure import Figure
+from collectors.model.vocabulary import State as Known
 from tui import format as fmt
 from tui.filter import Field
 from tui.format import Unit
@@ -13,10 +15,11 @@ from tui.glyphs import ABSENT, AT_LEAST, STALL, UNEQUAL
 from tui.line import Pen, cells, clip_middle, printable
 from tui.table import Column, Drawn, grid, heading, heads, row_lines
 from tui.theme import Ink
+from tui.told import Told, quantiles
 from tui.widgets.rows import Body, RowsPanel, stacked
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
 
     from collectors.model.detail import RequestLine
     from collectors.model.figure import Quantile
@@ -24,13 +27,20 @@ if TYPE_CHECKING:
     from tui.table import Cell
     from tui.view import View
 
+TTFT: Final = "its first delivery with content − when the teller had it"
+GAP: Final = "time between its consecutive deliveries, on the teller's clock"
+TOKENS: Final = "as its teller says at its end, until then the last delivered"
 _COSTLY: Final = "gap"
 """What is asked for by it takes a look at every delivery of every request."""
+
+
+_STATE_INKS: Final = {State.LOST: Ink.WARN, State.DECODES: Ink.GOOD, State.PREFILLS: Ink.ACCENT}
 
 
 class RequestTable(RowsPanel):
     def __init__(self, name: str) -> None:
         super().__init__(name)
+        self._shown: Sequence[RequestLine] = ()
         self._drawn: Drawn[RequestLine, list[Line]] = Drawn()
 
     def title(self, view: View) -> tuple[str, str]:
@@ -61,12 +71,32 @@ class RequestTable(RowsPanel):
         ]
         it = grid(columns, width, needs)
         lines = heading(it, width, self.order)
+        self._shown = shown
         how = it.shape, width, view.names
         for row in shown:
             lines += self._drawn.of(row.key, row, how, partial(row_lines, it, row, width))
         spots = stacked(len(shown), head=1)
         left_out = len(it.left_out)
         return Body(lines, first, len(shown), len(keys), left_out, keys=keys, spots=spots, heads=heads(it))
+
+    def figures(self, view: View, row: Hashable) -> Sequence[Told]:
+        one = next((line for line in self._shown if line.key == row), None)
+        if one is None:
+            return ()
+        of = printable(one.id)
+
+        def told(name: str, value: float | None, unit: Unit, definition: str) -> Told:
+            state = Known.ABSENT if value is None else Known.OK if value else Known.ZERO
+            it = Figure(value, state, None if value is None else one.provenance, one.emulated, None)
+            return Told(name, it, unit, definition, "this request", of=of, now=True)
+
+        gaps = () if one.gap is None else quantiles("gap", one.gap, definition=GAP, of=of)
+        return (
+            told("TTFT", one.ttft_s, Unit.SECONDS, TTFT),
+            told("output tokens", one.tokens, Unit.TOKENS, TOKENS),
+            *gaps,
+            told("longest gap", one.longest_s, Unit.SECONDS, GAP),
+        )
 
     def fields(self, view: View) -> Sequence[Field[RequestLine]]:
         def text(name: str, column: Column[RequestLine]) -> Field[RequestLine]:
@@ -140,7 +170,7 @@ def _state(row: RequestLine) -> Cell:
     sign = f"{UNEQUAL} " if row.remarked else ""
     if row.state is State.ENDED:
         return (sign + (printable(row.reason) or "ended"),), Ink.DIM if row.reason in ("stop", "length") else Ink.WARN
-    return (f"{sign}{row.state}",), Ink.WARN if row.state is State.LOST else Ink.GOOD
+    return (f"{sign}{row.state}",), _STATE_INKS.get(row.state, Ink.TEXT)
 
 
 def _hit_share(row: RequestLine) -> float | None:

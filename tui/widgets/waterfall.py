@@ -30,6 +30,8 @@ _SIGNS: Final = {
     Phase.FIRST_TOKEN: "▒",
 }  # fmt: skip
 """Of what a bar is made, so that phases differ without colour."""
+_WORDS: Final = 28
+"""Cells before the first token in which it is said what they lead to."""
 _RATIO: Final = 3.0
 """How many times longer decoding must be than what is before it, for each to have a scale of its own."""
 _FIRST: Final = 0.45
@@ -207,9 +209,12 @@ def _scale(it: Axis, text: int) -> Line:
     if it.split_s is None:
         end = fmt.seconds(it.end_s)
         return pen.put("╷0", Ink.FAINT).to(_LABEL + it.width - cells(end) - 1).put(f"{end}╷", Ink.FAINT).line()
-    pen.put("╷0", Ink.FAINT)
-    split, end = f"first token {fmt.seconds(it.split_s)} ╎", fmt.seconds(it.end_s)
-    pen.to(_LABEL + max(it.first - cells(split) + 1, 2)).put(split, Ink.FAINT)
+    words = "first token " if it.first >= _WORDS else ""
+    split, end = f"{words}{fmt.seconds(it.split_s)} ╎", fmt.seconds(it.end_s)
+    start = max(it.first - cells(split) + 1, 0)
+    if start > len("╷0"):  # else it would be a digit of what follows
+        pen.put("╷0", Ink.FAINT)
+    pen.to(_LABEL + start).put(split, Ink.FAINT)
     return pen.to(_LABEL + it.width - cells(end) - 1).put(f"{end}╷", Ink.FAINT).line()
 
 
