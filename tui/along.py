@@ -32,15 +32,16 @@ class Along:
         self._next: Item | None = None
         self._began_ns: int | None = None
         self._begun_for_ns = 0
-        self._at_ns = 0
+        self.at_ns = 0
+        """The newest tick that it came to."""
 
     def work(self, until_ns: int, budget_s: float) -> bool:
         """Come nearer to the tick of `until_ns`, for about so much real time. Whether it is there."""
-        too_far = until_ns - max(self._at_ns, self._begun_for_ns) > AHEAD_NS
+        too_far = until_ns - max(self.at_ns, self._begun_for_ns) > AHEAD_NS
         if self._began_ns is None or until_ns < self._began_ns or too_far:
             self._begin(until_ns)
         deadline = time.monotonic() + budget_s
-        while self._at_ns < until_ns and time.monotonic() < deadline:
+        while self.at_ns < until_ns and time.monotonic() < deadline:
             if self._next is None:
                 self._next = next(self._items, None)
             if self._next is None or self._next.time_ns > until_ns:
@@ -48,16 +49,16 @@ class Along:
             item, self._next = self._next, None
             if isinstance(item, Tick):
                 self._session.tick(item.time_ns, item.utc_s)
-                self._at_ns, self.detail = item.time_ns, self._made
+                self.at_ns, self.detail = item.time_ns, self._made
             else:
                 self._session.feed(item)
-        return self._at_ns >= until_ns
+        return self.at_ns >= until_ns
 
     def _begin(self, until_ns: int) -> None:
         self._made = Detail()
         self._session = Session("virtual", detail=self._made)
         self._items = self._reader.since_key(until_ns - LEAD_NS, 2**63 - 1)
         self._next = next(self._items, None)
-        self._at_ns = self._began_ns = self._next.time_ns if self._next is not None else until_ns
+        self.at_ns = self._began_ns = self._next.time_ns if self._next is not None else until_ns
         self._begun_for_ns = until_ns
         self.detail = None

@@ -48,7 +48,7 @@ class ReplayDriver:
         self.history = Late()
         self._along: Along | None = None
         self._asked = -math.inf
-        self._told_ns = -1
+        self._shown_ns = 0
         self.bookmarks = Bookmarks(file)
         self.title = file.name
 
@@ -67,12 +67,12 @@ class ReplayDriver:
 
     @property
     def detail(self) -> Detail | None:
-        """Single deliveries and requests about what is shown; made only while somebody looks at them, and some seconds later than the rest."""
+        """Single deliveries and requests as of what is shown; made only while somebody looks at them. None until they are."""
         if not self._looked_into:
             self._asked = time.monotonic()
             self._wake.set()
         self._asked = time.monotonic()
-        return self._along.detail if self._along is not None else None
+        return self._along.detail if self._along is not None and self._along.at_ns >= self._shown_ns else None
 
     async def save(self, path: Path) -> tuple[str, str]:
         return f"this is a recording already: {self._file}", ""
@@ -94,20 +94,21 @@ class ReplayDriver:
             await self._play(history, post, grows=reader.info().closed_utc is None)
 
     async def _play(self, history: History, post: Post, *, grows: bool) -> None:
-        shown = None
+        shown: tuple[Frame | None, bool] = None, True
         last = looked = time.monotonic()
         while True:
             now = time.monotonic()
             self.player.advance(now - last)
             last = now
             frame = history.at(round(self.player.position_ns))
-            if frame is not None and frame is not shown:
-                shown = frame
+            there = frame is None or self._there(frame)
+            if frame is not None and (frame is not shown[0] or there is not shown[1]):
+                shown = frame, there
                 post(frame)
             if grows and now - looked > GROWN_S and (span := history.span()) is not None:
                 looked, self.player.last_ns = now, span[1]
             self._wake.clear()
-            if self._looked_into and frame is not None and not self._there(frame, post):
+            if not there:
                 await asyncio.sleep(0)
                 continue
             idle = not self.player.playing or self.player.ended
@@ -117,14 +118,10 @@ class ReplayDriver:
             except TimeoutError:
                 pass
 
-    def _there(self, frame: Frame, post: Post) -> bool:
-        """A slice of the work on what is asked for about a Frame; whether that is all. The Frame is shown again when it is."""
-        assert self._along is not None
-        there = self._along.work(frame.time_ns, WORK_S)
-        if there and frame.time_ns != self._told_ns:
-            self._told_ns = frame.time_ns
-            post(frame)
-        return there
+    def _there(self, frame: Frame) -> bool:
+        """A slice of the work on what is asked for about a Frame; whether that is all."""
+        self._shown_ns = frame.time_ns
+        return self._along is None or not self._looked_into or self._along.work(frame.time_ns, WORK_S)
 
     @property
     def _looked_into(self) -> bool:

@@ -167,7 +167,9 @@ class Placement(RowsPanel):
             scale = scale_of(track)
             at = track.stage
             known = river.places[at] if at < len(river.places) else None
-            letter = STAGE_LETTERS[known.stage] if known is not None else ROLE_LETTERS[role] if role else ABSENT
+            letter = (
+                ROLE_LETTERS[role] if role and track is made[0] else STAGE_LETTERS[known.stage] if known else ABSENT
+            )
             ink = hue_of[at] >> 3
             rows = drawn(track, hue_of, each // len(made), scale)
             for number, cells in enumerate(rows):
