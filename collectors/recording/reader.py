@@ -6,7 +6,6 @@ Not here: what plays them (`sources`), and what a chunk's bytes mean (`codec`).
 import mmap
 import os
 import sqlite3
-import stat
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,24 +17,17 @@ import msgspec
 
 from collectors.model.frame import Frame
 from collectors.recording import salvage
-from collectors.recording.codec import CODEC, MAX_RAW_BYTES, OLDER_CODEC, Item, unpack
-from collectors.recording.errors import DamagedError, NewerRecordingError, NotARecordingError, RecordingError
+from collectors.recording.codec import CODEC, OLDER_CODEC, Item, unpack
+from collectors.recording.database import MAX_BLOB_BYTES, checked, has_code, meta_of, opened
+from collectors.recording.errors import DamagedError, NotARecordingError
 from collectors.recording.frames import FRAMES_CODEC, unpack_frames
 from collectors.recording.schema import (
-    APPLICATION_ID,
     FRAMES,
-    INDEX,
     ITEMS,
     KEY,
     KINDS,
-    OLDEST_VERSION,
-    SCHEMA_VERSION,
-    TABLES,
     ChunkRow,
 )
-
-MAX_BLOB_BYTES: Final = MAX_RAW_BYTES + (1 << 20)
-MAX_META_ROWS: Final = 64
 
 _COLUMNS: Final = "id, t0_ns, t1_ns, n, kind, codec, crc32"
 _EARLIEST: Final = -(2**63)
@@ -70,7 +62,7 @@ class Reader:
         self._file: mmap.mmap | None = None
         self._cells: list[int] | None = None
         """Where chunk 1, 2, … begins in `_file`; None while SQLite can tell."""
-        self._database = _open(path)
+        self._database = opened(path)
         try:
             self._info = self._inspect()
         except DamagedError as error:
@@ -194,15 +186,15 @@ class Reader:
 
     def _inspect(self) -> Info:
         try:
-            version = _check(self.path, self._database)
+            version = checked(self.path, self._database)
             first, last, chunks = self._database.execute(
                 "SELECT min(t0_ns), max(t1_ns), count(*) FROM chunk"
             ).fetchone()
-            meta = _meta(self._database)
+            meta = meta_of(self._database)
             if self._is_short():
                 version, meta = self._salvage()
         except sqlite3.DatabaseError as error:
-            if not _is(error, sqlite3.SQLITE_CORRUPT):
+            if not has_code(error, sqlite3.SQLITE_CORRUPT):
                 raise NotARecordingError(f"{self.path} is not a recording ({error})") from error
             version, meta = self._salvage()
         if self._cells is not None:
@@ -245,8 +237,8 @@ class Reader:
         try:
             # Lets SQLite open a file that has fewer pages than it says.
             self._database.execute("PRAGMA writable_schema = ON")
-            version = _check(self.path, self._database)
-            meta = _meta(self._database)
+            version = checked(self.path, self._database)
+            meta = meta_of(self._database)
         except sqlite3.DatabaseError as error:
             raise NotARecordingError(f"{self.path} has nothing left that can be read ({error})") from error
         with self.path.open("rb") as file:
@@ -271,54 +263,6 @@ class Reader:
         if row is None:
             raise DamagedError(f"chunk {number} is not whole")
         return row
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        raise RecordingError(f"{path} cannot be opened: {error.strerror}") from error
-    if not stat.S_ISREG(mode):
-        raise NotARecordingError(f"{path} is not a file, so not a recording")
-    # Without a log nobody is writing, and SQLite need not make files beside a recording that may lie in a read-only place.
-    for options in ("mode=ro", "mode=ro&immutable=1") if os.path.lexists(f"{path}-wal") else ("mode=ro&immutable=1",):
-        database = sqlite3.connect(
-            f"{path.absolute().as_uri()}?{options}", uri=True, timeout=1.0, check_same_thread=False
-        )
-        database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_BLOB_BYTES + 65_536)
-        try:
-            database.execute("PRAGMA trusted_schema = OFF")
-            database.execute("PRAGMA cell_size_check = ON")
-            database.execute("PRAGMA user_version")
-        except sqlite3.OperationalError as error:
-            database.close()
-            failure = error
-        except sqlite3.DatabaseError:
-            return database  # What it is will be said by whoever asks it first.
-        else:
-            return database
-    raise RecordingError(f"{path} cannot be opened: {failure}")
-
-
-def _check(path: Path, database: sqlite3.Connection) -> int:
-    """The version of the format, and that the tables are exactly those of a recording: a file with a view or a trigger of its own is none."""
-    if database.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
-        raise NotARecordingError(f"{path} is not a recording")
-    (version,) = database.execute("PRAGMA user_version").fetchone()
-    if version > SCHEMA_VERSION:
-        raise NewerRecordingError(
-            f"{path} was written by a later version (format {version}; this one knows {SCHEMA_VERSION}): update to open it"
-        )
-    parts = TABLES if version == OLDEST_VERSION else TABLES | INDEX
-    rows = database.execute("SELECT name, sql FROM sqlite_schema LIMIT ?", (len(parts) + 1,)).fetchall()
-    if version < OLDEST_VERSION or len(rows) != len(parts) or dict(rows) != parts:
-        raise NotARecordingError(f"{path} does not have the tables of a recording")
-    return int(version)
-
-
-def _meta(database: sqlite3.Connection) -> dict[str, str]:
-    rows = database.execute("SELECT key, value FROM meta LIMIT ?", (MAX_META_ROWS,)).fetchall()
-    return {str(key)[:256]: str(value)[:256] for key, value in rows if str(value).isprintable()}
 
 
 def _typed(row: tuple[object, ...]) -> ChunkRow:
@@ -362,7 +306,3 @@ def _agree(row: ChunkRow, times: list[int], what: str) -> None:
         raise DamagedError(f"has {len(times)} {what} instead of {row.n}")
     if not times or (min(times), max(times)) != (row.t0_ns, row.t1_ns):
         raise DamagedError("does not have the times that it says")
-
-
-def _is(error: sqlite3.DatabaseError, code: int) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF == code
