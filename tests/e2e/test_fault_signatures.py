@@ -213,8 +213,8 @@ async def test_links_between_lpus_that_lose_step(tmp_path: Path) -> None:
 
 
 async def test_a_page_that_hangs(tmp_path: Path) -> None:
-    """Its target is down for a deadline that ran out, and what only the page tells is stale; the stream tells the tokens all the same; it is up with the next answer."""
-    limits = Limits(connect_s=0.2, idle_s=0.25, total_s=0.25)
+    """Its target is down for a deadline that ran out, and what the page tells stands still, as old as it is; the stream tells the tokens all the same; it is up with the next answer."""
+    limits = Limits(connect_s=0.2, total_s=0.25)
     seen = await watch(tmp_path, STEADY, 4, "metrics-hang:gpu-1/0@2s+1s", limits=limits)
     for at in np.arange(1.0, 4.25, 0.25):
         row = seen.target("gpu-1/0", at)
@@ -222,9 +222,13 @@ async def test_a_page_that_hangs(tmp_path: Path) -> None:
         assert row.status is (TargetStatus.DOWN if hangs else TargetStatus.UP), at
         assert row.reason.startswith("timeout" if hangs else "")
         assert row.resets == 0
-    assert seen.worker("gpu-1/0", 3.0).tokens_per_s.state is State.STALE
+    before, hung, after = (seen.signal("gpu-1/0", GENERATED, at) for at in (2.0, 3.0, 3.25))
+    assert (hung.value, hung.heard_ns) == (before.value, before.heard_ns)
+    assert before.value is not None
+    assert after.value is not None
+    assert near([round(after.value - before.value)], 5 * 118, within=12)
     assert near(seen.tokens("gpu-1/0")[4:], 118)
-    assert seen.worker("gpu-1/0", 4.0).tokens_per_s.state is State.OK
+    assert {seen.worker("gpu-1/0", at).tokens_per_s.state for at in (2.0, 2.5, 3.0, 4.0)} == {State.OK}
 
 
 async def test_a_page_that_is_frozen(tmp_path: Path) -> None:

@@ -141,13 +141,17 @@ class Seen:
     def target(self, name: str, seconds: float) -> TargetRow:
         return next(row for row in self.at(seconds).targets if row.name == name)
 
-    def total(self, target: str, metric: str, seconds: float) -> float:
+    def signal(self, target: str, metric: str, seconds: float) -> Figure:
         """What a counter of a page has come to since it was first seen, resets and all."""
         rows = self.signals[round(seconds * 4) - 1]
         (row,) = [one for one in rows if one.target == target and one.metric == metric]
         assert isinstance(row.value, Figure)
-        assert row.value.value is not None
-        return float(row.value.value)
+        return row.value
+
+    def total(self, target: str, metric: str, seconds: float) -> float:
+        value = self.signal(target, metric, seconds).value
+        assert value is not None
+        return float(value)
 
     def requests(self) -> list[RequestRow]:
         """The last that any Frame said of each request, in order of when it came."""
