@@ -3,6 +3,7 @@
 Nothing is decided of when: `emulators.faults` does. Like a front end that sends a prompt once more together with the tokens that have come (Dynamo's migration), up to `limit` times a request.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
@@ -75,7 +76,7 @@ class Mover:
         """Has this share of the requests that decode at a worker go on elsewhere, those that came first."""
         engine = self._pair(slot)
         decoding = sorted(engine.decoding(), key=lambda one: (one.received_ns, one.stream))
-        for request in decoding[: -int(-len(decoding) * share // 1)]:
+        for request in decoding[: math.ceil(round(len(decoding) * share, 6))]:
             engine.recall(request, self._left)
 
     def _left(self, request: Request) -> None:

@@ -6,7 +6,7 @@ ingested the prompt, and memory for all that they may generate is promised befor
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -61,6 +61,10 @@ class Round:
     beside_ns: int = 0
     beside_reads: tuple[int, int] = (0, 0)
     counts: Mapping[str, int] = field(default_factory=dict)
+
+    def later(self, by_ns: int) -> "Round":
+        """The same after so long a wait."""
+        return replace(self, duration_ns=self.duration_ns + by_ns, beside_after_ns=self.beside_after_ns + by_ns)
 
 
 class Deployment(Protocol):
@@ -126,6 +130,8 @@ class RoundWorker:
         self._counts: Counter[str] = Counter({"rounds": 0, "turns": 0, "tokens": 0, **counts})
         observed.stats.rounds = self._counts
         self._round: Round | None = None
+        self._late_ns = 0
+        """By how much the next round begins later than it would."""
         self._begin_ns = 0
 
     @property
@@ -154,6 +160,11 @@ class RoundWorker:
         """Ends a request that nobody waits for any more: after the round, or when its KV has come. False if it is not here."""
         return request in self._places or self._intake.abort(request)
 
+    def stall(self, by_ns: int) -> None:
+        """All that is in rounds waits so long: before the next one, if there is one now."""
+        if self._round is not None:
+            self._late_ns += by_ns
+
     def recall(self, request: Request, then: Callable[[Request], None]) -> bool:
         """Takes a request that decodes off the worker, after the round; `then` gets it when it holds nothing any more. False if it does not decode here."""
         if request not in self._places:
@@ -164,7 +175,7 @@ class RoundWorker:
     def halt(self) -> list[Request]:
         """A process of it ends: what is in a round is not delivered. All requests that were here; whose KV is lost is for others to say."""
         now, gone = self._loop.now_ns, self._intake.clear()
-        self._round = None
+        self._round, self._late_ns = None, 0
         self._recalled.clear()
         for request in list(self._places):
             self._take_off(now, request)
@@ -208,7 +219,10 @@ class RoundWorker:
         self._joining.clear()
         if not batch.size:
             return
-        planned = self._round = self.deployment.plan(batch.kv, batch.left)
+        planned = self.deployment.plan(batch.kv, batch.left)
+        if self._late_ns:
+            planned, self._late_ns = planned.later(self._late_ns), 0
+        self._round = planned
         self._begin_ns = now
         self._be_in(self.observed, planned.duration_ns - planned.primary_ns, planned.primary_ns, planned)
         if self.assistant is not None:

@@ -6,7 +6,6 @@ An act finds its target at once (FaultError where there is none) and gives what 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from emulators.blocks import Chain, Run
@@ -14,9 +13,6 @@ from emulators.faults.fault import Fault, FaultError
 from emulators.faults.site import Site, Undo
 from emulators.fetching import Index
 from emulators.kv import Pool
-from emulators.lpu_worker import LpuWorker
-from emulators.round_worker import Deployment, Round, RoundWorker
-from emulators.stats import Ints
 
 Begin = Callable[[], Undo]
 NS: Final = 1e9
@@ -94,31 +90,7 @@ def _eviction_storm(site: Site, fault: Fault) -> Begin:
 def _c2c_desync(site: Site, fault: Fault) -> Begin:
     engine, stall_ns = site.lanes(fault.target), round(fault.number("stall_ms") * 1e6)
 
-    def stall() -> None:
-        if isinstance(engine, LpuWorker):
-            engine.stall(stall_ns)
-        elif not isinstance(engine.deployment, _Waiting):
-            engine.deployment = _Waiting(engine, engine.deployment, stall_ns)
-
-    return lambda: _repeated(site, round(fault.number("every_s") * NS), stall)
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """A deployment whose next round begins later, once."""
-
-    engine: RoundWorker
-    deployment: Deployment
-    wait_ns: int
-
-    def plan(self, contexts: Ints, left: Ints) -> Round:
-        self.engine.deployment = self.deployment
-        planned = self.deployment.plan(contexts, left)
-        return replace(
-            planned,
-            duration_ns=planned.duration_ns + self.wait_ns,
-            beside_after_ns=planned.beside_after_ns + self.wait_ns,
-        )
+    return lambda: _repeated(site, round(fault.number("every_s") * NS), lambda: engine.stall(stall_ns))
 
 
 def _death(site: Site, fault: Fault) -> Begin:
