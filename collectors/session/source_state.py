@@ -30,7 +30,7 @@ from collectors.stats.deliveries import DeliveryStats
 from collectors.stats.earlier import Earlier, earlier
 from collectors.stats.figures import Row, outdated
 from collectors.stats.fleet import PoolKey
-from collectors.stats.gaps import Keep
+from collectors.stats.gaps import Hear, Keep
 from collectors.stats.residency import Residency, Resident
 from collectors.stats.scraped import ScrapedStats
 from collectors.stats.summary import Summary
@@ -46,10 +46,11 @@ class SourceState:
     are all told of.
     """
 
-    def __init__(self, name: str, window_s: int, keep: Keep | None = None) -> None:
-        """`keep` takes its single deliveries."""
+    def __init__(self, name: str, window_s: int, keep: Keep | None = None, hear: Hear | None = None) -> None:
+        """`keep` and `hear` take its single deliveries."""
         self.name = name
         self._keep = keep
+        self._hear = hear
         self.status = Status(url="", backend="", status=TargetStatus.DOWN, reason="not heard yet")
         self.inventory = Inventory(workers=())
         self.heard_ns: int | None = None
@@ -209,6 +210,7 @@ class SourceState:
 
     def _deliveries(self) -> DeliveryStats:
         if self.placed is None:
-            self.placed = DeliveryStats(self._window_s if self.probing is None else PROBE_WINDOW_S, keep=self._keep)
+            window_s = self._window_s if self.probing is None else PROBE_WINDOW_S
+            self.placed = DeliveryStats(window_s, keep=self._keep, hear=self._hear)
             self.placed.inventory(self.inventory, self._inventory_ns)
         return self.placed

@@ -24,7 +24,7 @@ from collectors.model.batch import (
 from collectors.model.vocabulary import Phase
 from collectors.stats.choices import Choices, ChoiceSlots
 from collectors.stats.fleet import Fleet
-from collectors.stats.gaps import CHUNK, GapStats, Keep
+from collectors.stats.gaps import CHUNK, GapStats, Hear, Keep
 from collectors.stats.handovers import MOVES, Handovers
 from collectors.stats.histograms import Histograms
 from collectors.stats.lives import Life
@@ -50,9 +50,12 @@ OTHER: Final = "(others)"
 class DeliveryStats:
     """The window is that of whole seconds: [ceil(T − window_s), T), from the first part on."""
 
-    def __init__(self, window_s: int = 60, rule: Rule | None = None, keep: Keep | None = None) -> None:
-        """`keep` takes the single deliveries, for whoever asks about one."""
+    def __init__(
+        self, window_s: int = 60, rule: Rule | None = None, keep: Keep | None = None, hear: Hear | None = None
+    ) -> None:
+        """`keep` takes the single deliveries, for whoever asks about one; `hear` for whoever takes them elsewhere."""
         self._keep = keep
+        self._hear = hear
         self._window_ns = window_s * SECOND_NS
         self._rule = rule or Rule()
         self._observed_ns: int | None = None
@@ -72,7 +75,7 @@ class DeliveryStats:
         rows = len(self._fleet.ids)
         self._placements = Placements(rows)
         self._gaps = GapStats(rows, self._rule, self._placements)
-        self._gaps.keep, self._gaps.ids = self._keep, self._fleet.ids
+        self._gaps.keep, self._gaps.hear, self._gaps.ids = self._keep, self._hear, self._fleet.ids
         self._lives = self._gaps.lives
         self._tpot = Histograms(rows)
         self._queue = Histograms(rows)

@@ -1,7 +1,7 @@
 """The hot path: deliveries in, per worker their tokens, gaps, first-token times and stalls out. Columns only; a Python object for a stall, none for a token."""
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -31,6 +31,20 @@ Keep = Callable[[KeptRows], None]
 """Takes single deliveries, chunk by chunk."""
 
 
+class Dealt(NamedTuple):
+    """Deliveries that were dealt with together: `at_ns` is the session time and `row` the worker's row of each of the chunk's, `ids` names the rows, `name` the request of a stream."""
+
+    chunk: Chunk
+    at_ns: Ints
+    row: Index
+    ids: Sequence[str]
+    name: Callable[[int], str]
+
+
+Hear = Callable[[Dealt], None]
+"""Is told of all deliveries as they are counted."""
+
+
 class GapStats:
     """Deliveries of one source by row. Shares the stream table with the requests' bookkeeping."""
 
@@ -51,6 +65,7 @@ class GapStats:
         self._rule = rule
         self._placements = placements
         self.keep: Keep | None = None
+        self.hear: Hear | None = None
         self.ids: Sequence[str] = ()
         """Names of the rows."""
 
@@ -115,6 +130,8 @@ class GapStats:
             late = lateness(chunk, self.medians, chunk.position_of(stalls[0]))
             limit = int(np.max(limit_ns))
             self.keep(kept_rows(chunk, pieces, self.table, late, self.ids, offset_ns, limit, extras, row_of_worker))
+        if self.hear is not None:
+            self.hear(Dealt(chunk, at_ns, pieces.row.repeat(pieces.deliveries), self.ids, self.lives.name))
         self.medians.remember(chunk, coarse)
         remember_moves(chunk, pieces, self.table)
         smooth(chunk, self.table)

@@ -12,6 +12,7 @@ from tui.cli.checking import check
 from tui.cli.configuring import config
 from tui.cli.doctoring import doctor
 from tui.cli.emulating import demo, emulate
+from tui.cli.exporting import export
 from tui.cli.parameters import EXIT_USAGE
 from tui.cli.recording import record
 from tui.cli.replaying import replay
@@ -25,7 +26,7 @@ def cli() -> None:
     """Where did every token run, and why? A terminal dashboard for disaggregated LLM inference."""
 
 
-for command in (demo, watch, record, replay, snapshot, check, doctor, tap, emulate, calibrate, config):
+for command in (demo, watch, record, replay, export, snapshot, check, doctor, tap, emulate, calibrate, config):
     cli.add_command(command)
 
 
