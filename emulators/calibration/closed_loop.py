@@ -155,7 +155,8 @@ class _ClosedLoop:
         request.answered = partial(self._time, now, output - 1)
 
     def _first(self, request: Request) -> None:
-        if not self._prefill or request.output == 1:
+        """Also told of the token that ends a prefill after a preemption, which is no first one."""
+        if not request.produced and (not self._prefill or request.output == 1):
             self._ttft_ns += self._loop.now_ns - request.received_ns
 
     def _finished(self, request: Request) -> None:

@@ -11,7 +11,7 @@ from emulators.calibration import rows as rows_module
 from emulators.calibration.report import Result, failed, report, text
 from emulators.calibration.rows import GpuRow, LpuRow, Row, RowsError, Skipped, read
 from emulators.calibration.silicon import calibrate, shipped
-from emulators.calibration.simulate import Simulated
+from emulators.calibration.simulate import Simulated, gpu_row
 from tui.cli import cli
 
 SILICON = (
@@ -48,6 +48,21 @@ def test_gates_hold_on_a_subset(all_rows: list[Row]) -> None:
 def test_the_same_row_gives_the_same_figures(all_rows: list[Row]) -> None:
     some = [row for row in all_rows if isinstance(row, GpuRow) and row.clients <= 4 and row.output <= 1024][::20]
     assert calibrate(some, processes=1) == calibrate(some, processes=2)
+
+
+def test_a_first_token_comes_once_however_often_a_request_is_preempted(all_rows: list[Row]) -> None:
+    """One H200 has hardly room for 64 long answers of a 70B model: most requests are preempted, and begin again long after their first token."""
+    (tight,) = (
+        row
+        for row in all_rows
+        if isinstance(row, GpuRow)
+        and row.group == "llama-3.1-70b fp8 vllm agg"
+        and (row.chip, row.decode.chips, row.prompt, row.output, row.clients) == ("H200-SXM", 1, 1024, 8192, 64)
+    )
+    simulated = gpu_row(tight)
+    assert simulated.preemptions > 100
+    assert simulated.ttft_s is not None
+    assert simulated.ttft_s < 10
 
 
 def written(path: Path, text: str) -> Path:
