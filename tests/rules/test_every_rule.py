@@ -40,8 +40,8 @@ TESTS: Final = {
         "session.test_timeline:test_a_restart_that_overtook_its_counters_is_marked_too",
         "session.test_timeline:test_a_recording_replays_to_the_same_line",
         "sources.test_promql_past:test_a_restart_is_marked_whether_it_was_stored_or_watched",
-        "tui.test_sections:test_a_restart_is_drawn_whatever_else_there_is",
-        "tui.test_sections:test_the_strip_holds_all_of_the_timeline",
+        "tui.test_timeline_strip:test_a_restart_is_drawn_whatever_else_there_is",
+        "tui.test_timeline_strip:test_the_strip_holds_all_of_the_timeline",
     ),
     "R7 a histogram resets as a whole": (
         "stats.test_counters:test_a_group_is_reset_as_a_whole",
