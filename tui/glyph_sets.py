@@ -15,10 +15,15 @@ from rich.cells import cell_len
 from tui.glyphs import BUCKET_HEIGHTS, HEIGHTS, PAST_HEIGHTS
 
 SETS: Final = ("braille", "block", "ascii")
-_BLOCK: Final = dict(zip(PAST_HEIGHTS[1:], "╷╷╷╷╎╎╎╎", strict=True)) | dict(
-    zip(BUCKET_HEIGHTS[2:], "░░▒▒▓▓▓", strict=True)
+_DOTS: Final = {chr(0x2800 + dots): dots.bit_count() for dots in range(1, 256)}
+"""Braille by the number of its dots."""
+_BLOCK: Final = (
+    {one: "░░▒▒▓▓██"[dots - 1] for one, dots in _DOTS.items()}
+    | dict(zip(PAST_HEIGHTS[1:], "╷╷╷╷╎╎╎╎", strict=True))
+    | dict(zip(BUCKET_HEIGHTS[2:], "░░▒▒▓▓▓", strict=True))
 )
 _ASCII: Final = {
+    **{one: str(dots) for one, dots in _DOTS.items()},
     **dict(zip(HEIGHTS[1:], "_.-:=+*#", strict=True)),
     **dict(zip(PAST_HEIGHTS[1:], "ccccddee", strict=True)),
     **dict(zip(BUCKET_HEIGHTS[2:], "2345678", strict=True)),

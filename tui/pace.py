@@ -120,9 +120,8 @@ class Costs:
         (begin, cpu, written, _), (end, cpu_now, written_now, _) = frames[0], frames[-1]
         count, seconds = len(frames) - 1, end - begin
         drawn = 1000 * sum(draw for *_, draw in list(frames)[1:]) / count
-        said = (
-            f"drawing {drawn:.1f} ms, process {1000 * (cpu_now - cpu) / count:.1f} ms, {(written_now - written) / count / 1024:.1f} KiB a frame · {count / seconds:.1f} fps"
-            if seconds
-            else "measuring …"
-        )
+        if not seconds:
+            return "measuring …"
+        process, kib = 1000 * (cpu_now - cpu) / count, (written_now - written) / count / 1024
+        said = f"{drawn:.1f} ms drawn, {process:.1f} ms CPU, {kib:.1f} KiB a frame · {count / seconds:.1f} fps"
         return said + (f" · at most {limit[0]:g} Hz: {limit[1]}" if limit else "")

@@ -39,12 +39,12 @@ def help_table(page: Page, glyphs: str) -> Table:
         words = [field.name for field in fields if not field.number]
         numbers = [field.name for field in fields if field.number]
         told = [
-            ("word", "in any field"),
+            ("word", f"in any field of {panel.key}"),
             (":", "  ".join(words)),
             ("< > =", "  ".join(numbers)),
             ("!", "before any of these: not"),
         ]
-        sections.append((f"Fields of {panel.key}, after /", told))
+        sections.append(("Fields, after /", told))
     for title, rows in (*sections, ("Signs", list(LEGEND))):
         out.add_row(Text(title, "bold"), Text())
         for left, right in rows:

@@ -85,9 +85,8 @@ class Footer(Panel):
         if self.asking is not None:
             self.keys = ()
             prompt, said, ink = self.asking
-            return [
-                Pen(width).put(prompt, Ink.ACCENT).to(len(prompt) + width // 2 + 1).put(printable(said), ink).line()
-            ]
+            pen = Pen(width).put(prompt, Ink.ACCENT).to(len(prompt) + width // 2 + 1 if prompt else 1)
+            return [pen.put(printable(said), ink).line()]
         line, keys = footer(view, width, self.own, self.shed, self.keymap)
         self.keys = tuple(keys)
         return [line]
