@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collectors.model.batch import Deliveries, Finished, Inventory, Part, Received, Requests, Watermark
+from collectors.model.batch import Admitted, Deliveries, Finished, Inventory, Part, Received, Requests, Watermark
 from collectors.wire.placement_binary import BinaryDecoder
 from collectors.wire.placement_merge import Merger
 from tests.wire.placement_encoder import frames
@@ -33,13 +33,13 @@ def kinds(parts: tuple[Part, ...]) -> list[str]:
 
 
 def by_request(parts: Sequence[Part]) -> dict[str, list[Any]]:
-    """What is said of each request, in order: received, its deliveries with their extra stages, finished."""
+    """What is said of each request, in order: received, its deliveries with their extra stages, finished. Admissions apart, whose place is told by their times."""
     said: dict[str, list[Any]] = defaultdict(list)
     taker: dict[int, str] = {}
     for part in parts:
         if isinstance(part, Requests):
             for row in part.rows:
-                said[row.request].append(row)
+                said[f"{row.request} admitted" if isinstance(row, Admitted) else row.request].append(row)
                 if isinstance(row, Received):
                     taker[row.stream] = row.request
         elif isinstance(part, Deliveries):
