@@ -146,7 +146,7 @@ def shape(rows: Sequence[Entry], view: View, width: int, frame: Frame) -> Shape:
     left = width - (2 + name + 1 + TIER_CELLS + 1) - GAP
     figures = sum(column.width + 1 for column in its) - 1
     found = grid(its, min(left - AREA[0], figures), [column.width for column in its])
-    taken = sum(size for _, size in found.lines[0]) + len(found.lines[0]) - 1
+    taken = sum(size for _, size in found.lines[0]) + (len(found.lines[0]) - 1) * found.gap
     size = max(min(left - taken, AREA[1]), 0)
     return Shape(name, size, found, times(frame, size))
 
