@@ -72,10 +72,30 @@ def _create(path: Path, clock: str, version: str, emulated: bool) -> sqlite3.Con
         raise RecordingExistsError(f"{path} is there already: choose another name, or move it away") from None
     except OSError as error:
         raise RecordingError(f"{path} cannot be made: {error.strerror}") from error
-    os.close(handle)
     database = None
     try:
+        # In one write, so that nobody who looks in the meantime sees half of it.
+        with open(handle, "wb") as file:
+            file.write(_empty(clock, version, emulated))
+            file.flush()
+            os.fsync(handle)
         database = sqlite3.connect(path, timeout=1.0, check_same_thread=False)
+        # After the tables: should the log be lost, the file still says what it is.
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+        # Makes the log, by which a reader knows that somebody is writing.
+        database.execute("SELECT count(*) FROM meta").fetchone()
+    except (sqlite3.Error, OSError) as error:
+        if database is not None:
+            database.close()
+        path.unlink(missing_ok=True)
+        raise RecordingError(f"{path} cannot be made: {error}") from error
+    return database
+
+
+def _empty(clock: str, version: str, emulated: bool) -> bytes:
+    """The bytes of a recording that holds nothing yet."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:
         database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         for statement in (*TABLES.values(), *INDEX.values()):
@@ -89,17 +109,7 @@ def _create(path: Path, clock: str, version: str, emulated: bool) -> sqlite3.Con
         ):
             _set(database, key, value)
         database.commit()
-        # After the tables: should the log be lost, the file still says what it is.
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = FULL")
-        # Makes the log, by which a reader knows that somebody is writing.
-        database.execute("SELECT count(*) FROM meta").fetchone()
-    except sqlite3.Error as error:
-        if database is not None:
-            database.close()
-        path.unlink(missing_ok=True)
-        raise RecordingError(f"{path} cannot be made: {error}") from error
-    return database
+        return database.serialize()
 
 
 def _set(database: sqlite3.Connection, key: str, value: str) -> None:

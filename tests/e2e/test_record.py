@@ -14,7 +14,7 @@ PAGE = (ROOT / "tests" / "fixtures" / "vllm" / "under_load.metrics.txt").read_by
 
 
 def frames(path: Path) -> int:
-    if not path.exists():
+    if not path.exists() or not path.stat().st_size:
         return 0
     with Reader(path) as reader:
         return reader.count_frames()

@@ -10,6 +10,7 @@ import tempfile
 import threading
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -102,6 +103,28 @@ def test_emulated_cannot_be_lost(tmp_path: Path) -> None:
 def test_an_empty_recording_is_one(tmp_path: Path) -> None:
     write(tmp_path / "a.tyard", [])
     assert read(tmp_path / "a.tyard") == ([], None)
+
+
+def test_nobody_sees_half_of_a_new_file(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.tyard" for number in range(40)]
+    done = threading.Event()
+
+    def look_on() -> set[str]:
+        said = set()
+        while not done.is_set():
+            for path in paths:
+                try:
+                    Reader(path).close()
+                except RecordingError as error:
+                    said.add(str(error))
+        return said
+
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(look_on)
+        for path in paths:
+            write(path, [])
+        done.set()
+        assert not [said for said in looking.result() if "tables" in said or "malformed" in said]
 
 
 def test_a_chunk_is_a_second_or_a_number_of_deliveries(tmp_path: Path) -> None:
