@@ -1,7 +1,11 @@
+import asyncio
 import time
 from collections.abc import Iterator
 
 import pytest
+import textual.app
+import textual.pilot
+from textual.constants import MAX_FPS
 
 
 @pytest.fixture(autouse=True)
@@ -16,3 +20,26 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     monkeypatch.undo()
     time.tzset()
+
+
+async def nothing_ready(*_: float) -> None:
+    """All callbacks are done, also those that they called. Textual's own way is to look at the CPU's time: at least 20 ms each time, and a second beside others."""
+    ready = asyncio.get_running_loop()._ready  # type: ignore[attr-defined]
+    for _turn in range(1_000):
+        await asyncio.sleep(0)
+        if not ready:
+            return
+
+
+async def a_frame_later(*_: float) -> None:
+    """What waits for the next repaint is done, too."""
+    await nothing_ready()
+    await asyncio.sleep(1 / MAX_FPS)
+    await nothing_ready()
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys and pauses of a pilot wait for what there is to do, not for time."""
+    monkeypatch.setattr(textual.app, "wait_for_idle", nothing_ready)
+    monkeypatch.setattr(textual.pilot, "wait_for_idle", a_frame_later)
