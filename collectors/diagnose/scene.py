@@ -48,12 +48,10 @@ class Scene:
         return found
 
     def recent(self, worker: str, column: str) -> Floats:
-        found: Floats = self.beats.recent(column)[self.beats.index[worker]]
-        return found
+        return self.beats.recent(column, worker)
 
     def before(self, worker: str, column: str) -> Floats:
-        found: Floats = self.beats.before(column)[self.beats.index[worker]]
-        return found
+        return self.beats.before(column, worker)
 
 
 class Suspicion(NamedTuple):

@@ -1,7 +1,8 @@
 """Which column of a source's statistics each scraped value goes to. Pure: a layout in, index arrays and look-ups out."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from functools import lru_cache
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from collectors.stats.counters import Groups
 
 Floats = npt.NDArray[np.float64]
 Indexes = npt.NDArray[np.intp]
-
+Number = TypeVar("Number", bound=np.generic)
 
 FEW: Final = 16
 """Keys that are looked through one by one."""
@@ -81,7 +82,7 @@ class Columns:
             rows = sorted(_shared(members), key=lambda row: (row[0].kind is Kind.COUNT, row[0].le))
             start, stop = len(ordered), len(ordered) + len(rows)
             if is_histogram:
-                bounds = np.array([column.le for column, _ in rows if column.kind is Kind.BUCKET])
+                bounds = _one_for_all(np.array([column.le for column, _ in rows if column.kind is Kind.BUCKET]))
                 # Without +Inf it is not known how many observations there were.
                 if bounds.size and bounds[-1] == np.inf:
                     self.histograms.setdefault(key, HistogramColumns(bounds, slice(start, stop)))
@@ -90,14 +91,14 @@ class Columns:
             ordered.extend(rows)
             sizes.append(len(rows))
         of_columns = [*gauges.values(), *(positions for _, positions in ordered)]
-        self._first = np.array([positions[0] for positions in of_columns], dtype=np.intp)
+        self._first = _one_for_all(np.array([positions[0] for positions in of_columns], dtype=np.intp))
         more = [(position, column) for column, positions in enumerate(of_columns) for position in positions[1:]]
         self._more, self._more_columns = np.array(more, dtype=np.intp).reshape(-1, 2).T
         self.groups = Groups(sizes)
         self.gauge_count = len(gauges)
         self.marks = np.array([hash(column) for column, _ in ordered], dtype=np.int64)
         """Of the counter columns: 64 bits tell them from those of another layout."""
-        self.members = np.array([len(positions) for _, positions in ordered], dtype=np.intp)
+        self.members = _one_for_all(np.array([len(positions) for _, positions in ordered], dtype=np.intp))
         """How many values each of them is the sum of."""
         self.keys = tuple(dict.fromkeys([*self.gauges, *self.counters, *self.histograms]))
         """Everything that can be asked for, in the page's order within each kind."""
@@ -146,6 +147,16 @@ class Columns:
             with np.errstate(all="ignore"):  # ∞ − ∞ is no number, as everything made of it
                 np.add.at(columns, self._more_columns, values[self._more])
         return columns[: self.gauge_count], columns[self.gauge_count :]
+
+
+def _one_for_all(array: npt.NDArray[Number]) -> npt.NDArray[Number]:
+    """The same array for all pages of one kind. It cannot be written to."""
+    return _kept(array.tobytes(), array.dtype)  # type: ignore[return-value]  # of the dtype that was given
+
+
+@lru_cache(maxsize=1_024)
+def _kept(data: bytes, dtype: np.dtype[np.generic]) -> npt.NDArray[np.generic]:
+    return np.frombuffer(data, dtype)
 
 
 def _shared(members: Mapping[_Column, list[int]]) -> list[tuple[_Column, list[int]]]:

@@ -4,10 +4,14 @@ A window's increase is the difference of two kept totals, so it is exact, does n
 adds up over workers. Not here: what a column means (`columns`) and what is shown of it (`figures`).
 """
 
+from array import array
+from bisect import bisect_left
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from collectors.stats.totals import Totals
 
 Counts = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -82,21 +86,15 @@ class Window(NamedTuple):
 
 
 class History:
-    """Totals of `groups.columns` counters at each sample of the last `horizon_ns`.
-
-    They are kept modulo 2^32, which tells how much any two of them are apart, until a counter grows so fast that it might not.
-    """
+    """Totals of `groups.columns` counters at each sample of the last `horizon_ns`, but no more than two of a cell of the grid."""
 
     def __init__(self, groups: Groups, horizon_ns: int) -> None:
         self._horizon_ns = horizon_ns
         self._groups = groups
-        self._begin, self._end = 0, 0
-        self._times = np.zeros(16, dtype=np.int64)
-        self._totals: npt.NDArray[np.uint32] | Counts = np.zeros((16, groups.columns), dtype=np.uint32)
+        self._times = array("q")
+        self._totals = Totals(groups.columns)
         self._total = np.zeros(groups.columns, dtype=np.int64)
         """At the newest sample."""
-        self._most = 2**32 // (2 * horizon_ns // GRID_NS + 2)
-        """What a counter may grow by between two samples, of which there are two a cell of the grid at most."""
         self._since = np.zeros(groups.columns, dtype=np.int64)
         self._latest = np.full(groups.columns, UNKNOWN, dtype=np.int64)
         self._all_known = False
@@ -127,7 +125,7 @@ class History:
     @property
     def samples(self) -> int:
         """How many are kept."""
-        return self._end - self._begin
+        return len(self._times)
 
     def add(self, time_ns: int, now: Counts, restarted: bool = False) -> None:
         """Take a sample; `restarted`: everything was counted anew since the one before, however far it has come.
@@ -135,28 +133,24 @@ class History:
         A time before the newest one's means another clock: everything older is forgotten.
         """
         groups = self._groups
-        if self._end > self._begin and time_ns < self._times[self._end - 1]:
-            self._begin = self._end = 0
+        if self._times and time_ns < self._times[-1]:
+            self._forget(len(self._times))
             self._latest = np.full(groups.columns, UNKNOWN, dtype=np.int64)
             self._all_known = False
         fresh = None
         increase = now - self._latest
-        most = np.maximum.reduce(increase.view(np.uint64), initial=0)
-        if restarted or not self._all_known or most >= _NEGATIVE:
+        if restarted or not self._all_known or np.maximum.reduce(increase.view(np.uint64), initial=0) >= _NEGATIVE:
             now = np.where(groups.whole(now < 0), UNKNOWN, now)
             before = np.where(groups.whole(self._latest < 0), UNKNOWN, self._latest)
             increase, reset = growth(before, now, groups, restarted)
-            most = np.maximum.reduce(increase, initial=0)
             fresh = (before < 0) & (now >= 0)
             self._all_known = bool((now >= 0).all())
             if restarted or reset.any():
                 self.reset_ns = time_ns
-        total = increase if self._end == self._begin else self._total + increase
-        if self._totals.dtype != np.int64 and most >= self._most:
-            self._widen()
+        total = self._total + increase if self._times else increase
         if fresh is not None and fresh.any():
             self._since[fresh] = time_ns
-            self._totals[self._begin : self._end, fresh] = total[fresh].astype(self._totals.dtype)
+            self._totals.level(fresh, total)
         self._latest, self._total = now, total
         self._append(time_ns, total)
         self._asked = None
@@ -166,17 +160,16 @@ class History:
         asked = self._asked
         if asked and asked.earlier_ns < begin_ns <= asked.first_ns and asked.last_ns < end_ns <= asked.later_ns:
             return asked
-        times = self._times[self._begin : self._end]
-        first = self._begin + int(times.searchsorted(begin_ns))
-        stop = self._begin + int(times.searchsorted(end_ns))
+        times = self._times
+        first, stop = bisect_left(times, begin_ns), bisect_left(times, end_ns)
         if stop <= first:
             return None
         self._asked = Window(
-            int(self._times[first - 1]) if first > self._begin else _EVER_NS[0],
-            int(self._times[first]),
-            int(self._times[stop - 1]),
-            int(self._times[stop]) if stop < self._end else _EVER_NS[1],
-            (self._totals[stop - 1] - self._totals[first]).astype(np.int64),
+            times[first - 1] if first else _EVER_NS[0],
+            times[first],
+            times[stop - 1],
+            times[stop] if stop < len(times) else _EVER_NS[1],
+            self._totals.grown(first, stop - 1),
             self._since,
             self._latest,
         )
@@ -190,44 +183,29 @@ class History:
         other = History(groups, self._horizon_ns)
         kept = origin >= 0
         source = origin[kept]
-        size = self._end - self._begin
-        other._times = self._times[self._begin : self._end].copy()
-        other._totals = np.zeros((size, groups.columns), dtype=self._totals.dtype)
+        other._times = self._times[:]
+        other._totals = self._totals.rearranged(groups.columns, kept, source)
         other._total[kept] = self._total[source]
-        other._totals[:, kept] = self._totals[self._begin : self._end, source]
         other._since[kept] = self._since[source]
         other._latest[kept] = self._latest[source]
-        if zero is not None and size:
+        if zero is not None and self._times:
             zero = zero & ~kept
             other._latest[zero & ~groups.whole(~zero)] = 0
-        other._end = size
         other.reset_ns = self.reset_ns
         return other
 
     def _append(self, time_ns: int, total: Counts) -> None:
         times = self._times
         # The first and the last sample of a grid cell are all that a window on the grid can ask for.
-        if self._end - self._begin >= 2 and time_ns // GRID_NS == times[self._end - 2] // GRID_NS:
-            self._end -= 1
-        elif self._end == len(times):
-            self._make_room()
-        self._times[self._end] = time_ns
-        self._totals[self._end] = total  # of the totals' own type, which may be a narrower one that goes round
-        self._end += 1
-        while self._times[self._begin] < time_ns - self._horizon_ns:
-            self._begin += 1
+        if len(times) >= 2 and time_ns // GRID_NS == times[-2] // GRID_NS:
+            times.pop()
+            self._totals.drop_newest()
+        elif old := bisect_left(times, time_ns - self._horizon_ns):
+            self._forget(old)
+        times.append(time_ns)
+        self._totals.append(total)
 
-    def _make_room(self) -> None:
-        size = self._end - self._begin
-        capacity = max(16, size + size // 4)
-        times = np.zeros(capacity, dtype=np.int64)
-        totals = np.zeros((capacity, self._groups.columns), dtype=self._totals.dtype)
-        times[:size] = self._times[self._begin : self._end]
-        totals[:size] = self._totals[self._begin : self._end]
-        self._times, self._totals = times, totals
-        self._begin, self._end = 0, size
-
-    def _widen(self) -> None:
-        """Totals whole from now on."""
-        newest = self._totals[self._end - 1]
-        self._totals = self._total - (newest - self._totals).astype(np.int64)
+    def _forget(self, samples: int) -> None:
+        """The oldest of them."""
+        del self._times[:samples]
+        self._totals.drop_oldest(samples)
