@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -36,6 +37,13 @@ async def settled(pilot: Pilot[None]) -> None:
     """All messages are handled, also those that they caused."""
     for _ in range(2):
         await pilot.pause()
+
+
+async def at_rest(pilot: Pilot[None]) -> None:
+    """What a page sets up a moment after it is opened has been laid out, too."""
+    await settled(pilot)
+    await asyncio.sleep(0.1)
+    await settled(pilot)
 
 
 def minute(*ticks: int) -> Sequence[Frame]:

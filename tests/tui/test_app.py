@@ -10,7 +10,7 @@ from textual.widgets import Static
 from tests.tui import frames
 from tests.tui.frames import TICK_NS, emulated
 from tests.tui.playing import Played
-from tests.tui.screen import lines, minute, running, settled, text
+from tests.tui.screen import at_rest, lines, minute, running, settled, text
 from tui.app import FrameArrived, TokenyardApp
 from tui.commands import GLOBAL, PAGE, bindings
 from tui.layout import Section
@@ -327,6 +327,7 @@ async def test_the_wheel_scrolls_what_is_under_it() -> None:
 async def test_a_tick_never_lays_out() -> None:
     played = Played([emulated(3600)])
     async with running(played, (200, 50)) as (app, pilot):
+        await at_rest(pilot)
         layouts: list[object] = []
         app.screen.screen_layout_refresh_signal.subscribe(app, layouts.append)
         for tick in range(3601, 3651):

@@ -7,7 +7,7 @@ from rich.cells import cell_len
 
 from tests.tui import frames
 from tests.tui.playing import Played
-from tests.tui.screen import lines, running, settled, text
+from tests.tui.screen import at_rest, lines, running, settled, text
 from tui.commands import GLOBAL, PAGE
 from tui.pages import PAGES
 from tui.screens.page import Page
@@ -23,7 +23,7 @@ async def test_a_tick_never_lays_out(name: str) -> None:
     played = Played([frames.emulated(3600)])
     async with running(played, (200, 50)) as (app, pilot):
         await pilot.press(KEY[name])
-        await settled(pilot)
+        await at_rest(pilot)
         layouts: list[object] = []
         app.screen.screen_layout_refresh_signal.subscribe(app, layouts.append)
         for tick in range(3601, 3651):

@@ -17,7 +17,7 @@ from collectors.model.vocabulary import State, Tier
 from tests.tui import frames
 from tests.tui.histories import complete, emulated
 from tests.tui.playing import Played
-from tests.tui.screen import lines, running, settled, text
+from tests.tui.screen import at_rest, lines, running, settled, text
 from tests.tui.test_golden import SIZES, check
 from tui.app import TokenyardApp
 from tui.headless import demo_frames
@@ -101,6 +101,7 @@ async def test_no_layout_in_fifty_ticks(page: str) -> None:
     played = Played(demo()[-52:-50])
     async with running(played, (200, 50)) as (app, pilot):
         await press(pilot, PAGES[page])
+        await at_rest(pilot)
         layouts: list[object] = []
         app.screen.screen_layout_refresh_signal.subscribe(app, layouts.append)
         before = text(app)

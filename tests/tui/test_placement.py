@@ -8,7 +8,7 @@ from collectors.model.detail import By, Cell, Place, River, RiverLine
 from collectors.model.vocabulary import Device, Stage, Tier
 from tests.tui.demo import demo
 from tests.tui.playing import Played
-from tests.tui.screen import lines, running, settled, text
+from tests.tui.screen import at_rest, lines, running, settled, text
 from tests.tui.test_golden import SIZES, check
 from tui.app import TokenyardApp
 from tui.line import text_of
@@ -196,7 +196,7 @@ async def test_ticks_cost_no_layout_and_few_cells() -> None:
     seen = demo()
     async with running(seen.played(), (200, 50)) as (app, pilot):
         await pilot.press("2")
-        await settled(pilot)
+        await at_rest(pilot)
         layouts: list[object] = []
         app.screen.screen_layout_refresh_signal.subscribe(app, layouts.append)
         driver = app.feed

@@ -7,7 +7,7 @@ import pytest
 from collectors.model.detail import DecisionCard, Named
 from tests.tui.demo import demo
 from tests.tui.playing import Played
-from tests.tui.screen import lines, running, settled, text
+from tests.tui.screen import at_rest, lines, running, settled, text
 from tests.tui.test_golden import SIZES, check
 from tui.app import TokenyardApp
 from tui.line import text_of
@@ -193,7 +193,7 @@ async def test_no_layouts_in_ticks() -> None:
     async with running(seen.played(), (200, 50)) as (app, pilot):
         for keys in (["5"], [*["down"] * 20, "enter"]):
             await pilot.press(*keys)
-            await settled(pilot)
+            await at_rest(pilot)
             layouts: list[object] = []
             app.screen.screen_layout_refresh_signal.subscribe(app, layouts.append)
             driver = app.feed

@@ -5,7 +5,7 @@ import pytest
 from tests.tui import judged
 from tests.tui.demo import demo
 from tests.tui.playing import Played
-from tests.tui.screen import lines, running, settled, text
+from tests.tui.screen import at_rest, lines, running, settled, text
 from tests.tui.test_golden import SIZES, check
 from tui.judgement import share_forms
 from tui.widgets.rows import RowsPanel
@@ -127,7 +127,7 @@ async def test_ticks_cost_no_layout(page: str) -> None:
     played = Played([judged.frame()])
     async with running(played, (120, 36)) as (app, pilot):
         await pilot.press(PAGES[page])
-        await settled(pilot)
+        await at_rest(pilot)
         layouts: list[object] = []
         app.screen.screen_layout_refresh_signal.subscribe(app, layouts.append)
         for tick in range(3601, 3651):
