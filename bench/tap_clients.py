@@ -1,6 +1,7 @@
 """Clients that know nothing of us, direct against tapped, opt in: `python -m bench tap_clients` with BENCH_PEERS=1, which installs OpenAI's package and NVIDIA's aiperf into a throw-away venv.
 
-Fifty streams at once from an upstream at a steady pace, upstream, tap and client each a process; rounds direct and tapped in turn. These are times of processes that share the cores with each other and all else:
+Fifty streams at once from an upstream at a steady pace, upstream, tap and client each a process; rounds direct, tapped and through a bare relay of bytes in turn: what that adds is
+what another process on the way costs on this machine. The first fifty requests of a round, which have a connection made, are told apart. These are times of processes that share the cores with each other and all else:
 where the machine was busy before, there is no verdict.
 """
 
@@ -98,7 +99,9 @@ def aiperf(folder: Path, url: str) -> Run:
     return run
 
 
-def compared(name: str, direct: Sequence[Run], tapped: Sequence[Run], load: float | None) -> list[Result]:
+def compared(
+    name: str, direct: Sequence[Run], tapped: Sequence[Run], relayed: Sequence[Run], load: float | None
+) -> list[Result]:
     """`load`: of a machine that was too busy for a verdict."""
     note = "" if load is None else f"; busy: load {load:.1f}"
     errors = [sum(run.errors for run in runs) for runs in (direct, tapped)]
@@ -126,6 +129,18 @@ def compared(name: str, direct: Sequence[Run], tapped: Sequence[Run], load: floa
                     verdict(after - before <= goal_s),
                 )
             )
+    added = [
+        (quantile(relayed, lambda run: run.ttft, percent) - quantile(direct, lambda run: run.ttft, percent)) * 1e3
+        for percent in (50, 99)
+    ]
+    results.append(
+        Result(
+            f"tap: {name}, TTFT later than direct through a bare relay of bytes",
+            "",
+            "p50 {:+.2f} ms, p99 {:+.2f} ms".format(*added),
+            None,
+        )
+    )
     before, after = (quantile(runs, lambda run: run.early, 50) for runs in (direct, tapped))
     shares = [statistics.fmean(share for run in runs for share in run.cpu) for runs in (direct, tapped) if runs[0].cpu]
     results.append(
@@ -155,9 +170,14 @@ def run() -> list[Result]:
         results = []
         with child("bench.paced_child", str(GAP_S)) as upstream:
             listen = ("--listen", "127.0.0.1:0", "--exit-with-stdin")
-            with child("tui", "tap", "--upstream", upstream, *listen) as said:
-                tap = json.loads(said)["tap"]
+            host, port = upstream.removeprefix("http://").split(":")
+            with (
+                child("tui", "tap", "--upstream", upstream, *listen) as said,
+                child("bench.relay_child", host, port) as relay,
+            ):
+                urls = upstream, json.loads(said)["tap"], relay
                 for name, client, rounds in (("openai", openai, ROUNDS), ("aiperf", aiperf, 1)):
-                    runs = [(client(folder, upstream), client(folder, tap)) for _ in range(rounds)]
-                    results += compared(name, [one[0] for one in runs], [one[1] for one in runs], load)
+                    runs = [[client(folder, url) for url in urls] for _ in range(rounds)]
+                    direct, tapped, relayed = zip(*runs, strict=True)
+                    results += compared(name, direct, tapped, relayed, load)
     return results

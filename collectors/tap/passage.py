@@ -57,7 +57,8 @@ class Passage:
         self._outcome = ""
         self._last: Callable[[], None] = _nothing
         """What its client is told at the end, which comes after all else."""
-        self._measuring: Measuring | None = self._proxy.begun(self, self._asked, self._time_ns)
+        self._measuring: Measuring | None = None
+        self._proxy.begun(self)
 
     # The request.
 
@@ -65,6 +66,7 @@ class Passage:
         asked = self._asked
         if not asked.target.startswith(b"/"):
             self._begun()
+            self.measure()
             self._over("error", lambda: self._client.refuse(asked, 400, "a request target that is no path"))
             self.look()
             return
@@ -72,10 +74,23 @@ class Passage:
             self._client.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         if not self._asks:
             self._unsent.append(self._proxy.head(asked))
-        self.body(piece, ends)
+        self._pass(piece, ends)
         self._begun()
+        if ends:
+            self.measure()
 
     def body(self, piece: bytes, ends: bool) -> None:
+        self._pass(piece, ends)
+        if ends:
+            self.measure()
+
+    def measure(self) -> None:
+        """From now on. It takes about as long as all else that is done for a request, so a body that comes right after its head is passed on before."""
+        if self in self._proxy.unmeasured:
+            self._proxy.unmeasured.discard(self)
+            self._measuring = self._proxy.measuring(self._asked, self._time_ns)
+
+    def _pass(self, piece: bytes, ends: bool) -> None:
         self._sent = ends
         if self._asks:
             self._unsent.append(piece)
@@ -180,6 +195,7 @@ class Passage:
         return "" if answer.complete else "gone"
 
     def look(self) -> None:
+        self.measure()
         if self._measuring is None:
             return
         head, self._head = self._head, None

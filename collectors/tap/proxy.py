@@ -24,6 +24,9 @@ _MEASURED: Final = (b"/completions", b"/responses")
 class Passing(Protocol):
     """A request under way."""
 
+    def measure(self) -> None:
+        """Tells of it from now on."""
+
     def stop(self) -> None:
         """Cuts both sides off."""
 
@@ -51,6 +54,8 @@ class Proxy:
         self._base = upstream.raw_path.rstrip("/").encode()
         self._book, self._clock = book, clock
         self._passing: set[Passing] = set()
+        self.unmeasured: set[Passing] = set()
+        """Of those, the ones of which nothing is told yet."""
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -58,10 +63,13 @@ class Proxy:
         """As the upstream gets it; `length`: of a body that is another than was sent."""
         return to_upstream(asked, self._host, self._base, length)
 
-    def begun(self, passing: Passing, asked: RequestHead, time_ns: int) -> Measuring:
-        """A request, after it has been passed on; `time_ns`: when its head was read."""
+    def begun(self, passing: Passing) -> None:
         self._passing.add(passing)
+        self.unmeasured.add(passing)
         self._idle.clear()
+
+    def measuring(self, asked: RequestHead, time_ns: int) -> Measuring:
+        """Of a request that is being passed on; `time_ns`: when its head was read."""
         exchange = None
         if asked.method != b"POST" or not asked.path.endswith(_MEASURED):
             self.meters.passed.inc()
@@ -83,6 +91,8 @@ class Proxy:
 
     def look(self) -> int:
         """At everything that has come. Afterwards no row is older than the time that is returned."""
+        for passing in list(self.unmeasured):
+            passing.measure()
         self.turns.run()
         return self._clock()
 
