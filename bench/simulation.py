@@ -13,8 +13,8 @@ from typing import Final
 
 from bench.result import Result
 from emulators.cluster import Cluster
-from emulators.fleet import GpuSpec, HostSpec, LpuSpec, Scenario
 from emulators.router import Rule, Weights
+from emulators.specs import GpuSpec, HostSpec, LpuSpec, Scenario
 from emulators.workload import Archetype, Spread
 
 HOUR_S: Final = 3_600

@@ -14,7 +14,7 @@ from emulators.cost import per_hour
 from emulators.events import OCCUPANCY, Events, Row, Rows
 from emulators.faults.site import Site
 from emulators.faults.timetable import Timetable
-from emulators.fleet import Fleet, Scenario, Worker
+from emulators.fleet import Fleet, Worker
 from emulators.gpu_worker import GpuWorker, Hooks
 from emulators.journal import Journal
 from emulators.loop import Loop
@@ -25,6 +25,7 @@ from emulators.request import Request
 from emulators.requested import Requested
 from emulators.round_worker import RoundWorker
 from emulators.router import Router, labels
+from emulators.specs import Scenario
 from emulators.streams import Streams
 from emulators.traces.replay import Replay
 from emulators.truth import truth

@@ -15,8 +15,8 @@ import msgspec
 from emulators import catalogue
 from emulators.deployment_specs import AttentionSpec, DraftSpec, FfnSpec, VerifySpec
 from emulators.faults.fault import Fault, FaultError, of_table
-from emulators.fleet import GpuSpec, HostSpec, LpuSpec, Scenario
 from emulators.router import Rule, Weights
+from emulators.specs import GpuSpec, HostSpec, LpuSpec, Scenario
 from emulators.traces import SHIPPED, Trace
 from emulators.workload import Archetype
 from emulators.workloads import mixed

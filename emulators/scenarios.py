@@ -11,9 +11,9 @@ from typing import Final
 
 from emulators.cluster import Cluster
 from emulators.faults.fault import written
-from emulators.fleet import GpuSpec, HostSpec, LpuSpec, Scenario
 from emulators.router import Rule, Weights
 from emulators.scenario_file import load, parse
+from emulators.specs import GpuSpec, HostSpec, LpuSpec, Scenario
 from emulators.traces import Trace
 from emulators.workload import Archetype, Spread
 

@@ -1,8 +1,8 @@
 """Which column of a source's statistics each scraped value goes to. Pure: a layout in, index arrays and look-ups out."""
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
+from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ Number = TypeVar("Number", bound=np.generic)
 
 FEW: Final = 16
 """Keys that are looked through one by one."""
+_ARRAYS: Final = WeakValueDictionary[tuple[bytes, str], npt.NDArray[Any]]()
 
 
 class Key(NamedTuple):
@@ -150,13 +151,9 @@ class Columns:
 
 
 def _one_for_all(array: npt.NDArray[Number]) -> npt.NDArray[Number]:
-    """The same array for all pages of one kind. It cannot be written to."""
-    return _kept(array.tobytes(), array.dtype)  # type: ignore[return-value]  # of the dtype that was given
-
-
-@lru_cache(maxsize=1_024)
-def _kept(data: bytes, dtype: np.dtype[np.generic]) -> npt.NDArray[np.generic]:
-    return np.frombuffer(data, dtype)
+    """The same array for all pages of one kind, for as long as there is one. It cannot be written to."""
+    data = array.tobytes()
+    return _ARRAYS.setdefault((data, array.dtype.char), np.frombuffer(data, array.dtype))
 
 
 def _shared(members: Mapping[_Column, list[int]]) -> list[tuple[_Column, list[int]]]:

@@ -43,10 +43,6 @@ class Totals:
         return self._rows
 
     @property
-    def nbytes(self) -> int:
-        return sum(block.low.nbytes + block.whole.nbytes for block in self._blocks)
-
-    @property
     def _slow(self) -> int:
         """What a slow column may grow by from one row to the next: then no two rows are 2^16 apart."""
         return 2**16 // self._most_rows - 1

@@ -66,7 +66,6 @@ class Passage:
         asked = self._asked
         if not asked.target.startswith(b"/"):
             self._begun()
-            self.measure()
             self._over("error", lambda: self._client.refuse(asked, 400, "a request target that is no path"))
             self.look()
             return

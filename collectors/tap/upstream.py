@@ -89,14 +89,10 @@ class Upstream:
 
     def take(self, owner: Owner) -> UpstreamConnection | None:
         """One that is there; None where there is none."""
-        if not self._free:
-            return None
-        long_ago_s = asyncio.get_running_loop().time() - KEEP_ALIVE_S
+        self.sweep()
         while self._free:
             connection = self._free.pop()
-            if connection.free_since_s < long_ago_s:
-                connection.close()
-            elif connection.open:
+            if connection.open:
                 connection.owner = owner
                 return connection
         return None

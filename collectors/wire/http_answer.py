@@ -5,7 +5,6 @@ As strict as a client can be that others wrote servers for: what could be unders
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Final, Protocol
 
 import msgspec
@@ -14,8 +13,6 @@ from collectors.wire.http_body import Body, Chunks, Length, NotHttpError, UntilC
 
 MAX_HEAD_BYTES: Final = 64 << 10
 MAX_HEADERS: Final = 128
-MAX_KNOWN_BYTES: Final = 4 << 10
-"""Of a head that is kept, for the case that it comes again."""
 
 _START: Final = b"HTTP/1."
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\r\n]*))?\r?")
@@ -104,8 +101,7 @@ class AnswerReader:
                 break
             at = after
         self._held = b""
-        text = data[at:end]
-        version, head = _known_head(text) if len(text) <= MAX_KNOWN_BYTES else _head_of(text)
+        version, head = _head_of(data[at:end])
         self._body = self._framed(head)
         named = {name.strip() for name in head.headers.get("connection", "").lower().split(",")}
         self.persistent = "close" not in named if version == b"1" else "keep-alive" in named
@@ -134,12 +130,6 @@ def _head_end(data: bytes, at: int) -> tuple[int, int]:
         return end, end + 4
     found = _HEAD_END.search(data, at)
     return found.span() if found else (-1, -1)
-
-
-@lru_cache(maxsize=64)
-def _known_head(text: bytes) -> tuple[bytes, Head]:
-    """Answers of one server mostly begin alike, but for the second in which they were made."""
-    return _head_of(text)
 
 
 def _head_of(text: bytes) -> tuple[bytes, Head]:

@@ -9,10 +9,10 @@ from emulators.asking import Asked
 from emulators.cluster import Cluster
 from emulators.events import Row
 from emulators.faults.fault import written
-from emulators.fleet import GpuSpec, LpuSpec, Scenario
 from emulators.prompts import Part, Prompts, names
 from emulators.router import Rule
 from emulators.scenarios import DEFAULT
+from emulators.specs import GpuSpec, LpuSpec, Scenario
 from emulators.stats import Ints
 from tests.emulators.rig import Played
 

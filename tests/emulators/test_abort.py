@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from emulators.asking import Asked
 from emulators.cluster import Cluster
 from emulators.events import STORED
-from emulators.fleet import GpuSpec, LpuSpec, Scenario
 from emulators.prompts import Part, Prompts, names
 from emulators.scenarios import DEFAULT
+from emulators.specs import GpuSpec, LpuSpec, Scenario
 from tests.emulators.rig import Played, play
 
 MS = 1_000_000

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from emulators.cluster import Cluster
-from emulators.fleet import GpuSpec
 from emulators.scenarios import DEFAULT
+from emulators.specs import GpuSpec
 from tests.emulators.rig import Played, joined, play
 
 MIB = 1 << 20

@@ -9,8 +9,8 @@ from collectors.model.signals import Kind, Signal
 from emulators.cluster import Cluster
 from emulators.dcgm import page
 from emulators.emulation import Emulation
-from emulators.fleet import GpuSpec
 from emulators.scenarios import DEFAULT
+from emulators.specs import GpuSpec
 from tests.backends.pages import read
 from tests.emulators.fake import FakeCluster
 

@@ -8,8 +8,8 @@ import pytest
 from emulators import catalogue
 from emulators.catalogue import GpuChip
 from emulators.cluster import Cluster
-from emulators.fleet import GpuSpec, LpuSpec, Scenario
 from emulators.scenarios import DEFAULT
+from emulators.specs import GpuSpec, LpuSpec, Scenario
 
 MODEL = "llama-3.2-1b"
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from emulators.fleet import GpuSpec, HostSpec
+from emulators.specs import GpuSpec, HostSpec
 from tests.emulators.rig import Played, play
 from tests.emulators.struck import LPUS, QUIET, TWO, ask, between, gaps, output_tokens, phases, struck
 

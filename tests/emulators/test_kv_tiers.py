@@ -9,8 +9,8 @@ import pytest
 
 from emulators.cluster import Cluster
 from emulators.events import STORED
-from emulators.fleet import GpuSpec
 from emulators.scenarios import DEFAULT
+from emulators.specs import GpuSpec
 from tests.emulators.rig import Played, joined, play
 
 MIB = 1 << 20

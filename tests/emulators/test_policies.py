@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from emulators.blocks import Context
-from emulators.fleet import GpuSpec
 from emulators.journal import Journal
 from emulators.kv import Pool
 from emulators.request import Request
 from emulators.router import Place, Router, Rule, Weights, labels
 from emulators.scenarios import build, scenario
+from emulators.specs import GpuSpec
 from emulators.wire import Encoding, encoder
 from tests.emulators.rig import Played, play
 

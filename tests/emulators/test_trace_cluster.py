@@ -7,11 +7,11 @@ import pytest
 
 from emulators.calibration.cache import hit_rate, read
 from emulators.cluster import Cluster
-from emulators.fleet import GpuSpec, HostSpec, Scenario
 from emulators.policy import order
 from emulators.router import Rule
 from emulators.scenario_file import ScenarioError
 from emulators.scenarios import DEFAULT, UnknownScenarioError, build, scenario
+from emulators.specs import GpuSpec, HostSpec, Scenario
 from emulators.traces import SHIPPED, Trace
 from emulators.traces.lines import TraceError
 from tests.emulators.rig import digest, play

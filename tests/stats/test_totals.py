@@ -1,7 +1,9 @@
 """Totals in two bytes or whole: any two rows are as far apart as in a table of whole numbers, whatever was appended, replaced, dropped, levelled or rearranged."""
 
+import pickle
+
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from collectors.stats.totals import BLOCK, Counts, Totals
@@ -28,6 +30,7 @@ class Table:
         return self.rows[-1] if self.rows else np.zeros(self.columns, dtype=np.int64)
 
 
+@example([("run", [SLOW] * 6), *[("append", [SLOW] * 6)] * 9, ("run", [SLOW // 4] * 6)])
 @given(st.lists(does, min_size=1, max_size=30))
 def test_as_in_a_table_of_whole_numbers(steps: list[tuple[str, list[int]]]) -> None:
     columns = 4
@@ -84,8 +87,7 @@ def test_what_grows_slowly_again_takes_two_bytes_again() -> None:
         totals.append(total)
         if step >= 2 * BLOCK:
             totals.drop_oldest(1)
-        sizes.append(totals.nbytes)
-    slow = BLOCK * 50 * 2
-    assert sizes[0] == slow
-    assert max(sizes) > 4 * slow
-    assert sizes[-1] <= 3 * slow
+        sizes.append(len(pickle.dumps(totals)))
+    fast = 50 * BLOCK * 8
+    assert max(sizes) > sizes[0] + fast
+    assert sizes[-1] < sizes[0] + fast

@@ -12,6 +12,7 @@ from tui.commands import GLOBAL, PAGE, Command, bindings
 from tui.places import FOOTER, HEADER, INSPECTOR, KPI, NOTICE, TIMELINE, Box, Surround, chrome, surround, without
 from tui.remembered import PageState
 from tui.screens.jumping import Jump
+from tui.screens.pointing import Mouse
 from tui.screens.prompting import Prompt
 from tui.table import Order
 from tui.theme import Ink
@@ -77,6 +78,7 @@ class Page(Screen[None]):
         self.too_small = TooSmall("too-small")
         self.prompt = Prompt(self)
         self.jump = Jump(self)
+        self.mouse = Mouse(self)
         self.hidden: set[str] = set()
         self.shed: tuple[str, ...] = ()
         """Panels for which there is no room; the focus shows them alone."""
@@ -202,7 +204,7 @@ class Page(Screen[None]):
     def put_cursor(self, panel: str, row: Hashable = None) -> None:
         """Focus a panel, with the cursor on a row of it."""
         self._focus(panel)
-        target = self.own[panel]
+        target = self.panels[panel]
         if row is not None and isinstance(target, RowsPanel):
             target.cursor = row
             target.go_to(row)
@@ -341,46 +343,13 @@ class Page(Screen[None]):
     # mouse
 
     async def on_click(self, event: events.Click) -> None:
-        panel = self._panel_at(event)
-        if panel is None:
-            return
-        if (action := panel.action_at(event.x, event.y)) is not None:
-            await self.app.run_action(action)
-        elif panel.focusable:
-            self._focus(panel.key)
-            field = panel.head_at(event.x, event.y) if isinstance(panel, RowsPanel) else ""
-            if isinstance(panel, RowsPanel) and field:
-                panel.sort_by(field)
-                self.redraw()
-            elif event.y == 0:
-                self.zoom(None if self.zoomed == panel.key else panel.key)
-            elif isinstance(panel, RowsPanel):
-                self._click_row(panel, panel.row_at(event.x, event.y), event.chain)
+        await self.mouse.click(event)
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        self._wheel(event, 1)
+        self.mouse.wheel(event, 1)
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        self._wheel(event, -1)
-
-    def _click_row(self, panel: RowsPanel, row: Hashable, clicks: int) -> None:
-        if row is not None:
-            panel.go_to(row)
-            self._link()
-        self.redraw()
-        if row is not None and clicks > 1:
-            self.open_row(panel, row)
-
-    def _wheel(self, event: events.MouseEvent, rows: int) -> None:
-        panel = self._panel_at(event)
-        if isinstance(panel, RowsPanel):
-            panel.scroll(rows)
-            panel.show(self.view)
-
-    def _panel_at(self, event: events.MouseEvent) -> Panel | None:
-        """The panel under the mouse. The event's own x and y are relative to it."""
-        x, y = event.screen_x, event.screen_y
-        return next((self.panels[name] for name, box in self.boxes.items() if box.holds(x, y)), None)
+        self.mouse.wheel(event, -1)
 
     # places
 
