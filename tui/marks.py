@@ -32,6 +32,8 @@ class Bookmarks:
         self.notes: dict[int, str] = {}
         self.stops: set[int] = set()
         """Those at which a replay pauses by itself."""
+        self._unread: str | None = None
+        """Why the file that is there cannot be read: then it is left as it is."""
 
     @property
     def times(self) -> list[int]:
@@ -45,7 +47,7 @@ class Bookmarks:
             return None
         try:
             if self._path.stat().st_size > MAX_FILE_BYTES:
-                return f"{self._path}: more than {MAX_FILE_BYTES >> 20} MiB of bookmarks"
+                raise ValueError(f"more than {MAX_FILE_BYTES >> 20} MiB of bookmarks")
             kept = msgspec.json.decode(self._path.read_bytes(), type=dict)
             for one in kept["bookmarks"]:
                 at_ns = round(float(one["at_s"]) * 1e9)
@@ -53,8 +55,8 @@ class Bookmarks:
                 if one.get("stop") is True:
                     self.stops.add(at_ns)
         except (OSError, msgspec.DecodeError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            return f"{self._path}: {printable(str(error))}"
-        return None
+            self._unread = f"{self._path}: {printable(str(error))}"
+        return self._unread
 
     def add(self, at_ns: int, note: str = "", *, stop: bool = False) -> str | None:
         """Why it is not kept, if so: it is there until the dashboard is closed."""
@@ -71,8 +73,8 @@ class Bookmarks:
     def _keep(self) -> str | None:
         import msgspec
 
-        if self._path is None:
-            return None
+        if self._path is None or self._unread is not None:
+            return self._unread
         rows = [{"at_s": at_ns / 1e9, "note": self.notes[at_ns], "stop": at_ns in self.stops} for at_ns in self.times]
         text = msgspec.json.format(msgspec.json.encode({"format": FORMAT, "bookmarks": rows}))
         beside = self._path.with_name(self._path.name + ".new")

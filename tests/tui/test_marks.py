@@ -80,11 +80,14 @@ def test_bookmarks_are_kept_beside_the_recording(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["", "[]", '{"bookmarks": [{}]}', '{"bookmarks": [{"at_s": 1e400}]}', "\0", "{" * 9_999]
 )
-def test_a_broken_file_is_named(tmp_path: Path, text: str) -> None:
+def test_a_broken_file_is_named_and_left_as_it_is(tmp_path: Path, text: str) -> None:
     (tmp_path / ("a.tyard" + SUFFIX)).write_text(text)
-    problem = Bookmarks(tmp_path / "a.tyard").load()
+    it = Bookmarks(tmp_path / "a.tyard")
+    problem = it.load()
     assert problem is not None
     assert SUFFIX in problem
+    assert it.add(7) == it.remove(7) == problem
+    assert (tmp_path / ("a.tyard" + SUFFIX)).read_text() == text
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
