@@ -1,4 +1,4 @@
-"""`export`: every delivery of a recording as a table for other tools."""
+"""`export`: a recording in a form for other tools."""
 
 from pathlib import Path
 
@@ -9,15 +9,15 @@ from tui.cli.parameters import FILE, NEW_FILE, Moment
 
 @click.command()
 @click.argument("file", type=FILE)
-@click.option("--to", "form", type=click.Choice(["parquet", "csv", "jsonl"]), required=True)
+@click.option("--to", "form", type=click.Choice(["parquet", "csv", "jsonl", "perfetto"]), required=True)
 @click.option("-o", "--output", "path", type=NEW_FILE, required=True, help="The new file.")
 @click.option("--from", "from_s", type=Moment(), help="Only what was at this time from the beginning or later.")
 @click.option("--until", "until_s", type=Moment(), help="Only what was before this time.")
 def export(file: Path, form: str, path: Path, from_s: float | None, until_s: float | None) -> None:
-    """Write every delivery of a recording as a row: when, whose, where, its tokens and its gap.
+    """Write every delivery of a recording as a row: when, whose, where, its tokens and its gap; or its requests as a trace for Perfetto.
 
-    Columns are in docs/export.md. Prints one JSON line: how many rows. Exit code 1 if the recording could not be read to its end.
+    Both are in docs/export.md. Prints one JSON line: how many rows, or slices. Exit code 1 if the recording could not be read to its end.
     """
-    from tui.exporting import export_deliveries
+    from tui.exporting import export_recording
 
-    export_deliveries(file, form, path, from_s, until_s)
+    export_recording(file, form, path, from_s, until_s)
