@@ -111,7 +111,7 @@ def _meta(what: str, pid: int, tid: int, **about: Any) -> Event:
 
 
 def _encoded(event: Event) -> bytes:
-    return json.dumps(event, separators=(",", ":")).encode()
+    return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def _timed(event: Event, at_ns: int, duration_ns: int | None) -> bytes:
