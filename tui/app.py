@@ -21,10 +21,10 @@ from tui import glyph_sets, remembered
 from tui.choices import Choices
 from tui.commands import GLOBAL, bindings
 from tui.glyph_sets import TABLES
-from tui.line import printable
 from tui.pace import Costs, Pace
 from tui.pages import BY_NAME, PAGES, make
 from tui.palettes import PALETTES
+from tui.plain import printable
 from tui.playhead import Playhead
 from tui.remembered import Remembered
 from tui.screens.page import Page

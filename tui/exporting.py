@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 import click
 
@@ -12,6 +12,7 @@ from collectors.export.frames import Stalls, frames
 from collectors.export.output import ExportError, new_file
 from collectors.export.slices import slices
 from collectors.export.span import Part, items, part
+from collectors.export.whole import whole
 from collectors.export.writers import WRITERS
 from collectors.recording.reader import Reader
 from tui.recorded import opened
@@ -23,7 +24,7 @@ def export_recording(file: Path, form: str, path: Path, from_s: float | None, un
         of = part(reader, from_s, until_s)
         try:
             with new_file(path) as out:
-                told = _trace(out, reader, of) if form == "perfetto" else _deliveries(out, form, reader, of)
+                told = _FORMS[form](out, reader, of) if form in _FORMS else _deliveries(out, form, reader, of)
         except ExportError as error:
             raise click.ClickException(str(error)) from error
         torn = reader.torn
@@ -44,3 +45,14 @@ def _trace(out: BinaryIO, reader: Reader, of: Part) -> dict[str, int]:
     found = slices(items(reader, of, whole=True), stalls.rows(), of)
     count, arrows = chrome_file(out, found, reader.info().t0_ns or 0)
     return {"slices": count, "arrows": arrows}
+
+
+def _page(out: BinaryIO, reader: Reader, of: Part) -> dict[str, int]:
+    from tui.report.html import html
+
+    page = html(whole(reader, of), reader.path.name).encode()
+    out.write(page)
+    return {"bytes": len(page)}
+
+
+_FORMS: Final = {"perfetto": _trace, "html": _page}

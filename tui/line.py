@@ -20,19 +20,10 @@ if TYPE_CHECKING:
 Run = tuple[str, int]
 Line = tuple[Run, ...]
 
-REPLACEMENT = "�"
-
 
 def cells(text: str) -> int:
     """Width of `text` in terminal cells."""
     return len(text) if text.isascii() else cell_len(text)
-
-
-def printable(text: str) -> str:
-    """`text` with anything that is not one printable character replaced: a line must stay a line."""
-    if text.isprintable():
-        return text
-    return "".join(character if character.isprintable() else REPLACEMENT for character in text)
 
 
 def clip(text: str, width: int) -> str:

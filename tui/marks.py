@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tui.line import printable
+from tui.plain import printable
 from tui.playhead import TICK_NS
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tui.line import printable
+from tui.plain import printable
 from tui.playhead import Mode, Playhead
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from tests.tui.frames import HOSTILE
-from tui.line import Pen, clip, clip_middle, framed, printable, text_of, titled, wrap
+from tui.line import Pen, clip, clip_middle, framed, text_of, titled, wrap
+from tui.plain import printable
 from tui.theme import Ink
 
 ANY_TEXT = st.text(max_size=60)

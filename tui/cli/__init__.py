@@ -16,6 +16,7 @@ from tui.cli.exporting import export
 from tui.cli.parameters import EXIT_USAGE
 from tui.cli.recording import record
 from tui.cli.replaying import replay
+from tui.cli.reporting import report
 from tui.cli.tapping import tap
 from tui.cli.watching import snapshot, watch
 
@@ -26,7 +27,7 @@ def cli() -> None:
     """Where did every token run, and why? A terminal dashboard for disaggregated LLM inference."""
 
 
-for command in (demo, watch, record, replay, export, snapshot, check, doctor, tap, emulate, calibrate, config):
+for command in (demo, watch, record, replay, export, report, snapshot, check, doctor, tap, emulate, calibrate, config):
     cli.add_command(command)
 
 

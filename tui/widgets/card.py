@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from collectors.model.detail import DecisionCard
 from tui import format as fmt
 from tui.glyphs import ABSENT
-from tui.line import Line, Pen, clip, clip_middle, printable, wrap
+from tui.line import Line, Pen, clip, clip_middle, wrap
+from tui.plain import printable
 from tui.theme import Ink
 from tui.widgets.rows import Body, RowsPanel, stacked
 from tui.widgets.waterfall import detail_of

@@ -9,7 +9,8 @@ from collectors.model.vocabulary import TargetStatus
 from tui import format as fmt
 from tui.format import Unit
 from tui.glyphs import DOWN, OURS, STALE
-from tui.line import Line, Pen, printable
+from tui.line import Line, Pen
+from tui.plain import printable
 from tui.playhead import Mode
 from tui.probes import probed
 from tui.table import Drawn, fields_of, grid, heading, heads, row_lines, told_of

@@ -11,7 +11,8 @@ from tui import meanings
 from tui.format import Unit
 from tui.glyphs import DOWN, STALE
 from tui.inks import figure_ink
-from tui.line import clip_middle, printable
+from tui.line import clip_middle
+from tui.plain import printable
 from tui.table import Cell, Column
 from tui.theme import Ink, device_ink
 from tui.told import Told

@@ -9,7 +9,8 @@ from collectors.model.vocabulary import Device, Tier
 from tui import format as fmt
 from tui.format import Unit
 from tui.glyphs import ABSENT, HEIGHTS, STALL
-from tui.line import Line, Pen, clip_middle, printable
+from tui.line import Line, Pen, clip_middle
+from tui.plain import printable
 from tui.theme import Ink, device_ink
 from tui.tracks import Hue, place_hue
 from tui.widgets.rows import Body, RowsPanel, stacked

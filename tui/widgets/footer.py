@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tui.commands import GLOBAL, PAGE, TIME, Command
-from tui.line import Line, Pen, cells, printable
+from tui.line import Line, Pen, cells
+from tui.plain import printable
 from tui.playhead import Mode
 from tui.theme import Ink
 from tui.widgets.panel import Panel

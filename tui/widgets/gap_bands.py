@@ -13,7 +13,8 @@ from tui import meanings
 from tui.format import Unit
 from tui.glyphs import ABSENT
 from tui.inks import figure_ink
-from tui.line import Line, Pen, cells, clip_middle, printable
+from tui.line import Line, Pen, cells, clip_middle
+from tui.plain import printable
 from tui.theme import Ink, device_ink
 from tui.told import Told, quantiles
 from tui.widgets.chart import BRAILLE, Canvas, LogAxis, axis_line, log_range

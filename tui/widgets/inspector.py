@@ -9,7 +9,8 @@ from tui import format as fmt
 from tui.format import Unit
 from tui.glyphs import AT_LEAST, ESTIMATE, SELECTED
 from tui.inks import figure_ink
-from tui.line import Line, Pen, framed, printable, titled, wrap
+from tui.line import Line, Pen, framed, titled, wrap
+from tui.plain import printable
 from tui.theme import Ink
 from tui.widgets.panel import Panel
 

@@ -9,7 +9,8 @@ from tui.filter import Field
 from tui.format import Unit
 from tui.glyphs import ABSENT
 from tui.inks import figure_ink
-from tui.line import Line, Pen, clip_middle, printable
+from tui.line import Line, Pen, clip_middle
+from tui.plain import printable
 from tui.table import Cell, Column, grid, heading, heads, row_lines
 from tui.theme import Ink
 from tui.widgets import stalls

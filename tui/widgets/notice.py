@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from collectors.model.vocabulary import Listing, TargetStatus
 from tui.counts import failed, gaps_of, missed
 from tui.glyphs import AT_LEAST, DOWN, OURS, UNEQUAL, VERDICT
-from tui.line import Line, Pen, printable, wrap
+from tui.line import Line, Pen, wrap
+from tui.plain import printable
 from tui.probes import probing
 from tui.theme import Ink
 from tui.widgets.panel import Panel

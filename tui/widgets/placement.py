@@ -8,7 +8,8 @@ from collectors.model.detail import NO_PLACE, By, Cell
 from collectors.model.vocabulary import Device
 from tui import format as fmt
 from tui.glyphs import ABSENT, NO_DATA, STALL, UNOBSERVED
-from tui.line import Line, Pen, clip_middle, printable
+from tui.line import Line, Pen, clip_middle
+from tui.plain import printable
 from tui.theme import Ink, device_ink
 from tui.tracks import STAGE_LETTERS, Hue, drawn, hues, place_hue, scale_of, tracks
 from tui.widgets.river import ROLE_LETTERS

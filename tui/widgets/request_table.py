@@ -12,7 +12,8 @@ from tui import format as fmt
 from tui.filter import Field
 from tui.format import Unit
 from tui.glyphs import ABSENT, AT_LEAST, STALL, UNEQUAL
-from tui.line import Pen, cells, clip_middle, printable
+from tui.line import Pen, cells, clip_middle
+from tui.plain import printable
 from tui.table import Column, Drawn, grid, heading, heads, row_lines
 from tui.theme import Ink
 from tui.told import Told, quantiles

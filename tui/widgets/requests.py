@@ -9,7 +9,8 @@ from collectors.model.vocabulary import About, Phase, Provenance
 from tui import format as fmt
 from tui.format import Unit
 from tui.glyphs import ABSENT, AT_LEAST, DOUBTFUL, ESTIMATE, MOVED, OURS, UNEQUAL
-from tui.line import Line, Pen, cells, clip_middle, printable, wrap
+from tui.line import Line, Pen, cells, clip_middle, wrap
+from tui.plain import printable
 from tui.theme import Ink
 from tui.widgets.rows import Body, RowsPanel, Spot
 

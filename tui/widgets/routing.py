@@ -11,7 +11,8 @@ from tui import meanings
 from tui.format import Unit
 from tui.glyphs import ABSENT, ACTIVE, FREE
 from tui.inks import figure_ink
-from tui.line import Line, Pen, clip_middle, printable
+from tui.line import Line, Pen, clip_middle
+from tui.plain import printable
 from tui.table import Column, fields_of, grid, heading, heads, row_lines, told_of
 from tui.theme import Ink, device_ink
 from tui.told import Told

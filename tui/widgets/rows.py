@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from tui.filter import Field, FilterError, Term, matches, ordered, parsed
 from tui.glyphs import SELECTED
-from tui.line import Line, Pen, changed, framed, printable, titled
+from tui.line import Line, Pen, changed, framed, titled
 from tui.places import ALL
+from tui.plain import printable
 from tui.table import Head, Order, shed_note
 from tui.theme import UNDER_CURSOR, Ink
 from tui.widgets.panel import Panel

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from tui import format as fmt
 from tui.glyphs import ABSENT, ESTIMATE
-from tui.line import Line, Pen, clip_middle, printable
+from tui.line import Line, Pen, clip_middle
+from tui.plain import printable
 from tui.theme import Ink
 from tui.widgets.rows import Body, RowsPanel, stacked
 

@@ -10,7 +10,8 @@ from tui.format import Unit
 from tui.glyphs import ABSENT, AT_LEAST
 from tui.inks import figure_ink
 from tui.judgement import NAMES, interval_text, objective_text, percent, share_forms
-from tui.line import Line, Pen, clip_middle, printable
+from tui.line import Line, Pen, clip_middle
+from tui.plain import printable
 from tui.table import Column, fields_of, grid, heading, heads, row_lines, told_of
 from tui.theme import Ink, device_ink
 from tui.told import Told

@@ -12,7 +12,8 @@ from tui.filter import Field
 from tui.format import Unit
 from tui.glyphs import ABSENT, STALL
 from tui.inks import figure_ink
-from tui.line import Line, Pen, clip_middle, printable
+from tui.line import Line, Pen, clip_middle
+from tui.plain import printable
 from tui.table import Head
 from tui.theme import Ink, device_ink
 from tui.told import Told

@@ -10,7 +10,8 @@ from tui.filter import Field
 from tui.format import Unit
 from tui.glyphs import ABSENT
 from tui.inks import figure_ink
-from tui.line import Line, Pen, clip_middle, printable
+from tui.line import Line, Pen, clip_middle
+from tui.plain import printable
 from tui.theme import Ink
 from tui.told import Told
 from tui.widgets.rows import Body, RowsPanel, stacked

@@ -12,7 +12,8 @@ from tui.filter import Field
 from tui.format import Unit
 from tui.glyphs import ABSENT, ACTIVE, DOUBTFUL, EVICTABLE, FREE, STALE, UNEQUAL
 from tui.inks import figure_ink
-from tui.line import Line, Pen, blank, clip_middle, printable
+from tui.line import Line, Pen, blank, clip_middle
+from tui.plain import printable
 from tui.table import Drawn
 from tui.theme import Ink
 from tui.told import Told

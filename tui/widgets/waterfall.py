@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 from collectors.model.vocabulary import Device, Phase, Tier
 from tui import format as fmt
 from tui.glyphs import ABSENT, ESTIMATE, STALL
-from tui.line import Line, Pen, cells, clip_middle, printable
+from tui.line import Line, Pen, cells, clip_middle
+from tui.plain import printable
 from tui.theme import Ink, device_ink
 from tui.widgets.requests import LETTERS
 from tui.widgets.rows import Body, RowsPanel, stacked
