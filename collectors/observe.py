@@ -28,7 +28,7 @@ class Recorder(Protocol):
 
 
 class Observation:
-    """Sources, one session, and optionally a recorder. `on_frame` is called with each Frame, in order."""
+    """Sources, one session, and optionally a recorder. `on_frame` is called with each Frame, in order; `change` makes of a batch what session and recorder are to see."""
 
     def __init__(
         self,
@@ -37,12 +37,14 @@ class Observation:
         clock: LiveClock | VirtualClock,
         on_frame: Callable[[Frame], None],
         recorder: Recorder | None = None,
+        change: Callable[[Batch], Batch] | None = None,
     ) -> None:
         self._session = session
         self._sources = sources
         self._clock = clock
         self._on_frame = on_frame
         self._recorder = recorder
+        self._change = change
         self._next_tick_ns = TICK_NS
         self._last_ns = 0
 
@@ -52,6 +54,8 @@ class Observation:
         if batch.time_ns < self._last_ns:
             batch = msgspec.structs.replace(batch, time_ns=self._last_ns)
         self._last_ns = batch.time_ns
+        if self._change is not None:
+            batch = self._change(batch)
         self._session.feed(batch)
         if self._recorder is not None:
             self._recorder.batch(batch)

@@ -32,8 +32,9 @@ class LiveDriver:
     clock: Literal["live"] = "live"
     player: Player | None = None
 
-    def __init__(self, title: str, record: Path | None) -> None:
+    def __init__(self, title: str, record: Path | None, *, redact: bool = False) -> None:
         self._record = record
+        self._redaction = "names" if redact else "none"
         self._memory: Memory | None = None
         self._session: Session | None = None
         self._profile = ""
@@ -63,7 +64,9 @@ class LiveDriver:
         if self._memory is None:
             return "nothing was seen yet", ""
         try:
-            seconds = await asyncio.to_thread(self._memory.save, path, clock=self.clock, version=WRITER)
+            seconds = await asyncio.to_thread(
+                self._memory.save, path, clock=self.clock, version=WRITER, redaction=self._redaction
+            )
         except RecordingError as error:
             return str(error), ""
         return "", f"{seconds:.0f} s written to {path}"
@@ -71,6 +74,7 @@ class LiveDriver:
     async def _observe(self, sources: Sequence[Source], post: Post) -> None:
         from collectors.observe import Observation
         from collectors.recording.memory import Memory
+        from collectors.recording.redaction import LEVEL, Redactor
         from collectors.session.clock import LiveClock
         from collectors.session.detail import Detail
         from collectors.session.session import Session
@@ -88,8 +92,9 @@ class LiveDriver:
         self._session = session = Session(clock.kind, detail=self.detail)
         if self._profile:
             session.judge(self._profile)
-        with remembering(memory, self._record, clock.kind) as spool:
-            observation = Observation(session, sources, clock, keep, spool)
+        change = Redactor().batch if self._redaction == LEVEL else None
+        with remembering(memory, self._record, clock.kind, self._redaction) as spool:
+            observation = Observation(session, sources, clock, keep, spool, change)
             try:
                 await observation.live()
             finally:
@@ -99,8 +104,8 @@ class LiveDriver:
 class WatchDriver(LiveDriver):
     """Observes what `plan` says is to be watched."""
 
-    def __init__(self, plan: Plan, record: Path | None) -> None:
-        super().__init__(plan.title, record)
+    def __init__(self, plan: Plan, record: Path | None, *, redact: bool = False) -> None:
+        super().__init__("redacted targets" if redact else plan.title, record, redact=redact)
         self._plan = plan
         self._profile = plan.slo
 

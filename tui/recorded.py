@@ -31,20 +31,20 @@ def recorder(path: Path | None, clock: str) -> Iterator[Spool | None]:
 
 
 @contextmanager
-def remembering(memory: Memory, path: Path | None, clock: str) -> Iterator[Spool]:
+def remembering(memory: Memory, path: Path | None, clock: str, redaction: str = "none") -> Iterator[Spool]:
     """What is seen goes into `memory`, and into a new recording at `path`, if that is not None."""
     if path is None:
         with closing(Spool([memory])) as spool:
             yield spool
         return
-    with _file(path, clock) as file, closing(Spool([memory, file])) as spool:
+    with _file(path, clock, redaction) as file, closing(Spool([memory, file])) as spool:
         yield spool
 
 
 @contextmanager
-def _file(path: Path, clock: str) -> Iterator[File]:
+def _file(path: Path, clock: str, redaction: str = "none") -> Iterator[File]:
     try:
-        file = File(path, clock=clock, version=WRITER)
+        file = File(path, clock=clock, version=WRITER, redaction=redaction)
     except RecordingError as error:
         raise click.ClickException(str(error)) from error
     try:

@@ -11,6 +11,7 @@ import click
 from collectors.model.frame import Frame
 from collectors.observe import Observation
 from collectors.recording.errors import RecordingError
+from collectors.recording.redaction import LEVEL, Redactor
 from collectors.recording.rotation import Rotating
 from collectors.recording.spool import Spool
 from collectors.session.clock import LiveClock
@@ -32,6 +33,8 @@ async def record_targets(
     file_bytes: int | None = None,
     file_s: float | None = None,
     max_disk_bytes: int | None = None,
+    *,
+    redact: bool = False,
 ) -> None:
     """Until told to stop, or for `duration_s`. Raises `click.ClickException` where anything that was seen is not in the files."""
     clock = LiveClock()
@@ -40,6 +43,7 @@ async def record_targets(
             path,
             clock=clock.kind,
             version=WRITER,
+            redaction=LEVEL if redact else "none",
             file_bytes=file_bytes,
             file_s=file_s,
             max_disk_bytes=max_disk_bytes,
@@ -56,7 +60,9 @@ async def record_targets(
     click.echo(f"recording {plan.title} into {path}", err=True)
     with closing(Spool([files])) as spool:
         async with Clients() as clients:
-            observation = Observation(Session(clock.kind), [opened(plan, clients)], clock, count, spool)
+            observation = Observation(
+                Session(clock.kind), [opened(plan, clients)], clock, count, spool, Redactor().batch if redact else None
+            )
             live = asyncio.create_task(observation.live())
             try:
                 with contextlib.suppress(TimeoutError):

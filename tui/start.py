@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,16 +19,18 @@ if TYPE_CHECKING:
     from tui.tapping import Settings
 
 
-def run_demo(scenario: str, seed: int, record: Path | None, faults: Sequence[str] = ()) -> None:
+def run_demo(
+    scenario: str, seed: int, record: Path | None, faults: Sequence[str] = (), save: Path | None = None
+) -> None:
     from tui.live import DemoDriver
 
-    _run(DemoDriver(scenario, seed, record, faults))
+    _run(DemoDriver(scenario, seed, record, faults), save)
 
 
-def run_watch(plan: Plan, record: Path | None) -> None:
+def run_watch(plan: Plan, record: Path | None, *, redact: bool = False, save: Path | None = None) -> None:
     from tui.live import WatchDriver
 
-    _run(WatchDriver(plan, record))
+    _run(WatchDriver(plan, record, redact=redact), save)
 
 
 def run_tap(settings: Settings) -> None:
@@ -42,12 +45,18 @@ def run_replay(file: Path, at_s: float | None, speed: float) -> None:
     _run(ReplayDriver(file, at_s or 0.0, speed))
 
 
-def _run(driver: Driver) -> None:
+def _run(driver: Driver, save: Path | None = None) -> None:
+    """`save`: a new file for what is remembered at the end."""
     if not sys.stdout.isatty():
         raise click.UsageError("the dashboard needs a terminal; snapshot, demo --headless and replay --json do not")
     from tui.app import TokenyardApp
 
     TokenyardApp(driver, _choices()).run()
+    if save is not None:
+        problem, done = asyncio.run(driver.save(save))
+        if problem:
+            raise click.ClickException(problem)
+        click.echo(done, err=True)
 
 
 def _choices() -> Choices:

@@ -13,16 +13,18 @@ from collectors.recording.schema import APPLICATION_ID, INDEX, SCHEMA_VERSION, T
 
 
 class File:
-    """A new recording at `path`, a `Sink`. `clock` is the kind of session clock (`live` or `virtual`), `version` the writing program's.
+    """A new recording at `path`, a `Sink`. `clock` is the kind of session clock (`live` or `virtual`), `version` the writing program's, `redaction` its level (`collectors.recording.redaction`).
 
     Raises `RecordingExistsError` if there is something at `path`, `RecordingError` if the file cannot be made. May be made in one thread and used in another.
     """
 
-    def __init__(self, path: Path, *, clock: str, version: str, emulated: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, clock: str, version: str, emulated: bool = False, redaction: str = "none"
+    ) -> None:
         self.path = path
         self.error: str | None = None
         """Why recording has stopped early; None while all is well."""
-        self._database = _create(path, clock, version, emulated)
+        self._database = _create(path, _empty(clock, version, emulated, redaction))
 
     def chunk(self, chunk: Chunk) -> None:
         self._database.execute(
@@ -59,8 +61,8 @@ class File:
                 self._database.close()
 
 
-def _create(path: Path, clock: str, version: str, emulated: bool) -> sqlite3.Connection:
-    """A new database that is the caller's alone, never one that was there before, nor through a link."""
+def _create(path: Path, empty: bytes) -> sqlite3.Connection:
+    """A new database of these bytes that is the caller's alone, never one that was there before, nor through a link."""
     try:
         for beside in ("-wal", "-shm", "-journal"):
             if os.path.lexists(f"{path}{beside}"):
@@ -76,7 +78,7 @@ def _create(path: Path, clock: str, version: str, emulated: bool) -> sqlite3.Con
     try:
         # In one write, so that nobody who looks in the meantime sees half of it.
         with open(handle, "wb") as file:
-            file.write(_empty(clock, version, emulated))
+            file.write(empty)
             file.flush()
             os.fsync(handle)
         database = sqlite3.connect(path, timeout=1.0, check_same_thread=False)
@@ -93,7 +95,7 @@ def _create(path: Path, clock: str, version: str, emulated: bool) -> sqlite3.Con
     return database
 
 
-def _empty(clock: str, version: str, emulated: bool) -> bytes:
+def _empty(clock: str, version: str, emulated: bool, redaction: str) -> bytes:
     """The bytes of a recording that holds nothing yet."""
     with contextlib.closing(sqlite3.connect(":memory:")) as database:
         database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -105,7 +107,7 @@ def _empty(clock: str, version: str, emulated: bool) -> bytes:
             ("clock", clock),
             ("created_utc", _now()),
             ("emulated", str(int(emulated))),
-            ("redaction", "none"),
+            ("redaction", redaction),
         ):
             _set(database, key, value)
         database.commit()

@@ -68,13 +68,13 @@ class Memory:
     def held_bytes(self) -> int:
         return self._bytes + self.history.held_bytes
 
-    def save(self, path: Path, *, clock: str, version: str) -> float:
+    def save(self, path: Path, *, clock: str, version: str, redaction: str = "none") -> float:
         """Write what is there to a new recording: how many seconds of session time that is. Raises `RecordingError`."""
         with self._lock:
             kept, layouts = self._whole()
         begin = beginning(layouts, kept[0]) if kept and kept[0].kind == KEY else kept[:1]
         frames = self.history.stored(kept[0].t0_ns) if kept else []
-        file = File(path, clock=clock, version=version, emulated=self._simulated)
+        file = File(path, clock=clock, version=version, emulated=self._simulated, redaction=redaction)
         try:
             for chunk in sorted([*begin, *kept[1:], *frames], key=lambda one: one.t1_ns):
                 file.chunk(chunk)

@@ -2,6 +2,7 @@
 
 import os
 import time
+from functools import partial
 from pathlib import Path
 
 from collectors.model.batch import Layout
@@ -24,18 +25,19 @@ class Rotating:
         *,
         clock: str,
         version: str,
+        redaction: str = "none",
         file_bytes: int | None = None,
         file_s: float | None = None,
         max_disk_bytes: int | None = None,
     ) -> None:
         self._path = path
-        self._named = {"clock": clock, "version": version}
+        self._made = partial(File, clock=clock, version=version, redaction=redaction)
         self._file_bytes = file_bytes
         self._file_s = file_s
         self._max_disk_bytes = max_disk_bytes
         self._layouts: dict[str, Layout] = {}
         self._simulated = False
-        self._file = File(path, clock=clock, version=version)
+        self._file = self._made(path)
         self._written = 0
         self._since = time.monotonic()
         self.paths = [path]
@@ -78,7 +80,7 @@ class Rotating:
     def _next(self) -> None:
         number = int(self.paths[-1].stem.rpartition("-")[2]) + 1 if len(self.paths) > 1 else 2
         path = self._path.with_name(f"{self._path.stem}-{number:04}{self._path.suffix}")
-        following = File(path, emulated=self._simulated, **self._named)
+        following = self._made(path, emulated=self._simulated)
         self._file.close()
         if self._file.error is not None:
             raise RecordingError(self._file.error)

@@ -3,6 +3,7 @@
 import itertools
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ def items(seconds: int) -> list[Item]:
     return [first, *(Batch("s", second * SECOND, (deliveries(2_000, second),)) for second in range(1, seconds))]
 
 
-def record(path: Path, wanted: list[Item], **limits: int) -> Rotating:
+def record(path: Path, wanted: list[Item], **limits: Any) -> Rotating:
     files = Rotating(path, clock="live", version="test", **limits)
     with closing(Spool([files])) as spool:
         for item in wanted:

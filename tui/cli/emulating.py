@@ -7,7 +7,7 @@ from typing import Literal
 
 import click
 
-from tui.cli.parameters import NEW_FILE, Duration, output, run
+from tui.cli.parameters import NEW_FILE, SAVE, Duration, output, run
 
 TRACE = click.option(
     "--trace",
@@ -52,12 +52,14 @@ FAULT = click.option(
 )
 @click.option("--duration", type=Duration(), default=10.0, help="Virtual time of a headless demo (default 10s).")
 @click.option("--json", "as_json", is_flag=True, help="With --headless: print a tokenyard.snapshot/1 object.")
+@SAVE
 def demo(
     scenario: str,
     trace: str | None,
     faults: tuple[str, ...],
     seed: int,
     record: Path | None,
+    save: Path | None,
     headless: bool,
     duration: float,
     as_json: bool,
@@ -69,6 +71,8 @@ def demo(
     if as_json and not headless:
         raise click.UsageError("--json goes with --headless")
     scenario = _known_scenario(scenario, trace, faults)
+    if save is not None and (headless or not sys.stdout.isatty()):
+        raise click.UsageError("--save-on-exit goes with the dashboard; --record without")
     if headless or not sys.stdout.isatty():
         from tui.headless import demo_frame
         from tui.summary import summary
@@ -83,7 +87,7 @@ def demo(
         return
     from tui.start import run_demo
 
-    run_demo(scenario, seed, record, faults)
+    run_demo(scenario, seed, record, faults, save)
 
 
 @click.command()

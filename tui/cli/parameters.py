@@ -14,6 +14,14 @@ EXIT_GATE: Final = 1
 EXIT_UNSURE: Final = 3
 FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 NEW_FILE: Final = click.Path(path_type=Path)
+REDACT: Final = click.option(
+    "--redact",
+    is_flag=True,
+    help="Names of hosts, workers, pods and devices, values of labels, and URLs as pseudonyms, on the screen and in what is written.",
+)
+SAVE: Final = click.option(
+    "--save-on-exit", "save", type=NEW_FILE, help="At the end, write what is remembered to this new recording."
+)
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)([KMGTkmgt]?)")

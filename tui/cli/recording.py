@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from tui.cli.parameters import NEW_FILE, Duration, Size, run
+from tui.cli.parameters import NEW_FILE, REDACT, Duration, Size, run
 from tui.cli.targets import target_options
 from tui.cli.watching import plan_of
 
@@ -19,6 +19,7 @@ from tui.cli.watching import plan_of
 )
 @click.option("--file-age", type=Duration(), help="The same after so long: 1h.")
 @click.option("--max-disk", type=Size(), help="Remove the oldest of these files when all of them take more than this.")
+@REDACT
 def record(
     loaded: Any,
     path: Path,
@@ -26,6 +27,7 @@ def record(
     file_size: int | None,
     file_age: float | None,
     max_disk: int | None,
+    redact: bool,
 ) -> None:
     """Record back ends into a file, without a screen. Ends, with a whole file, on SIGTERM.
 
@@ -35,4 +37,4 @@ def record(
         raise click.UsageError("--max-disk needs --file-size or --file-age: only whole files are removed")
     from tui.recording import record_targets
 
-    run(record_targets(plan_of(loaded), path, duration, file_size, file_age, max_disk))
+    run(record_targets(plan_of(loaded), path, duration, file_size, file_age, max_disk, redact=redact))

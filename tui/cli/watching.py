@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from tui.cli.parameters import EXIT_NONE_UP, NEW_FILE, Duration, output, run
+from tui.cli.parameters import EXIT_NONE_UP, NEW_FILE, REDACT, SAVE, Duration, output, run
 from tui.cli.targets import target_options
 
 
@@ -13,7 +13,9 @@ from tui.cli.targets import target_options
 @target_options
 @click.option("--slo", metavar="PROFILE", help="Profile of objectives to judge by (default: chat).")
 @click.option("--record", type=NEW_FILE, help="Write what is seen to this new file.")
-def watch(loaded: Any, record: Path | None) -> None:
+@REDACT
+@SAVE
+def watch(loaded: Any, record: Path | None, redact: bool, save: Path | None) -> None:
     """Watch back ends: URLs or host:port; what each one is, is found out.
 
     A TARGET may also be the name of a group of the configuration. Without one, what the configuration says is watched; if that is nothing, the
@@ -21,7 +23,7 @@ def watch(loaded: Any, record: Path | None) -> None:
     """
     from tui.start import run_watch
 
-    run_watch(plan_of(loaded), record)
+    run_watch(plan_of(loaded), record, redact=redact, save=save)
 
 
 @click.command()
