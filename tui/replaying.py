@@ -65,6 +65,11 @@ class ReplayDriver:
             self.player.go(at_ns)
         self._wake.set()
 
+    def lead(self, at_ns: int) -> None:
+        """To that moment, whether or not it plays."""
+        self.player.position_ns = at_ns
+        self._wake.set()
+
     @property
     def detail(self) -> Detail | None:
         """Single deliveries and requests as of what is shown; made only while somebody looks at them. None until they are."""

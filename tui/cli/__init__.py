@@ -8,6 +8,7 @@ from typing import NoReturn
 import click
 
 from tui.cli.calibrating import calibrate
+from tui.cli.casting import cast
 from tui.cli.checking import check
 from tui.cli.configuring import config
 from tui.cli.doctoring import doctor
@@ -27,7 +28,22 @@ def cli() -> None:
     """Where did every token run, and why? A terminal dashboard for disaggregated LLM inference."""
 
 
-for command in (demo, watch, record, replay, export, report, snapshot, check, doctor, tap, emulate, calibrate, config):
+for command in (
+    demo,
+    watch,
+    record,
+    replay,
+    export,
+    report,
+    cast,
+    snapshot,
+    check,
+    doctor,
+    tap,
+    emulate,
+    calibrate,
+    config,
+):
     cli.add_command(command)
 
 
