@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from textual.driver import Driver as TextualDriver
     from textual.screen import Screen
 
+    from collectors.compare.comparison import Comparison
     from collectors.model.frame import Frame
     from tui.driver import Driver
 
@@ -70,7 +71,7 @@ class TokenyardApp(Travels):
     DEFAULT_MODE = PAGES[0].name
     """Each page is a mode of Textual: a screen that stays, and those on top of it."""
 
-    def __init__(self, driver: Driver, choices: Choices | None = None) -> None:
+    def __init__(self, driver: Driver, choices: Choices | None = None, comparison: Comparison | None = None) -> None:
         choices = choices or Choices()
         self.kept, self._problem = remembered.load(choices.kept) if choices.kept is not None else (Remembered(), "")
         first = self._chosen(choices.page, self.kept.page, BY_NAME) or PAGES[0].name
@@ -78,6 +79,7 @@ class TokenyardApp(Travels):
         super().__init__()
         self.feed = driver
         self.choices = choices
+        self.comparison = comparison
         self.palette = self._chosen(choices.theme, self.kept.theme, PALETTES) or self._usual_palette()
         self.glyphs = choices.glyphs if choices.glyphs in TABLES else glyph_sets.found()
         self._inks = self._styles()
@@ -266,7 +268,7 @@ class TokenyardApp(Travels):
         begun = time.perf_counter()
         pace = self.feed.player.pace if self.feed.player is not None else ""
         detail = self.feed.detail if self.page.looks_into_requests else None
-        self.page.view = view_of(self.playhead, self.feed.title, detail, pace, self.bookmarks.times)
+        self.page.view = view_of(self.playhead, self.feed.title, detail, pace, self.bookmarks.times, self.comparison)
         meter = getattr(self._driver, "meter", None)
         if meter is not None:
             self.pace.waited(meter.waited_s)

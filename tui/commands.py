@@ -49,10 +49,18 @@ TIME: Final[tuple[Command, ...]] = (
     Command("left_square_bracket", "mark(-1)", "[", "Last mark", "To the bookmark or stall before what is shown."),
     Command("right_square_bracket", "mark(1)", "]", "Next mark", "To the one after."),
     Command("b", "bookmark", "b", "Bookmark", "Keep this moment; again: no more."),
+    Command("B", "note", "B", "Bookmark with a note", "Keep this moment with a line of text; again: another text."),
     Command("W", "save", "W", "Write", "What is remembered, to a new recording in this folder."),
     Command("minus", "speed(-1)", "-", "Slower", "A recording half as fast, down to 1/16."),
     Command("plus,equals_sign", "speed(1)", "+", "Faster", "A recording twice as fast, up to 64 times."),
     Command("R", "reverse", "R", "Backwards", "A recording the other way round."),
+    Command(
+        "L",
+        "loop",
+        "L",
+        "Loop",
+        "A recording from here, and at the second press to there, over and over; third: no more.",
+    ),
     Command("g", "ask_tenth", "g 0–9", "Go to a tenth", "Of all there is: g 5 is the middle."),
     Command("end", "live", "End", "Back to live", "Follow the newest again.", "live", 4),
 )

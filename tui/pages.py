@@ -65,6 +65,13 @@ PAGES: Final[tuple[PageSpec, ...]] = (
         "tui.screens.routing:RoutingPage",
     ),
     PageSpec("7", "slo", "SLO", "Objectives met, energy and cost of a token.", "tui.screens.slo:SloPage"),
+    PageSpec(
+        "8",
+        "compare",
+        "Compare",
+        "Two recordings, or two parts of one: what differs, and how surely.",
+        "tui.screens.compare:ComparePage",
+    ),
 )
 BY_NAME: Final = {page.name: page for page in PAGES}
 

@@ -19,20 +19,27 @@ class Player:
     backwards: bool = False
     playing: bool = True
     loop: tuple[int, int] | None = None
+    loop_from: int | None = None
+    """Where a loop is to begin of which the end is not said yet."""
     stops: list[int] = field(default_factory=list)
     """Moments at which it pauses by itself when it comes to them, in order."""
 
     @property
     def pace(self) -> str:
-        """`4×`, `−1/8×`; empty at the usual one."""
-        if self.speed == 1 and not self.backwards:
-            return ""
-        number = f"{self.speed:g}" if self.speed >= 1 else f"1/{round(1 / self.speed)}"
-        return f"{'−' if self.backwards else ''}{number}×"
+        """`4×`, `−1/8×`, `2× loop`; empty at the usual one."""
+        parts = []
+        if self.speed != 1 or self.backwards:
+            number = f"{self.speed:g}" if self.speed >= 1 else f"1/{round(1 / self.speed)}"
+            parts.append(f"{'−' if self.backwards else ''}{number}×")
+        if self.loop is not None:
+            parts.append("loop")
+        return " ".join(parts)
 
     @property
     def ended(self) -> bool:
-        """It has played to its end, in the direction in which it goes."""
+        """It has played to its end, in the direction in which it goes; a loop has none."""
+        if self.loop is not None:
+            return False
         return self.position_ns <= self.first_ns if self.backwards else self.position_ns >= self.last_ns
 
     def advance(self, elapsed_s: float) -> None:
@@ -43,7 +50,8 @@ class Player:
         step = elapsed_s * 1e9 * self.speed * (-1 if self.backwards else 1)
         begin, end = self.loop or (self.first_ns, self.last_ns)
         after = before + step
-        stop = self._stop_between(before, after)
+        inside = min(max(after, begin), end) if begin <= before <= end else after
+        stop = self._stop_between(before, inside)
         if stop is not None:
             after, self.playing = float(stop), False
         elif self.loop is not None and not begin <= after <= end:
@@ -57,6 +65,18 @@ class Player:
         if self.ended:
             self.position_ns = self.last_ns if self.backwards else self.first_ns
         self.playing = True
+
+    def mark_loop(self, at_ns: int) -> str:
+        """Its beginning, then its end, then none; what was done, in words."""
+        if self.loop is not None:
+            self.loop = None
+            return "no loop any more"
+        if self.loop_from is None or self.loop_from == at_ns:
+            self.loop_from = at_ns
+            return "the loop begins here; again where it ends"
+        self.loop = min(self.loop_from, at_ns), max(self.loop_from, at_ns)
+        self.loop_from = None
+        return f"a loop of {(self.loop[1] - self.loop[0]) / 1e9:g} s"
 
     def change(self, steps: int) -> None:
         """So many steps faster, or slower."""

@@ -15,6 +15,7 @@ from collectors.recording.file import File
 from collectors.recording.memory import Memory
 from collectors.recording.reader import Reader
 from collectors.recording.spool import Spool
+from tui.marks import Bookmarks
 
 WRITER: Final = f"tokenyard {version('tokenyard')}"
 """What a recording says of who wrote it."""
@@ -73,3 +74,15 @@ def told(path: Path) -> dict[str, Any]:
         info = reader.info()
         held = contents(reader)
         return {**msgspec.to_builtins(info), **msgspec.to_builtins(held), "torn": reader.torn}
+
+
+def bookmark(file: Path, note: str) -> int:
+    """Session time of the one bookmark of a recording that has this note. Raises `click.ClickException`."""
+    kept = Bookmarks(file)
+    if (problem := kept.load()) is not None:
+        raise click.ClickException(problem)
+    found = [at_ns for at_ns in kept.times if kept.notes[at_ns] == note]
+    if len(found) != 1:
+        there = ", ".join(repr(one) for one in kept.notes.values() if one) or "none has a note"
+        raise click.ClickException(f"{file}: {len(found) or 'no'} bookmarks with the note {note!r}; there are: {there}")
+    return found[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from tui.driver import Driver
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from collectors.compare.comparison import Comparison
     from tui.tapping import Settings
 
 
@@ -39,19 +41,29 @@ def run_tap(settings: Settings) -> None:
     _run(TapDriver(settings))
 
 
+def run_compare(it: Comparison, file: Path) -> None:
+    """The dashboard on `file`, the second of the two, with the comparison as its first page."""
+    from tui.replaying import ReplayDriver
+
+    _run(ReplayDriver(file, it.b.until_s), comparison=it)
+
+
 def run_replay(file: Path, at_s: float | None, speed: float) -> None:
     from tui.replaying import ReplayDriver
 
     _run(ReplayDriver(file, at_s or 0.0, speed))
 
 
-def _run(driver: Driver, save: Path | None = None) -> None:
+def _run(driver: Driver, save: Path | None = None, comparison: Comparison | None = None) -> None:
     """`save`: a new file for what is remembered at the end."""
     if not sys.stdout.isatty():
         raise click.UsageError("the dashboard needs a terminal; snapshot, demo --headless and replay --json do not")
     from tui.app import TokenyardApp
 
-    TokenyardApp(driver, _choices()).run()
+    choices = _choices()
+    if comparison is not None:
+        choices = replace(choices, page="compare", kept=None)
+    TokenyardApp(driver, choices, comparison).run()
     if save is not None:
         problem, done = asyncio.run(driver.save(save))
         if problem:

@@ -33,7 +33,7 @@ def _lines(frame: Frame) -> Iterator[str]:
         yield f"  {probe.source}: {probed(probe, now_ns)}"
     if frame.workers:
         yield ""
-        yield from _table(
+        yield from table(
             ("worker", "kind", "role", "model", "run", "wait", "tok/s", "gap p50", "gap p99", "n", "longest stall"),
             [
                 (
@@ -54,7 +54,7 @@ def _lines(frame: Frame) -> Iterator[str]:
         )
     if frame.placements:
         yield ""
-        yield from _table(
+        yield from table(
             ("tokens", "stage", "worker", "kind", "tier", ""),
             [
                 (
@@ -70,7 +70,7 @@ def _lines(frame: Frame) -> Iterator[str]:
         )
     if frame.tiers:
         yield ""
-        yield from _table(
+        yield from table(
             ("tier", "owner", "used", "active", "capacity", "", "hit tokens"),
             [
                 (
@@ -118,7 +118,7 @@ def _lines(frame: Frame) -> Iterator[str]:
         yield frame.verdict
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
     """Columns as wide as their widest cell."""
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
     for row in [head, *rows]:

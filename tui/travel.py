@@ -10,6 +10,7 @@ from textual.app import App
 
 from tui import format as fmt
 from tui.marks import Bookmarks, beside
+from tui.plain import printable
 from tui.playhead import Playhead
 
 if TYPE_CHECKING:
@@ -75,6 +76,31 @@ class Travels(App[None]):
             )
         self._say(problem or done, bad=problem is not None)
         self.show_now()
+
+    def action_note(self) -> None:
+        """A bookmark where there is none, and its text."""
+        from tui.screens.note import Note
+
+        shown = self.playhead.shown
+        if shown is None:
+            return
+        at_ns, when = shown.time_ns, fmt.wall(shown.utc_s, shown.time_ns / 1e9)
+
+        def keep(text: str | None) -> None:
+            if text is not None:
+                problem = self.bookmarks.add(at_ns, printable(text), stop=at_ns in self.bookmarks.stops)
+                self._say(problem or f"bookmark at {when}", bad=problem is not None)
+                self.show_now()
+
+        self.push_screen(Note(self.bookmarks.notes.get(at_ns, "")), keep)
+
+    def action_loop(self) -> None:
+        player, shown = self.feed.player, self.playhead.shown
+        if player is None:
+            self._say("only a recording can be played in a loop")
+        elif shown is not None:
+            self._say(player.mark_loop(shown.time_ns))
+            self.show_now()
 
     def action_speed(self, steps: int) -> None:
         player = self.feed.player

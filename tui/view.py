@@ -11,6 +11,7 @@ from tui.playhead import Mode, Playhead
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from collectors.compare.comparison import Comparison
     from collectors.model.frame import Frame
     from collectors.session.detail import Detail
     from tui.driver import Clock
@@ -34,6 +35,8 @@ class View:
     """Worker ids as they are shown."""
     detail: Detail | None = None
     """What is known of single deliveries and requests, as of any tick."""
+    comparison: Comparison | None = None
+    """Of two recordings, where that is what was asked for."""
 
     def name(self, worker: str | None) -> str:
         """How a worker is shown; an id that is not in the fleet stands for itself."""
@@ -63,7 +66,12 @@ def worker_names(ids: Iterable[str]) -> dict[str, str]:
 
 
 def view_of(
-    playhead: Playhead, title: str, detail: Detail | None = None, pace: str = "", marks: Sequence[int] = ()
+    playhead: Playhead,
+    title: str,
+    detail: Detail | None = None,
+    pace: str = "",
+    marks: Sequence[int] = (),
+    comparison: Comparison | None = None,
 ) -> View:
     frame = playhead.shown
     return View(
@@ -76,5 +84,6 @@ def view_of(
         detail=detail,
         pace=pace,
         marks=marks,
+        comparison=comparison,
         names=worker_names(worker.id for worker in frame.workers) if frame is not None else {},
     )

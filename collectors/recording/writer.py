@@ -13,8 +13,10 @@ class Writer:
     stops and `error` says why. To be used from one thread.
     """
 
-    def __init__(self, path: Path, *, clock: str, version: str, emulated: bool = False) -> None:
-        self._file = File(path, clock=clock, version=version, emulated=emulated)
+    def __init__(
+        self, path: Path, *, clock: str, version: str, emulated: bool = False, redaction: str = "none"
+    ) -> None:
+        self._file = File(path, clock=clock, version=version, emulated=emulated, redaction=redaction)
         self._spool = Spool([self._file])
 
     @property

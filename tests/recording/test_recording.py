@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -35,7 +36,7 @@ from collectors.recording.writer import Writer
 from tests.recording.material import PARTS, SECOND, batches, deliveries, steps
 
 
-def write(path: Path, items: list[Item], **more: bool) -> Writer:
+def write(path: Path, items: list[Item], **more: Any) -> Writer:
     writer = Writer(path, clock="virtual", version="test 1", **more)
     for item in items:
         if isinstance(item, Tick):

@@ -72,3 +72,31 @@ def test_it_stops_by_itself_once_at_each_stop() -> None:
 
 def test_tenths() -> None:
     assert [player().tenth(number) for number in (0, 5, 9)] == [0, 50 * S, 90 * S]
+
+
+def test_a_loop_is_marked_at_both_ends_and_taken_away() -> None:
+    it = player(9)
+    assert "begins" in it.mark_loop(9 * S)
+    assert it.pace == ""
+    it.mark_loop(5 * S)
+    assert it.loop == (5 * S, 9 * S)
+    assert it.pace == "loop"
+    it.position_ns = 8.5 * S
+    it.advance(1.0)
+    assert it.position_ns == 5 * S
+    it.mark_loop(7 * S)
+    assert it.pace == ""
+    it.advance(3.0)
+    assert it.position_ns == 8 * S
+
+
+def test_a_loop_to_the_end_has_no_end() -> None:
+    it = player(99.5, loop=(90 * S, 100 * S))
+    it.advance(1.0)
+    assert (it.ended, it.position_ns) == (False, 90 * S)
+
+
+def test_a_stop_behind_the_loops_end_is_not_come_to() -> None:
+    it = player(5, loop=(4 * S, 6 * S), stops=[6.5 * S])
+    it.advance(2.0)
+    assert (it.playing, it.position_ns) == (True, 4 * S)

@@ -7,9 +7,11 @@ from typing import NoReturn
 
 import click
 
+from tui.cli.bundling import bundle
 from tui.cli.calibrating import calibrate
 from tui.cli.casting import cast
 from tui.cli.checking import check
+from tui.cli.comparing import compare
 from tui.cli.configuring import config
 from tui.cli.doctoring import doctor
 from tui.cli.emulating import demo, emulate
@@ -29,21 +31,8 @@ def cli() -> None:
 
 
 for command in (
-    demo,
-    watch,
-    record,
-    replay,
-    export,
-    report,
-    cast,
-    snapshot,
-    check,
-    doctor,
-    tap,
-    emulate,
-    calibrate,
-    config,
-):
+    demo, watch, record, replay, compare, export, report, cast, bundle, snapshot, check, doctor, tap, emulate, calibrate, config
+):  # fmt: skip
     cli.add_command(command)
 
 

@@ -1,0 +1,150 @@
+"""`compare`: the figures are those of each recording, equal recordings show no difference, and what was made worse is said to be."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from collectors.compare.comparison import newcombe
+from collectors.compare.samples import ALL, samples
+from collectors.export.span import Part
+from collectors.model.frame import Frame
+from collectors.model.slo import Attained, Share
+from collectors.recording.reader import Reader
+from tests.e2e.commands import tokenyard
+from tests.recording.material import SECOND
+from tui.headless import demo_frames
+from tui.marks import Bookmarks
+
+SECONDS = 50.0
+
+
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Frame]]:
+    path, frames = tmp_path_factory.mktemp("compare") / "calm.tyard", list[Frame]()
+    asyncio.run(demo_frames("default", 7, SECONDS, path, frames.append))
+    return path, frames
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("compare") / "slow.tyard"
+    faults = ("straggler:gpu-1/0@1s+600s,factor=4",)
+    asyncio.run(demo_frames("default", 7, SECONDS, path, lambda _: None, faults))
+    return path
+
+
+def compare(*arguments: object, code: int = 0) -> dict[str, Any]:
+    done = tokenyard("compare", *map(str, arguments), "--json")
+    assert done.returncode == code, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def row(found: dict[str, Any], figure: str, of: str) -> dict[str, Any]:
+    one: dict[str, Any]
+    [one] = [one for one in found["rows"] if (one["figure"], one["of"]) == (figure, of)]
+    return one
+
+
+def test_samples_are_the_screens(calm: tuple[Path, list[Frame]]) -> None:
+    path, frames = calm
+    last = frames[-1]
+    with Reader(path) as reader:
+        found = samples(reader.items(), Part(0, last.time_ns))
+    assert found.kinds["gap"][ALL].n == sum(one.gap.n for one in last.workers)
+    assert found.kinds["ttft"][ALL].n == last.ttft.n
+    assert found.kinds["tpot"][ALL].n == sum(one.tpot.n for one in last.workers)
+    assert found.seconds.sum() == sum(one.tokens.value or 0 for one in last.placements if one.primary)
+    by_kind = {population.device: it.n for population, it in found.kinds["gap"].items() if population != ALL}
+    for gap in last.gaps:
+        assert by_kind[gap.device] == gap.gap.n
+
+
+def test_a_recording_does_not_differ_from_itself(calm: tuple[Path, list[Frame]]) -> None:
+    path, frames = calm
+    found = compare(path, path)
+    assert {one["says"] for one in found["rows"]} <= {"no difference shown", "too few to tell"}
+    assert all(one["a"] == one["b"] and one["n_a"] == one["n_b"] for one in found["rows"])
+    assert any("one recording" in one for one in found["unlike"])
+    ttft = row(found, "ttft p99", "GPU llama-3.1-8b")
+    assert ttft["a"] == pytest.approx(frames[-1].ttft.p99.value, rel=0.01)
+    for one in found["plain"]:
+        assert one["a"] == one["b"]
+
+
+def test_what_was_made_worse_is_said_to_be(calm: tuple[Path, list[Frame]], slow: Path) -> None:
+    found = compare(calm[0], slow)
+    gap = row(found, "gap p50", "GPU llama-3.1-8b")
+    assert gap["says"] == "higher"
+    assert 0 < gap["low"] < gap["b"] - gap["a"] < gap["high"]
+    lpu = row(found, "gap p50", "LPU llama-3.1-8b")
+    assert lpu["says"] == "no difference shown"
+    few = row(found, "tpot p99", "GPU llama-3.1-8b")
+    assert (few["b"], few["says"], few["low"]) == (None, "too few to tell", None)
+    assert few["n_b"] < 100
+    assert not [one for one in found["unlike"] if "length" in one or "models" in one]
+
+
+def test_parts_of_one_recording_by_time_and_by_bookmark(calm: tuple[Path, list[Frame]]) -> None:
+    path, _ = calm
+    by_time = compare(path, "--a", "5s..20s", "--b", "25s..40s")
+    assert [(side["from_s"], side["until_s"]) for side in (by_time["a"], by_time["b"])] == [(5.0, 20.0), (25.0, 40.0)]
+    with Reader(path) as reader:
+        first_ns = reader.info().t0_ns or 0
+    marks = Bookmarks(path)
+    marks.add(first_ns + 5 * SECOND, "begin")
+    by_mark = compare(path, "--align", "begin", "--a", "0s..15s", "--b", "20s..35s")
+    assert by_mark["rows"] == by_time["rows"]
+    done = tokenyard("compare", str(path), str(path), "--align", "nowhere")
+    assert done.returncode == 1
+    assert "'begin'" in done.stderr
+
+
+def test_in_words(calm: tuple[Path, list[Frame]], slow: Path) -> None:
+    done = tokenyard("compare", str(calm[0]), str(slow))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("EMULATED") == 2
+    [line] = [line for line in done.stdout.splitlines() if line.startswith("gap p50") and "GPU" in line]
+    assert "higher" in line
+    assert "+" in line
+    assert "tiers: as told, without an interval" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("more", "said", "code"),
+    [
+        ((), "two parts of one", 64),
+        (("--b", "10s"), "not a stretch", 64),
+        (("--b", "9s..3s"), "ends before it begins", 64),
+        (("--b", "1h..2h"), "nothing was recorded", 1),
+        (("--b", "1s..9s", "--slo", "none"), "no profile", 64),
+    ],
+)
+def test_what_cannot_be_compared_is_said(
+    calm: tuple[Path, list[Frame]], more: tuple[str, ...], said: str, code: int
+) -> None:
+    done = tokenyard("compare", str(calm[0]), *more)
+    assert done.returncode == code
+    assert said in done.stderr
+
+
+def test_newcombe_is_as_published() -> None:
+    """Newcombe 1998, table II, (a): 56/70 − 48/80, method 10: 0.0524 to 0.3339."""
+    from collectors.diagnose.objectives import wilson
+
+    def share(met: int, n: int) -> Share:
+        return Share(met, met, n, *wilson(met, n), Attained.INDETERMINATE)
+
+    assert newcombe(share(48, 80), share(56, 70)) == pytest.approx((0.0524, 0.3339), abs=1e-4)
+
+
+def test_no_part_is_as_long_as_the_whole(calm: tuple[Path, list[Frame]]) -> None:
+    path, _ = calm
+    with Reader(path) as reader:
+        found = samples(reader.items(), Part(10 * SECOND, 20 * SECOND))
+    assert len(found.seconds) == 10
+    assert np.all(found.seconds > 0)

@@ -1,0 +1,73 @@
+"""Page 8: two recordings beside each other, and what to do where nothing is compared."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from collectors.compare.comparison import Comparison
+from collectors.diagnose.objectives import PROFILES
+from tests.tui.frames import emulated
+from tests.tui.playing import Played
+from tests.tui.screen import at_rest, lines, running, text
+from tui.app import TokenyardApp
+from tui.choices import Choices
+from tui.comparing import compared
+from tui.headless import demo_frames
+
+WHOLE = ((None, None), (None, None))
+
+
+@pytest.fixture(scope="module")
+def comparison(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    folder = tmp_path_factory.mktemp("compare")
+    paths: list[Path] = []
+    for name, faults in (("before", ()), ("after", ("straggler:gpu-1/0@1s+600s,factor=3",))):
+        paths.append(folder / f"{name}.tyard")
+        asyncio.run(demo_frames("default", 7, 30.0, paths[-1], lambda _: None, faults))
+    return compared((paths[0], paths[1]), WHOLE, None, PROFILES["chat"])
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 36), (200, 50)])
+async def test_what_differs_stands_first_and_everything_fits(comparison: Comparison, size: tuple[int, int]) -> None:
+    app = TokenyardApp(Played([emulated(4)]), Choices(page="compare"), comparison)
+    async with app.run_test(size=size) as pilot:
+        await at_rest(pilot)
+        shown = text(app)
+        assert "before.tyard" in shown
+        assert "after.tyard" in shown
+        assert shown.count("EMULATED") >= 2
+        assert "B − A lies in" in shown
+        assert all(len(line) <= size[0] for line in lines(app))
+
+
+async def test_the_cursor_goes_through_all_rows_and_a_filter_picks_some(comparison: Comparison) -> None:
+    app = TokenyardApp(Played([emulated(4)]), Choices(page="compare"), comparison)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("G")
+        await at_rest(pilot)
+        last = comparison.rows[-1]
+        assert app.page.panels["differences"].cursor == ("row", last.figure, last.of)  # type: ignore[attr-defined]
+        await pilot.press("slash", *"figure:tpot", "enter")
+        await at_rest(pilot)
+        rows = [line for line in lines(app) if "tpot" in line]
+        assert rows
+        assert not [line for line in lines(app) if "ttft p" in line]
+
+
+async def test_gaps_of_both_are_on_one_axis(comparison: Comparison) -> None:
+    app = TokenyardApp(Played([emulated(4)]), Choices(page="compare"), comparison)
+    async with app.run_test(size=(200, 50)) as pilot:
+        await at_rest(pilot)
+        assert "Gaps overlaid" in text(app)
+        [head] = [line for line in lines(app) if "GPU llama-3.1-8b" in line and " and " in line]
+        spread = next(one for one in comparison.spreads if one.of.startswith("GPU"))
+        assert f"n {sum(spread.counts_a)} and {sum(spread.counts_b)}" in head
+
+
+async def test_where_nothing_is_compared_it_says_how() -> None:
+    async with running(Played([emulated(4)])) as (app, pilot):
+        await pilot.press("8")
+        await at_rest(pilot)
+        assert "tokenyard compare A.tyard B.tyard" in text(app)
