@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from collectors.diagnose.tier_groups import edges
 from tui.places import Ask, Box, chrome, shared
 from tui.screens.page import Page
-from tui.widgets.flows import Flows
+from tui.widgets.flows import Flows, ways_of
 from tui.widgets.prompt_rows import Prompts
 from tui.widgets.tier_table import MOST_LINES, TierTable
 
@@ -42,7 +41,7 @@ class TiersPage(Page):
     def wants(self, view: View) -> tuple[int, int, int]:
         """Rows that there are to show."""
         frame = view.frame
-        return (0, 0, 0) if frame is None else (len(frame.tiers), max(len(edges(frame)), WAYS), len(frame.prompts))
+        return (0, 0, 0) if frame is None else (len(frame.tiers), max(len(ways_of(frame)), WAYS), len(frame.prompts))
 
     def places(self, view: View, body: Box, *, boxed: bool) -> Mapping[str, Box]:
         tiers, ways, prompts = self.wants(view)

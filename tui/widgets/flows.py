@@ -180,10 +180,27 @@ def _marked(it: Figure) -> Figure:
     return replace(it, estimate=True, formula=FORMULA, provenance=Provenance.ASSUMED, unit="watts")
 
 
+class _Known:
+    """What flows by the Frame that was asked about last: a page asks several times."""
+
+    frame: Frame | None = None
+    ways: tuple[Edge, ...] = ()
+
+
+_known: Final = _Known()
+
+
+def ways_of(frame: Frame) -> tuple[Edge, ...]:
+    """What flows between tiers."""
+    if _known.frame is not frame:
+        _known.frame, _known.ways = frame, edges(frame)
+    return _known.ways
+
+
 class Flows(RowsPanel):
     def body(self, view: View, width: int, height: int) -> Body:
         frame = view.frame
-        ways = edges(frame) if frame is not None else ()
+        ways = ways_of(frame) if frame is not None else ()
         known = nodes(frame, ways) if frame is not None else []
         if frame is None or not known:
             text = "no tier is reported, and nothing that flows between tiers" if frame is not None else ABSENT
@@ -210,7 +227,7 @@ class Flows(RowsPanel):
         frame = view.frame
         if frame is None:
             return ()
-        ways = edges(frame)
+        ways = ways_of(frame)
         out = [
             Told(
                 f"{edge.source or 'not said'} to {edge.to or 'not said'}",

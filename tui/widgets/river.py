@@ -46,7 +46,9 @@ def counts(row: RiverRow) -> Sequence[int]:
 
 def top(values: Sequence[int]) -> int:
     """Tokens a tick that fill a row: the row's highest, rounded up to one of few numbers so that the scale seldom moves."""
-    highest = max((value for value in values if value != NOT_OBSERVED), default=0)
+    highest = max(values, default=0)
+    if highest == NOT_OBSERVED:
+        highest = max((value for value in values if value != NOT_OBSERVED), default=0)
     power = 1
     while highest > 10 * power:
         power *= 10
@@ -72,6 +74,7 @@ def river_lines(row: RiverRow, columns: int, lines: int) -> list[Line]:
     out = []
     for line in range(lines):
         floor = STEPS * (lines - 1 - line)
+        glyphs = [HEIGHTS[min(max(height - floor, 0), STEPS)] for height in range(full + 1)]
         pen = Pen(columns).gap(missing)
         for start, end, kind in runs:
             if kind == GAP:
@@ -79,7 +82,7 @@ def river_lines(row: RiverRow, columns: int, lines: int) -> list[Line]:
             elif kind == STALLED and line == 0:
                 text = STALL * (end - start)
             else:
-                text = "".join([HEIGHTS[0 if h <= floor else min(h - floor, STEPS)] for h in heights[start:end]])
+                text = "".join([glyphs[height] for height in heights[start:end]])
             if text.isspace():
                 pen.gap(end - start)
             else:

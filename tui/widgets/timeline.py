@@ -32,12 +32,11 @@ class Strip(NamedTuple):
 
 
 @lru_cache(maxsize=4)
-def strip(timeline: bytes, now_s: float, width: int) -> Strip:
-    """Cells of at most `width` columns. They start on multiples of their own length, so that a cell's content does not move about.
+def strip(timeline: bytes, end: int, width: int) -> Strip:
+    """Cells of at most `width` columns, of a timeline that ends with session second `end`. They start on multiples of their own length, so that a cell's content does not move about.
 
     A cell has the worst of its seconds, and the mark of any of them.
     """
-    end = int(now_s)
     seconds = next((s for s in CELL_SECONDS if len(timeline) <= s * (width - 1)), CELL_SECONDS[-1])
     first = (end - len(timeline)) // seconds
     cells = bytearray(-(-end // seconds) - first)
@@ -45,7 +44,8 @@ def strip(timeline: bytes, now_s: float, width: int) -> Strip:
     for index, byte in enumerate(timeline):
         cell = (end - len(timeline) + index) // seconds - first
         level, reset = unmarked(byte)
-        cells[cell] = max(cells[cell], level, key=_rank)
+        if _RANKS[level] > _RANKS[cells[cell]]:
+            cells[cell] = level
         if reset:
             resets.add(cell)
     for cell in resets:
@@ -57,6 +57,9 @@ def _rank(byte: int) -> tuple[bool, bool, int, bool]:
     """Which of a cell's bytes is shown: a gap before all, what was watched before what was only stored, the exact before what is about as bad."""
     level = level_of(byte)
     return byte == GAP, bool(level) and not byte & BACKFILLED, level, not byte & BUCKETS
+
+
+_RANKS: Final = [sorted({_rank(one) for one in range(256)}).index(_rank(byte)) for byte in range(256)]
 
 
 def column_at(it: Strip, width: int, session_s: float) -> int | None:
@@ -93,7 +96,7 @@ def timeline(view: View, width: int) -> Line:
     pen = Pen(width).gap().put("jitter ", Ink.DIM)
     if newest is None or frame is None:
         return pen.to(start).put(NO_DATA * size, Ink.FAINT, size).line()
-    it = strip(newest.timeline, newest.time_ns / 1e9, size)
+    it = strip(newest.timeline, newest.time_ns // 1_000_000_000, size)
     pen.put(f"◀ {fmt.age(len(newest.timeline))}", Ink.DIM)
     known = [byte for byte in it.cells if level_of(byte)]
     stored = any(byte & BACKFILLED for byte in known)
@@ -131,5 +134,5 @@ class Timeline(Panel):
         start, size = ends(self.box.width)
         if not start <= x < start + size:
             return None
-        it = strip(newest.timeline, newest.time_ns / 1e9, size)
+        it = strip(newest.timeline, newest.time_ns // 1_000_000_000, size)
         return round(moment_at(it, size, x - start) * 1e9)
