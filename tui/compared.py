@@ -33,7 +33,7 @@ def lines(it: Comparison) -> Iterator[str]:
     yield ""
     yield from table(("", "of", "A", "B", "B − A, 95 % lies in", "", "n A", "n B"), [_row(one) for one in it.rows])
     yield ""
-    yield "Intervals: requests drawn again (quantiles), blocks of 5 s (rates), Newcombe (shares). An interval that holds 0 shows no difference."
+    yield "Intervals: the wider of requests drawn again and tenths of the time drawn again (rates: of the time; shares: or Newcombe's). One that holds 0 shows no difference."
     for panel in dict.fromkeys(one.panel for one in it.plain):
         yield ""
         yield f"{panel}: as told, without an interval"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from collectors.compare.comparison import Comparison, Side, comparison
-from collectors.compare.samples import samples
+from collectors.compare.gather import population
+from collectors.diagnose.attainment import objectives
 from collectors.export.output import ExportError
 from collectors.export.span import Part, items
 from collectors.export.whole import whole
@@ -18,7 +19,7 @@ from tui.recorded import bookmark, opened
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from collectors.compare.samples import Samples
+    from collectors.compare.population import Population
     from collectors.diagnose.objectives import Profile
     from collectors.export.whole import Whole
     from collectors.recording.reader import Reader
@@ -32,7 +33,7 @@ def compared(files: tuple[Path, Path], spans: tuple[Span, Span], align: str | No
     return comparison(sides)
 
 
-def _side(file: Path, span: Span, align: str | None, profile: Profile) -> tuple[Side, Whole, Samples]:
+def _side(file: Path, span: Span, align: str | None, profile: Profile) -> tuple[Side, Whole, Population]:
     with opened(file) as reader:
         of, first_s = _part(reader, file, span, align)
         try:
@@ -40,7 +41,7 @@ def _side(file: Path, span: Span, align: str | None, profile: Profile) -> tuple[
         except ExportError as error:
             raise click.ClickException(str(error)) from error
         of = Part(round(it.first_s * 1e9), round(it.last_s * 1e9))
-        found = samples(items(reader, of), of)
+        found = population(items(reader, of), of, objectives(profile))
         frame = it.frame
         models = tuple(sorted({row.model for row in frame.workers if row.model}))
         side = Side(

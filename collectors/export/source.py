@@ -9,6 +9,7 @@ from collectors.model.batch import Batch, Deliveries, Inventory, PoolInfo, Reque
 from collectors.model.vocabulary import UNKNOWN_WORKER
 from collectors.session.source_state import SourceState
 from collectors.stats.gaps import Dealt
+from collectors.stats.outcomes import Outcome
 
 _WINDOW_S: Final = 60
 _EXPIRE_NS: Final = 10_000_000_000
@@ -17,11 +18,21 @@ _COUNTED: Final = (Deliveries, Inventory, Requests, Status, Watermark)
 
 
 class Source:
-    """`hear` is told of its deliveries as they are counted, at the latest at a tick."""
+    """`hear` is told of its deliveries as they are counted, at the latest at a tick, and `hear_end` of its requests as they end."""
 
-    def __init__(self, name: str, hear: Callable[["Source", Dealt], None] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        hear: Callable[["Source", Dealt], None] | None = None,
+        hear_end: Callable[["Source", int, Outcome], None] | None = None,
+    ) -> None:
         self.name = name
-        self.state = SourceState(name, _WINDOW_S, hear=None if hear is None else lambda dealt: hear(self, dealt))
+        self.state = SourceState(
+            name,
+            _WINDOW_S,
+            hear=None if hear is None else lambda dealt: hear(self, dealt),
+            hear_end=None if hear_end is None else lambda second, outcome: hear_end(self, second, outcome),
+        )
         self.workers: dict[str, WorkerInfo] = {}
         """All that there were, by id."""
         self._slots: dict[int, WorkerInfo] = {}

@@ -26,7 +26,7 @@ from collectors.model.traces import Accounts
 from collectors.model.vocabulary import Counted, TargetStatus
 from collectors.session.kept import Kept
 from collectors.stats.churn import Churn, Churned
-from collectors.stats.deliveries import DeliveryStats
+from collectors.stats.deliveries import DeliveryStats, HearEnd
 from collectors.stats.earlier import Earlier, earlier
 from collectors.stats.figures import Row, outdated
 from collectors.stats.fleet import PoolKey
@@ -46,11 +46,19 @@ class SourceState:
     are all told of.
     """
 
-    def __init__(self, name: str, window_s: int, keep: Keep | None = None, hear: Hear | None = None) -> None:
-        """`keep` and `hear` take its single deliveries."""
+    def __init__(
+        self,
+        name: str,
+        window_s: int,
+        keep: Keep | None = None,
+        hear: Hear | None = None,
+        hear_end: HearEnd | None = None,
+    ) -> None:
+        """`keep` and `hear` take its single deliveries, `hear_end` how its requests ended."""
         self.name = name
         self._keep = keep
         self._hear = hear
+        self._hear_end = hear_end
         self.status = Status(url="", backend="", status=TargetStatus.DOWN, reason="not heard yet")
         self.inventory = Inventory(workers=())
         self.heard_ns: int | None = None
@@ -211,6 +219,6 @@ class SourceState:
     def _deliveries(self) -> DeliveryStats:
         if self.placed is None:
             window_s = self._window_s if self.probing is None else PROBE_WINDOW_S
-            self.placed = DeliveryStats(window_s, keep=self._keep, hear=self._hear)
+            self.placed = DeliveryStats(window_s, keep=self._keep, hear=self._hear, hear_end=self._hear_end)
             self.placed.inventory(self.inventory, self._inventory_ns)
         return self.placed

@@ -4,6 +4,7 @@ Fed with the parts of batches in their order; asked once a tick. How rows were s
 it is shown is not decided here.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -29,7 +30,7 @@ from collectors.stats.handovers import MOVES, Handovers
 from collectors.stats.histograms import Histograms
 from collectors.stats.lives import Life
 from collectors.stats.outages import Outages
-from collectors.stats.outcomes import Outcomes, OutcomeSlots
+from collectors.stats.outcomes import Outcome, Outcomes, OutcomeSlots
 from collectors.stats.paces import MOST_PIECES, PACES, PIECES, SLOW, Pace, Piece
 from collectors.stats.pending import Pending
 from collectors.stats.placements import Placements
@@ -43,6 +44,8 @@ from collectors.stats.stalls import Rule
 from collectors.stats.streams import MAX_STREAMS
 from collectors.stats.summary import Faults, Summary
 
+HearEnd = Callable[[int, Outcome], None]
+"""Is told how each request ended, with the session second of it."""
 OTHER: Final = "(others)"
 """What is counted together when there are too many different names."""
 
@@ -51,11 +54,17 @@ class DeliveryStats:
     """The window is that of whole seconds: [ceil(T − window_s), T), from the first part on."""
 
     def __init__(
-        self, window_s: int = 60, rule: Rule | None = None, keep: Keep | None = None, hear: Hear | None = None
+        self,
+        window_s: int = 60,
+        rule: Rule | None = None,
+        keep: Keep | None = None,
+        hear: Hear | None = None,
+        hear_end: HearEnd | None = None,
     ) -> None:
-        """`keep` takes the single deliveries, for whoever asks about one; `hear` for whoever takes them elsewhere."""
+        """`keep` takes the single deliveries, for whoever asks about one; `hear` for whoever takes them elsewhere, as `hear_end` how requests ended."""
         self._keep = keep
         self._hear = hear
+        self._hear_end = hear_end
         self._window_ns = window_s * SECOND_NS
         self._rule = rule or Rule()
         self._observed_ns: int | None = None
@@ -237,6 +246,8 @@ class DeliveryStats:
         _add(self._tpot, self._lives.settle())
         for second, outcome in self._lives.outcomes():
             self._outcomes.add(second, outcome)
+            if self._hear_end is not None:
+                self._hear_end(second, outcome)
 
     def tick(self, time_ns: int) -> Summary:
         """The state at a tick after all parts before it; ticks come in order."""

@@ -27,18 +27,23 @@ _WORK: Final = 16
 _SMALL: Final = 64
 """Deliveries that are judged whatever it takes."""
 _NONE: Final[Rows] = np.zeros(0, EXTRA)
+_NOTHING: Final = np.zeros(0, np.intp), np.zeros(0, np.int64)
 Keep = Callable[[KeptRows], None]
 """Takes single deliveries, chunk by chunk."""
 
 
 class Dealt(NamedTuple):
-    """Deliveries that were dealt with together: `at_ns` is the session time and `row` the worker's row of each of the chunk's, `ids` names the rows, `name` the request of a stream."""
+    """Deliveries that were dealt with together: `at_ns` is the session time and `row` the worker's row of each of the chunk's, `ids` names the rows, `name` the request of a stream.
+
+    `first` are the positions of requests' first tokens whose TTFT counts, which is `ttft_ns`."""
 
     chunk: Chunk
     at_ns: Ints
     row: Index
     ids: Sequence[str]
     name: Callable[[int], str]
+    first: Index
+    ttft_ns: Ints
 
 
 Hear = Callable[[Dealt], None]
@@ -124,14 +129,15 @@ class GapStats:
         self.river.add(cell, pieces.tokens)
         self._placements.add(pieces)
         self.gap.add_groups(pieces.second, pieces.row, pieces.gaps, chunk.gap_ns, bin_)
-        self._add_first(chunk, pieces)
+        first_told = self._add_first(chunk, pieces)
         self._add_stalls(chunk, pieces, at_ns, *stalls)
         if self.keep is not None:
             late = lateness(chunk, self.medians, chunk.position_of(stalls[0]))
             limit = int(np.max(limit_ns))
             self.keep(kept_rows(chunk, pieces, self.table, late, self.ids, offset_ns, limit, extras, row_of_worker))
         if self.hear is not None:
-            self.hear(Dealt(chunk, at_ns, pieces.row.repeat(pieces.deliveries), self.ids, self.lives.name))
+            row = pieces.row.repeat(pieces.deliveries)
+            self.hear(Dealt(chunk, at_ns, row, self.ids, self.lives.name, *first_told))
         self.medians.remember(chunk, coarse)
         remember_moves(chunk, pieces, self.table)
         smooth(chunk, self.table)
@@ -140,11 +146,11 @@ class GapStats:
         self.holes += chunk.holes
         self.disorder += chunk.disorder
 
-    def _add_first(self, chunk: Chunk, pieces: Pieces) -> None:
-        """TTFT of the requests whose first token is in the chunk, for the worker that delivered it."""
+    def _add_first(self, chunk: Chunk, pieces: Pieces) -> tuple[Index, Ints]:
+        """TTFT of the requests whose first token is in the chunk, for the worker that delivered it: the positions, and how long each took."""
         fresh = chunk.fresh
         if not len(fresh):
-            return
+            return _NOTHING
         stream, begin = chunk.stream[fresh], chunk.begin[fresh]
         ttft = chunk.time_ns[begin] - self.table.received_ns[stream]
         first = (self.table.received_ns[stream] != UNSEEN) & (self.table.first_ns[stream] == UNSEEN)
@@ -155,6 +161,7 @@ class GapStats:
         good = first & (ttft >= 0)
         piece = pieces.begin.searchsorted(begin[good])
         self.ttft.add(pieces.second[piece], pieces.row[piece], ttft[good])
+        return begin[good], ttft[good]
 
     def _add_stalls(self, chunk: Chunk, pieces: Pieces, at_ns: Ints, gaps: Index, median_ns: Floats) -> None:
         if not len(gaps):

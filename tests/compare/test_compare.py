@@ -5,14 +5,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from collectors.compare.comparison import newcombe
-from collectors.compare.samples import ALL, samples
-from collectors.export.span import Part
+from collectors.compare.comparison import newcombe, pairs
+from collectors.compare.gather import population
+from collectors.compare.population import Group, Measure, Population, Samples
+from collectors.diagnose.attainment import objectives
+from collectors.diagnose.objectives import PROFILES
+from collectors.export.span import Part, items
+from collectors.model.batch import Batch, Status
 from collectors.model.frame import Frame
-from collectors.model.slo import Attained, Share
+from collectors.model.vocabulary import Device, TargetStatus
 from collectors.recording.reader import Reader
 from tests.e2e.commands import tokenyard
 from tests.recording.material import SECOND
@@ -50,18 +53,71 @@ def row(found: dict[str, Any], figure: str, of: str) -> dict[str, Any]:
     return one
 
 
+def whole(path: Path, begin_s: float, end_s: float) -> Population:
+    part = Part(round(begin_s * SECOND), round(end_s * SECOND))
+    with Reader(path) as reader:
+        return population(items(reader, part), part, objectives(PROFILES["chat"]))
+
+
 def test_samples_are_the_screens(calm: tuple[Path, list[Frame]]) -> None:
     path, frames = calm
     last = frames[-1]
-    with Reader(path) as reader:
-        found = samples(reader.items(), Part(0, last.time_ns))
-    assert found.kinds["gap"][ALL].n == sum(one.gap.n for one in last.workers)
-    assert found.kinds["ttft"][ALL].n == last.ttft.n
-    assert found.kinds["tpot"][ALL].n == sum(one.tpot.n for one in last.workers)
-    assert found.seconds.sum() == sum(one.tokens.value or 0 for one in last.placements if one.primary)
-    by_kind = {population.device: it.n for population, it in found.kinds["gap"].items() if population != ALL}
+    found = whole(path, 0, last.time_ns / 1e9)
+    assert found.all(Measure.TTFT).all().n == last.ttft.n
+    assert found.all(Measure.TPOT).all().n == sum(one.tpot.n for one in last.workers)
+    assert found.tokens.sum() == sum(one.tokens.value or 0 for one in last.placements if one.primary)
     for gap in last.gaps:
-        assert by_kind[gap.device] == gap.gap.n
+        samples = found.samples[Measure.GAP, Group(gap.device, gap.model)].all()
+        assert (samples.n, samples.maximum_ns / 1e9) == (gap.gap.n, gap.gap.max.value)
+    assert last.slo is not None
+    attained = last.slo.rows[0].attained
+    assert attained is not None
+    judged = found.judged.values()
+    assert (sum(it.met.sum() for it in judged), sum(it.n.sum() for it in judged)) == (attained.least, attained.n)
+
+
+def test_parts_add_up_and_both_kinds_of_cluster_have_all(calm: tuple[Path, list[Frame]]) -> None:
+    path, _ = calm
+    every, halves = whole(path, 0, 20), [whole(path, 0, 7), whole(path, 7, 20)]
+    for key, samples in every.samples.items():
+        both = Samples()
+        for half in halves:
+            both.take(half.samples.get(key, Samples()))
+        assert both.all() == samples.all() == samples.by_time.all()
+    assert sum(half.tokens.sum() for half in halves) == every.tokens.sum()
+    assert len(every.tokens[every.tokens > 0]) == 40
+
+
+def test_a_time_in_which_nothing_was_heard_is_told(calm: tuple[Path, list[Frame]]) -> None:
+    part = Part(0, 12 * SECOND)
+    with Reader(calm[0]) as reader:
+        found = list(items(reader, part))
+    name = next(item.source for item in found if isinstance(item, Batch))
+    down, up = (
+        Batch(name, at_s * SECOND, (Status("http://x", "", status, ""),))
+        for at_s, status in ((4, TargetStatus.DOWN), (6, TargetStatus.UP))
+    )
+    before, after = ([item for item in found if (item.time_ns < 5 * SECOND) is early] for early in (True, False))
+    assert population([*before, down, up, *after], part).unobserved_s == {name: 2.0}
+
+
+def test_who_is_held_against_whom() -> None:
+    gpu, lpu, tpu, other = (
+        Group(Device.GPU, "m"),
+        Group(Device.LPU, "m"),
+        Group(Device.TPU, "m"),
+        Group(Device.TPU, "n"),
+    )
+
+    def names(a: tuple[Group, ...], b: tuple[Group, ...], measure: Measure = Measure.GAP) -> list[str]:
+        sides = [Population(1.0, {(measure, group): Samples() for group in side}) for side in (a, b)]
+        return [name for name, _, _ in pairs(sides[0], sides[1], measure)]
+
+    assert names((gpu, lpu), (lpu, gpu)) == ["GPU m", "LPU m"]
+    assert names((gpu, lpu), (gpu, tpu)) == ["GPU m", "LPU m → TPU m"]
+    assert names((gpu, lpu), (gpu,)) == ["GPU m", "LPU m"]
+    assert names((gpu,), (lpu, tpu)) == ["GPU m", "LPU m", "TPU m"]
+    assert names((gpu,), (other,), Measure.TPOT) == ["all", "GPU m", "TPU n"]
 
 
 def test_a_recording_does_not_differ_from_itself(calm: tuple[Path, list[Frame]]) -> None:
@@ -132,19 +188,16 @@ def test_what_cannot_be_compared_is_said(
     assert said in done.stderr
 
 
+def test_another_seed_of_the_same_load_is_no_difference(calm: tuple[Path, list[Frame]], tmp_path: Path) -> None:
+    """Load comes and goes, and a prefill stalls all that decode beside it: seen by requests alone, that would be many differences."""
+    path = tmp_path / "other.tyard"
+    asyncio.run(demo_frames("default", 8, SECONDS, path, lambda _: None))
+    rows = compare(calm[0], path)["rows"]
+    told = [one["says"] for one in rows]
+    assert told.count("no difference shown") >= 8
+    assert told.count("higher") + told.count("lower") <= 1
+
+
 def test_newcombe_is_as_published() -> None:
     """Newcombe 1998, table II, (a): 56/70 − 48/80, method 10: 0.0524 to 0.3339."""
-    from collectors.diagnose.objectives import wilson
-
-    def share(met: int, n: int) -> Share:
-        return Share(met, met, n, *wilson(met, n), Attained.INDETERMINATE)
-
-    assert newcombe(share(48, 80), share(56, 70)) == pytest.approx((0.0524, 0.3339), abs=1e-4)
-
-
-def test_no_part_is_as_long_as_the_whole(calm: tuple[Path, list[Frame]]) -> None:
-    path, _ = calm
-    with Reader(path) as reader:
-        found = samples(reader.items(), Part(10 * SECOND, 20 * SECOND))
-    assert len(found.seconds) == 10
-    assert np.all(found.seconds > 0)
+    assert newcombe(48, 80, 56, 70) == pytest.approx((0.0524, 0.3339), abs=1e-4)

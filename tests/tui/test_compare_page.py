@@ -56,13 +56,13 @@ async def test_the_cursor_goes_through_all_rows_and_a_filter_picks_some(comparis
         assert not [line for line in lines(app) if "ttft p" in line]
 
 
-async def test_gaps_of_both_are_on_one_axis(comparison: Comparison) -> None:
+async def test_both_are_on_one_axis(comparison: Comparison) -> None:
     app = TokenyardApp(Played([emulated(4)]), Choices(page="compare"), comparison)
     async with app.run_test(size=(200, 50)) as pilot:
         await at_rest(pilot)
-        assert "Gaps overlaid" in text(app)
-        [head] = [line for line in lines(app) if "GPU llama-3.1-8b" in line and " and " in line]
-        spread = next(one for one in comparison.spreads if one.of.startswith("GPU"))
+        assert "Overlaid" in text(app)
+        [head] = [line for line in lines(app) if "ttft GPU llama-3.1-8b" in line and " and " in line]
+        spread = next(one for one in comparison.spreads if one.figure == "ttft")
         assert f"n {sum(spread.counts_a)} and {sum(spread.counts_b)}" in head
 
 

@@ -64,7 +64,7 @@ class Differences(RowsPanel):
         )
 
     def title(self, view: View) -> tuple[str, str]:
-        return "Differences", "B − A with 95 %: requests, or blocks of 5 s, drawn again; Newcombe for shares"
+        return "Differences", "B − A with 95 %: requests and tenths of the time drawn again, the wider interval"
 
     def fields(self, view: View) -> Sequence[Field[Row]]:
         return fields_of(_columns())
@@ -105,12 +105,12 @@ def _side(letter: str, it: Side, width: int) -> Line:
 
 
 class Overlaid(RowsPanel):
-    """Gaps of both on one axis: A as an area of sparse dots, B as a line."""
+    """Gaps, TPOT and TTFT of both on one axis: A as an area of sparse dots, B as a line."""
 
     def body(self, view: View, width: int, height: int) -> Body:
         it = view.comparison
         if it is None or not it.spreads:
-            text = ABSENT if it is None else "no gaps: neither tells single deliveries"
+            text = ABSENT if it is None else "nothing: neither tells single deliveries"
             return Body([Pen(width).put(text, Ink.DIM).line()], 0, 0, 0)
         each = max(3, min((height - 1) // len(it.spreads), BAND))
         shown = max(min((height - 1) // each, len(it.spreads)), 1)
@@ -118,7 +118,7 @@ class Overlaid(RowsPanel):
         spans = [(spans_of(one.bins_a, one.counts_a), spans_of(one.bins_b, one.counts_b)) for one in it.spreads]
         every = [span for pair in spans for side in pair for span in side]
         if not every:
-            return Body([Pen(width).put("no gaps in either", Ink.DIM).line()], 0, 0, 0)
+            return Body([Pen(width).put("nothing in either", Ink.DIM).line()], 0, 0, 0)
         axis = LogAxis(
             *log_range(max(min(low for low, *_ in every), 1e-6), max(high for _, high, _ in every)),
             width * BRAILLE.across,
@@ -132,12 +132,12 @@ class Overlaid(RowsPanel):
             first,
             shown,
             len(it.spreads),
-            keys=[one.of for one in it.spreads],
+            keys=[(one.figure, one.of) for one in it.spreads],
             spots=stacked(shown, each=each),
         )
 
     def title(self, view: View) -> tuple[str, str]:
-        return "Gaps overlaid", "area: A · line: B · height: log of how many, of each its own"
+        return "Overlaid", "area: A · line: B · height: log of how many, of each its own"
 
 
 def spans_of(bins: Sequence[int], counts: Sequence[int]) -> list[Span]:
@@ -154,7 +154,7 @@ def overlay(spread: Spread, pair: tuple[list[Span], list[Span]], axis: LogAxis, 
         for column, top in enumerate(tops):
             low = top - 1 if line else 0
             canvas.column(column, max(low, 0), top, ink, weight=int(line), sparse=not line)
-    pen = Pen(width).put(printable(spread.of), Ink.STRONG)
+    pen = Pen(width).put(f"{spread.figure} {printable(spread.of)}", Ink.STRONG)
     pen.put(f"  n {sum(spread.counts_a)} and {sum(spread.counts_b)}", Ink.DIM)
     return [pen.line(), *canvas.lines()]
 
