@@ -135,6 +135,8 @@ class Passage:
     def read(self, time_ns: int, data: bytes) -> None:
         self._reads.append((time_ns, data))
         self._proxy.turns.add(self)
+        if self._framing is None:  # an answer begins once: nobody else's read waits long for it
+            self.pass_on()
 
     def lost(self) -> None:
         connection, self._connection, self._lost = self._connection, None, True

@@ -89,10 +89,12 @@ class Upstream:
 
     def take(self, owner: Owner) -> UpstreamConnection | None:
         """One that is there; None where there is none."""
-        self.sweep()
+        long_ago_s = asyncio.get_running_loop().time() - KEEP_ALIVE_S
         while self._free:
             connection = self._free.pop()
-            if connection.open:
+            if connection.free_since_s < long_ago_s:
+                connection.close()
+            elif connection.open:
                 connection.owner = owner
                 return connection
         return None

@@ -5,6 +5,7 @@ As strict as a client can be that others wrote servers for: what could be unders
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final, Protocol
 
 import msgspec
@@ -132,8 +133,9 @@ def _head_end(data: bytes, at: int) -> tuple[int, int]:
     return found.span() if found else (-1, -1)
 
 
+@lru_cache(maxsize=16)
 def _head_of(text: bytes) -> tuple[bytes, Head]:
-    """Minor version, and what the head says. Raises NotHttpError."""
+    """Minor version, and what the head says. Raises NotHttpError. A server says the same of all answers within a second, unless it numbers them."""
     end = text.find(b"\n")
     status = _STATUS_LINE.fullmatch(text, 0, end if end >= 0 else len(text))
     rows = _HEADER.findall(text, end) if end >= 0 else []
