@@ -27,6 +27,8 @@ GAP_S: Final = 0.2
 COUNTED: Final = 250
 """Requests of a round, in turn direct and tapped; those before them, until so many are at once, make the connections that all others use, and are told apart."""
 ROUNDS: Final = 8
+AIPERF_ROUNDS: Final = 4
+"""Each takes it half a minute beside the streams."""
 EVERY_S: Final = TOKENS * GAP_S / AT_ONCE
 """Between requests, so that so many are at once."""
 IDLE: Final = 0.25
@@ -176,7 +178,7 @@ def run() -> list[Result]:
                 child("bench.relay_child", host, port) as relay,
             ):
                 urls = upstream, json.loads(said)["tap"], relay
-                for name, client, rounds in (("openai", openai, ROUNDS), ("aiperf", aiperf, 1)):
+                for name, client, rounds in (("openai", openai, ROUNDS), ("aiperf", aiperf, AIPERF_ROUNDS)):
                     runs = [[client(folder, url) for url in urls] for _ in range(rounds)]
                     direct, tapped, relayed = zip(*runs, strict=True)
                     results += compared(name, direct, tapped, relayed, load)
