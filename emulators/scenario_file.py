@@ -1,7 +1,7 @@
 """Scenarios as TOML: the tables of a file to a `Scenario`, each mistake named with the table that it is in.
 
 The keys of a table are the fields of the class that it becomes: `[[worker]]` with `kind` (`KINDS`), `[host]` `HostSpec`, `[[rule]]` `Rule`, `[weights]` `Weights`, `[[load]]`
-`Archetype`, `[workload]` `Workload`, `[[fault]]` `emulators.faults`. At the top stand the other fields of `Scenario`; `deployment` stands for all but load and faults: that of another scenario, whose load is taken, too, where there is none.
+`Archetype`, `[workload]` `Workload`, `[[fault]]` `emulators.faults`, `[[chapter]]` `emulators.chapters`. At the top stand the other fields of `Scenario`; `deployment` stands for all but load and faults: that of another scenario, whose load is taken, too, where there is none.
 """
 
 import tomllib
@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from emulators import catalogue
+from emulators.chapters import Chapter, checked
 from emulators.deployment_specs import AttentionSpec, DraftSpec, FfnSpec, VerifySpec
 from emulators.faults.fault import Fault, FaultError, of_table
 from emulators.router import Rule, Weights
@@ -85,6 +86,7 @@ def parse(text: str, what: str, others: Mapping[str, Scenario] = {}, folder: Pat
         "rules": tuple(_made(Rule, one, f"{what}: [[rule]] {at}") for at, one in _rows(tables, "rule", what)),
         "weights": _made(Weights, tables.pop("weights", {}), f"{what}: [weights]"),
         **_wrong(tables, what),
+        **_told(tables, what),
         **_asked(tables, what, folder),
     }
     _no_others(Scenario, tables, what)
@@ -102,7 +104,7 @@ def _on_another(tables: dict[str, Any], what: str, others: Mapping[str, Scenario
         raise ScenarioError(f"{what}: unknown deployment {deployment!r}; known: {', '.join(sorted(others))}")
     name, about = (str(tables.pop(key, Path(what).stem)) for key in ("name", "about"))
     changes = _asked(tables, what, folder) if {"load", "workload"} & tables.keys() else {}
-    changes |= _wrong(tables, what)
+    changes |= _wrong(tables, what) | _told(tables, what)
     if tables:
         raise ScenarioError(
             f"{what}: {next(iter(tables))!r} is a part of the deployment, which is that of {deployment!r}"
@@ -135,6 +137,20 @@ def _wrong(tables: dict[str, Any], what: str) -> dict[str, Any]:
         except FaultError as error:
             raise ScenarioError(f"{what}: [[fault]] {at}: {error}") from None
     return {"faults": tuple(faults), "migration_limit": limit}
+
+
+def _told(tables: dict[str, Any], what: str) -> dict[str, Any]:
+    """The chapters, if there are any, and how long the show is."""
+    rows = _rows(tables, "chapter", what) if "chapter" in tables else []
+    chapters = [_made(Chapter, one, f"{what}: [[chapter]] {at}") for at, one in rows]
+    length_s = tables.pop("length_s", None)
+    if length_s is not None and (type(length_s) not in (int, float)):
+        raise ScenarioError(f"{what}: length_s is a number of seconds, not {length_s!r}")
+    try:
+        made, length = checked(chapters, length_s)
+    except ValueError as error:
+        raise ScenarioError(f"{what}: {error}") from None
+    return {"chapters": made, "length_s": length}
 
 
 def _rows(tables: dict[str, Any], name: str, what: str) -> list[tuple[int, Any]]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from emulators.chapters import Chapter
 from emulators.deployment_specs import AssistantSpec, RoundSpec
 from emulators.faults.fault import Fault
 from emulators.router import Rule, Weights
@@ -89,3 +90,6 @@ class Scenario:
     faults: tuple[Fault, ...] = ()
     migration_limit: int = 0
     """How often a request is sent once more whose worker is lost, before it fails; as Dynamo has it, and its default."""
+    chapters: tuple[Chapter, ...] = ()
+    length_s: float = 0.0
+    """Of the show that the chapters make."""

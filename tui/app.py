@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.app import App, SystemCommand
+from textual.events import Event, Key
 from textual.message import Message
 
 from tui import glyph_sets, remembered
 from tui.choices import Choices
-from tui.commands import GLOBAL, bindings
+from tui.commands import GLOBAL, SHOW, bindings
 from tui.glyph_sets import TABLES
 from tui.pace import Costs, Pace
 from tui.pages import BY_NAME, PAGES, make
@@ -28,8 +29,8 @@ from tui.plain import printable
 from tui.playhead import Playhead
 from tui.remembered import Remembered
 from tui.screens.page import Page
+from tui.show.presenting import Presents
 from tui.theme import Palette, styles, textual_theme
-from tui.travel import Travels
 from tui.view import view_of
 
 if TYPE_CHECKING:
@@ -61,12 +62,12 @@ class FrameArrived(Message):
         return isinstance(message, FrameArrived)
 
 
-class TokenyardApp(Travels):
+class TokenyardApp(Presents):
     """The dashboard on a driver: live, demo or replay, it does not know which."""
 
     TITLE = "tokenyard"
     CSS_PATH = Path(__file__).with_name("tokenyard.tcss")
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(GLOBAL)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings((*SHOW, *GLOBAL))]
     ALLOW_SELECT = False
     DEFAULT_MODE = PAGES[0].name
     """Each page is a mode of Textual: a screen that stays, and those on top of it."""
@@ -142,8 +143,14 @@ class TokenyardApp(Travels):
         if self.feed.player is not None:
             self.playhead.ended = self.feed.player.ended
             self.playhead.held |= not self.feed.player.playing
+        self.follow(message.frame)
         if self.pace.due():
             self.show_now()
+
+    async def on_event(self, event: Event) -> None:
+        if isinstance(event, Key):
+            self.note_key(event)
+        await super().on_event(event)
 
     def on_app_blur(self) -> None:
         self.pace.focused = False
@@ -268,7 +275,8 @@ class TokenyardApp(Travels):
         begun = time.perf_counter()
         pace = self.feed.player.pace if self.feed.player is not None else ""
         detail = self.feed.detail if self.page.looks_into_requests else None
-        self.page.view = view_of(self.playhead, self.feed.title, detail, pace, self.bookmarks.times, self.comparison)
+        it, marks = self.playhead, self.bookmarks.times
+        self.page.view = view_of(it, self.feed.title, detail, pace, marks, self.comparison, self.showing)
         meter = getattr(self._driver, "meter", None)
         if meter is not None:
             self.pace.waited(meter.waited_s)

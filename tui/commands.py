@@ -51,9 +51,9 @@ TIME: Final[tuple[Command, ...]] = (
     Command("b", "bookmark", "b", "Bookmark", "Keep this moment; again: no more."),
     Command("B", "note", "B", "Bookmark with a note", "Keep this moment with a line of text; again: another text."),
     Command("W", "save", "W", "Write", "What is remembered, to a new recording in this folder."),
-    Command("minus", "speed(-1)", "-", "Slower", "A recording half as fast, down to 1/16."),
-    Command("plus,equals_sign", "speed(1)", "+", "Faster", "A recording twice as fast, up to 64 times."),
-    Command("R", "reverse", "R", "Backwards", "A recording the other way round."),
+    Command("minus", "speed(-1)", "-", "Slower", "A recording or a show half as fast, down to 1/16."),
+    Command("plus,equals_sign", "speed(1)", "+", "Faster", "A recording or a show twice as fast, up to 64 times."),
+    Command("R", "reverse", "R", "Backwards", "A recording or a show the other way round."),
     Command(
         "L",
         "loop",
@@ -81,6 +81,39 @@ GLOBAL: Final[tuple[Command, ...]] = (
     Command("q,ctrl+c", "quit", "q ctrl+c", "Quit", "Leave. Collecting ends with it.", "quit", 0),
 )
 """The same on every page."""
+SHOW: Final[tuple[Command, ...]] = (
+    Command(
+        "n,pagedown",
+        "chapter(1)",
+        "PgDn n",
+        "Next chapter",
+        "At once if it was seen, else at full speed; where the show waits: go on.",
+        "next",
+        1,
+    ),
+    Command(
+        "N,pageup",
+        "chapter(-1)",
+        "PgUp N",
+        "Chapter before",
+        "The beginning of this one, or right after that of the one before; as it was.",
+        "back",
+        2,
+    ),
+    Command("J", "chapters", "J", "Jump to a chapter", "A list: digits, or arrows and enter."),
+    Command(
+        "0", "restart", "0", "Restart", "From the beginning; after faults by hand in a new world, of the seed alone."
+    ),
+    Command("F", "faults", "F", "Fault by hand", "Something goes wrong from the newest moment on, for some seconds."),
+    Command("c", "captions", "c", "Captions", "The sentence of each chapter: shown or not."),
+    Command("k", "keys", "k", "Keys", "Shows which key was pressed last."),
+    Command("z", "stage", "z", "Stage", "Big digits and one message, for the last row; again: back.", "stage", 3),
+    Command("Z", "page_does('zoom')", "Z", "Zoom", "In a show, what z is elsewhere: the panel alone."),
+    Command("C", "page_does('hue')", "C", "River's hue", "In a show, what c is elsewhere on the page of placement."),
+)
+"""Only while a show is on. Clickers send PgUp and PgDn."""
+TAKEN: Final = frozenset(("zoom", "move_page", "hue"))
+"""Actions of pages whose keys are a show's while it is on."""
 PAGE: Final[tuple[Command, ...]] = (
     Command("tab", "screen.focus_panel(1)", "tab", "Next panel", "Keys go to the next panel.", "panel", 6),
     Command("shift+tab", "screen.focus_panel(-1)", "shift tab", "Previous panel", "Keys go to the one before."),

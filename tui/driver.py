@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from tui.marks import Bookmarks
     from tui.player import Player
 
-Clock = Literal["live", "replay"]
+Clock = Literal["live", "replay", "demo"]
+"""`demo`: a world of our own, which goes when we say so."""
 Post = Callable[["Frame"], None]
 
 
@@ -45,7 +46,7 @@ class Driver(Protocol):
 
     @property
     def clock(self) -> Clock:
-        """`replay` where the Frames were recorded earlier."""
+        """`replay` where the Frames were recorded earlier, `demo` where they are made as the show goes on."""
 
     @property
     def history(self) -> History: ...

@@ -1,8 +1,8 @@
 """The emulator as a child process: started for a demo, watched over loopback like any back end, gone when we are gone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import aiohttp
 import click
@@ -69,10 +69,15 @@ class Emulator:
 
     async def advance(self, until_ns: int) -> None:
         """Runs the emulated cluster up to this virtual time."""
+        await self.ask("clock/advance", {"until_ns": until_ns})
+
+    async def ask(self, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
+        """The answer of the control port to a GET, or to a POST of `body`. Raises ClickException with its reason."""
         if self._http is None:
             self._http = aiohttp.ClientSession()
-        url = f"{self.addresses.router}/clock/advance"
-        async with self._http.post(url, json={"until_ns": until_ns}) as response:
+        method = "GET" if body is None else "POST"
+        async with self._http.request(method, f"{self.addresses.router}/{path}", json=body) as response:
+            text = await response.read()
             if response.status != 200:
-                raise click.ClickException(f"the emulator's clock: {(await response.text())[:200]}")
-            await response.read()
+                raise click.ClickException(f"the emulator: {text.decode(errors='replace')[:200]}")
+            return msgspec.json.decode(text, type=dict[str, Any])

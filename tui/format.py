@@ -144,6 +144,12 @@ def wall(utc_s: float | None, session_s: float) -> str:
     return f"+{int(minutes)}:{math.floor(rest * 10) / 10:04.1f}"
 
 
+def clock(seconds: float) -> str:
+    """A length of time as a presenter counts it: `0:42`, `12:05`."""
+    minutes, rest = divmod(int(max(seconds, 0.0)), 60)
+    return f"{minutes}:{rest:02d}"
+
+
 def figure(it: Figure, unit: Unit, now_ns: int | None = None) -> Forms:
     """Forms of a Figure. Its own `unit`, where it has one, goes before `unit`. A stale one says how old it is at `now_ns`; an estimate is marked."""
     unit = _own_unit(it, unit)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from tui.marks import Bookmarks
 from tui.memory import Late
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
     from collectors.model.frame import Frame
+    from collectors.observe import Observation
     from collectors.recording.memory import Memory
+    from collectors.session.clock import VirtualClock
     from collectors.session.detail import Detail
     from collectors.session.session import Session
     from collectors.sources.source import Source
     from tui.config.resolve import Plan
-    from tui.driver import Post
+    from tui.driver import Clock, Post
     from tui.player import Player
     from tui.tapping import Settings
 
@@ -29,7 +31,9 @@ DRAIN_SHOWN_S = 1.0
 class LiveDriver:
     """Observes what it is given until it is cancelled."""
 
-    clock: Literal["live"] = "live"
+    clock: Clock = "live"
+    recorded = "live"
+    """By which clock, as a recording says it."""
     player: Player | None = None
 
     def __init__(self, title: str, record: Path | None, *, redact: bool = False) -> None:
@@ -65,13 +69,20 @@ class LiveDriver:
             return "nothing was seen yet", ""
         try:
             seconds = await asyncio.to_thread(
-                self._memory.save, path, clock=self.clock, version=WRITER, redaction=self._redaction
+                self._memory.save, path, clock=self.recorded, version=WRITER, redaction=self._redaction
             )
         except RecordingError as error:
             return str(error), ""
         return "", f"{seconds:.0f} s written to {path}"
 
-    async def _observe(self, sources: Sequence[Source], post: Post) -> None:
+    async def _observe(
+        self,
+        sources: Sequence[Source],
+        post: Post,
+        clock: VirtualClock | None = None,
+        run: Callable[[Observation], Awaitable[None]] | None = None,
+    ) -> None:
+        """Live until it is cancelled, or by a `clock` of its own as `run` has it go."""
         from collectors.observe import Observation
         from collectors.recording.memory import Memory
         from collectors.recording.redaction import LEVEL, Redactor
@@ -87,16 +98,16 @@ class LiveDriver:
             memory.history.append(frame)
             post(frame)
 
-        clock = LiveClock()
+        by = clock or LiveClock()
         self.detail = Detail()
-        self._session = session = Session(clock.kind, detail=self.detail)
+        self._session = session = Session(by.kind, detail=self.detail)
         if self._profile:
             session.judge(self._profile)
         change = Redactor().batch if self._redaction == LEVEL else None
-        with remembering(memory, self._record, clock.kind, self._redaction) as spool:
-            observation = Observation(session, sources, clock, keep, spool, change)
+        with remembering(memory, self._record, by.kind, self._redaction) as spool:
+            observation = Observation(session, sources, by, keep, spool, change)
             try:
-                await observation.live()
+                await (observation.live() if run is None else run(observation))
             finally:
                 await observation.close()
 

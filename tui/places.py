@@ -23,6 +23,7 @@ NOTICE: Final = "notice"
 TIMELINE: Final = "timeline"
 FOOTER: Final = "footer"
 INSPECTOR: Final = "inspector"
+CAPTION: Final = "caption"
 
 
 class Box(NamedTuple):
@@ -59,7 +60,7 @@ class Ask:
     """Of the width, beside others."""
 
 
-def surround(width: int, height: int, *, kpi: bool, notices: int) -> Surround | None:
+def surround(width: int, height: int, *, kpi: bool, notices: int, caption: int = 0) -> Surround | None:
     """Places of head and foot; None where the terminal is smaller than MIN_WIDTH × MIN_HEIGHT."""
     if width < MIN_WIDTH or height < MIN_HEIGHT:
         return None
@@ -69,9 +70,10 @@ def surround(width: int, height: int, *, kpi: bool, notices: int) -> Surround | 
     for name, rows in heads.items():
         boxes[name] = Box(0, y, width, rows)
         y += rows
+    boxes[CAPTION] = Box(0, height - 2 - caption, width, caption)
     boxes[TIMELINE] = Box(0, height - 2, width, 1)
     boxes[FOOTER] = Box(0, height - 1, width, 1)
-    return Surround(boxes, Box(0, y, width, height - 2 - y), width >= BOXED_WIDTH and height >= BOXED_HEIGHT)
+    return Surround(boxes, Box(0, y, width, height - 2 - caption - y), width >= BOXED_WIDTH and height >= BOXED_HEIGHT)
 
 
 def chrome(boxed: bool) -> int:

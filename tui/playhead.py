@@ -60,6 +60,11 @@ class Playhead:
         if not held and self.clock == "live":
             self.shown = self.newest
 
+    def forget(self) -> None:
+        """Another world begins."""
+        self.newest = self.shown = None
+        self.held = self.ended = False
+
     def step(self, ticks: int) -> None:
         """Hold, and move by so many ticks: one goes to the neighbouring Frame, more go by time."""
         if self.shown is None:

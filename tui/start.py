@@ -22,11 +22,28 @@ if TYPE_CHECKING:
 
 
 def run_demo(
-    scenario: str, seed: int, record: Path | None, faults: Sequence[str] = (), save: Path | None = None
+    scenario: str,
+    seed: int,
+    record: Path | None,
+    faults: Sequence[str] = (),
+    save: Path | None = None,
+    *,
+    stage: bool = False,
 ) -> None:
-    from tui.live import DemoDriver
+    """A scenario with chapters is a show, which goes when the presenter says so; `stage`: it waits where a chapter does."""
+    from tui.show.scripts import script_of
 
-    _run(DemoDriver(scenario, seed, record, faults), save)
+    script = script_of(scenario)
+    driver: Driver
+    if script is not None:
+        from tui.show.driver import ShowDriver
+
+        driver = ShowDriver(script, scenario, seed, record, faults, waits=stage)
+    else:
+        from tui.live import DemoDriver
+
+        driver = DemoDriver(scenario, seed, record, faults)
+    _run(driver, save, stage=stage)
 
 
 def run_watch(plan: Plan, record: Path | None, *, redact: bool = False, save: Path | None = None) -> None:
@@ -54,13 +71,15 @@ def run_replay(file: Path, at_s: float | None, speed: float) -> None:
     _run(ReplayDriver(file, at_s or 0.0, speed))
 
 
-def _run(driver: Driver, save: Path | None = None, comparison: Comparison | None = None) -> None:
+def _run(
+    driver: Driver, save: Path | None = None, comparison: Comparison | None = None, *, stage: bool = False
+) -> None:
     """`save`: a new file for what is remembered at the end."""
     if not sys.stdout.isatty():
         raise click.UsageError("the dashboard needs a terminal; snapshot, demo --headless and replay --json do not")
     from tui.app import TokenyardApp
 
-    choices = _choices()
+    choices = _choices(stage=stage)
     if comparison is not None:
         choices = replace(choices, page="compare", kept=None)
     TokenyardApp(driver, choices, comparison).run()
@@ -71,7 +90,7 @@ def _run(driver: Driver, save: Path | None = None, comparison: Comparison | None
         click.echo(done, err=True)
 
 
-def _choices() -> Choices:
+def _choices(*, stage: bool) -> Choices:
     """What the environment and the file say of the dashboard."""
     from tui.config.load import ConfigError, load
     from tui.remembered import file
@@ -81,4 +100,5 @@ def _choices() -> Choices:
     except ConfigError as error:
         raise click.UsageError(str(error)) from None
     layout = {name: settings[f"layout.{name}"].value for name in ("theme", "glyphs", "page", "stage")}
+    layout["stage"] |= stage
     return Choices(**layout, keys=settings["keys"].value, kept=file())

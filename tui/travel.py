@@ -16,7 +16,7 @@ from tui.playhead import Playhead
 if TYPE_CHECKING:
     from tui.driver import Driver
 
-NO_PLAYER = "only a recording can be played faster, slower or backwards"
+NO_PLAYER = "only a recording or a show can be played faster, slower or backwards"
 
 
 class Travels(App[None]):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collectors.model.frame import Frame
     from collectors.session.detail import Detail
     from tui.driver import Clock
+    from tui.show.script import Showing
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +32,8 @@ class View:
     """How fast a recording is played, where not as it was."""
     marks: Sequence[int] = ()
     """Bookmarks, session time in nanoseconds."""
+    showing: Showing | None = None
+    """Where the show is, if this is one."""
     names: Mapping[str, str] = field(default_factory=dict)
     """Worker ids as they are shown."""
     detail: Detail | None = None
@@ -72,6 +75,7 @@ def view_of(
     pace: str = "",
     marks: Sequence[int] = (),
     comparison: Comparison | None = None,
+    showing: Showing | None = None,
 ) -> View:
     frame = playhead.shown
     return View(
@@ -85,5 +89,6 @@ def view_of(
         pace=pace,
         marks=marks,
         comparison=comparison,
+        showing=showing,
         names=worker_names(worker.id for worker in frame.workers) if frame is not None else {},
     )

@@ -1,5 +1,6 @@
 """`demo` and `emulate`: what runs the emulators."""
 
+import contextlib
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,7 +25,8 @@ def _list(context: click.Context, _: click.Parameter, asked: bool) -> None:
 
     width = max(map(len, SCENARIOS))
     for name, one in SCENARIOS.items():
-        click.echo(f"{name:<{width}}  {one.about}")
+        show = f" (a show of {one.length_s / 60:.1f} min, {len(one.chapters)} chapters)" if one.chapters else ""
+        click.echo(f"{name:<{width}}  {one.about}{show}")
     context.exit()
 
 
@@ -53,6 +55,14 @@ FAULT = click.option(
 @click.option("--duration", type=Duration(), default=10.0, help="Virtual time of a headless demo (default 10s).")
 @click.option("--json", "as_json", is_flag=True, help="With --headless: print a tokenyard.snapshot/1 object.")
 @SAVE
+@click.option(
+    "--stage",
+    is_flag=True,
+    help="For an audience: stop where a chapter says so and wait for a key, and never slow down.",
+)
+@click.option(
+    "--attach", is_flag=True, help="The second terminal of a show that is on: notes, what comes next, time left."
+)
 def demo(
     scenario: str,
     trace: str | None,
@@ -63,11 +73,27 @@ def demo(
     headless: bool,
     duration: float,
     as_json: bool,
+    stage: bool,
+    attach: bool,
 ) -> None:
     """Emulated LPUs and GPUs behind real servers, and the dashboard on them. Offline.
 
-    SCENARIO: a name, or a TOML file that says which load (docs/emulators.md).
+    SCENARIO: a name (--list), or a TOML file of your own (docs/emulators.md). One with chapters, such as bad-day, is a show:
+
+    \b
+      PgDn PgUp   next chapter, chapter before (as clickers send)
+      space 0 J   pause, restart, jump to a chapter
+      + -         faster, slower
+      z c k       stage layout, captions, keys that were pressed
+      F           a fault by hand
+      ?           all keys
     """
+    if attach:
+        from tui.show.attaching import follow
+
+        with contextlib.suppress(KeyboardInterrupt):
+            run(follow())
+        return
     if as_json and not headless:
         raise click.UsageError("--json goes with --headless")
     scenario = _known_scenario(scenario, trace, faults)
@@ -87,7 +113,7 @@ def demo(
         return
     from tui.start import run_demo
 
-    run_demo(scenario, seed, record, faults, save)
+    run_demo(scenario, seed, record, faults, save, stage=stage)
 
 
 @click.command()

@@ -10,7 +10,7 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tui.commands import GLOBAL, PAGE
+from tui.commands import GLOBAL, PAGE, SHOW
 from tui.glyph_sets import shown
 from tui.glyphs import LEGEND
 from tui.widgets.rows import RowsPanel
@@ -28,7 +28,13 @@ def help_table(page: Page, glyphs: str) -> Table:
     out.add_column(max_width=18)
     out.add_column()
     keymap = page.footer.keymap
-    groups = [(str(page.name).capitalize(), page.KEYS), ("Panels and rows", PAGE), ("Everywhere", GLOBAL)]
+    show = SHOW if page.yard.show is not None else ()
+    groups = [
+        ("The show", show),
+        (str(page.name).capitalize(), page.KEYS),
+        ("Panels and rows", PAGE),
+        ("Everywhere", GLOBAL),
+    ]
     sections = [
         (title, [(keymap.get(one.id, one.shown), f"{one.name}: {one.help}") for one in keys])
         for title, keys in groups

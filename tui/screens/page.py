@@ -8,8 +8,21 @@ from typing import TYPE_CHECKING, ClassVar, Final, cast
 from textual.reactive import reactive
 from textual.screen import Screen
 
-from tui.commands import GLOBAL, PAGE, Command, bindings
-from tui.places import FOOTER, HEADER, INSPECTOR, KPI, NOTICE, TIMELINE, Box, Surround, chrome, surround, without
+from tui.commands import GLOBAL, PAGE, SHOW, TAKEN, Command, bindings
+from tui.places import (
+    CAPTION,
+    FOOTER,
+    HEADER,
+    INSPECTOR,
+    KPI,
+    NOTICE,
+    TIMELINE,
+    Box,
+    Surround,
+    chrome,
+    surround,
+    without,
+)
 from tui.remembered import PageState
 from tui.screens.jumping import Jump
 from tui.screens.pointing import Mouse
@@ -17,6 +30,8 @@ from tui.screens.prompting import Prompt
 from tui.table import Order
 from tui.theme import Ink
 from tui.view import View
+from tui.widgets.caption import Caption
+from tui.widgets.caption import rows as caption_rows
 from tui.widgets.footer import Footer
 from tui.widgets.header import Header
 from tui.widgets.inspector import ROWS, Inspector
@@ -72,6 +87,7 @@ class Page(Screen[None]):
             NOTICE: Notice(NOTICE),
             **self.own,
             INSPECTOR: self.inspector,
+            CAPTION: Caption(CAPTION),
             TIMELINE: Timeline(TIMELINE),
             FOOTER: self.footer,
         }
@@ -119,7 +135,7 @@ class Page(Screen[None]):
     @property
     def commands(self) -> tuple[Command, ...]:
         """All that has a key here."""
-        return (*GLOBAL, *PAGE, *self.KEYS)
+        return (*(SHOW if self.yard.show is not None else ()), *GLOBAL, *PAGE, *self.KEYS)
 
     @property
     def panel_commands(self) -> list[Command]:
@@ -254,7 +270,9 @@ class Page(Screen[None]):
         self.redraw()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """The arrow keys go to figures where one is explained, else on to the app: through time."""
+        """The arrow keys go to figures where one is explained, else on to the app: through time. So do keys that are a show's."""
+        if action in TAKEN and self.yard.show is not None:
+            return False
         return self.inspecting if action == "figure" else super().check_action(action, parameters)
 
     async def action_filter(self) -> None:
@@ -373,12 +391,14 @@ class Page(Screen[None]):
         """Give every panel its place, if anything changed that places depend on."""
         width, height = self.app.size
         lines = len(notices(self.view, width))
+        caption = caption_rows(self.view.showing, width)
         alone = self.focus_on if self.inspecting or self.focus_on in self.shed else None
-        key = (width, height, lines, self.zoomed, self.inspecting, alone, frozenset(self.hidden), self.wants(self.view))
+        wants = self.wants(self.view)
+        key = (width, height, lines, caption, self.zoomed, self.inspecting, alone, frozenset(self.hidden), wants)
         if key == self._placed:
             return
         self._placed = key
-        around = surround(width, height, kpi=self.kpi, notices=lines)
+        around = surround(width, height, kpi=self.kpi, notices=lines, caption=caption)
         self.boxes = self._boxes(around)
         self.footer.shed = self.shed if around is not None else ()
         for name, panel in self.panels.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tui.commands import GLOBAL, PAGE, TIME, Command
+from tui.commands import GLOBAL, PAGE, SHOW, TIME, Command
 from tui.line import Line, Pen, cells
 from tui.plain import printable
 from tui.playhead import Mode
@@ -27,7 +27,8 @@ class Key(NamedTuple):
 def _entries(view: View, own: Sequence[Command], keymap: Mapping[str, str]) -> list[tuple[Command, str, str]]:
     """Command, its keys and its word, in the order of the command list; both steps share one entry."""
     out = []
-    for known in (*TIME, *own, *PAGE, *GLOBAL[len(TIME) :]):
+    shows = SHOW if view.showing is not None else ()
+    for known in (*shows, *TIME, *own, *PAGE, *GLOBAL[len(TIME) :]):
         command = replace(known, shown=keymap.get(known.id, known.shown))
         if command.action == "step(-1)":
             out.append((command, "← →", "step"))

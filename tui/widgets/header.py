@@ -23,7 +23,8 @@ Part = tuple[int, str, int]
 
 def clock_text(view: View) -> tuple[str, int]:
     """The state of the view in words and a glyph, and its ink."""
-    replay = view.clock == "replay"
+    what = {"replay": "REPLAY", "demo": "DEMO"}.get(view.clock, "LIVE")
+    live = view.clock == "live"
     frame = view.frame
     if view.mode is Mode.FAILED:
         return f"{glyphs.DOWN} STOPPED{_at(view)}", Ink.BAD
@@ -35,13 +36,13 @@ def clock_text(view: View) -> tuple[str, int]:
         text = f"{glyphs.PAUSED} PAUSED{_pace(view)}{_at(view)}"
         if view.behind_s > 0:
             text += f", {fmt.age(view.behind_s)} behind"
-        return text if replay else f"{text} (collecting goes on)", Ink.WARN
+        return f"{text} (collecting goes on)" if live else text, Ink.WARN
     if view.mode is Mode.ENDED:
-        return f"{glyphs.ENDED} {'REPLAY' if replay else 'LIVE'} ENDED{_at(view)}", Ink.WARN
+        return f"{glyphs.ENDED} {what} ENDED{_at(view)}", Ink.WARN
     return (
-        (f"{glyphs.REPLAY} REPLAY{_pace(view)}{_at(view)}", Ink.ACCENT)
-        if replay
-        else (f"{glyphs.LIVE} LIVE{_at(view)}", Ink.GOOD)
+        (f"{glyphs.LIVE} LIVE{_at(view)}", Ink.GOOD)
+        if live
+        else (f"{glyphs.REPLAY} {what}{_pace(view)}{_at(view)}{_seen(view)}", Ink.ACCENT)
     )
 
 
@@ -75,6 +76,11 @@ def header(view: View, width: int) -> Line:
 
 def _pace(view: View) -> str:
     return f" {view.pace}" if view.pace else ""
+
+
+def _seen(view: View) -> str:
+    """A show that goes through what was seen already."""
+    return ", as it was" if view.clock == "demo" and view.behind_s > 0 else ""
 
 
 def _at(view: View) -> str:

@@ -1,0 +1,187 @@
+"""The driver of a show: emulators on a clock of ours, which runs, stands, and goes as fast as it can.
+
+The world is simulated as far as somebody has looked, and all of that is remembered: what was seen is shown again from memory, what was not is run at full speed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from tui.live import LiveDriver
+from tui.player import Player
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from collectors.observe import Observation
+    from collectors.session.clock import VirtualClock
+    from tui.driver import Clock, Post
+    from tui.emulator import Emulator
+    from tui.show.script import Script
+
+TICK_NS: Final = 250_000_000
+WORK_S: Final = 0.15
+"""Real time at a stretch for what has yet to be simulated, between two looks at keys and the screen."""
+LOOK_S: Final = 0.1
+"""Real time between two looks at where the show is."""
+
+
+class ShowDriver(LiveDriver):
+    """Plays `script` on the emulators of `scenario`. `waits`: stops where a chapter wants that."""
+
+    clock: Clock = "demo"
+    recorded = "virtual"
+    player: Player
+
+    def __init__(
+        self,
+        script: Script,
+        scenario: str,
+        seed: int,
+        record: Path | None,
+        faults: Sequence[str] = (),
+        *,
+        waits: bool = False,
+    ) -> None:
+        super().__init__(f"{script.name}/seed {seed}", record)
+        self.script = script
+        self.waits = waits
+        self.player = Player(0, script.length_ns, 0.0, stops=script.stops if waits else [])
+        self.ahead_ns: int | None = None
+        """To where the world is being run at full speed."""
+        self.by_hand = 0
+        self.world_ns = 0
+        """How far the world was simulated."""
+        self._scenario, self._seed, self._faults = scenario, seed, faults
+        self._wake = asyncio.Event()
+        self._shown_ns: int | None = None
+        self._anew = False
+        self._emulator: Emulator | None = None
+
+    @property
+    def position_ns(self) -> int:
+        return round(self.player.position_ns)
+
+    def jump(self, at_ns: int) -> None:
+        """Show that moment and go on from there: at once where it was seen, else as soon as the world has come so far."""
+        self._shown_ns = None
+        if at_ns > self.world_ns:
+            self.ahead_ns = at_ns
+        else:
+            self.ahead_ns = None
+            self._arrive(at_ns)
+        self._wake.set()
+
+    def restart(self) -> bool:
+        """From the beginning. True: in a new world, without what the presenter has done to this one; else what was seen is shown again, which the seed would repeat."""
+        if not self.by_hand or self._record is not None:
+            self.jump(0)
+            return False
+        self._anew = True
+        self._wake.set()
+        return True
+
+    def hold(self, held: bool, at_ns: int | None = None) -> None:
+        """The world stands while the view is held, and goes on from what is shown."""
+        self.ahead_ns = None
+        if held:
+            self.player.playing = False
+            self.player.position_ns = self.player.position_ns if at_ns is None else at_ns
+        else:
+            self.player.go(at_ns)
+        self._shown_ns = None
+        self._wake.set()
+
+    async def faults(self) -> dict[str, Any]:
+        """What can be done to the world now."""
+        return await self._emulator.ask("faults") if self._emulator is not None else {}
+
+    async def give(self, fault: dict[str, object]) -> str:
+        """A fault in the world, from now on; its id. The show goes to the newest moment for it. Raises ClickException where it cannot be."""
+        if self._emulator is None:
+            return ""
+        done = await self._emulator.ask("fault", fault)
+        self.by_hand += 1
+        self.jump(self.world_ns)
+        return str(done["id"])
+
+    async def run(self, post: Post) -> None:
+        from collectors.session.clock import VirtualClock
+        from collectors.wire.http import HttpClient
+        from tui.emulator import Emulator
+        from tui.show.notes import telling
+
+        async with telling(self):
+            while True:
+                self._anew, self.by_hand, self.world_ns, self._shown_ns, self.ahead_ns = False, 0, 0, None, None
+                self.player.go(0)
+                clock = VirtualClock()
+                world = Emulator(self._scenario, seed=self._seed, clock="stepped", faults=self._faults)
+                async with world as self._emulator, HttpClient() as client:
+                    play = partial(self._play, emulator=self._emulator, clock=clock, post=post)
+                    await self._observe(self._emulator.sources(client), _nobody, clock, play)
+                self._emulator = None
+                if not self._anew:
+                    return
+
+    async def _play(self, observation: Observation, emulator: Emulator, clock: VirtualClock, post: Post) -> None:
+        """Until the world is to begin anew."""
+        await observation.step(0)
+        last = time.monotonic()
+        while not self._anew:
+            now = time.monotonic()
+            if self.ahead_ns is None:
+                self.player.advance(now - last)
+            last = now
+            self._wake.clear()
+            behind = await self._simulate(observation, emulator, clock)
+            frame = self.history.at(self.position_ns)
+            if frame is not None and frame.time_ns != self._shown_ns:
+                self._shown_ns = frame.time_ns
+                post(frame)
+            if behind:
+                await asyncio.sleep(0)
+                continue
+            stands = not self.player.playing or self.player.ended
+            try:
+                async with asyncio.timeout(None if stands else self._rest_s()):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+            if stands:
+                last = time.monotonic()
+
+    async def _simulate(self, observation: Observation, emulator: Emulator, clock: VirtualClock) -> bool:
+        """The world up to what is shown, for a while; whether it has not come so far."""
+        begun = time.monotonic()
+        while self.world_ns + TICK_NS <= (goal := self.position_ns if self.ahead_ns is None else self.ahead_ns):
+            if time.monotonic() - begun > WORK_S:
+                # It goes as fast as it can.
+                self.player.position_ns = self.world_ns
+                return True
+            until_ns = self.world_ns + TICK_NS
+            await emulator.advance(until_ns)
+            clock.time_ns = until_ns
+            await observation.step(until_ns)
+            self.world_ns = until_ns
+        if self.ahead_ns is not None:
+            self.ahead_ns = None
+            self._arrive(goal)
+        return False
+
+    def _arrive(self, at_ns: int) -> None:
+        self.player.go(at_ns)
+        self.player.playing = at_ns not in self.player.stops
+
+    def _rest_s(self) -> float:
+        """Until the next tick of what is shown."""
+        left_ns = TICK_NS - self.player.position_ns % TICK_NS
+        return min(left_ns / 1e9 / self.player.speed + 0.001, LOOK_S)
+
+
+def _nobody(frame: object) -> None:
+    """Frames are posted when the show comes to them."""

@@ -1,0 +1,15 @@
+"""The script of a scenario, out of its file: the demo command reads it for the emulators and for the screen."""
+
+from emulators.scenarios import scenario
+from tui.show.script import Chapter, Script
+
+
+def script_of(name: str) -> Script | None:
+    """None where the scenario has no chapters. ValueError where there is no such scenario."""
+    played = scenario(name)
+    if not played.chapters:
+        return None
+    chapters = tuple(
+        Chapter(one.at_s, one.title, one.caption, one.look, one.note, one.pause) for one in played.chapters
+    )
+    return Script(played.name, played.length_s, chapters)
