@@ -107,7 +107,7 @@ class TokenyardApp(Presents):
         self.call_after_refresh(self._start)
         if self._problem:
             self.say(self._problem, bad=True)
-        known = {command.id for page in self._pages.values() for command in page.commands}
+        known = {command.id for page in self._pages.values() for command in (*SHOW, *page.commands)}
         if strange := [name for name in self.choices.keys if name not in known]:
             self.say(f"[keys]: no command {', '.join(strange)}", bad=True)
 

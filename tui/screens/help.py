@@ -28,7 +28,7 @@ def help_table(page: Page, glyphs: str) -> Table:
     out.add_column(max_width=18)
     out.add_column()
     keymap = page.footer.keymap
-    show = SHOW if page.yard.show is not None else ()
+    show = SHOW if page.view.showing is not None else ()
     groups = [
         ("The show", show),
         (str(page.name).capitalize(), page.KEYS),

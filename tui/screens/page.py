@@ -135,7 +135,7 @@ class Page(Screen[None]):
     @property
     def commands(self) -> tuple[Command, ...]:
         """All that has a key here."""
-        return (*(SHOW if self.yard.show is not None else ()), *GLOBAL, *PAGE, *self.KEYS)
+        return (*(SHOW if self.view.showing is not None else ()), *GLOBAL, *PAGE, *self.KEYS)
 
     @property
     def panel_commands(self) -> list[Command]:
