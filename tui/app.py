@@ -143,6 +143,9 @@ class TokenyardApp(Presents):
         if self.feed.player is not None:
             self.playhead.ended = self.feed.player.ended
             self.playhead.held |= not self.feed.player.playing
+            if self.feed.player.trouble:
+                self.say(self.feed.player.trouble, bad=True)
+                self.feed.player.trouble = ""
         self.follow(message.frame)
         if self.pace.due():
             self.show_now()

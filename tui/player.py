@@ -23,6 +23,8 @@ class Player:
     """Where a loop is to begin of which the end is not said yet."""
     stops: list[int] = field(default_factory=list)
     """Moments at which it pauses by itself when it comes to them, in order."""
+    trouble: str = ""
+    """Why it has paused by itself, until somebody is told."""
 
     @property
     def pace(self) -> str:

@@ -87,6 +87,7 @@ class ReplayDriver:
         from tui.recorded import opened
 
         with opened(self._file) as reader:
+            torn = reader.torn
             self.history.behind = history = await _history(reader)
             span = history.span()
             if span is None:
@@ -96,9 +97,11 @@ class ReplayDriver:
             self.player.first_ns, self.player.last_ns = span
             self.player.position_ns = min(span[0] + self._at_s * 1e9, span[1])
             self._along = Along(reader)
-            await self._play(history, post, grows=reader.info().closed_utc is None)
+            await self._play(history, post, reader, torn)
 
-    async def _play(self, history: History, post: Post, *, grows: bool) -> None:
+    async def _play(self, history: History, post: Post, reader: Reader, torn: str | None) -> None:
+        """`torn`: what was known to be missing when it was opened."""
+        grows = reader.info().closed_utc is None
         shown: tuple[Frame | None, bool] = None, True
         last = looked = time.monotonic()
         while True:
@@ -106,6 +109,10 @@ class ReplayDriver:
             self.player.advance(now - last)
             last = now
             frame = history.at(round(self.player.position_ns))
+            if reader.torn != torn and reader.torn is not None:
+                # Something here cannot be drawn: whoever goes on knows it.
+                torn = self.player.trouble = reader.torn
+                self.player.playing, shown = False, (None, True)
             there = frame is None or self._there(frame)
             if frame is not None and (frame is not shown[0] or there is not shown[1]):
                 shown = frame, there

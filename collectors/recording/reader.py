@@ -3,7 +3,6 @@
 Not here: what plays them (`sources`), and what a chunk's bytes mean (`codec`).
 """
 
-import mmap
 import os
 import sqlite3
 import zlib
@@ -30,6 +29,8 @@ from collectors.recording.schema import (
 )
 
 _COLUMNS: Final = "id, t0_ns, t1_ns, n, kind, codec, crc32"
+MOST_DAMAGED: Final = 32
+"""Chunks of Frames one after the other that cannot be read before it is given up."""
 _EARLIEST: Final = -(2**63)
 _LATEST: Final = 2**63 - 1
 
@@ -53,13 +54,13 @@ class Reader:
     """An open recording. Raises `NotARecordingError`, `NewerRecordingError`, or another `RecordingError`. To be used from one thread at a time.
 
     `torn` says what is missing, None while nothing is known to be: of a recording whose writer was killed, or whose file was cut short, all
-    whole chunks are read. From a damaged chunk on nothing is read, because what follows may depend on it.
+    whole chunks are read. From a damaged chunk on nothing is read, because what follows may depend on it; Frames do not, so only those of a damaged chunk are missing.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.torn: str | None = None
-        self._file: mmap.mmap | None = None
+        self._file: salvage.FileBytes | None = None
         self._cells: list[int] | None = None
         """Where chunk 1, 2, … begins in `_file`; None while SQLite can tell."""
         self._database = opened(path)
@@ -139,12 +140,18 @@ class Reader:
         return count if isinstance(count, int) else 0
 
     def _frames(self, which: str, time_ns: int) -> list[Frame]:
-        try:
-            row = self._find(f"kind = ? AND {which}", FRAMES, time_ns)
-            return [] if row is None else _frames(row)
-        except (DamagedError, sqlite3.Error) as error:
-            self._damaged(error)
-            return []
+        """Of the first chunk of these that can be read."""
+        for _ in range(MOST_DAMAGED):
+            row = None
+            try:
+                row = self._find(f"kind = ? AND {which}", FRAMES, time_ns)
+                return [] if row is None else _frames(row)
+            except (DamagedError, sqlite3.Error) as error:
+                self._damaged(error, "what was shown then is not there")
+                if row is None:
+                    break
+                time_ns = row.t0_ns - 1 if "<=" in which else row.t0_ns
+        return []
 
     def _find(self, which: str, *values: str | int) -> ChunkRow | None:
         """None too where there is only what could be found page by page."""
@@ -153,8 +160,8 @@ class Reader:
         row = self._database.execute(f"SELECT {_COLUMNS}, blob FROM chunk WHERE {which} LIMIT 1", values).fetchone()
         return None if row is None else _typed(row)
 
-    def _damaged(self, error: Exception) -> None:
-        self.torn = f"{self.path} is damaged: {error}; nothing after that is read"
+    def _damaged(self, error: Exception, so: str = "nothing after that is read") -> None:
+        self.torn = f"{self.path} is damaged: {error}; {so}"
 
     def _between(self, t0: int | None, t1: int | None) -> tuple[int, int]:
         """Numbers of the first and the last chunk that can have anything in [t0, t1); the last has no bound where there is none."""
@@ -239,10 +246,9 @@ class Reader:
             self._database.execute("PRAGMA writable_schema = ON")
             version = checked(self.path, self._database)
             meta = meta_of(self._database)
-        except sqlite3.DatabaseError as error:
+            self._file = salvage.FileBytes(os.open(self.path, os.O_RDONLY | os.O_CLOEXEC))
+        except (sqlite3.DatabaseError, OSError) as error:
             raise NotARecordingError(f"{self.path} has nothing left that can be read ({error})") from error
-        with self.path.open("rb") as file:
-            self._file = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         found = salvage.chunk_cells(self._file)
         self._cells = []
         while (number := len(self._cells) + 1) in found:

@@ -5,9 +5,9 @@ where they were. Layout of pages, cells and records: https://www.sqlite.org/file
 a row is whole is for its checksum to say.
 """
 
-import mmap
+import os
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, overload
 
 from collectors.recording.schema import KINDS, ChunkRow
 
@@ -21,7 +21,46 @@ _CELL_BYTES: Final = 32
 MAX_CHUNKS: Final = 1_000_000
 """Eleven days of seconds."""
 
-Data = bytes | mmap.mmap
+_BLOCK: Final = 1 << 16
+
+
+class FileBytes:
+    """A file's bytes as they are asked for. Not mapped: where it is cut short meanwhile, what is gone is an IndexError or missing, and no signal."""
+
+    def __init__(self, handle: int) -> None:
+        """Takes the handle."""
+        self._handle = handle
+        self._size = os.fstat(handle).st_size
+        self._at, self._block = 0, b""
+
+    def __len__(self) -> int:
+        return self._size
+
+    @overload
+    def __getitem__(self, where: int) -> int: ...
+    @overload
+    def __getitem__(self, where: slice) -> bytes: ...
+    def __getitem__(self, where: int | slice) -> int | bytes:
+        if isinstance(where, int):
+            return self._read(where, where + 1)[0]
+        start, stop, _ = where.indices(self._size)
+        return self._read(start, stop)
+
+    def close(self) -> None:
+        os.close(self._handle)
+
+    def _read(self, start: int, stop: int) -> bytes:
+        try:
+            if stop - start > _BLOCK:
+                return os.pread(self._handle, stop - start, start)
+            if not self._at <= start <= stop <= self._at + len(self._block):
+                self._at, self._block = start, os.pread(self._handle, _BLOCK, start)
+        except OSError as error:
+            raise IndexError(str(error)) from error
+        return self._block[start - self._at : stop - self._at]
+
+
+Data = bytes | FileBytes
 
 
 def chunk_cells(data: Data) -> dict[int, int]:

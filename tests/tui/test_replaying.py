@@ -1,6 +1,8 @@
 """What is replayed is what was seen: every Frame, at any speed and after any seek."""
 
 import asyncio
+import shutil
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,8 +21,9 @@ from collectors.session.clock import TICK_NS
 from collectors.session.detail import Detail
 from collectors.session.session import Session
 from tui.along import Along
+from tui.app import TokenyardApp
 from tui.headless import demo_frames
-from tui.playhead import Playhead
+from tui.playhead import Mode, Playhead
 from tui.replaying import ReplayDriver
 
 
@@ -137,6 +140,39 @@ async def test_a_file_that_is_still_written_is_followed(tmp_path: Path, path: Pa
         writer.close()
         await until(lambda: driver.player.last_ns == seen[-1].time_ns)
         await until(lambda: posted[-1] == seen[-1])
+
+
+async def test_what_cannot_be_drawn_pauses_and_says_so_once(tmp_path: Path, path: Path, seen: list[Frame]) -> None:
+    broken = Path(shutil.copy(path, tmp_path / "d.tyard"))
+    with sqlite3.connect(broken) as database:
+        database.execute(
+            "UPDATE chunk SET codec = 'later' WHERE kind = 'frames' AND t0_ns <= 4000000000 AND t1_ns >= 4000000000"
+        )
+    database.close()
+    async with playing(broken, 2.0, 16.0) as (driver, posted):
+        await until(lambda: not driver.player.playing)
+        assert "in a form that this version does not know" in driver.player.trouble
+        await until(lambda: posted[-1].time_ns >= 3 * 10**9)
+        assert posted[-1] == seen[posted[-1].time_ns // TICK_NS - 1]
+        assert not driver.player.ended
+        driver.player.trouble = ""
+        driver.hold(False, posted[-1].time_ns)
+        await until(lambda: posted[-1].time_ns == seen[-1].time_ns)
+        assert driver.player.trouble == ""
+        assert {frame.time_ns for frame in posted}.isdisjoint({4 * 10**9})
+
+
+async def test_the_pause_is_on_the_screen(tmp_path: Path, path: Path, seen: list[Frame]) -> None:
+    broken = Path(shutil.copy(path, tmp_path / "e.tyard"))
+    with sqlite3.connect(broken) as database:
+        database.execute("UPDATE chunk SET codec = 'later' WHERE kind = 'frames' AND t0_ns > 4000000000")
+    database.close()
+    app = TokenyardApp(ReplayDriver(broken, 3.0, 16.0))
+    async with app.run_test(size=(120, 36)) as pilot:
+        async with asyncio.timeout(20):
+            while "does not know" not in "".join(str(one.message) for one in app._notifications):
+                await pilot.pause(0.05)
+        assert app.playhead.mode is Mode.HELD
 
 
 async def test_a_recording_without_frames_is_run_through_a_session(
