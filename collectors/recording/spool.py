@@ -14,8 +14,8 @@ from collectors.model.batch import Batch, Inventory, Tick
 from collectors.model.frame import Frame
 from collectors.recording.chunks import Chunk, Chunker, weight
 
-COMMIT_S: Final = 1.0
-"""What is lost at most when the process is killed."""
+COMMIT_S: Final = 0.9
+"""After so long all is handed on: with the time that the disk takes for it, a second at most is lost when the process is killed."""
 MAX_WAITING_BYTES: Final = 64 << 20
 """Of batches that wait for the thread."""
 CLOSE_S: Final = 10.0

@@ -130,7 +130,7 @@ def test_a_bomb_is_not_unpacked(path: Path) -> None:
     [
         "UPDATE chunk SET crc32 = crc32 + 1 WHERE id = ?",
         "UPDATE chunk SET codec = 'later' WHERE id = ?",
-        "UPDATE chunk SET n = 3 WHERE id = ?",
+        "UPDATE chunk SET n = n + 1 WHERE id = ?",
         "UPDATE chunk SET t1_ns = 4000000000000000000 WHERE id = ?",
     ],
 )
