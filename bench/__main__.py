@@ -26,6 +26,7 @@ def modules() -> list[str]:
             "openai_child",
             "tap_child",
             "paced_child",
+            "show_child",
         }
     )
 

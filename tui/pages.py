@@ -72,6 +72,7 @@ PAGES: Final[tuple[PageSpec, ...]] = (
         "Two recordings, or two parts of one: what differs, and how surely.",
         "tui.screens.compare:ComparePage",
     ),
+    PageSpec("9", "stage", "Stage", "Big digits and one message, for the last row.", "tui.screens.stage:StagePage"),
 )
 BY_NAME: Final = {page.name: page for page in PAGES}
 

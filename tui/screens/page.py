@@ -66,6 +66,8 @@ class Page(Screen[None]):
     """It shows single deliveries or requests (`View.detail`)."""
     optional: ClassVar[tuple[str, ...]] = ()
     """Panels that are there only at times: not missed where they are not."""
+    tells_caption: ClassVar[bool] = False
+    """It shows the caption of a show itself."""
     kpi: ClassVar[bool] = False
     """Whether the strip of key figures stands on top."""
     view: reactive[View] = reactive(View(), repaint=False, init=False)
@@ -392,6 +394,7 @@ class Page(Screen[None]):
         width, height = self.app.size
         lines = len(notices(self.view, width))
         caption = caption_rows(self.view.showing, width)
+        caption = min(caption, 1) if self.tells_caption else caption
         alone = self.focus_on if self.inspecting or self.focus_on in self.shed else None
         wants = self.wants(self.view)
         key = (width, height, lines, caption, self.zoomed, self.inspecting, alone, frozenset(self.hidden), wants)
