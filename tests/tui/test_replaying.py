@@ -1,6 +1,7 @@
 """What is replayed is what was seen: every Frame, at any speed and after any seek."""
 
 import asyncio
+import random
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable
@@ -20,9 +21,12 @@ from collectors.recording.writer import Writer
 from collectors.session.clock import TICK_NS
 from collectors.session.detail import Detail
 from collectors.session.session import Session
+from tests.tui.playing import Played
+from tests.tui.screen import running
 from tui.along import Along
 from tui.app import TokenyardApp
 from tui.headless import demo_frames
+from tui.line import Line
 from tui.playhead import Mode, Playhead
 from tui.replaying import ReplayDriver
 
@@ -140,6 +144,66 @@ async def test_a_file_that_is_still_written_is_followed(tmp_path: Path, path: Pa
         writer.close()
         await until(lambda: driver.player.last_ns == seen[-1].time_ns)
         await until(lambda: posted[-1] == seen[-1])
+
+
+async def test_screens_are_those_that_were_seen(path: Path, seen: list[Frame]) -> None:
+    """Of every page whose panels are drawn of a Frame alone, after seeks and steps from anywhere, and while it plays fast and backwards."""
+    pages = ("overview", "tiers", "jitter", "routing", "slo")
+    drawn: dict[tuple[str, int], Drawn] = {}
+    live = Played(seen)
+    async with running(live, (120, 36)) as (app, pilot):
+        for page in pages:
+            app.action_page(page)
+            await pilot.pause()
+            for frame in seen:
+                app.action_seek(frame.time_ns)
+                drawn[page, frame.time_ns] = screen(app)
+    assert len({repr(one) for one in drawn.values()}) > 2 * len(seen)
+    chance, compared = random.Random(3), 0
+    app = TokenyardApp(ReplayDriver(path, 1.0, 1.0))
+    async with app.run_test(size=(120, 36)) as pilot:
+        async with asyncio.timeout(60):
+            while app.playhead.shown is None:
+                await pilot.pause(0.02)
+            for page in pages:
+                app.action_page(page)
+                await pilot.pause()
+                for _ in range(12):
+                    moves = (
+                        lambda: app.action_seek(chance.randrange(13 * 10**9)),
+                        lambda: app.action_step(chance.choice((-10, -1, 1, 10))),
+                        lambda: app.action_tenth(chance.randrange(10)),
+                        app.action_live,
+                    )
+                    chance.choice(moves)()
+                    assert screen(app) == drawn[page, shown_ns(app)]
+                    compared += 1
+            player = app.feed.player
+            assert player is not None
+            for player.speed, player.backwards in ((64.0, True), (16.0, False)):
+                app.action_seek(seen[-1 if player.backwards else 0].time_ns)
+                app.action_hold()
+                assert not app.playhead.held
+                while not player.ended:
+                    await pilot.pause(0.05)
+                    if not app.playhead.held:
+                        app.show_now()
+                        assert screen(app) == drawn["slo", shown_ns(app)]
+                        compared += 1
+    assert compared > 65
+
+
+Drawn = dict[str, list[Line]]
+
+
+def screen(app: TokenyardApp) -> Drawn:
+    """What the page's own panels show."""
+    return {key: list(panel.lines) for key, panel in app.page.own.items()}
+
+
+def shown_ns(app: TokenyardApp) -> int:
+    assert app.playhead.shown is not None
+    return app.playhead.shown.time_ns
 
 
 async def test_what_cannot_be_drawn_pauses_and_says_so_once(tmp_path: Path, path: Path, seen: list[Frame]) -> None:
