@@ -71,6 +71,9 @@ class Silent:
     def span(self) -> tuple[int, int] | None:
         return None
 
+    def delivery(self, time_ns: int, direction: int) -> int | None:
+        return None
+
     def judge(self, profile: str) -> bool:
         return False
 

@@ -46,10 +46,15 @@ TIME: Final[tuple[Command, ...]] = (
     Command("right", "step(1)", "→", "Step forward", "Show the tick after.", "", 3),
     Command("shift+left", "step(-10)", "shift ←", "Step back 10", "Ten ticks back."),
     Command("shift+right", "step(10)", "shift →", "Step forward 10", "Ten ticks forward."),
+    Command(
+        "less_than_sign", "delivery(-1)", "<", "Delivery before", "Of a recording: the tick that told of it first."
+    ),
+    Command("greater_than_sign", "delivery(1)", ">", "Next delivery", "Ticks in which nothing came are passed over."),
     Command("left_square_bracket", "mark(-1)", "[", "Last mark", "To the bookmark or stall before what is shown."),
     Command("right_square_bracket", "mark(1)", "]", "Next mark", "To the one after."),
     Command("b", "bookmark", "b", "Bookmark", "Keep this moment; again: no more."),
     Command("B", "note", "B", "Bookmark with a note", "Keep this moment with a line of text; again: another text."),
+    Command("P", "pause_mark", "P", "Pause mark", "A bookmark at which a replay pauses by itself; again: it goes on."),
     Command("W", "save", "W", "Write", "What is remembered, to a new recording in this folder."),
     Command("minus", "speed(-1)", "-", "Slower", "A recording or a show half as fast, down to 1/16."),
     Command("plus,equals_sign", "speed(1)", "+", "Faster", "A recording or a show twice as fast, up to 64 times."),

@@ -58,6 +58,9 @@ class Driver(Protocol):
     async def run(self, post: Post) -> None:
         """Call `post(frame)` once a tick until there is no more. Cancelled on quit; what it raises becomes a banner."""
 
+    def delivery(self, time_ns: int, direction: int) -> int | None:
+        """The tick after (+1) or before (−1) that first tells of any delivery; None where there is none near, or where no recording is read."""
+
     def judge(self, profile: str) -> bool:
         """Hold requests against this profile of objectives from now on; False where nothing is observed (any more)."""
 

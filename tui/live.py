@@ -52,6 +52,9 @@ class LiveDriver:
         """What is remembered takes so much."""
         return self._memory.held_bytes if self._memory is not None else 0
 
+    def delivery(self, time_ns: int, direction: int) -> int | None:
+        return None
+
     def judge(self, profile: str) -> bool:
         if self._session is None:
             return False

@@ -61,8 +61,7 @@ class Bookmarks:
     def add(self, at_ns: int, note: str = "", *, stop: bool = False) -> str | None:
         """Why it is not kept, if so: it is there until the dashboard is closed."""
         self.notes[at_ns] = note
-        if stop:
-            self.stops.add(at_ns)
+        (self.stops.add if stop else self.stops.discard)(at_ns)
         return self._keep()
 
     def remove(self, at_ns: int) -> str | None:

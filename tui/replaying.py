@@ -47,10 +47,16 @@ class ReplayDriver:
         self.player = Player(0, 0, 0.0, speed)
         self.history = Late()
         self._along: Along | None = None
+        self._reader: Reader | None = None
         self._asked = -math.inf
         self._shown_ns = 0
         self.bookmarks = Bookmarks(file)
         self.title = file.name
+
+    def delivery(self, time_ns: int, direction: int) -> int | None:
+        from collectors.recording.stepping import tick_of_delivery
+
+        return None if self._reader is None else tick_of_delivery(self._reader, time_ns, direction)
 
     def judge(self, profile: str) -> bool:
         """What was seen was judged then."""
@@ -87,7 +93,7 @@ class ReplayDriver:
         from tui.recorded import opened
 
         with opened(self._file) as reader:
-            torn = reader.torn
+            self._reader, torn = reader, reader.torn
             self.history.behind = history = await _history(reader)
             span = history.span()
             if span is None:

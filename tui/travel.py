@@ -75,7 +75,7 @@ class Travels(App[None]):
                 f"bookmark at {fmt.wall(shown.utc_s, shown.time_ns / 1e9)}",
             )
         self._say(problem or done, bad=problem is not None)
-        self.show_now()
+        self._marked()
 
     def action_note(self) -> None:
         """A bookmark where there is none, and its text."""
@@ -93,6 +93,36 @@ class Travels(App[None]):
                 self.show_now()
 
         self.push_screen(Note(self.bookmarks.notes.get(at_ns, "")), keep)
+
+    def action_pause_mark(self) -> None:
+        """A bookmark at which a replay pauses by itself; where it does already, not any more."""
+        shown = self.playhead.shown
+        if shown is None:
+            return
+        at_ns, stops = shown.time_ns, shown.time_ns not in self.bookmarks.stops
+        problem = self.bookmarks.add(at_ns, self.bookmarks.notes.get(at_ns, ""), stop=stops)
+        done = "pauses here by itself from now on" if stops else "goes on here from now on"
+        self._say(problem or done, bad=problem is not None)
+        self._marked()
+
+    def action_delivery(self, direction: int) -> None:
+        shown = self.playhead.shown
+        if shown is None:
+            return
+        if self.feed.clock != "replay":
+            self._say("only a recording can be stepped through by delivery")
+            return
+        moment = self.feed.delivery(shown.time_ns, direction)
+        if moment is None:
+            self._say(f"no delivery within two minutes {'after' if direction > 0 else 'before'} this")
+            return
+        self.action_seek(moment)
+
+    def _marked(self) -> None:
+        """Bookmarks have changed."""
+        if self.feed.player is not None and self.feed.clock == "replay":
+            self.feed.player.stops = sorted(self.bookmarks.stops)
+        self.show_now()
 
     def action_loop(self) -> None:
         player, shown = self.feed.player, self.playhead.shown

@@ -39,6 +39,9 @@ class Played:
         self._error = error
         self._post: Post | None = None
 
+    def delivery(self, time_ns: int, direction: int) -> int | None:
+        return None
+
     def judge(self, profile: str) -> bool:
         self.profile = profile
         return True

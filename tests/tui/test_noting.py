@@ -6,6 +6,7 @@ from tests.tui.screen import at_rest, text
 from tui.app import TokenyardApp
 from tui.headless import demo_frames
 from tui.marks import Bookmarks
+from tui.playhead import TICK_NS
 from tui.replaying import ReplayDriver
 
 
@@ -53,3 +54,32 @@ async def test_a_loop_by_key(tmp_path: Path) -> None:
         await pilot.press("L")
         await at_rest(pilot)
         assert driver.player.loop is None
+
+
+async def test_a_pause_mark_pauses_and_deliveries_are_stepped_through(tmp_path: Path) -> None:
+    path = tmp_path / "a.tyard"
+    await demo_frames("default", 7, 4.0, path, lambda _: None)
+    driver = ReplayDriver(path, 2.0, 4.0)
+    driver.player.playing = False
+    app = TokenyardApp(driver)
+    async with app.run_test(size=(100, 30)) as pilot:
+        while app.playhead.shown is None:
+            await pilot.pause()
+        await at_rest(pilot)
+        at_ns = app.playhead.shown.time_ns
+        await pilot.press("P", "greater_than_sign")
+        await at_rest(pilot)
+        assert app.playhead.shown.time_ns == at_ns + TICK_NS
+        await pilot.press("less_than_sign", "less_than_sign")
+        await at_rest(pilot)
+        assert app.playhead.shown.time_ns == at_ns - TICK_NS
+        await pilot.press("space")
+        while app.playhead.shown.time_ns < at_ns or driver.player.playing:
+            await pilot.pause(0.02)
+        assert driver.player.position_ns == at_ns
+        await pilot.press("P")
+        await at_rest(pilot)
+        assert driver.player.stops == []
+    kept = Bookmarks(path)
+    kept.load()
+    assert (kept.notes, kept.stops) == ({at_ns: ""}, set())

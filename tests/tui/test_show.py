@@ -13,6 +13,7 @@ from collectors.model.frame import Frame
 from tests.tui.screen import settled, text
 from tui.app import TokenyardApp
 from tui.headless import demo_frames
+from tui.replaying import ReplayDriver
 from tui.show import attaching, notes
 from tui.show.driver import ShowDriver
 from tui.show.script import Chapter, Script
@@ -50,8 +51,8 @@ def without_ports(frame: Frame) -> Frame:
 
 
 @asynccontextmanager
-async def on(*, waits: bool = False) -> AsyncIterator[tuple[ShowDriver, list[Frame]]]:
-    driver, posted = ShowDriver(SCRIPT, "default", 5, None, waits=waits), list[Frame]()
+async def on(*, waits: bool = False, record: Path | None = None) -> AsyncIterator[tuple[ShowDriver, list[Frame]]]:
+    driver, posted = ShowDriver(SCRIPT, "default", 5, record, waits=waits), list[Frame]()
     running = asyncio.create_task(driver.run(posted.append))
     try:
         async with asyncio.timeout(40):
@@ -65,6 +66,22 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110  what changes has no event
             await asyncio.sleep(0.01)
+
+
+async def test_a_recorded_show_replays_with_its_chapters_and_pauses(tmp_path: Path) -> None:
+    path = tmp_path / "show.tyard"
+    async with on(record=path) as (driver, posted):
+        driver.player.speed = 16.0
+        await until(lambda: bool(posted) and posted[-1].time_ns >= 4 * S)
+    replay = ReplayDriver(path, 0.5, 4.0)
+    assert replay.bookmarks.load() is None
+    assert replay.bookmarks.notes == {0: "Calm", 2 * S: "Gaps", 5 * S: "Placement"}
+    seen: list[Frame] = []
+    running = asyncio.create_task(replay.run(seen.append))
+    await until(lambda: bool(seen) and not replay.player.playing)
+    assert replay.player.position_ns == 2 * S
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 @pytest.fixture(scope="module")

@@ -115,6 +115,9 @@ class ShowDriver(LiveDriver):
         from tui.emulator import Emulator
         from tui.show.notes import telling
 
+        if self._record is not None:
+            for chapter in self.script.chapters:
+                self.bookmarks.add(chapter.at_ns, chapter.title, stop=chapter.at_ns in self.script.stops)
         async with telling(self):
             while True:
                 self._anew, self.by_hand, self.world_ns, self._shown_ns, self.ahead_ns = False, 0, 0, None, None
