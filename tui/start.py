@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -75,7 +76,7 @@ def _run(
     driver: Driver, save: Path | None = None, comparison: Comparison | None = None, *, stage: bool = False
 ) -> None:
     """`save`: a new file for what is remembered at the end."""
-    if not sys.stdout.isatty():
+    if not sys.stdout.isatty() and "TEXTUAL_DRIVER" not in os.environ:
         raise click.UsageError("the dashboard needs a terminal; snapshot, demo --headless and replay --json do not")
     from tui.app import TokenyardApp
 

@@ -20,6 +20,7 @@ from tui.cli.parameters import EXIT_USAGE
 from tui.cli.recording import record
 from tui.cli.replaying import replay
 from tui.cli.reporting import report
+from tui.cli.serving import serve
 from tui.cli.tapping import tap
 from tui.cli.watching import snapshot, watch
 
@@ -31,7 +32,7 @@ def cli() -> None:
 
 
 for command in (
-    demo, watch, record, replay, compare, export, report, cast, bundle, snapshot, check, doctor, tap, emulate, calibrate, config
+    demo, watch, record, replay, compare, export, report, cast, bundle, snapshot, check, doctor, tap, emulate, calibrate, config, serve
 ):  # fmt: skip
     cli.add_command(command)
 

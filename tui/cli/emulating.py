@@ -1,6 +1,7 @@
 """`demo` and `emulate`: what runs the emulators."""
 
 import contextlib
+import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -96,10 +97,10 @@ def demo(
         return
     if as_json and not headless:
         raise click.UsageError("--json goes with --headless")
-    scenario = _known_scenario(scenario, trace, faults)
-    if save is not None and (headless or not sys.stdout.isatty()):
+    scenario = known_scenario(scenario, trace, faults)
+    if save is not None and (headless or not drawn_on()):
         raise click.UsageError("--save-on-exit goes with the dashboard; --record without")
-    if headless or not sys.stdout.isatty():
+    if headless or not drawn_on():
         from tui.headless import demo_frame
         from tui.summary import summary
 
@@ -146,7 +147,7 @@ def emulate(
 
     SCENARIO: a name, or a TOML file that says which load (docs/emulators.md).
     """
-    scenario = _known_scenario(scenario, trace, faults)
+    scenario = known_scenario(scenario, trace, faults)
     from emulators.server import main as serve
     from tui.stopping import told_to_stop
 
@@ -166,7 +167,12 @@ def emulate(
     )
 
 
-def _known_scenario(name: str, trace: str | None, faults: tuple[str, ...]) -> str:
+def drawn_on() -> bool:
+    """Whether there is something to draw on: a terminal, or a browser through textual-serve."""
+    return sys.stdout.isatty() or "TEXTUAL_DRIVER" in os.environ
+
+
+def known_scenario(name: str, trace: str | None, faults: tuple[str, ...]) -> str:
     """The name of what is to be played, with faults that it can have."""
     from emulators.scenarios import TRACE, build, scenario
 

@@ -10,7 +10,7 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tui.commands import GLOBAL, PAGE, SHOW
+from tui.commands import GLOBAL, PAGE, SHOW, TAKEN
 from tui.glyph_sets import shown
 from tui.glyphs import LEGEND
 from tui.widgets.rows import RowsPanel
@@ -35,8 +35,16 @@ def help_table(page: Page, glyphs: str) -> Table:
         ("Panels and rows", PAGE),
         ("Everywhere", GLOBAL),
     ]
+    taken = TAKEN if show else frozenset[str]()
     sections = [
-        (title, [(keymap.get(one.id, one.shown), f"{one.name}: {one.help}") for one in keys])
+        (
+            title,
+            [
+                (keymap.get(one.id, one.shown), f"{one.name}: {one.help}")
+                for one in keys
+                if one.action.partition("(")[0].removeprefix("screen.") not in taken
+            ],
+        )
         for title, keys in groups
         if keys
     ]

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 TICK_NS: Final = 250_000_000
 WORK_S: Final = 0.15
 """Real time at a stretch for what has yet to be simulated, between two looks at keys and the screen."""
+HANGS_S: Final = 0.15
+"""Real time after which a page that does not answer is given up: the world stands meanwhile, so a fault that hangs would hold up the show at every tick."""
 LOOK_S: Final = 0.1
 """Real time between two looks at where the show is."""
 
@@ -110,21 +112,25 @@ class ShowDriver(LiveDriver):
         return str(done["id"])
 
     async def run(self, post: Post) -> None:
+        import msgspec
+
         from collectors.session.clock import VirtualClock
         from collectors.wire.http import HttpClient
+        from collectors.wire.limits import DEFAULT
         from tui.emulator import Emulator
         from tui.show.notes import telling
 
         if self._record is not None:
             for chapter in self.script.chapters:
                 self.bookmarks.add(chapter.at_ns, chapter.title, stop=chapter.at_ns in self.script.stops)
+        limits = msgspec.structs.replace(DEFAULT, total_s=HANGS_S)
         async with telling(self):
             while True:
                 self._anew, self.by_hand, self.world_ns, self._shown_ns, self.ahead_ns = False, 0, 0, None, None
                 self.player.go(0)
                 clock = VirtualClock()
                 world = Emulator(self._scenario, seed=self._seed, clock="stepped", faults=self._faults)
-                async with world as self._emulator, HttpClient() as client:
+                async with world as self._emulator, HttpClient(limits) as client:
                     play = partial(self._play, emulator=self._emulator, clock=clock, post=post)
                     await self._observe(self._emulator.sources(client), _nobody, clock, play)
                 self._emulator = None

@@ -37,7 +37,7 @@ class Presents(Travels):
     captions = True
     keys_shown = False
     _key = ""
-    _chapter = -1
+    _chapter: int | None = None
 
     def open_page(self, name: str) -> bool:
         raise NotImplementedError
@@ -76,9 +76,9 @@ class Presents(Travels):
         show = self.show
         if show is None or (number := show.script.number(frame.time_ns)) == self._chapter:
             return
-        self._chapter = number
+        first, self._chapter = self._chapter is None, number
         page, _, panel = show.script.chapters[number].look.partition("/") if number >= 0 else ("", "", "")
-        if page in BY_NAME and self.page.name != STAGE:
+        if page in BY_NAME and (first or self.page.name != STAGE):
             self.action_page(page)
             if panel in self.page.own:
                 self.page.put_cursor(panel)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tui.commands import GLOBAL, PAGE, SHOW, TIME, Command
+from tui.commands import GLOBAL, PAGE, SHOW, TAKEN, TIME, Command
 from tui.line import Line, Pen, cells
 from tui.plain import printable
 from tui.playhead import Mode
@@ -29,6 +29,8 @@ def _entries(view: View, own: Sequence[Command], keymap: Mapping[str, str]) -> l
     out = []
     shows = SHOW if view.showing is not None else ()
     for known in (*shows, *TIME, *own, *PAGE, *GLOBAL[len(TIME) :]):
+        if shows and known.action.partition("(")[0].removeprefix("screen.") in TAKEN:
+            continue
         command = replace(known, shown=keymap.get(known.id, known.shown))
         if command.action == "step(-1)":
             out.append((command, "← →", "step"))
