@@ -155,6 +155,8 @@ def test_parts_of_one_recording_by_time_and_by_bookmark(calm: tuple[Path, list[F
     marks.add(first_ns + 5 * SECOND, "begin")
     by_mark = compare(path, "--align", "begin", "--a", "0s..15s", "--b", "20s..35s")
     assert by_mark["rows"] == by_time["rows"]
+    before = compare(path, "--align", "begin", "--a=-2s..15s", "--b", "20s..35s")
+    assert (before["a"]["from_s"], before["a"]["until_s"]) == (3.0, 20.0)
     done = tokenyard("compare", str(path), str(path), "--align", "nowhere")
     assert done.returncode == 1
     assert "'begin'" in done.stderr

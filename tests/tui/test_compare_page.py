@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from collectors.compare.comparison import Comparison
+from collectors.compare.comparison import Comparison, Spread
 from collectors.diagnose.objectives import PROFILES
 from tests.tui.frames import emulated
 from tests.tui.playing import Played
@@ -14,6 +14,8 @@ from tui.app import TokenyardApp
 from tui.choices import Choices
 from tui.comparing import compared
 from tui.headless import demo_frames
+from tui.widgets.chart import LogAxis
+from tui.widgets.compare import overlay, spans_of, stepped
 
 WHOLE = ((None, None), (None, None))
 
@@ -71,3 +73,17 @@ async def test_where_nothing_is_compared_it_says_how() -> None:
         await pilot.press("8")
         await at_rest(pilot)
         assert "tokenyard compare A.tyard B.tyard" in text(app)
+
+
+def test_few_samples_are_drawn_in_few_steps_and_none_is_lost() -> None:
+    counts = [1.0, 0.0, 2.0, 0.0, 0.0, 4.0, 1.0]
+    assert stepped(counts, 1) == counts
+    assert stepped(counts, 3) == [3.0, 3.0, 3.0, 4.0, 4.0, 4.0, 1.0]
+    few, many = (tuple(range(9_000, 9_000 + n)) for n in (16, 1_600))
+    axis = LogAxis(1e-3, 1e6, 160)
+    shapes = []
+    for bins in (few, many):
+        spans = spans_of(bins, (1,) * len(bins))
+        shapes.append(overlay(Spread("gap", "all", bins, (1,) * len(bins), (), ()), (spans, []), axis, 80, 5))
+    assert all(len(shape) == 5 and all(sum(len(text) for text, _ in line) == 80 for line in shape) for shape in shapes)
+    assert "n 16 and 0" in "".join(text for text, _ in shapes[0][0])

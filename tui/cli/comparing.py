@@ -10,7 +10,7 @@ from tui.cli.parameters import FILE, Moment, output
 
 
 class Stretch(click.ParamType[tuple[float | None, float | None]]):
-    """`10s..60s`, `2m..`, `..30s`."""
+    """`10s..60s`, `2m..`, `..30s`; with a minus before the bookmark: `-10s..30s`."""
 
     name = "from..until"
 
@@ -22,10 +22,14 @@ class Stretch(click.ParamType[tuple[float | None, float | None]]):
         begin, dots, end = str(value).partition("..")
         if not dots:
             self.fail(f"{value!r} is not a stretch such as 10s..60s, 2m.. or ..30s", param, ctx)
-        moments = [Moment().convert(one, param, ctx) if one else None for one in (begin, end)]
+        moments = [self._moment(one, param, ctx) if one else None for one in (begin, end)]
         if moments[1] is not None and (moments[0] or 0.0) >= moments[1]:
             self.fail(f"{value!r} ends before it begins", param, ctx)
         return moments[0], moments[1]
+
+    def _moment(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        seconds = Moment().convert(text.removeprefix("-"), param, ctx)
+        return -seconds if text.startswith("-") else seconds
 
 
 @click.command()

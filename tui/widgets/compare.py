@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 from tui.compared import between, plain_cells, value_text, what
@@ -137,7 +138,7 @@ class Overlaid(RowsPanel):
         )
 
     def title(self, view: View) -> tuple[str, str]:
-        return "Overlaid", "area: A · line: B · height: log of how many, of each its own"
+        return "Overlaid", "area: A · line: B · height: log of how many, of each its own; steps as wide as n asks for"
 
 
 def spans_of(bins: Sequence[int], counts: Sequence[int]) -> list[Span]:
@@ -147,13 +148,27 @@ def spans_of(bins: Sequence[int], counts: Sequence[int]) -> list[Span]:
     return [(float(LOW_NS[at]) / 1e9, float(HIGH_NS[at]) / 1e9, n) for at, n in zip(bins, counts, strict=True)]
 
 
+def _step(n: float, places: int) -> int:
+    """Places that are drawn as one: about 2·√n steps, as fewer samples do not tell more (the rule of Rice)."""
+    return max(1, math.ceil(places / (2 * math.sqrt(n))))
+
+
+def stepped(counts: Sequence[float], each: int) -> list[float]:
+    """`each` places have what is in them together."""
+    sums = [sum(counts[at : at + each]) for at in range(0, len(counts), each)]
+    return [sums[at // each] for at in range(len(counts))]
+
+
 def overlay(spread: Spread, pair: tuple[list[Span], list[Span]], axis: LogAxis, width: int, lines: int) -> list[Line]:
     canvas = Canvas(width, lines - 1, BRAILLE)
-    for side, ink, line in ((pair[0], Ink.DIM, False), (pair[1], Ink.ACCENT, True)):
-        tops = heights(density(side, axis), canvas.down)
-        for column, top in enumerate(tops):
-            low = top - 1 if line else 0
-            canvas.column(column, max(low, 0), top, ink, weight=int(line), sparse=not line)
+    counts = [density(side, axis) for side in pair]
+    each = max((_step(n, axis.size) for n in map(sum, counts) if n), default=1)
+    area, tops = (heights(stepped(side, each), canvas.down) for side in counts)
+    before = 0
+    for column, (filled, top) in enumerate(zip(area, tops, strict=True)):
+        canvas.column(column, 0, filled, Ink.DIM, sparse=True)
+        canvas.column(column, max(min(before, top) - 1, 0), max(before, top), Ink.ACCENT, weight=1)
+        before = top
     pen = Pen(width).put(f"{spread.figure} {printable(spread.of)}", Ink.STRONG)
     pen.put(f"  n {sum(spread.counts_a)} and {sum(spread.counts_b)}", Ink.DIM)
     return [pen.line(), *canvas.lines()]
