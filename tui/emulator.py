@@ -11,7 +11,7 @@ import msgspec
 from collectors.sources.detect import open_target
 from collectors.sources.source import Source
 from collectors.wire.http import HttpClient
-from tui.child import Child
+from tui.child import Child, emulating
 
 STOP_TIMEOUT_S: Final = 3.0
 
@@ -31,19 +31,11 @@ class Addresses(msgspec.Struct, frozen=True):
 class Emulator:
     """`async with Emulator("default", seed=7, clock="stepped") as emulator`: its addresses, and its clock when stepped."""
 
-    def __init__(self, scenario: str, *, seed: int, clock: str, faults: Sequence[str] = ()) -> None:
-        self._arguments = (
-            scenario,
-            "--seed",
-            str(seed),
-            "--clock",
-            clock,
-            "--port-base",
-            "0",
-            "--no-kv-events",
-            *(f"--fault={fault}" for fault in faults),
-        )
-        self._child = Child("the emulator", "emulate", *self._arguments)
+    def __init__(
+        self, scenario: str, *, seed: int, clock: str, faults: Sequence[str] = (), child: Child | None = None
+    ) -> None:
+        """`child`: one that has begun already."""
+        self._child = child or emulating(scenario, seed=seed, clock=clock, faults=faults)
         self._http: aiohttp.ClientSession | None = None
         self.addresses = Addresses("", ())
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from collectors.compare.comparison import Comparison
+    from tui.child import Child
     from tui.tapping import Settings
 
 
@@ -30,6 +31,7 @@ def run_demo(
     save: Path | None = None,
     *,
     stage: bool = False,
+    child: Child | None = None,
 ) -> None:
     """A scenario with chapters is a show, which goes when the presenter says so; `stage`: it waits where a chapter does."""
     from tui.show.scripts import script_of
@@ -39,7 +41,7 @@ def run_demo(
     if script is not None:
         from tui.show.driver import ShowDriver
 
-        driver = ShowDriver(script, scenario, seed, record, faults, waits=stage)
+        driver = ShowDriver(script, scenario, seed, record, faults, waits=stage, child=child)
     else:
         from tui.live import DemoDriver
 

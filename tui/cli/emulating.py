@@ -97,6 +97,14 @@ def demo(
         return
     if as_json and not headless:
         raise click.UsageError("--json goes with --headless")
+    child = None
+    if drawn_on() and not headless and trace is None:
+        from tui.child import chapters_in, emulating
+
+        if chapters_in(scenario):
+            # It comes up while the dashboard loads, and ends with us whatever comes of it.
+            child = emulating(scenario, seed=seed, clock="stepped", faults=faults)
+            child.begin()
     scenario = known_scenario(scenario, trace, faults)
     if save is not None and (headless or not drawn_on()):
         raise click.UsageError("--save-on-exit goes with the dashboard; --record without")
@@ -114,7 +122,7 @@ def demo(
         return
     from tui.start import run_demo
 
-    run_demo(scenario, seed, record, faults, save, stage=stage)
+    run_demo(scenario, seed, record, faults, save, stage=stage, child=child)
 
 
 @click.command()

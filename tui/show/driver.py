@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from collectors.observe import Observation
     from collectors.session.clock import VirtualClock
+    from tui.child import Child
     from tui.driver import Clock, Post
     from tui.emulator import Emulator
     from tui.show.script import Script
@@ -48,7 +49,9 @@ class ShowDriver(LiveDriver):
         faults: Sequence[str] = (),
         *,
         waits: bool = False,
+        child: Child | None = None,
     ) -> None:
+        """`child`: the emulators, where they have begun already."""
         super().__init__(f"{script.name}/seed {seed}", record)
         self.script = script
         self.waits = waits
@@ -58,6 +61,7 @@ class ShowDriver(LiveDriver):
         self.by_hand = 0
         self.world_ns = 0
         """How far the world was simulated."""
+        self._child = child
         self._scenario, self._seed, self._faults = scenario, seed, faults
         self._wake = asyncio.Event()
         self._shown_ns: int | None = None
@@ -124,12 +128,16 @@ class ShowDriver(LiveDriver):
             for chapter in self.script.chapters:
                 self.bookmarks.add(chapter.at_ns, chapter.title, stop=chapter.at_ns in self.script.stops)
         limits = msgspec.structs.replace(DEFAULT, total_s=HANGS_S)
+        asyncio.get_running_loop().run_in_executor(None, _load)
         async with telling(self):
             while True:
                 self._anew, self.by_hand, self.world_ns, self._shown_ns, self.ahead_ns = False, 0, 0, None, None
-                self.player.go(0)
+                self.player.go(TICK_NS)  # before it there is nothing to see
                 clock = VirtualClock()
-                world = Emulator(self._scenario, seed=self._seed, clock="stepped", faults=self._faults)
+                world = Emulator(
+                    self._scenario, seed=self._seed, clock="stepped", faults=self._faults, child=self._child
+                )
+                self._child = None
                 async with world as self._emulator, HttpClient(limits) as client:
                     play = partial(self._play, emulator=self._emulator, clock=clock, post=post)
                     await self._observe(self._emulator.sources(client), _nobody, clock, play)
@@ -190,6 +198,11 @@ class ShowDriver(LiveDriver):
         """Until the next tick of what is shown."""
         left_ns = TICK_NS - self.player.position_ns % TICK_NS
         return min(left_ns / 1e9 / self.player.speed + 0.001, LOOK_S)
+
+
+def _load() -> None:
+    """What observing needs, while the emulators come up."""
+    import tui.recorded  # noqa: F401
 
 
 def _nobody(frame: object) -> None:
