@@ -49,8 +49,8 @@ class Playhead:
         if self.clock == "live":
             self.newest = frame
         elif self.newest is None or self.newest.time_ns < frame.time_ns:
-            # All of a recording is there from the beginning.
-            self.newest = self._history.newest() or frame
+            # All of a recording is there from the beginning; of a show what has been shown.
+            self.newest = frame if self.clock == "demo" else self._history.newest() or frame
         if not self.held or self.shown is None:
             self.shown = frame
 

@@ -29,6 +29,8 @@ WORK_S: Final = 0.15
 """Real time at a stretch for what has yet to be simulated, between two looks at keys and the screen."""
 HANGS_S: Final = 0.15
 """Real time after which a page that does not answer is given up: the world stands meanwhile, so a fault that hangs would hold up the show at every tick."""
+READY_NS: Final = 4 * TICK_NS
+"""While it plays the world is ahead of what is shown by so much, so that a tick that takes long makes no frame late."""
 LOOK_S: Final = 0.1
 """Real time between two looks at where the show is."""
 
@@ -173,10 +175,11 @@ class ShowDriver(LiveDriver):
                 last = time.monotonic()
 
     async def _simulate(self, observation: Observation, emulator: Emulator, clock: VirtualClock) -> bool:
-        """The world up to what is shown, for a while; whether it has not come so far."""
+        """The world on its way to what is to be shown, and a little further while it plays; whether there is more to do."""
         begun = time.monotonic()
-        while self.world_ns + TICK_NS <= (goal := self.position_ns if self.ahead_ns is None else self.ahead_ns):
-            if time.monotonic() - begun > WORK_S:
+        while self.world_ns + TICK_NS <= (goal := self._goal_ns()):
+            late = self.ahead_ns is not None or self.world_ns + TICK_NS <= self.position_ns
+            if late and time.monotonic() - begun > WORK_S:
                 # It goes as fast as it can.
                 self.player.position_ns = self.world_ns
                 return True
@@ -185,10 +188,18 @@ class ShowDriver(LiveDriver):
             clock.time_ns = until_ns
             await observation.step(until_ns)
             self.world_ns = until_ns
+            if not late:
+                return True
         if self.ahead_ns is not None:
             self.ahead_ns = None
             self._arrive(goal)
         return False
+
+    def _goal_ns(self) -> int:
+        if self.ahead_ns is not None:
+            return self.ahead_ns
+        ahead_ns = READY_NS if self.player.playing and not self.player.backwards else 0
+        return min(self.position_ns + ahead_ns, max(self.position_ns, self.player.last_ns))
 
     def _arrive(self, at_ns: int) -> None:
         self.player.go(at_ns)
