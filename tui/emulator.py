@@ -68,8 +68,11 @@ class Emulator:
         if self._http is None:
             self._http = aiohttp.ClientSession()
         method = "GET" if body is None else "POST"
-        async with self._http.request(method, f"{self.addresses.router}/{path}", json=body) as response:
-            text = await response.read()
-            if response.status != 200:
-                raise click.ClickException(f"the emulator: {text.decode(errors='replace')[:200]}")
-            return msgspec.json.decode(text, type=dict[str, Any])
+        try:
+            async with self._http.request(method, f"{self.addresses.router}/{path}", json=body) as response:
+                text, status = await response.read(), response.status
+        except aiohttp.ClientError as error:
+            raise click.ClickException(f"the emulator does not answer: {error}") from None
+        if status != 200:
+            raise click.ClickException(f"the emulator: {text.decode(errors='replace')[:200]}")
+        return msgspec.json.decode(text, type=dict[str, Any])

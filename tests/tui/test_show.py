@@ -161,18 +161,14 @@ async def test_keys_of_a_presenter() -> None:
         await until(lambda: "2/3  Gaps" in text(app))
         assert "as it was" in text(app) or "PAUSED" in text(app)
         await pilot.press("c")
-        await settled(pilot)
-        assert "Look at the gaps" not in text(app)
+        await until(lambda: "Look at the gaps" not in text(app))
         await pilot.press("k", "J")
-        await settled(pilot)
-        assert "0:05  Placement" in text(app)
+        await until(lambda: "0:05  Placement" in text(app))
         await pilot.press("3")
         await until(lambda: driver.position_ns >= 5 * S)
-        await settled(pilot)
-        assert "[ 3 ]" in text(app)
+        await until(lambda: "[ 3 ]" in text(app))
         await pilot.press("F")
-        await settled(pilot)
-        assert "straggler gpu-0/0" in text(app)
+        await until(lambda: "straggler gpu-0/0" in text(app))
         await pilot.press("escape", "question_mark")
         await settled(pilot)
         assert "Next chapter" in text(app)
@@ -214,6 +210,14 @@ async def test_a_second_terminal_has_notes_and_what_comes_next(tmp_path: Path) -
     follower.cancel()
     with suppress(asyncio.CancelledError):
         await follower
+
+
+async def test_a_folder_that_others_may_write_has_no_socket(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir(mode=0o700)
+    (tmp_path / "run").chmod(0o777)
+    async with on() as (_, posted):
+        await until(lambda: bool(posted))
+        assert not list((tmp_path / "run").iterdir())
 
 
 def test_what_another_process_says_is_only_printed() -> None:

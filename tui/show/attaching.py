@@ -13,7 +13,7 @@ import msgspec
 
 from tui import format as fmt
 from tui.plain import printable
-from tui.show.notes import PREFIX, folder
+from tui.show.notes import PREFIX, folder, ours
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,7 @@ def sockets() -> list[Path]:
             about = path.lstat()
         except OSError:
             continue
-        if stat.S_ISSOCK(about.st_mode):
+        if stat.S_ISSOCK(about.st_mode) and ours(path.parent) and ours(path):
             found.append((about.st_mtime, path))
     return [path for _, path in sorted(found, reverse=True)]
 

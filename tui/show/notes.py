@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import stat
+import warnings
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.plain import printable
@@ -27,7 +29,18 @@ def folder() -> Path:
     """Of the sockets of this user's shows."""
     import platformdirs
 
-    return platformdirs.user_runtime_path("tokenyard")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that there is none, and another takes its place, is nothing to tell a screen
+        return platformdirs.user_runtime_path("tokenyard")
+
+
+def ours(path: Path) -> bool:
+    """Whether nobody else could have put it there, or change what is in it."""
+    try:
+        about = path.lstat()
+    except OSError:
+        return False
+    return about.st_uid == os.getuid() and not about.st_mode & 0o022 and not stat.S_ISLNK(about.st_mode)
 
 
 def told(show: ShowDriver) -> dict[str, Any]:
@@ -95,12 +108,13 @@ async def telling(show: ShowDriver) -> AsyncIterator[None]:
     server = None
     with contextlib.suppress(OSError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-        before = os.umask(0o177)
-        try:
-            server = await asyncio.start_unix_server(tell, path)
-        finally:
-            os.umask(before)
+        if ours(path.parent.parent) and ours(path.parent):
+            path.unlink(missing_ok=True)
+            before = os.umask(0o177)
+            try:
+                server = await asyncio.start_unix_server(tell, path)
+            finally:
+                os.umask(before)
     try:
         yield
     finally:

@@ -151,7 +151,11 @@ class Presents(Travels):
 
         if (show := self.show) is None:
             return
-        made = offers(await show.faults())
+        try:
+            made = offers(await show.faults())
+        except click.ClickException as error:
+            self._say(error.message, bad=True)
+            return
 
         async def give(row: int | None) -> None:
             if row is None:
