@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import re
 import secrets
 import shlex
 import sys
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 COOKIE: Final = "tokenyard"
 MISSING: Final = "serve needs textual-serve: pip install 'tokenyard[serve]'"
+_HOST: Final = re.compile(r"[A-Za-z0-9.\-]{1,253}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?")
 MOST_SESSIONS: Final = 8
 """At a time: each is two processes."""
 
@@ -37,7 +39,7 @@ def loopback(host: str) -> bool:
 def allowed(host: str, origin: str | None, given: str | None, token: str | None) -> bool:
     """Whether a request may be answered. `host`, `origin`: its headers; `given`: what it has for a token. Without a token only a loopback name is answered, so that no name that is
     made to point here gets in."""
-    if origin is not None and origin.split("://", 1)[-1] != host:
+    if not _HOST.fullmatch(host) or (origin is not None and origin.split("://", 1)[-1] != host):
         return False
     if token is not None:
         return given is not None and hmac.compare_digest(given.encode(), token.encode())
@@ -66,13 +68,12 @@ def serve(arguments: Sequence[str], host: str, port: int) -> None:
         given = asked or request.cookies.get(COOKIE)
         if not allowed(request.host, request.headers.get("Origin"), given, token):
             raise web.HTTPForbidden(text="not from here, or without the token that `tokenyard serve` printed\n")
-        if token is None and request.path == "/" and request.host != address:
-            # The page names its own parts by one address, which has to be that of the page.
-            raise web.HTTPFound(f"http://{address}/")
         if token is not None and asked:
             answer = web.HTTPFound(request.path)
             answer.set_cookie(COOKIE, token, httponly=True, samesite="Strict")
             raise answer
+        # The page names its parts by the address that the browser has for us.
+        server.public_url = f"http://{request.host}"
         if request.path != "/ws":
             return await handler(request)
         if sessions >= MOST_SESSIONS:
@@ -94,4 +95,5 @@ def serve(arguments: Sequence[str], host: str, port: int) -> None:
             click.echo("each browser has a demo of its own; ctrl+c ends", err=True)
 
     command = shlex.join([sys.executable, "-m", "tui", *arguments])
-    Guarded(command, host=host, port=port, title="tokenyard", public_url=f"http://{address}").serve()
+    server = Guarded(command, host=host, port=port, title="tokenyard", public_url=f"http://{address}")
+    server.serve()

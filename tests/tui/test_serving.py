@@ -21,6 +21,7 @@ from tui import serving
         ("10.0.0.5:8000", None, "s3creT", "s3cret", False),
         ("10.0.0.5:8000", "http://10.0.0.5:8000", "s3cret", "s3cret", True),
         ("10.0.0.5:8000", "http://evil.example", "s3cret", "s3cret", False),
+        ('10.0.0.5"><script>', None, "s3cret", "s3cret", False),
         ("10.0.0.5:8000", None, "é", "s3cret", False),
     ],
 )
