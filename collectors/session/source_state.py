@@ -115,11 +115,11 @@ class SourceState:
         return row if self.status.status is TargetStatus.UP else outdated(row)
 
     def stamp(self, tick_ns: int, window_ns: int) -> Hashable:
-        """Of the statistics of its page, which are all that it has: deliveries and blocks come so often that nothing is kept."""
+        """Of the statistics of its page and whether it is heard, which is all that there is of it: deliveries and blocks come so often that nothing is kept."""
         if self._stamped is None or self._stamped[:2] != (tick_ns, window_ns):
             stamp: Hashable = None
             if self.scraped is not None and self.placed is None and self.residency is None:
-                stamp = self._inventories, self.scraped.stamp(tick_ns, window_ns)
+                stamp = self._inventories, self.connected, self.scraped.stamp(tick_ns, window_ns)
             self._stamped = tick_ns, window_ns, stamp
         return self._stamped[2]
 

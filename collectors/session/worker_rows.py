@@ -153,9 +153,12 @@ def _merged_pages(pages: list[Histogram], emulated: bool) -> Distribution:
 
 
 def _gauge(worker: Worker, signal: Signal, tick_ns: int) -> Figure:
-    """As the page says; where it does not (now), as many as the deliveries' source has not seen the end of, which it knows only while it is connected."""
+    """As the page says; where it does not (now), as many as the deliveries' source has not seen the end of, which it knows only while it is connected.
+
+    What a page said before its target went down is no level of now, however short ago: nobody knows how many there are.
+    """
     found = absent(emulated=worker.emulated)
-    if worker.scraped is not None and worker.scraped.scraped is not None:
+    if worker.scraped is not None and worker.scraped.scraped is not None and worker.scraped.connected:
         found = reading(worker.scraped.scraped.gauge(tick_ns, Key(worker.info.id, signal)), emulated=worker.emulated)
     summary = _summary(worker)
     if found.state not in _ABSENT_GAUGE or summary is None or worker.placed is None or not worker.placed.connected:
