@@ -155,9 +155,11 @@ def _names(its: list[Drawn], axis: LogAxis, rows: int) -> list[Line]:
 
 def _foot(it: Samples, width: int, now: str) -> Line:
     pen = Pen(width).gap(LEFT).put(f"◀ {fmt.age(it.held)}", Ink.DIM)
-    if it.each > 1:
-        pen.put(f" worst of {it.each} s", Ink.DIM)
-    return pen.to(width - RIGHT - len(now) - 2).put(f"{now} ▶", Ink.DIM).line()
+    end = width - RIGHT - len(now) - 2
+    room = end - (width - pen.left) - 1
+    each = (f" worst of {it.each} s", f" by {it.each} s") if it.each > 1 else ()
+    pen.put(next((text for text in each if len(text) <= room), ""), Ink.DIM)
+    return pen.to(end).put(f"{now} ▶", Ink.DIM).line()
 
 
 def shown_of(view: View) -> tuple[Frame | None, int | None]:
