@@ -4,13 +4,14 @@
 # make test-real  against real software, installed on demand outside the repository (gigabytes, minutes); PEERS=vllm for one of them
 # make bench  each performance goal beside its measured value
 # make verdicts  the verdict against every emulated fault, five seeds each (three quarters of an hour)
+# make rehearse  every show with three seeds that are drawn now: what its chapters claim, against the figures (some twenty minutes)
 # make pictures  the pictures in docs/, made anew
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-real check bench verdicts pictures format clean
+.PHONY: demo test test-real check bench verdicts rehearse pictures format clean
 
 demo: .venv/base
 	@$(BIN)/tokenyard demo
@@ -34,6 +35,9 @@ bench: .venv/dev
 
 verdicts: .venv/dev
 	$(BIN)/python -m bench.verdicts
+
+rehearse: .venv/dev
+	$(BIN)/python -m tui.rehearsing
 
 pictures: .venv/dev
 	$(BIN)/python -m docs.pictures

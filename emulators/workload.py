@@ -68,6 +68,9 @@ class Archetype:
     fan: Spread | None = None
     """To how many others a turn hands a part of its work, with probability `fan_share`: each gets the context so far and a task of its own, and the next turn follows from all their answers."""
     fan_share: float = 0.0
+    from_s: float = 0.0
+    until_s: float | None = None
+    """From when and until when its sessions arrive; those that are under way go on."""
     labels: tuple[str, ...] = ()
     """What is said of its requests beside what follows from their lengths: where they may run, how large a model they need."""
 
@@ -162,7 +165,9 @@ class Workload:
         self._loop.at(max(self._loop.now_ns, session.intended_ns), self._ask, session)
 
     def _plan_arrival(self, archetype: Archetype, times: Iterator[int], sizes: np.random.Generator) -> None:
-        self._loop.at(next(times), self._arrive, archetype, times, sizes)
+        at_ns = next(times, None)
+        if at_ns is not None:
+            self._loop.at(at_ns, self._arrive, archetype, times, sizes)
 
     def _arrive(self, archetype: Archetype, times: Iterator[int], sizes: np.random.Generator) -> None:
         self._plan_arrival(archetype, times, sizes)
@@ -241,11 +246,13 @@ def _tasks(archetype: Archetype, rng: np.random.Generator) -> tuple[Turn, ...]:
 
 def _arrivals(archetype: Archetype, rng: np.random.Generator) -> Iterator[int]:
     """Times at which sessions arrive: bursts by a Poisson process, `rate` sessions a second on average."""
-    burst_ns = 0
-    last_ns = 0
+    burst_ns = last_ns = round(archetype.from_s * NS)
+    end_ns = None if archetype.until_s is None else archetype.until_s * NS
     while True:
         burst_ns += round(rng.exponential(archetype.burst / archetype.rate) * NS)
         at = last_ns = max(burst_ns, last_ns)
+        if end_ns is not None and at >= end_ns:
+            return
         for _ in range(archetype.burst):
             yield at
             last_ns = at

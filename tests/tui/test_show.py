@@ -63,7 +63,7 @@ async def on(*, waits: bool = False, record: Path | None = None) -> AsyncIterato
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(40):
         while not condition():  # noqa: ASYNC110  what changes has no event
             await asyncio.sleep(0.01)
 

@@ -62,6 +62,11 @@ FAULT = click.option(
     help="For an audience: stop where a chapter says so and wait for a key, and never slow down.",
 )
 @click.option(
+    "--rehearse",
+    is_flag=True,
+    help="Run the show headless at full speed, and hold what its chapters claim against the figures.",
+)
+@click.option(
     "--attach", is_flag=True, help="The second terminal of a show that is on: notes, what comes next, time left."
 )
 def demo(
@@ -75,6 +80,7 @@ def demo(
     duration: float,
     as_json: bool,
     stage: bool,
+    rehearse: bool,
     attach: bool,
 ) -> None:
     """Emulated LPUs and GPUs behind real servers, and the dashboard on them. Offline.
@@ -97,6 +103,11 @@ def demo(
         return
     if as_json and not headless:
         raise click.UsageError("--json goes with --headless")
+    if rehearse:
+        from tui.rehearsing import run_rehearsal
+
+        run_rehearsal(known_scenario(scenario, trace, faults), seed)
+        return
     child = None
     if drawn_on() and not headless and trace is None:
         from tui.child import chapters_in, emulating
