@@ -61,7 +61,7 @@ async def test_tokens_by_worker_stage_and_tier(name: str) -> None:
 async def test_each_output_token_has_one_primary_stage(name: str) -> None:
     frame, truth = (await seen(name))[-1]
     primary = sum(row.tokens.value or 0 for row in frame.placements if row.primary)
-    assert primary == sum(row["output_tokens"] for row in truth["energy"]) > 1_000
+    assert primary == sum(row["output_tokens"] for row in truth["energy"]) > 500
     assert frame.tokens_per_s.value == pytest.approx(primary / frame.window_s)
 
 
