@@ -92,7 +92,7 @@ async def test_targets_of_a_file_come_and_go(tmp_path: Path) -> None:
             assert states(frame)[two.name] == (TargetStatus.UP, "")
             asked = len(one.requests)
             frame = await frames.until(
-                lambda frame: any(row.target == one.name and row.running.state is State.STALE for row in frame.workers)
+                lambda frame: any(row.target == one.name and row.running.state is State.ABSENT for row in frame.workers)
             )
             assert next(row for row in frame.workers if row.target == two.name).running.state is State.OK
             assert len(one.requests) == asked

@@ -139,6 +139,7 @@ def test_a_zoomed_section_has_the_middle_for_itself() -> None:
         places.KPI,
         places.NOTICE,
         Section.RIVER,
+        places.CAPTION,
         places.TIMELINE,
         places.FOOTER,
     }

@@ -7,13 +7,12 @@ from rich.cells import cell_len
 
 from collectors.diagnose.claims import parsed
 from emulators.scenarios import SCENARIOS
-from tests.tui.screen import at_rest, lines, settled, text
+from tests.tui.screen import at_rest, lines, text
 from tests.tui.test_golden import check
-from tests.tui.test_show import until
+from tests.tui.test_show import S, until
 from tui.app import TokenyardApp
-from tui.show import notes
-from tui.show.driver import ShowDriver
-from tui.show.scripts import script_of
+from tui.headless import demo_frames
+from tui.replaying import ReplayDriver
 
 SHOWS = {name: one for name, one in SCENARIOS.items() if one.chapters}
 SIZES = ((80, 24), (120, 36))
@@ -42,24 +41,18 @@ def test_a_show_is_told_in_chapters_of_one_sentence_with_claims(name: str) -> No
 
 
 @pytest.mark.parametrize("name", SHOWS)
-async def test_the_screen_at_each_chapters_end(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notes, "folder", lambda: tmp_path / "run")
-    script = script_of(name)
-    assert script is not None
-    driver = ShowDriver(script, name, SEED, None)
+async def test_the_screen_at_each_chapters_end(name: str, tmp_path: Path) -> None:
+    """Of a recording of the show, in which all that will be is known at any moment."""
+    one, path = SHOWS[name], tmp_path / "show.tyard"
+    await demo_frames(name, SEED, one.length_s, path, lambda _: None)
+    driver = ReplayDriver(path, 0.0)
+    driver.player.playing = False
     app = TokenyardApp(driver)
     async with app.run_test(size=SIZES[0]) as pilot:
         await until(lambda: app.playhead.shown is not None)
-        ends = [end_ns - TICK for end_ns in (*script.begins[1:], script.length_ns)]
-        driver.player.stops = ends
-        for number, (chapter, at_ns) in enumerate(zip(script.chapters, ends, strict=True), 1):
-            app.playhead.hold(False)
-            driver.jump(at_ns)
-            await until(lambda at_ns=at_ns: driver.ahead_ns is None and driver.world_ns >= at_ns)  # type: ignore[misc]
+        ends = [round(end_s * S) - TICK for end_s in (*(chapter.at_s for chapter in one.chapters[1:]), one.length_s)]
+        for number, (chapter, at_ns) in enumerate(zip(one.chapters, ends, strict=True), 1):
             app.action_seek(at_ns)
-            await settled(pilot)
-            assert app.playhead.shown is not None
-            assert app.playhead.shown.time_ns == at_ns
             app.open_page(chapter.look.partition("/")[0])
             for size in SIZES:
                 await pilot.resize_terminal(*size)
@@ -67,6 +60,8 @@ async def test_the_screen_at_each_chapters_end(name: str, tmp_path: Path, monkey
                 await until(lambda: not app.page.looks_into_requests or driver.detail is not None)
                 await at_rest(pilot)
                 shown = lines(app)
+                assert app.playhead.shown is not None
+                assert app.playhead.shown.time_ns == at_ns
                 assert "EMULATED" in text(app)
                 assert all(cell_len(line) <= size[0] for line in shown)
                 check(f"show-{name}-{number}-{size[0]}x{size[1]}", text(app))
