@@ -1,7 +1,8 @@
-"""Streams asked for by OpenAI's own package at a steady rate, run by the interpreter of a venv that has it: `URL REQUESTS TOKENS EVERY_S`. Prints a line of JSON for each.
+"""Streams asked for by OpenAI's own package at a steady rate, run by the interpreter of a venv that has it: `REQUESTS TOKENS EVERY_S URL …`. Prints a line of JSON for each.
 
+Each address gets so many requests, one every so many seconds; they are asked one after the other, each first as often as last, so that what else the machine does meets all alike.
 `ttft` is from before the call to the first piece, `gaps` between pieces, in seconds of this process' clock; or `error` is what went wrong. They come in the order in which
-they were asked for. The last line is what share of a core this process took.
+they were asked for, `of` an address. The last line is what share of a core this process took.
 """
 
 import asyncio
@@ -11,31 +12,33 @@ import sys
 import time
 
 
-async def main(url: str, requests: int, tokens: int, every_s: float) -> None:
+async def main(requests: int, tokens: int, every_s: float, urls: list[str]) -> None:
     from openai import AsyncOpenAI, OpenAIError  # type: ignore[import-not-found]
 
     begun_s = time.perf_counter()
-    client = AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
+    clients = [AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) for url in urls]
 
     async def ask(number: int) -> dict[str, object]:
-        await asyncio.sleep(number * every_s)
+        await asyncio.sleep(number * every_s / len(urls))
+        turn, place = divmod(number, len(urls))
+        of = (turn + place) % len(urls)
         begin = time.perf_counter()
         try:
-            stream = await client.chat.completions.create(
+            stream = await clients[of].chat.completions.create(
                 model="tiny", messages=[{"role": "user", "content": "go on"}], max_tokens=tokens, stream=True
             )
             times = [time.perf_counter() async for chunk in stream if chunk.choices and chunk.choices[0].delta.content]
             if len(times) != tokens:
                 raise OpenAIError(f"{len(times)} of {tokens} tokens")
             gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
-            return {"ttft": times[0] - begin, "gaps": gaps}
+            return {"of": of, "ttft": times[0] - begin, "gaps": gaps}
         except OpenAIError as error:
-            return {"error": repr(error)}
+            return {"of": of, "error": repr(error)}
 
-    for row in await asyncio.gather(*(ask(number) for number in range(requests))):
+    for row in await asyncio.gather(*(ask(number) for number in range(requests * len(urls)))):
         print(json.dumps(row))
     print(json.dumps({"cpu": time.process_time() / (time.perf_counter() - begun_s)}))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])))
+    asyncio.run(main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), sys.argv[4:]))

@@ -75,16 +75,12 @@ class Passage:
             self._unsent.append(self._proxy.head(asked))
         self._pass(piece, ends)
         self._begun()
-        if ends:
-            self.measure()
 
     def body(self, piece: bytes, ends: bool) -> None:
         self._pass(piece, ends)
-        if ends:
-            self.measure()
 
     def measure(self) -> None:
-        """From now on. It takes about as long as all else that is done for a request, so a body that comes right after its head is passed on before."""
+        """From now on. It takes about as long as all else that is done for a request, and the upstream may share the core: so not before readers are told, or the answer begins."""
         if self in self._proxy.unmeasured:
             self._proxy.unmeasured.discard(self)
             self._measuring = self._proxy.measuring(self._asked, self._time_ns)
@@ -134,9 +130,9 @@ class Passage:
 
     def read(self, time_ns: int, data: bytes) -> None:
         self._reads.append((time_ns, data))
-        self._proxy.turns.add(self)
         if self._framing is None:  # an answer begins once: nobody else's read waits long for it
             self.pass_on()
+        self._proxy.turns.add(self)
 
     def lost(self) -> None:
         connection, self._connection, self._lost = self._connection, None, True
