@@ -1,6 +1,5 @@
 """`demo --rehearse`: a scenario run headless at full speed, and every chapter's claim held against the figures of that chapter. Never loads Textual."""
 
-import ast
 import asyncio
 import sys
 import tempfile
@@ -12,11 +11,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from collectors.diagnose.claims import ClaimError, Held, Told, held, parsed
+from collectors.diagnose.claimed import Told
+from collectors.diagnose.claims import Held, held
 from collectors.export.span import Part
 from collectors.export.whole import whole
 from collectors.recording.reader import Reader
 from tui.headless import demo_frames
+from tui.show.claims import claims_of
 
 if TYPE_CHECKING:
     from emulators.chapters import Chapter
@@ -34,13 +35,13 @@ class Heard:
 
 
 def rehearse(scenario: str, seed: int) -> list[Heard]:
-    """Raises `click.ClickException` where the scenario has no chapters, or a claim is none."""
+    """Raises `click.ClickException` where the scenario has no chapters, ClaimError where a claim is none."""
     from emulators.scenarios import scenario as found
 
     played = found(scenario)
     if not played.chapters:
         raise click.ClickException(f"{scenario} has no chapters to rehearse")
-    claims = [None if not one.claim else _parsed(played.name, at, one) for at, one in enumerate(played.chapters, 1)]
+    claims = claims_of(scenario, played)
     times = [*(one.at_s for one in played.chapters), played.length_s]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rehearsal.tyard"
@@ -49,13 +50,6 @@ def rehearse(scenario: str, seed: int) -> list[Heard]:
             Heard(chapter, until_s, None if claim is None else held(claim, _told(path, begin_s, until_s)))
             for chapter, claim, (begin_s, until_s) in zip(played.chapters, claims, pairwise(times), strict=True)
         ]
-
-
-def _parsed(name: str, number: int, chapter: "Chapter") -> ast.expr:
-    try:
-        return parsed(chapter.claim)
-    except ClaimError as error:
-        raise click.ClickException(f"{name}: [[chapter]] {number} {chapter.title!r}: claim: {error}") from None
 
 
 def _told(path: Path, begin_s: float, until_s: float) -> Told:

@@ -1,18 +1,21 @@
 """Every show that comes with tokenyard: the screen at the end of each chapter, and what its chapters say."""
 
+from importlib import resources
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from rich.cells import cell_len
 
-from collectors.diagnose.claims import parsed
 from emulators.scenarios import SCENARIOS
 from tests.tui.screen import at_rest, lines, text
 from tests.tui.test_golden import check
 from tests.tui.test_show import S, until
 from tui.app import TokenyardApp
+from tui.cli import cli
 from tui.headless import demo_frames
 from tui.replaying import ReplayDriver
+from tui.show.claims import claims_of
 
 SHOWS = {name: one for name, one in SCENARIOS.items() if one.chapters}
 SIZES = ((80, 24), (120, 36))
@@ -36,8 +39,16 @@ def test_a_show_is_told_in_chapters_of_one_sentence_with_claims(name: str) -> No
         assert chapter.look
         assert chapter.caption.endswith(".")
         assert chapter.caption.count(". ") == 0
-        if chapter.claim:
-            parsed(chapter.claim)
+    claims_of(name, one)
+
+
+def test_a_claim_of_a_users_file_that_is_none_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    text = (resources.files("emulators.deployments") / "voice.toml").read_text("utf-8")
+    file.write_text(text.replace("p99(gap, lpu) < 0.05", "p99(gaps, lpu) < 0.05", 1), "utf-8")
+    told = CliRunner().invoke(cli, ["demo", str(file), "--rehearse"])
+    assert told.exit_code == 2
+    assert f"{file}: [[chapter]] 2 'Faster than speech': claim: 'gaps' is not gap, ttft, tpot or queue" in told.output
 
 
 @pytest.mark.parametrize("name", SHOWS)

@@ -200,7 +200,11 @@ def known_scenario(name: str, trace: str | None, faults: tuple[str, ...]) -> str
             raise click.UsageError("--trace goes without a SCENARIO; a TOML file may name a scenario and a trace")
         name = TRACE + trace
     try:
-        scenario(name)
+        played = scenario(name)
+        if name.endswith(".toml"):
+            from tui.show.claims import claims_of
+
+            claims_of(name, played)
         if faults:
             build(name, 0, faults=faults)
     except ValueError as error:
