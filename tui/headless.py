@@ -87,7 +87,8 @@ async def snapshot_frame(plan: Plan, duration_s: float | None) -> Seen:
         live = asyncio.create_task(observation.live())
         try:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(settled.wait(), duration_s or SNAPSHOT_TIMEOUT_S)
+                async with asyncio.timeout(duration_s or SNAPSHOT_TIMEOUT_S):
+                    await settled.wait()
         finally:
             live.cancel()
             await asyncio.gather(live, return_exceptions=True)

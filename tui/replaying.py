@@ -131,7 +131,8 @@ class ReplayDriver:
                 continue
             idle = not self.player.playing or self.player.ended
             try:
-                await asyncio.wait_for(self._wake.wait(), GROWN_S if idle and grows else None if idle else REDRAW_S)
+                async with asyncio.timeout(GROWN_S if idle and grows else None if idle else REDRAW_S):
+                    await self._wake.wait()
                 last = time.monotonic()
             except TimeoutError:
                 pass

@@ -32,7 +32,8 @@ class Clients:
         if self._all:
             self._left.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._left.wait(), within_s)
+                async with asyncio.timeout(within_s):
+                    await self._left.wait()
         for client in list(self._all):
             client.abort()
         await asyncio.sleep(0)  # for the sockets to be closed
