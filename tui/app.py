@@ -214,17 +214,16 @@ class TokenyardApp(Presents):
 
     def action_verdict(self) -> None:
         """What the verdict names, where it is best seen."""
+        from tui.verdicts import first, where, whole
+
         frame = self.playhead.shown
-        finding = (
-            frame.diagnosis.findings[0] if frame is not None and frame.diagnosis and frame.diagnosis.findings else None
-        )
+        finding = first(frame)
         if frame is None or finding is None:
             self.notify("no verdict: nothing wrong that any rule sees, or not enough data")
             return
-        from tui.verdicts import where
-
         page, panel, row = where(finding, frame)
         self.open_page(page, panel, row)
+        self.notify(whole(self.page.view, finding), markup=False)
 
     def action_costs(self) -> None:
         self.costs = Costs() if self.costs is None else None

@@ -1,20 +1,55 @@
-"""Where what a verdict names is best seen. Pure."""
+"""How a verdict is said in the room that there is, and where what it names is best seen. Pure."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from collectors.model.verdict import Hop
+from tui import format as fmt
+from tui.line import wrap
 from tui.pages import BY_NAME
 
 if TYPE_CHECKING:
     from collectors.model.frame import Frame
     from collectors.model.verdict import Finding
+    from tui.view import View
+
+
+_CLAUSE: Final = re.compile(r"(; |, )")
+
+
+def first(frame: Frame | None) -> Finding | None:
+    return frame.diagnosis.findings[0] if frame is not None and frame.diagnosis and frame.diagnosis.findings else None
+
+
+def whole(view: View, finding: Finding) -> str:
+    """Whose, what, since when, on what evidence, and what to turn."""
+    head, evidence = _parts(view, finding)
+    return view.spoken(f"{head} ({evidence}) → {finding.knob}")
+
+
+def told(view: View, width: int, lines: int) -> str:
+    """The verdict in at most so many lines: first what to turn is left to `V`, then the last of the evidence."""
+    finding = first(view.frame)
+    if finding is None:
+        return view.spoken(view.frame.verdict or "") if view.frame is not None else ""
+    head, evidence = _parts(view, finding)
+    clauses = _CLAUSE.split(evidence)
+    shorter = (f"{''.join(clauses[:last])} …" for last in range(len(clauses) - 2, 0, -2))
+    forms = whole(view, finding), *(view.spoken(f"{head} ({some}) · V: more") for some in (evidence, *shorter))
+    return next((text for text in forms if len(wrap(text, width, lines + 1)) <= lines), forms[-1])
+
+
+def _parts(view: View, finding: Finding) -> tuple[str, str]:
+    since = fmt.wall(view.utc_s(finding.since), finding.since)
+    return f"{finding.worker}: {finding.said}", f"since {since}; {finding.figures}"
 
 
 def where(finding: Finding, frame: Frame) -> tuple[str, str | None, Hashable]:
     """Page, panel, and key of the row; a worker, or a target, is a row of the fleet."""
+    from collectors.model.verdict import Hop  # what it needs is not loaded before the first frame
+
     name = finding.worker
     if finding.hop is Hop.ROUTE and name not in {row.id for row in frame.workers}:
         return "routing", "labels", None

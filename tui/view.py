@@ -47,6 +47,13 @@ class View:
             return "unknown"
         return self.names.get(worker) or printable(worker)
 
+    def spoken(self, text: str) -> str:
+        """A sentence with the workers in it as they are shown."""
+        for id_, name in self.names.items():
+            if id_ != name:
+                text = text.replace(id_, name)
+        return printable(text)
+
     @property
     def behind_s(self) -> float:
         """Session time between the Frame shown and the newest."""

@@ -69,7 +69,7 @@ class Verdict:
 
 def _finding(it: Suspicion, since: int) -> Finding:
     line = f"{it.worker}: {it.said} ({it.figures}) → {it.knob}"
-    return Finding(it.kind, it.hop, it.worker, line, it.knob, float(since), it.evidence)
+    return Finding(it.kind, it.hop, it.worker, line, it.knob, float(since), it.evidence, it.said, it.figures)
 
 
 def _missing(scene: Scene) -> str:

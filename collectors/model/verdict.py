@@ -59,7 +59,8 @@ class Evidence(msgspec.Struct, frozen=True):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """`worker` is its id, or the name of a target, a router or a tier's owner; `since` is session time in seconds. `line` says all of it in a sentence, `knob` what to turn."""
+    """`worker` is its id, or the name of a target, a router or a tier's owner; `since` is session time in seconds. `line` says all of it in a sentence: whose, `said`, `figures`, and
+    in `knob` what to turn."""
 
     kind: Kind
     hop: Hop
@@ -68,6 +69,8 @@ class Finding(msgspec.Struct, frozen=True):
     knob: str
     since: float
     evidence: tuple[Evidence, ...] = ()
+    said: str = ""
+    figures: str = ""
 
 
 class Diagnosis(msgspec.Struct, frozen=True):

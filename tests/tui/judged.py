@@ -16,7 +16,10 @@ from collectors.model.vocabulary import Device, Provenance, State
 from collectors.stats.figures import absent, figure
 from tests.tui import frames
 
-VERDICT = "gpu-1/0: prefill bursts stall its decodes (p99 gap 193 ms against p50 18.9 ms, n 25,941, 60 s; 71 % of its newest 64 stalls) → cap the chunk of a prompt"
+SAID = "prefill bursts stall its decodes"
+FIGURES = "p99 gap 193 ms against p50 18.9 ms, n 25,941, 60 s; 71 % of its newest 64 stalls"
+KNOB = "cap the chunk of a prompt"
+VERDICT = f"gpu-1/0: {SAID} ({FIGURES}) → {KNOB}"
 WANTED = objectives(PROFILES["chat"])
 
 
@@ -111,7 +114,7 @@ def slo() -> Slo:
 
 
 def frame(tick: int = 3600) -> Frame:
-    finding = Finding(Kind.PREFILL_BURSTS, Hop.DECODE, "gpu-1/0", VERDICT, "cap the chunk of a prompt", 840.0)
+    finding = Finding(Kind.PREFILL_BURSTS, Hop.DECODE, "gpu-1/0", VERDICT, KNOB, 840.0, said=SAID, figures=FIGURES)
     return msgspec.structs.replace(
         frames.emulated(tick),
         routing=routing(),

@@ -7,7 +7,10 @@ from tests.tui.demo import demo
 from tests.tui.playing import Played
 from tests.tui.screen import at_rest, lines, running, settled, text
 from tests.tui.test_golden import SIZES, check
+from tui.format import wall
 from tui.judgement import share_forms
+from tui.verdicts import told
+from tui.view import View, worker_names
 from tui.widgets.rows import RowsPanel
 
 PAGES = {"routing": "6", "slo": "7"}
@@ -106,6 +109,24 @@ async def test_the_verdict_leads_to_whom_it_names(how: str) -> None:
         assert app.page.name == "overview"
         assert isinstance(fleet, RowsPanel)
         assert fleet.current == "gpu-1/0"
+
+
+def test_the_verdict_names_workers_as_the_screen_does_and_fits() -> None:
+    frame = judged.frame()
+    view = View(frame=frame, names=worker_names(row.id for row in frame.workers))
+    since = f"since {wall(view.utc_s(840.0), 840.0)}"
+    head = f"gpu-1: {judged.SAID} ({since};"
+    assert told(view, 195, 2) == f"{head} {judged.FIGURES}) → {judged.KNOB}"
+    assert told(view, 80, 2) == f"{head} {judged.FIGURES}) · V: more"
+    assert told(view, 75, 2) == f"{head} p99 gap 193 ms against p50 18.9 ms, n 25,941, 60 s …) · V: more"
+    assert told(view, 56, 2) == f"{head} p99 gap 193 ms against p50 18.9 ms …) · V: more"
+    assert told(view, 40, 2) == f"gpu-1: {judged.SAID} ({since} …) · V: more"
+
+
+def test_workers_in_a_sentence_are_named_as_rows_are() -> None:
+    view = View(names=worker_names(["gpu-1/0", "gpu-11/0"]))
+    assert view.spoken("KV moves to gpu-11/0, gpu-1/0") == "KV moves to gpu-11, gpu-1"
+    assert View(names=worker_names(["a/0", "a/1"])).spoken("a/0: slow") == "a/0: slow"
 
 
 async def test_the_strip_has_the_goodput_of_the_profile() -> None:

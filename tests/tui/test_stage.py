@@ -32,4 +32,4 @@ def test_what_is_not_known_is_never_a_digit() -> None:
     drawn = "".join(part for line in stage(view, 80, 20) for part, _ in line)
     assert "█" not in drawn
     assert len(figures(view)) == 3
-    assert message(view)[0] == ""
+    assert message(view, 80)[0] == ""

@@ -118,8 +118,7 @@ def _episode(it: Whole, one: Episode) -> tuple[str, ...]:
     found = one.finding
     what = f"{found.kind}{' *' if one.led else ''}"
     times = moment(it, one.first_s), moment(it, one.last_s)
-    # A line says all of it: whose it is before, and what to turn after the evidence.
-    said = found.line.removeprefix(f"{found.worker}: ").removesuffix(f" → {found.knob}")
+    said = f"{found.said} ({found.figures})"
     return (*times, what, str(found.hop), printable(found.worker), printable(said), printable(found.knob))
 
 

@@ -11,6 +11,7 @@ from tui.line import Line, Pen, wrap
 from tui.plain import printable
 from tui.probes import probing
 from tui.theme import Ink
+from tui.verdicts import told
 from tui.widgets.panel import Panel
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 LINES = 2
 """At most so many lines for each."""
+PUT_IN = 5
+"""Cells of a line that its text has not."""
 SHOWN_S = 60.0
 """How long a gap in a stream is said: the length of a window."""
 
@@ -33,8 +36,7 @@ def notices(view: View, width: int) -> list[Line]:
         lines += _sentence(DOWN, view.problem + hint, Ink.BAD, width)
     if view.frame is not None and view.frame.probes:
         lines += _sentence(OURS, probing(view.frame.probes), Ink.WARN, width)
-    if view.frame is not None and view.frame.verdict:
-        lines += _sentence(VERDICT, view.frame.verdict, Ink.WARN, width)
+    lines += _verdict(view, width)
     if view.frame is not None and (told := differing(view.frame.requests, view.frame.time_ns)):
         lines += _sentence(UNEQUAL, told, Ink.WARN, width)
     for target in view.frame.targets if view.frame is not None else ():
@@ -70,8 +72,12 @@ def differing(rows: Sequence[RequestRow], now_ns: int) -> str:
     return f"requests of the last minute: {said} (5 shows them)" if said else ""
 
 
+def _verdict(view: View, width: int) -> list[Line]:
+    return _sentence(VERDICT, told(view, width - PUT_IN, LINES), Ink.WARN, width)
+
+
 def _sentence(mark: str, text: str, ink: int, width: int) -> list[Line]:
-    wrapped = wrap(printable(text), width - 5, LINES)
+    wrapped = wrap(printable(text), width - PUT_IN, LINES)
     return [
         Pen(width).gap().put(mark if index == 0 else " ", ink).gap().put(part, ink).line()
         for index, part in enumerate(wrapped)
@@ -87,8 +93,6 @@ class Notice(Panel):
         return "verdict" if y in self._verdict else None
 
     def draw(self, view: View, width: int, height: int) -> list[Line]:
-        frame = view.frame
-        told = _sentence(VERDICT, frame.verdict, Ink.WARN, width) if frame is not None and frame.verdict else []
-        lines = notices(view, width)
-        self._verdict = range(first := lines.index(told[0]), first + len(told)) if told else range(0)
+        said, lines = _verdict(view, width), notices(view, width)
+        self._verdict = range(first := lines.index(said[0]), first + len(said)) if said else range(0)
         return lines

@@ -11,6 +11,7 @@ from tui.glyphs import VERDICT
 from tui.line import Line, Pen, blank, cells, wrap
 from tui.plain import printable
 from tui.theme import Ink
+from tui.verdicts import told
 from tui.widgets.kpi import Kpi, kpis
 from tui.widgets.panel import Panel
 
@@ -35,13 +36,12 @@ def figures(view: View) -> list[Kpi]:
     return wanted[:MOST]
 
 
-def message(view: View) -> tuple[str, int]:
+def message(view: View, width: int) -> tuple[str, int]:
     """The caption of the chapter; without a show the verdict."""
     if view.showing is not None and view.showing.now is not None:
         return printable(view.showing.now.caption), Ink.STRONG
-    if view.frame is not None and view.frame.verdict:
-        return f"{VERDICT} {printable(view.frame.verdict)}", Ink.WARN
-    return "", Ink.TEXT
+    said = told(view, width - 4, MESSAGE_LINES)
+    return (f"{VERDICT} {said}", Ink.WARN) if said else ("", Ink.TEXT)
 
 
 def _figure(one: Kpi, width: int) -> list[Line]:
@@ -74,7 +74,7 @@ def stage(view: View, width: int, height: int) -> list[Line]:
         for parts in zip(*row, strict=True):
             left = width - size * len(parts)
             lines.append((*(run for part in parts for run in part), *((((" " * left), Ink.TEXT),) if left else ())))
-    text, ink = message(view)
+    text, ink = message(view, width)
     lines.append(blank(width))
     lines += [Pen(width).gap().put(part, ink).line() for part in wrap(text, width - 2, MESSAGE_LINES)]
     return lines
