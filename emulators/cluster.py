@@ -60,7 +60,7 @@ class Cluster:
         self._received = 0
         self._finished_count = 0
         self._requested = Requested()
-        self._workload = Workload(self._loop, seed, scenario.load, self._receive)
+        self.workload = Workload(self._loop, seed, scenario.load, self._receive)
         self._replay = Replay(self._loop, seed, scenario.trace, self._receive_asked) if scenario.trace else None
         self._mover = Mover(
             self._loop,
@@ -206,7 +206,7 @@ class Cluster:
             workload=archetype.name,
             parents=session.parents if session.workflow else (),
             intended_ns=session.intended_ns,
-            answered=partial(self._workload.answered, session),
+            answered=partial(self.workload.answered, session),
         )
         session.asked = request.id
         self._begin(request)

@@ -1,4 +1,4 @@
-"""The emulators' clock, `POST /clock/advance`, which beside faults (`emulators.fault_control`) is all that can be written to them; and what only a simulation can tell: `GET /clock`, `GET /truth`, `/truth/blocks`, `/truth/tokens`, `/truth/requests`.
+"""The emulators' clock, `POST /clock/advance`, which beside faults and the load (`emulators.fault_control`, `emulators.load_control`) is all that can be written to them; and what only a simulation can tell: `GET /clock`, `GET /truth`, `/truth/blocks`, `/truth/tokens`, `/truth/requests`.
 
 POST /clock/advance {"until_ns": N}   runs to N, answers {"now_ns": N}; by then all before N is on its way to each reader
 """

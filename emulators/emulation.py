@@ -19,6 +19,7 @@ from emulators.process import Counted, Process
 from emulators.readers import BACKLOG_BYTES, Reader, Stream
 from emulators.stats import WorkerStats
 from emulators.token_log import TokenLog
+from emulators.workload import Workload
 
 SLICE_NS: Final = 50_000_000
 """Virtual time simulated in one go. Slices end on multiples of it, so that what is written does not depend on the machine's speed."""
@@ -66,6 +67,8 @@ class Simulated(Protocol):
     def workers(self) -> Sequence[SimulatedWorker]: ...
     @property
     def faults(self) -> Timetable: ...
+    @property
+    def workload(self) -> Workload: ...
     @property
     def router_process(self) -> Process: ...
     def advance(self, until_ns: int) -> Events: ...

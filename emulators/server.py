@@ -13,7 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
-from emulators import control, dcgm, fault_control, frontend
+from emulators import control, dcgm, fault_control, frontend, load_control
 from emulators import kv_events as kv
 from emulators.doors import HOST, SHUTDOWN_S, Door, Page, ServeError, text
 from emulators.emulation import ClockKind, Emulation, SimulatedWorker
@@ -182,6 +182,7 @@ def _router_app(emulation: Emulation, kv_sources: bytes) -> web.Application:
         web.get("/kv_event_sources", _says(kv_sources)),
         *control.routes(emulation),
         *fault_control.routes(emulation),
+        *load_control.routes(emulation),
         *frontend.routes(emulation),
     ]
     listed = sorted(f"{route.method} {route.path}" for route in routes)

@@ -4,17 +4,16 @@ Open loop: the arrival of a session never waits for the cluster; its next turn c
 a session is drawn when it arrives, from generators of its kind, so what is asked does not depend on how fast it is answered.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import NamedTuple
 
 import numpy as np
 
+from emulators.arrivals import NS, Arrivals, LoadError, Rhythm
 from emulators.blocks import BLOCK_TOKENS, Chain, Context, Forked
 from emulators.loop import Loop
 from emulators.randomness import generator
-
-NS: Final = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +116,12 @@ class Session:
         return self.turns[self.at]
 
 
+class Kind(NamedTuple):
+    archetype: Archetype
+    arrivals: Arrivals
+    sizes: np.random.Generator
+
+
 class Workload:
     """Plans the turns of all sessions on the loop; `ask(session)` is called when one is due, and calls back `answered`."""
 
@@ -128,14 +133,22 @@ class Workload:
         self._workflows = 0
         self._prompts: dict[tuple[str, int], Chain] = {}
         """What the sessions of an application have in common."""
+        self.factor = 1.0
+        """How often sessions arrive, against what is written."""
+        self._kinds: list[Kind] = []
+        self._changes = 0
         for archetype in archetypes:
             arrivals = generator(seed, "arrivals", archetype.name)
             sizes = generator(seed, "sizes", archetype.name)
             standing = arrivals.uniform(0, archetype.standing_within_s, archetype.standing)
             for seconds in np.sort(standing).tolist():
                 loop.at(round(seconds * NS), self._begin, archetype, sizes, True)
-            if archetype.rate > 0:
-                self._plan_arrival(archetype, _arrivals(archetype, arrivals), sizes)
+            rhythm = Rhythm(
+                archetype.rate, archetype.burst, archetype.burst_spacing_s, archetype.from_s, archetype.until_s
+            )
+            self._kinds.append(Kind(archetype, Arrivals(rhythm, arrivals), sizes))
+        for kind in self._kinds:
+            self._plan_arrival(kind)
 
     def answered(self, session: Session) -> None:
         """The turn's last token is out: the next turn follows after its pause, if there is one, or those do that it has handed work to."""
@@ -164,14 +177,29 @@ class Workload:
         session.intended_ns += session.turn.pause_ns
         self._loop.at(max(self._loop.now_ns, session.intended_ns), self._ask, session)
 
-    def _plan_arrival(self, archetype: Archetype, times: Iterator[int], sizes: np.random.Generator) -> None:
-        at_ns = next(times, None)
-        if at_ns is not None:
-            self._loop.at(at_ns, self._arrive, archetype, times, sizes)
+    def quicken(self, factor: float) -> None:
+        """From now on sessions arrive `factor` times as often as is written; those that are under way go on. Raises LoadError where none do."""
+        if not any(kind.archetype.rate > 0 for kind in self._kinds):
+            raise LoadError(
+                "no session arrives by a rate here: what there is comes from a trace, or stands from the start"
+            )
+        self.factor = factor
+        self._changes += 1
+        for kind in self._kinds:
+            kind.arrivals.quicken(self._loop.now_ns, factor)
+            self._plan_arrival(kind)
 
-    def _arrive(self, archetype: Archetype, times: Iterator[int], sizes: np.random.Generator) -> None:
-        self._plan_arrival(archetype, times, sizes)
-        self._begin(archetype, sizes, False)
+    def _plan_arrival(self, kind: Kind) -> None:
+        due_ns = kind.arrivals.due_ns()
+        if due_ns is not None:
+            self._loop.at(max(due_ns, self._loop.now_ns), self._arrive, kind, self._changes)
+
+    def _arrive(self, kind: Kind, changes: int) -> None:
+        if changes != self._changes:
+            return  # it was planned anew
+        kind.arrivals.take()
+        self._plan_arrival(kind)
+        self._begin(kind.archetype, kind.sizes, False)
 
     def _begin(self, archetype: Archetype, sizes: np.random.Generator, under_way: bool) -> None:
         turns = draw_turns(archetype, sizes)
@@ -242,18 +270,3 @@ def _tasks(archetype: Archetype, rng: np.random.Generator) -> tuple[Turn, ...]:
         )
         for _ in range(archetype.fan.tokens(rng))
     )
-
-
-def _arrivals(archetype: Archetype, rng: np.random.Generator) -> Iterator[int]:
-    """Times at which sessions arrive: bursts by a Poisson process, `rate` sessions a second on average."""
-    burst_ns = last_ns = round(archetype.from_s * NS)
-    end_ns = None if archetype.until_s is None else archetype.until_s * NS
-    while True:
-        burst_ns += round(rng.exponential(archetype.burst / archetype.rate) * NS)
-        at = last_ns = max(burst_ns, last_ns)
-        if end_ns is not None and at >= end_ns:
-            return
-        for _ in range(archetype.burst):
-            yield at
-            last_ns = at
-            at += round(rng.exponential(archetype.burst_spacing_s) * NS)

@@ -107,9 +107,14 @@ SHOW: Final[tuple[Command, ...]] = (
     ),
     Command("J", "chapters", "J", "Jump to a chapter", "A list: digits, or arrows and enter."),
     Command(
-        "0", "restart", "0", "Restart", "From the beginning; after faults by hand in a new world, of the seed alone."
+        "0",
+        "restart",
+        "0",
+        "Restart",
+        "From the beginning; after faults or loads by hand in a new world, of the seed alone.",
     ),
     Command("F", "faults", "F", "Fault by hand", "Something goes wrong from the newest moment on, for some seconds."),
+    Command("l", "load", "l", "Load by hand", "More or fewer new sessions from the newest moment on."),
     Command("c", "captions", "c", "Captions", "The sentence of each chapter: shown or not."),
     Command("k", "keys", "k", "Keys", "Shows which key was pressed last."),
     Command("z", "stage", "z", "Stage", "Big digits and one message, for the last row; again: back.", "stage", 3),

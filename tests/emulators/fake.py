@@ -15,6 +15,7 @@ from emulators.mover import Mover
 from emulators.process import Counted, Process
 from emulators.router import Router, Rule, Weights
 from emulators.stats import GAP, PEER, WorkerStats, histograms
+from emulators.workload import Workload
 
 MS = 1_000_000
 STREAMS = 4
@@ -95,6 +96,7 @@ class FakeCluster:
         nobody = Router((), (Rule("all", frozenset(), frozenset({"decode"})),), Weights())
         mover = Mover(Loop(), nobody, (), {}, 0, lambda _: False, lambda _: None)
         self.router_process = Process()
+        self.workload = Workload(Loop(), 0, (), lambda _: None)
         self.faults = Timetable(Site(Loop(), nobody, mover, {}, {}, {}, self.router_process), ())
 
     def hello(self) -> Row:

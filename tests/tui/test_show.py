@@ -126,13 +126,17 @@ async def test_it_waits_where_a_chapter_says_so_and_ends_at_its_length() -> None
 async def test_a_fault_by_hand_is_undone_by_a_restart() -> None:
     async with on() as (driver, posted):
         await until(lambda: bool(posted))
-        name = await driver.give({"kind": "straggler", "target": "gpu-1/0", "duration_s": 5.0})
-        assert name == "f-1"
+        offers = {one.text: one for one in [*await driver.faults(), *await driver.loads()]}
+        await driver.give(offers["straggler gpu-1/0, 8 s"])
+        await driver.give(offers["twice the load"])
+        assert [text for _, text in driver.by_hand] == ["straggler gpu-1/0, 8 s", "twice the load"]
+        assert "twice the load" not in {one.text for one in await driver.loads()}
         assert driver.restart()
         await until(lambda: not driver.by_hand and bool(posted) and posted[-1].time_ns <= S)
         await until(lambda: driver.world_ns > 0)
-        told = await driver.faults()
-        assert told["faults"] == []
+        assert driver._emulator is not None
+        assert (await driver._emulator.ask("faults"))["faults"] == []
+        assert "twice the load" in {one.text for one in await driver.loads()}
         assert not driver.restart(), "nothing was done to this world: it is shown as it was"
 
 
@@ -169,7 +173,13 @@ async def test_keys_of_a_presenter() -> None:
         await until(lambda: "[ 3 ]" in text(app))
         await pilot.press("F")
         await until(lambda: "straggler gpu-0/0" in text(app))
-        await pilot.press("escape", "question_mark")
+        await pilot.press("escape", "l")
+        await until(lambda: "twice the load" in text(app))
+        await pilot.press("2")
+        await until(lambda: bool(driver.by_hand))
+        await pilot.press("c")
+        await until(lambda: "1 by hand: twice the load" in text(app))
+        await pilot.press("question_mark")
         await settled(pilot)
         assert "Next chapter" in text(app)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from tui.live import LiveDriver
 from tui.player import Player
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tui.child import Child
     from tui.driver import Clock, Post
     from tui.emulator import Emulator
+    from tui.show.faults import Offer
     from tui.show.script import Script
 
 TICK_NS: Final = 250_000_000
@@ -60,7 +61,8 @@ class ShowDriver(LiveDriver):
         self.player = Player(0, script.length_ns, 0.0, stops=script.stops if waits else [])
         self.ahead_ns: int | None = None
         """To where the world is being run at full speed."""
-        self.by_hand = 0
+        self.by_hand: list[tuple[int, str]] = []
+        """What the presenter did to the world, and when."""
         self.world_ns = 0
         """How far the world was simulated."""
         self._child = child
@@ -104,18 +106,27 @@ class ShowDriver(LiveDriver):
         self._shown_ns = None
         self._wake.set()
 
-    async def faults(self) -> dict[str, Any]:
-        """What can be done to the world now."""
-        return await self._emulator.ask("faults") if self._emulator is not None else {}
+    async def faults(self) -> list[Offer]:
+        """What can go wrong now. Raises ClickException."""
+        from tui.show.faults import faults
 
-    async def give(self, fault: dict[str, object]) -> str:
-        """A fault in the world, from now on; its id. The show goes to the newest moment for it. Raises ClickException where it cannot be."""
+        return faults(await self._emulator.ask("faults")) if self._emulator is not None else []
+
+    async def loads(self) -> list[Offer]:
+        """Other loads than the one that is. Raises ClickException."""
+        from tui.show.faults import loads
+
+        return loads((await self._emulator.ask("load"))["factor"]) if self._emulator is not None else []
+
+    async def give(self, offer: Offer) -> None:
+        """Does that to the world, from now on. The show goes to the newest moment for it. Raises ClickException where it cannot be."""
         if self._emulator is None:
-            return ""
-        done = await self._emulator.ask("fault", fault)
-        self.by_hand += 1
+            return
+        await self._emulator.ask(offer.path, offer.table)
+        self.by_hand.append((self.world_ns, offer.text))
+        if self._record is not None:
+            self.bookmarks.add(self.world_ns, f"by hand: {offer.text}")
         self.jump(self.world_ns)
-        return str(done["id"])
 
     async def run(self, post: Post) -> None:
         import msgspec
@@ -133,7 +144,8 @@ class ShowDriver(LiveDriver):
         asyncio.get_running_loop().run_in_executor(None, _load)
         async with telling(self):
             while True:
-                self._anew, self.by_hand, self.world_ns, self._shown_ns, self.ahead_ns = False, 0, 0, None, None
+                self._anew, self.world_ns, self._shown_ns, self.ahead_ns = False, 0, None, None
+                self.by_hand.clear()
                 self.player.go(TICK_NS)  # before it there is nothing to see
                 clock = VirtualClock()
                 world = Emulator(

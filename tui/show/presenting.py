@@ -12,10 +12,13 @@ from tui.show.script import Showing
 from tui.travel import Travels
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from textual import events
 
     from collectors.model.frame import Frame
     from tui.screens.page import Page
+    from tui.show.faults import Offer
 
 GRACE_NS: Final = 2_000_000_000
 """So soon after its beginning a chapter is left for the one before."""
@@ -65,7 +68,7 @@ class Presents(Travels):
             captions=self.captions,
             key=self._key,
             keys=self.keys_shown,
-            by_hand=show.by_hand,
+            by_hand=[text for from_ns, text in show.by_hand if from_ns <= at_ns],
         )
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -144,15 +147,22 @@ class Presents(Travels):
             does()
 
     async def action_faults(self) -> None:
+        if (show := self.show) is not None:
+            await self._offer("which fault", show.faults)
+
+    async def action_load(self) -> None:
+        if (show := self.show) is not None:
+            await self._offer("which load", show.loads)
+
+    async def _offer(self, what: str, of: Callable[[], Awaitable[list[Offer]]]) -> None:
         import click
 
         from tui.screens.choosing import Choose
-        from tui.show.faults import offers
 
         if (show := self.show) is None:
             return
         try:
-            made = offers(await show.faults())
+            made = await of()
         except click.ClickException as error:
             self._say(error.message, bad=True)
             return
@@ -161,16 +171,14 @@ class Presents(Travels):
             if row is None:
                 return
             try:
-                name = await show.give(made[row].table)
+                await show.give(made[row])
             except click.ClickException as error:
                 self._say(error.message, bad=True)
                 return
             self.playhead.held = False
-            self._say(
-                f"{made[row].text}: {name}, from {fmt.clock(show.world_ns / 1e9)} on; no longer the seed's run alone"
-            )
+            self._say(f"{made[row].text}, from {fmt.clock(show.world_ns / 1e9)} on; no longer the seed's run alone")
 
-        self.push_screen(Choose("which fault, from the newest moment on?", [one.text for one in made]), give)
+        self.push_screen(Choose(f"{what}, from the newest moment on?", [one.text for one in made]), give)
 
     def note_key(self, event: events.Key) -> None:
         """For the overlay: what was pressed, as it is written."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -69,8 +70,8 @@ class Showing:
     captions: bool = True
     key: str = ""
     keys: bool = False
-    by_hand: int = 0
-    """Faults that the presenter gave: no longer the run of the seed alone."""
+    by_hand: Sequence[str] = ()
+    """What the presenter did to the world until now: no longer the run of the seed alone."""
 
     @property
     def now(self) -> Chapter | None:

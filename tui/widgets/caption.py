@@ -34,7 +34,7 @@ def said(showing: Showing, at_s: float) -> str:
         return f"running at full speed to {fmt.clock(showing.ahead_s)}"
     if showing.waits:
         return f"{PAUSED} waits: PgDn or space goes on"
-    hand = f" · {showing.by_hand} by hand" if showing.by_hand else ""
+    hand = f" · {len(showing.by_hand)} by hand: {printable(showing.by_hand[-1])}" if showing.by_hand else ""
     return f"{fmt.clock(at_s)} of {fmt.clock(showing.script.length_s)}{hand}"
 
 
