@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from tui.show.script import Script
 
 TICK_NS: Final = 250_000_000
-WORK_S: Final = 0.15
-"""Real time at a stretch for what has yet to be simulated, between two looks at keys and the screen."""
 HANGS_S: Final = 0.15
 """Real time after which a page that does not answer is given up: the world stands meanwhile, so a fault that hangs would hold up the show at every tick."""
 READY_NS: Final = 4 * TICK_NS
@@ -160,52 +158,62 @@ class ShowDriver(LiveDriver):
                     return
 
     async def _play(self, observation: Observation, emulator: Emulator, clock: VirtualClock, post: Post) -> None:
-        """Until the world is to begin anew."""
+        """Until the world is to begin anew. A tick of the world is a task of its own, as a page that hangs or a long one must not hold up what is shown."""
         await observation.step(0)
         last = time.monotonic()
-        while not self._anew:
-            now = time.monotonic()
-            if self.ahead_ns is None:
-                self.player.advance(now - last)
-            last = now
-            self._wake.clear()
-            behind = await self._simulate(observation, emulator, clock)
-            frame = self.history.at(self.position_ns)
-            if frame is not None and frame.time_ns != self._shown_ns:
-                self._shown_ns = frame.time_ns
-                post(frame)
-            if behind:
-                await asyncio.sleep(0)
-                continue
-            stands = not self.player.playing or self.player.ended
-            try:
-                async with asyncio.timeout(None if stands else self._rest_s()):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
-            if stands:
-                last = time.monotonic()
+        tick: asyncio.Task[None] | None = None
+        try:
+            while True:
+                now = time.monotonic()
+                if self.ahead_ns is None:
+                    self.player.advance(now - last)
+                last = now
+                self._wake.clear()
+                if tick is not None and tick.done():
+                    await tick
+                    tick = None
+                if tick is None:
+                    if self._anew:
+                        return
+                    tick = self._next_tick(observation, emulator, clock)
+                frame = self.history.at(self.position_ns)
+                if frame is not None and frame.time_ns != self._shown_ns:
+                    self._shown_ns = frame.time_ns
+                    post(frame)
+                stands = not self.player.playing or self.player.ended
+                try:
+                    async with asyncio.timeout(None if stands or self._anew else self._rest_s()):
+                        await self._wake.wait()
+                except TimeoutError:
+                    continue
+                if stands:
+                    last = time.monotonic()
+        finally:
+            if tick is not None:
+                tick.cancel()
+                await asyncio.wait({tick})
 
-    async def _simulate(self, observation: Observation, emulator: Emulator, clock: VirtualClock) -> bool:
-        """The world on its way to what is to be shown, and a little further while it plays; whether there is more to do."""
-        begun = time.monotonic()
-        while self.world_ns + TICK_NS <= (goal := self._goal_ns()):
-            late = self.ahead_ns is not None or self.world_ns + TICK_NS <= self.position_ns
-            if late and time.monotonic() - begun > WORK_S:
-                # It goes as fast as it can.
-                self.player.position_ns = self.world_ns
-                return True
-            until_ns = self.world_ns + TICK_NS
-            await emulator.advance(until_ns)
-            clock.time_ns = until_ns
-            await observation.step(until_ns)
-            self.world_ns = until_ns
-            if not late:
-                return True
-        if self.ahead_ns is not None:
-            self.ahead_ns = None
+    def _next_tick(
+        self, observation: Observation, emulator: Emulator, clock: VirtualClock
+    ) -> asyncio.Task[None] | None:
+        """The world on its way to what is to be shown, and a little further while it plays. Where it is behind, what is shown waits for it."""
+        if self.ahead_ns is None and self.player.playing:
+            self.player.position_ns = min(self.player.position_ns, max(self.world_ns, TICK_NS))
+        elif self.ahead_ns is not None and self.world_ns + TICK_NS > self.ahead_ns:
+            goal, self.ahead_ns = self.ahead_ns, None
             self._arrive(goal)
-        return False
+        until_ns = self.world_ns + TICK_NS
+        if until_ns > self._goal_ns():
+            return None
+        tick = asyncio.create_task(self._tick(observation, emulator, clock, until_ns))
+        tick.add_done_callback(lambda _: self._wake.set())
+        return tick
+
+    async def _tick(self, observation: Observation, emulator: Emulator, clock: VirtualClock, until_ns: int) -> None:
+        await emulator.advance(until_ns)
+        clock.time_ns = until_ns
+        await observation.step(until_ns)
+        self.world_ns = until_ns
 
     def _goal_ns(self) -> int:
         if self.ahead_ns is not None:
