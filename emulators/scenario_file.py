@@ -5,7 +5,7 @@ The keys of a table are the fields of the class that it becomes: `[[worker]]` wi
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -117,12 +117,27 @@ def _asked(tables: dict[str, Any], what: str, folder: Path) -> dict[str, Any]:
     load: tuple[Archetype, ...] = ()
     workload = _made(Workload, tables.pop("workload", {}), f"{what}: [workload]")
     if "load" in tables or workload == Workload():
-        load = tuple(_made(Archetype, one, f"{what}: [[load]] {at}") for at, one in _rows(tables, "load", what))
+        load = tuple(_loads(_rows(tables, "load", what), what))
     try:
         mix = mixed(workload.mix, workload.rate) if workload.mix else ()
         return {"load": load + mix, "trace": workload.replayed(folder)}
     except ValueError as error:
         raise ScenarioError(f"{what}: [workload]: {error}") from None
+
+
+def _loads(rows: list[tuple[int, Any]], what: str) -> Iterator[Archetype]:
+    """Each as it stands, or `like` one before it: with that one's keys but for the name, where it has none of its own."""
+    known: dict[str, dict[str, Any]] = {}
+    for at, table in rows:
+        where = f"{what}: [[load]] {at}"
+        if isinstance(table, dict) and "like" in table:
+            other = known.get(str(table["like"]))
+            if other is None:
+                raise ScenarioError(f"{where}: like is the name of a [[load]] before it, not {table['like']!r}")
+            first = other.get("like", other["name"])
+            table = {key: value for key, value in other.items() if key != "name"} | table | {"like": first}
+        yield (made := _made(Archetype, table, where))
+        known[made.name] = table
 
 
 def _wrong(tables: dict[str, Any], what: str) -> dict[str, Any]:

@@ -72,6 +72,8 @@ class Archetype:
     """From when and until when its sessions arrive; those that are under way go on."""
     labels: tuple[str, ...] = ()
     """What is said of its requests beside what follows from their lengths: where they may run, how large a model they need."""
+    like: str = ""
+    """Whose sessions these are once more: at the same times, of the same lengths and pauses, but of other content, so that no memory serves one kind with what it has of the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +140,8 @@ class Workload:
         self._kinds: list[Kind] = []
         self._changes = 0
         for archetype in archetypes:
-            arrivals = generator(seed, "arrivals", archetype.name)
-            sizes = generator(seed, "sizes", archetype.name)
+            drawn_as = archetype.like or archetype.name
+            arrivals, sizes = generator(seed, "arrivals", drawn_as), generator(seed, "sizes", drawn_as)
             standing = arrivals.uniform(0, archetype.standing_within_s, archetype.standing)
             for seconds in np.sort(standing).tolist():
                 loop.at(round(seconds * NS), self._begin, archetype, sizes, True)
@@ -205,6 +207,8 @@ class Workload:
         turns = draw_turns(archetype, sizes)
         application = int(sizes.integers(archetype.applications))
         own = int(sizes.integers(1 << 63))
+        if archetype.like:
+            own ^= int(generator(0, "like", archetype.name).integers(1 << 63))
         workflow = None
         if archetype.workflow:
             self._workflows += 1

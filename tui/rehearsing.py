@@ -53,10 +53,15 @@ def rehearse(scenario: str, seed: int) -> list[Heard]:
 
 
 def _told(path: Path, begin_s: float, until_s: float) -> Told:
-    """Figures whose window is the chapter, and all that was found in it."""
+    """Figures whose window is the chapter, and all that was found in it, or was the verdict."""
     with Reader(path) as reader:
         it = whole(reader, Part(round(begin_s * NS), round(until_s * NS)))
-    return Told(it.frame, frozenset((str(one.finding.kind), one.finding.worker) for one in it.episodes))
+    named = [(str(one.finding.kind), one.finding.worker, one.led) for one in it.episodes]
+    return Told(
+        it.frame,
+        frozenset((kind, worker) for kind, worker, _ in named),
+        frozenset((kind, worker) for kind, worker, led in named if led),
+    )
 
 
 def lines(scenario: str, seed: int, heard: Sequence[Heard]) -> Iterator[str]:

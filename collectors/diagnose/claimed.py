@@ -20,14 +20,15 @@ _KNOWN: Final = (State.OK, State.ZERO)
 
 @dataclass(frozen=True)
 class Told:
-    """What a claim is held against. `findings`: (kind, worker) of all that was found in that time."""
+    """What a claim is held against. `findings`: (kind, worker) of all that was found in that time; `leading`: of what was the verdict, first of them, at some moment of it."""
 
     frame: Frame
     findings: frozenset[tuple[str, str]] = frozenset()
+    leading: frozenset[tuple[str, str]] = frozenset()
 
 
 class Word(NamedTuple):
-    """What an argument may be: one of `known`, or, if `named`, of the names of workers, owners and routers that there are."""
+    """What an argument may be: one of `known`, or, if `named`, of the names of workers, owners and targets that there are."""
 
     text: str
     known: frozenset[str]
@@ -72,7 +73,7 @@ _POOL: Final = Word("a tier or an owner", _words(Tier), named=True)
 _TIER: Final = Word("a tier", _words(Tier))
 _JUDGED: Final = Word("a kind of device or a worker; all", _words(Device, ("all",)), named=True)
 _FINDING: Final = Word("a kind of finding", _words(Kind))
-_NAME: Final = Word("a worker, an owner or a router", frozenset(), named=True)
+_NAME: Final = Word("a worker, an owner or a target", frozenset(), named=True)
 
 
 def workers(frame: Frame, whose: str) -> list[WorkerRow]:
@@ -156,6 +157,14 @@ def _hit_rate(told: Told, whose: str = "all") -> Range:
     return divided(_total(row.hit_tokens for row in rows), _total(row.prompt_tokens for row in rows))
 
 
+def _missing(told: Told) -> Range:
+    """Prompt tokens that a router believed to be where it sent them, and that were not found there."""
+    found = [row.missing_tokens for row in told.frame.reuse if isinstance(row.missing_tokens, Figure)]
+    if not found:
+        raise UnknownError("no router tells")
+    return _total(found)
+
+
 def _tier(name: str, unit: str) -> Callable[..., Range]:
     """A figure of the pools of a tier, or of an owner, together, of those that tell it in `unit`."""
 
@@ -218,8 +227,16 @@ def _cost(name: str) -> Callable[..., Range]:
     return of
 
 
-def _verdict(told: Told, kind: str, whose: str = "") -> bool:
-    return any(kind == found and short(whose) in ("", short(name)) for found, name in told.findings)
+def _is_in(findings: Iterable[tuple[str, str]], kind: str, whose: str) -> bool:
+    return any(kind == found and short(whose) in ("", short(name)) for found, name in findings)
+
+
+def _found(told: Told, kind: str, whose: str = "") -> bool:
+    return _is_in(told.findings, kind, whose)
+
+
+def _leads(told: Told, kind: str, whose: str = "") -> bool:
+    return _is_in(told.leading, kind, whose)
 
 
 FUNCTIONS: Final[dict[str, Function]] = {
@@ -230,6 +247,7 @@ FUNCTIONS: Final[dict[str, Function]] = {
     "tokens": Function(_tokens, (_WHOSE,), 0),
     "share": Function(_share, (_MAKER,)),
     "hit_rate": Function(_hit_rate, (_WHOSE,), 0),
+    "missing": Function(_missing, (), 0),
     "hits": Function(_tier("hit_tokens", "tokens"), (_POOL,)),
     "used": Function(_tier("used_bytes", "bytes"), (_POOL,)),
     "stored": Function(_tier("stored_bytes_per_s", "bytes"), (_POOL,)),
@@ -239,4 +257,7 @@ FUNCTIONS: Final[dict[str, Function]] = {
     "joules": Function(_cost("joules_per_token"), (_WHOSE,)),
     "dollars": Function(_cost("dollars_per_mtok"), (_WHOSE,)),
 }
-TRUTHS: Final[dict[str, Truth]] = {"verdict": Truth(_verdict, (_FINDING, _NAME))}
+TRUTHS: Final[dict[str, Truth]] = {
+    "verdict": Truth(_found, (_FINDING, _NAME)),
+    "leads": Truth(_leads, (_FINDING, _NAME)),
+}

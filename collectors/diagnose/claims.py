@@ -41,7 +41,7 @@ class Held:
 
 
 def parsed(text: str, names: Collection[str] | None = None) -> ast.expr:
-    """Raises ClaimError. `names` of what there will be to be asked for (workers, owners, a router); without them any name may be one."""
+    """Raises ClaimError. `names` of what there will be to be asked for (workers, owners, targets); without them any name may be one."""
     if len(text) > MOST_LETTERS:
         raise ClaimError(f"a claim has at most {MOST_LETTERS} letters")
     try:

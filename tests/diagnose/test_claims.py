@@ -59,6 +59,9 @@ def test_findings_are_told_by_kind_and_by_worker() -> None:
     assert holds("verdict('straggler', 'gpu-1')", FRAME, found) is True
     assert holds("verdict('straggler', 'gpu-0')", FRAME, found) is False
     assert holds("verdict('queue')", FRAME, found) is False
+    led = Told(FRAME, frozenset({found, ("queue", "gpu-0/0")}), frozenset({found}))
+    assert held(parsed("leads('straggler', 'gpu-1')"), led).holds is True
+    assert held(parsed("verdict('queue', 'gpu-0') and not leads('queue')"), led).holds is True
 
 
 def test_each_figure_that_was_asked_for_is_told() -> None:

@@ -1,5 +1,6 @@
 """Scenarios out of TOML: those that are shipped, a user's own, and what is said of a wrong one."""
 
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -59,6 +60,18 @@ def test_one_model_on_five_kinds_of_devices() -> None:
 def test_a_wrong_file_says_where(old: str, new: str, says: str) -> None:
     with pytest.raises(ScenarioError, match=says):
         parse(TEXT.replace(old, new), "mine")
+
+
+def test_a_load_like_another_is_that_one_but_for_what_it_says() -> None:
+    more = '\n[[load]]\nname = "twin"\nlike = "chat"\nlabels = ["b"]\n[[load]]\nname = "third"\nlike = "twin"\nrate = 9.0\n'
+    one, *_, twin, third = parse(TEXT + more, "mine").load
+    assert twin == replace(one, name="twin", like="chat", labels=("b",))
+    assert third == replace(twin, name="third", rate=9.0)
+    for wrong in ('name = "x"\nlike = "nobody"', 'name = "x"\nlike = "x"', "like = 3"):
+        with pytest.raises(ScenarioError, match=r"\[\[load\]\] \d: like is the name of a \[\[load\]\] before it"):
+            parse(f"{TEXT}\n[[load]]\n{wrong}\n", "mine")
+    with pytest.raises(ScenarioError, match="name"):
+        parse(f'{TEXT}\n[[load]]\nlike = "chat"\n', "mine")
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:

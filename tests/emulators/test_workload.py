@@ -7,8 +7,8 @@ import pytest
 
 from emulators.loop import Loop
 from emulators.randomness import generator
-from emulators.scenarios import DEFAULT
-from emulators.workload import Archetype, Session, Spread, Workload, draw_turns
+from emulators.scenarios import DEFAULT, SCENARIOS
+from emulators.workload import Archetype, Session, Spread, Turn, Workload, draw_turns
 
 ONE = Spread(1, 0, 1, 1)
 CHAT, AGENT = (next(one for one in DEFAULT.load if one.name == name) for name in ("chat", "agent"))
@@ -142,6 +142,25 @@ def test_workflows_are_numbered_for_agents_only() -> None:
     assert None not in names
     others = {session.workflow for _, session, _ in asked(DEFAULT.load, 5, 0.5) if session.archetype is not AGENT}
     assert others == {None}
+
+
+def test_both_sides_of_face_off_get_the_same_sessions_with_other_content() -> None:
+    """At the same times, the same turns and pauses, whatever the other is answered; no block has the name of one of the other side."""
+    begun: dict[str, list[tuple[int, int, tuple[Turn, ...]]]] = {}
+    names: dict[str, set[int]] = {}
+    seen: set[int] = set()
+    for time, session, at in asked(SCENARIOS["face-off"].load, 70, 0.5):
+        name = session.archetype.name
+        if id(session) not in seen:
+            seen.add(id(session))
+            begun.setdefault(name, []).append((time, at, tuple(session.turns)))
+        for chain, lo, hi in session.context.runs(0, 40):
+            names.setdefault(name, set()).update(chain.names(lo, hi).tolist())
+    for what in ("chat", "documents"):
+        alone, beside = f"{what} on GPUs", f"{what} with LPUs"
+        assert begun[alone] == begun[beside]
+        assert len(begun[alone]) > 10
+        assert not names[alone] & names[beside]
 
 
 def test_other_seeds_ask_for_other_things() -> None:

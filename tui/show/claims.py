@@ -13,7 +13,8 @@ def claims_of(where: str, scenario: "Scenario") -> list[ast.expr | None]:
     """Of each chapter (None: it has none). Raises ClaimError that says where it stands; `where` is the scenario's name or file."""
     from emulators.faults.kinds import ROUTER
 
-    names = {ROUTER, scenario.host.owner, *(worker.id for worker in scenario.workers)}
+    # As targets of a demo are called (`collectors.sources.companions`).
+    names = {f"{ROUTER} placement", scenario.host.owner, *(worker.id for worker in scenario.workers)}
     claims: list[ast.expr | None] = []
     for number, chapter in enumerate(scenario.chapters, 1):
         try:
