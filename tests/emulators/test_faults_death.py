@@ -207,7 +207,7 @@ def test_kv_that_was_to_come_from_a_worker_that_died_is_computed_after_all() -> 
 
 def test_a_bad_day_loses_nothing_and_ends_well() -> None:
     cluster = struck(ALL["bad-day"], seed=7)
-    played = play(cluster, [60.0, 135.0])
+    played = play(cluster, [60.0, 240.0])
     check(played)
     assert {row["state"] for row in cluster.faults.rows()} == {"over"}
     reasons = Counter(row["reason"] for row in played.finished.values())
