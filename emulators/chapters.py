@@ -1,7 +1,7 @@
 """Chapters of a scenario: what an audience is told, and when. Nothing that is simulated depends on them.
 
 At the top of a file `length_s`, then `[[chapter]]`s in order of time: `at_s`, `title`, `caption` (one sentence), and where wanted `look` (`page` or `page/panel`), `note` (for the
-speaker alone), `claim` (what the figures are to say when the chapter ends) and `pause` (an auto-pause stops at its beginning).
+speaker alone), `claim` (what the figures are to say when the chapter ends) and `pause` (an auto-pause stops at its beginning). Two `[[side]]`s, `title` and `workers`, stand beside each other on the stage.
 """
 
 from collections.abc import Sequence
@@ -36,6 +36,26 @@ class Chapter:
             raise ValueError(f"at_s is from 0 to {LONGEST_S:g}, not {self.at_s:g}")
         if not self.title or not self.caption:
             raise ValueError("a title and a caption must say something")
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two that a show sets against each other, and the ids of its workers."""
+
+    title: str
+    workers: tuple[str, ...]
+
+
+def opposed(sides: Sequence[Side], workers: Sequence[str]) -> tuple[Side, ...]:
+    """The sides of a show whose workers are these. ValueError where they are not two of some of them, each at one side."""
+    named = [worker for side in sides for worker in side.workers]
+    if len(sides) not in (0, 2) or not all(
+        side.workers and 0 < len(side.title) <= MOST_LETTERS["title"] for side in sides
+    ):
+        raise ValueError("[[side]]: there are two, each with a title and its workers")
+    if len(set(named)) < len(named) or not set(named) <= set(workers):
+        raise ValueError(f"[[side]]: each worker is of one side, and one of {', '.join(workers)}")
+    return tuple(sides)
 
 
 def checked(chapters: Sequence[Chapter], length_s: float | None) -> tuple[tuple[Chapter, ...], float]:

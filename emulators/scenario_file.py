@@ -1,7 +1,7 @@
 """Scenarios as TOML: the tables of a file to a `Scenario`, each mistake named with the table that it is in.
 
 The keys of a table are the fields of the class that it becomes: `[[worker]]` with `kind` (`KINDS`), `[host]` `HostSpec`, `[[rule]]` `Rule`, `[weights]` `Weights`, `[[load]]`
-`Archetype`, `[workload]` `Workload`, `[[fault]]` `emulators.faults`, `[[chapter]]` `emulators.chapters`. At the top stand the other fields of `Scenario`; `deployment` stands for all but load and faults: that of another scenario, whose load is taken, too, where there is none.
+`Archetype`, `[workload]` `Workload`, `[[fault]]` `emulators.faults`, `[[chapter]]` and `[[side]]` `emulators.chapters`. At the top stand the other fields of `Scenario`; `deployment` stands for all but load and faults: that of another scenario, whose load is taken, too, where there is none.
 """
 
 import tomllib
@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from emulators import catalogue
-from emulators.chapters import Chapter, checked
+from emulators.chapters import Chapter, Side, checked, opposed
 from emulators.deployment_specs import AttentionSpec, DraftSpec, FfnSpec, VerifySpec
 from emulators.faults.fault import Fault, FaultError, of_table
 from emulators.router import Rule, Weights
@@ -93,6 +93,7 @@ def parse(text: str, what: str, others: Mapping[str, Scenario] = {}, folder: Pat
     try:
         scenario = Scenario(**tables, **parts)
         catalogue.find(catalogue.models(), scenario.model, "model")
+        opposed(scenario.sides, [worker.id for worker in scenario.workers])
     except (TypeError, ValueError) as error:
         raise ScenarioError(f"{what}: {error}") from None
     return scenario
@@ -109,7 +110,12 @@ def _on_another(tables: dict[str, Any], what: str, others: Mapping[str, Scenario
         raise ScenarioError(
             f"{what}: {next(iter(tables))!r} is a part of the deployment, which is that of {deployment!r}"
         )
-    return replace(others[deployment], name=name, about=about, **changes)
+    made = replace(others[deployment], name=name, about=about, **changes)
+    try:
+        opposed(made.sides, [worker.id for worker in made.workers])
+    except ValueError as error:
+        raise ScenarioError(f"{what}: {error}") from None
+    return made
 
 
 def _asked(tables: dict[str, Any], what: str, folder: Path) -> dict[str, Any]:
@@ -165,7 +171,9 @@ def _told(tables: dict[str, Any], what: str) -> dict[str, Any]:
         made, length = checked(chapters, length_s)
     except ValueError as error:
         raise ScenarioError(f"{what}: {error}") from None
-    return {"chapters": made, "length_s": length}
+    sides = _rows(tables, "side", what) if "side" in tables else []
+    told = {"sides": tuple(_made(Side, one, f"{what}: [[side]] {at}") for at, one in sides)} if sides else {}
+    return {"chapters": made, "length_s": length, **told}
 
 
 def _rows(tables: dict[str, Any], name: str, what: str) -> list[tuple[int, Any]]:

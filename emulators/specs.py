@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from emulators.chapters import Chapter
+from emulators.chapters import Chapter, Side
 from emulators.deployment_specs import AssistantSpec, RoundSpec
 from emulators.faults.fault import Fault
 from emulators.router import Rule, Weights
@@ -93,3 +93,5 @@ class Scenario:
     chapters: tuple[Chapter, ...] = ()
     length_s: float = 0.0
     """Of the show that the chapters make."""
+    sides: tuple[Side, ...] = ()
+    """Two groups of workers that the show sets against each other, if it does."""

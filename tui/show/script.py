@@ -25,12 +25,22 @@ class Chapter:
 
 
 @dataclass(frozen=True)
+class Side:
+    """Workers that the show sets against others, by their ids."""
+
+    title: str
+    workers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Script:
     """`chapters` in order of time."""
 
     name: str
     length_s: float
     chapters: tuple[Chapter, ...]
+    sides: tuple[Side, ...] = ()
+    """Two, or none."""
 
     @property
     def length_ns(self) -> int:

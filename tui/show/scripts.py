@@ -1,7 +1,7 @@
 """The script of a scenario, out of its file: the demo command reads it for the emulators and for the screen."""
 
 from emulators.scenarios import scenario
-from tui.show.script import Chapter, Script
+from tui.show.script import Chapter, Script, Side
 
 
 def script_of(name: str) -> Script | None:
@@ -12,4 +12,5 @@ def script_of(name: str) -> Script | None:
     chapters = tuple(
         Chapter(one.at_s, one.title, one.caption, one.look, one.note, one.pause) for one in played.chapters
     )
-    return Script(played.name, played.length_s, chapters)
+    sides = tuple(Side(one.title, one.workers) for one in played.sides)
+    return Script(played.name, played.length_s, chapters, sides)

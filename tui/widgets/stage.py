@@ -1,4 +1,4 @@
-"""For the last row: key figures in big digits, and one message. The same figures as in the strip of the overview, with the same words of what is not known."""
+"""For the last row: key figures in big digits, or the two sides of a show beside each other, and one message. The same figures as in the strip of the overview, with the same words of what is not known."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from tui.theme import Ink
 from tui.verdicts import told
 from tui.widgets.kpi import Kpi, kpis
 from tui.widgets.panel import Panel
+from tui.widgets.sides import ASKED
+from tui.widgets.sides import figures as figures_of
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Hashable, Iterator, Sequence
 
+    from tui.show.script import Side
     from tui.told import Told
     from tui.view import View
 
@@ -61,23 +64,51 @@ def _figure(one: Kpi, width: int) -> list[Line]:
 
 
 def stage(view: View, width: int, height: int) -> list[Line]:
-    columns = max(1, min(2, width // CELL))
-    size = width // columns
-    made = [_figure(one, size) for one in figures(view)]
-    lines: list[Line] = []
     spare = height - MESSAGE_LINES - 1
-    for start in range(0, len(made), columns):
-        row = made[start : start + columns]
-        if len(lines) + len(row[0]) + 1 > spare:
-            break
-        lines.append(blank(width))
-        for parts in zip(*row, strict=True):
-            left = width - size * len(parts)
-            lines.append((*(run for part in parts for run in part), *((((" " * left), Ink.TEXT),) if left else ())))
+    opposed = view.showing.script.sides if view.showing is not None else ()
+    lines = _opposed(view, opposed, width, spare) if opposed else _headline(view, width, spare)
     text, ink = message(view, width)
     lines.append(blank(width))
     lines += [Pen(width).gap().put(part, ink).line() for part in wrap(text, width - 2, MESSAGE_LINES)]
     return lines
+
+
+def _headline(view: View, width: int, spare: int) -> list[Line]:
+    columns = max(1, min(2, width // CELL))
+    size = width // columns
+    made = [_figure(one, size) for one in figures(view)]
+    lines: list[Line] = []
+    for start in range(0, len(made), columns):
+        row = made[start : start + columns]
+        if len(lines) + len(row[0]) + 1 > spare:
+            break
+        lines += [blank(width), *beside(row, width, size)]
+    return lines
+
+
+def _opposed(view: View, opposed: Sequence[Side], width: int, spare: int) -> list[Line]:
+    """A column each; figures that find no room in big digits are in small ones."""
+    size = width // len(opposed)
+    halves = []
+    for side in opposed:
+        half = [Pen(size).gap().put(printable(side.title), Ink.ACCENT).line()]
+        for at, one in enumerate(figures_of(view, side)):
+            big_one = _figure(one, size)
+            later = len(ASKED) - at - 1
+            if len(half) + len(big_one) + later <= spare:
+                half += big_one
+            elif len(half) < spare:
+                name = fmt.pick((one.name, *one.short), size - 4 - cells(one.forms[0]))
+                half.append(Pen(size).gap().put(name, Ink.DIM).gap(2).put(fmt.pick(one.forms, size), one.ink).line())
+        halves.append(half)
+    return list(beside(halves, width, size))
+
+
+def beside(columns: Sequence[Sequence[Line]], width: int, size: int) -> Iterator[Line]:
+    """Columns of equally many lines of `size` cells as lines of `width`."""
+    left = width - size * len(columns)
+    for parts in zip(*columns, strict=True):
+        yield (*(run for part in parts for run in part), *((((" " * left), Ink.TEXT),) if left else ()))
 
 
 class StageBoard(Panel):
@@ -87,4 +118,6 @@ class StageBoard(Panel):
         return stage(view, width, height)
 
     def figures(self, view: View, row: Hashable) -> Sequence[Told]:
-        return [one.told for one in figures(view) if one.told is not None]
+        opposed = view.showing.script.sides if view.showing is not None else ()
+        made = [one for side in opposed for one in figures_of(view, side)] if opposed else figures(view)
+        return [one.told for one in made if one.told is not None]
