@@ -327,3 +327,4 @@ class Cluster:
             stats.moved.stored_bytes = spill.channel.bytes_sent
             stats.moved.stored_s = spill.channel.bytes_sent / spill.channel.rated_bytes_per_s
         stats.kv_used_blocks, stats.kv_active_blocks = engine.pool.used, engine.pool.active
+        stats.kv_total_blocks = engine.pool.capacity

@@ -141,6 +141,9 @@ class Emulation:
                 events = self.cluster.advance(now_ns)
                 self.tally.add(events)
                 self.stream.write(events, now_ns)
+                if self.cluster.faults.rows() and (inventory := self.cluster.hello()) != self.inventory:
+                    self.inventory = inventory
+                    self.stream.greet(inventory, now_ns)
                 for hear in self.hearers:
                     hear(events)
                 for attend in self.attending:

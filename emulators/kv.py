@@ -95,6 +95,14 @@ class Pool:
         self._touch()
         return count
 
+    def resize(self, now_ns: int, capacity: int) -> bool:
+        """Has room for so many blocks, or for as many as are in use or promised if these are more, and evicts the others; whether it is as small as that by now."""
+        self._look()
+        self.capacity = max(capacity, self.active + self.reserved)
+        self._evict(now_ns, self._blocks.used - self.capacity)
+        self._touch()
+        return self.capacity == capacity
+
     def lose(self, now_ns: int) -> None:
         """Everything is gone, whoever refers to it, and nothing is promised any more: its process has ended. For a worker's own pool, which evicts by least recent use."""
         self._look()

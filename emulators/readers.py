@@ -118,25 +118,34 @@ class Stream:
     def write(self, events: Events, until_ns: int) -> None:
         """Everything before `until_ns`, and the watermark that says so."""
         parts = in_order(events, self._streams)
-        self._send(lambda encode: b"".join([_part(encode, part) for part in parts]), until_ns)
+        self._send(lambda written: b"".join([_part(written.encode, part) for part in parts]), until_ns)
+
+    def greet(self, inventory: Row, now_ns: int) -> None:
+        """The inventory anew, which has changed."""
+
+        def greeting(written: Numbered) -> bytes:
+            told = hello(clock_id=self._clock_id, now_ns=now_ns, inventory=inventory, epoch=written.epoch)
+            return written.encode.message(told)
+
+        self._send(greeting, now_ns)
 
     def heartbeat(self, now_ns: int) -> None:
         """Repeats the watermark if nothing has been written for a while."""
         if time.monotonic() - self._written_at >= QUIET_S:
-            self._send(lambda encode: b"", now_ns)
+            self._send(lambda _: b"", now_ns)
 
     def close(self) -> None:
         for reader in self._readers:
             reader.end()
         self._readers.clear()
 
-    def _send(self, make: Callable[[Encoder], bytes], until_ns: int) -> None:
+    def _send(self, make: Callable[[Numbered], bytes], until_ns: int) -> None:
         now_s = self._written_at = time.monotonic()
         read = {reader.encoding for reader in self._readers}
         data: dict[Encoding, bytes] = {}
         for encoding, written in self._written.items():
             if written.wanted(encoding in read, now_s):
-                data[encoding] = written.write(make(written.encode), until_ns, now_s)
+                data[encoding] = written.write(make(written), until_ns, now_s)
             else:
                 written.skip()
         self._readers = [reader for reader in self._readers if reader.put(data[reader.encoding], self._backlog_bytes)]

@@ -87,6 +87,11 @@ def _eviction_storm(site: Site, fault: Fault) -> Begin:
     return lambda: _repeated(site, every_ns, lambda: pool.shed(site.loop.now_ns, fault.number("share")))
 
 
+def _memory_cut(site: Site, fault: Fault) -> Begin:
+    dial = site.room(fault.target)
+    return lambda: dial.by(fault.number("share"))
+
+
 def _c2c_desync(site: Site, fault: Fault) -> Begin:
     engine, stall_ns = site.lanes(fault.target), round(fault.number("stall_ms") * 1e6)
 
@@ -219,6 +224,7 @@ ACTS: Final[Mapping[str, Callable[[Site, Fault], Begin]]] = {
     "thermal-cap": _thermal_cap,
     "link-flap": _link_flap,
     "eviction-storm": _eviction_storm,
+    "memory-cut": _memory_cut,
     "flash-stall": _flash_stall,
     "stale-index": _stale_index,
     "c2c-desync": _c2c_desync,

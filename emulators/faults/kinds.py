@@ -74,6 +74,11 @@ KINDS: Final[dict[str, Kind]] = {
         },
         at_once=True,
     ),
+    "memory-cut": Kind(
+        "memory is given to others for good: a pool has less room, and what has none any more is evicted",
+        POOL,
+        {"share": Parameter(0.25, "of its room that is left", 0.01, 1.0)},
+    ),
     "flash-stall": Kind(
         "a host's drive is busy with itself: less bandwidth, and each access waits",
         HOST,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from emulators.afd import Afd
 from emulators.channel import Channel
@@ -23,6 +23,8 @@ from emulators.stepping import Stepping
 
 Undo = Callable[[], None]
 T = TypeVar("T")
+CUT_NS: Final = 50_000_000
+"""Until a pool that could not be cut is tried again."""
 
 
 class Dial:
@@ -78,6 +80,24 @@ class Steps:
         engine.deployment = replace(engine.deployment, steps=model, noise=noise)
 
 
+class _Room:
+    """Cuts a pool, again and again until nothing in use stands in the way."""
+
+    def __init__(self, loop: Loop, pool: Pool) -> None:
+        self._loop, self._pool, self._whole = loop, pool, pool.capacity
+        self._wanted, self._trying = pool.capacity, False
+
+    def leave(self, share: float) -> None:
+        self._wanted = max(round(self._whole * share), 1)
+        if not self._trying:
+            self._cut()
+
+    def _cut(self) -> None:
+        self._trying = not self._pool.resize(self._loop.now_ns, self._wanted)
+        if self._trying:
+            self._loop.ahead(self._loop.now_ns + CUT_NS, self._cut)
+
+
 @dataclass(slots=True)
 class Site:
     """`links` by `WHOSE.WHAT`; pools by the worker whose they are, or `OWNER.TIER`."""
@@ -91,6 +111,7 @@ class Site:
     router_process: Process
     _steps: dict[int, Steps] = field(default_factory=dict)
     _rates: dict[str, Dial] = field(default_factory=dict)
+    _rooms: dict[str, Dial] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -122,6 +143,13 @@ class Site:
     def process(self, name: str) -> Process:
         """A worker's, or the router's."""
         return self.router_process if name == ROUTER else self.worker(name).process
+
+    def room(self, name: str) -> Dial:
+        """The share of a pool's room that is there, as soon as requests let go of the rest."""
+        pool = self.pool(name)
+        if name not in self._rooms:
+            self._rooms[name] = Dial(_Room(self.loop, pool).leave)
+        return self._rooms[name]
 
     def rate(self, name: str) -> Dial:
         """The share of a link's bandwidth that is there."""

@@ -157,6 +157,28 @@ async def test_eviction_storm(tmp_path: Path) -> None:
     assert hits(seen, 7.0, 8.0) > hits(plain, 7.0, 8.0) - 0.1
 
 
+async def test_memory_cut(tmp_path: Path) -> None:
+    """Its capacity is said to be less from then on, and it holds no more; prompts that were there are computed again; its target has not begun anew. The other is not touched."""
+    scenario = GPUS + load("chat", prompt=400, output=10, rate=3, turns=12, pause_s=1.0, shared=640)
+    plain = await watch(tmp_path, scenario, 8)
+    seen = await watch(tmp_path, scenario, 8, "memory-cut:gpu-1/0@4s+2s,share=0.02")
+
+    def told(of: Seen, owner: str, at: float) -> tuple[int, int]:
+        (row,) = [row for row in of.at(at).tiers if row.owner == owner]
+        return int(row.capacity_bytes.value or 0), int(row.used_bytes.value or 0)
+
+    whole, used = told(plain, "gpu-1/0", 5.0)
+    assert used > 0.02 * whole
+    for at in (4.5, 5.0, 5.75):
+        capacity, held = told(seen, "gpu-1/0", at)
+        assert capacity == pytest.approx(0.02 * whole, rel=0.01)
+        assert held <= capacity
+        assert told(seen, "gpu-0/0", at)[0] == told(plain, "gpu-0/0", at)[0]
+    assert told(seen, "gpu-1/0", 3.75)[0] == told(seen, "gpu-1/0", 6.5)[0] == whole
+    assert seen.target("gpu-1/0", 8).resets == 0
+    assert {row.status for frame in seen.frames for row in frame.targets} == {TargetStatus.UP}
+
+
 async def test_flash_stall(tmp_path: Path) -> None:
     """Whatever is fetched from flash takes at least the drive's stall longer, as long as it lasts; tokens wait for it."""
     scenario = GPUS.replace("8_000_000_000", "400_000_000").replace("dram_bytes = 0", "dram_bytes = 300_000_000")

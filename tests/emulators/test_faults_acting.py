@@ -123,6 +123,33 @@ def test_an_eviction_storm_takes_what_nobody_refers_to_and_it_is_computed_again(
     assert again("eviction-storm:gpu-0/0@1s+0,share=1") == (3_200, 200)
 
 
+def test_a_pool_that_is_cut_evicts_what_has_no_room_and_takes_in_no_more() -> None:
+    """200 blocks of a prompt in a pool that is cut to 250, and to 100, half of them: those are evicted at once, and computed again; cuts multiply, and their end gives the room back."""
+    alone = replace(TWO, host=HostSpec("host-0", dram_bytes=0, flash_bytes=0))
+    whole = struck(alone).hello()["pools"][0]["capacity_bytes"]
+    block_bytes = 16 * 131_072
+    share = 250.2 * block_bytes / whole
+
+    def again(*faults: str) -> tuple[int, list[int]]:
+        cluster = struck(alone, *faults)
+        ask(cluster, "one", 0.0, 3_200, 4, say="a")
+        ask(cluster, "two", 2.0, 3_200, 4, say="a")
+        played, room = [], []
+        for until_s in (0.9, 1.4, 3.5, 10.0):
+            played.append(play(cluster, [until_s]))
+            room.append(cluster.hello()["pools"][0]["capacity_bytes"] // block_bytes)
+            assert (cluster.occupancy()["used_bytes"][0]) <= room[-1] * block_bytes
+        row = next(row for one in played for row in one.rows("admitted") if row["request"] == "two")
+        return row["computed_tokens"], room
+
+    every = whole // block_bytes
+    assert again() == (16, [every] * 4)
+    assert again(f"memory-cut:gpu-0/0@1s+2s,share={share}") == (16, [every, 250, every, every])
+    assert again(f"memory-cut:gpu-0/0@1s+500ms,share={share * 0.4}") == (1_600, [every, 100, every, every])
+    half = f"memory-cut:gpu-0/0@1s+2s,share={share / 2}"
+    assert again(half, "memory-cut:gpu-0/0@1s+4s,share=0.5")[1] == [every, 63, every // 2, every]
+
+
 def test_a_router_with_a_stale_index_expects_what_is_not_there_any_more() -> None:
     alone = replace(TWO, host=HostSpec("host-0", dram_bytes=0, flash_bytes=0))
 

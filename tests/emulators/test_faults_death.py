@@ -267,6 +267,8 @@ def test_nothing_is_left_behind_by_faults_of_all_kinds(data: st.DataObject) -> N
                     ("link-flap", "gpu-0/0.egress", {"down_s": 0.05, "every_s": 0.1}),
                     ("eviction-storm", "lpu-0/0", {}),
                     ("eviction-storm", "gpu-1/0", {}),
+                    ("memory-cut", "gpu-1/0", {"share": 0.05}),
+                    ("memory-cut", "lpu-0/0", {"share": 0.3}),
                     ("flash-stall", "host-0", {}),
                     ("stale-index", "router", {}),
                     ("c2c-desync", "lpu-1/0", {}),
