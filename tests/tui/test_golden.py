@@ -24,7 +24,7 @@ FRAMES = {
 
 
 def check(name: str, shown: str) -> None:
-    path = GOLDENS / f"{name}.txt"
+    path = GOLDENS / (name if name.endswith(".svg") else f"{name}.txt")
     if os.environ.get("TOKENYARD_UPDATE_GOLDENS"):
         path.parent.mkdir(exist_ok=True)
         path.write_text(shown + "\n")
