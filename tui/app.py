@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
     from textual.driver import Driver as TextualDriver
     from textual.screen import Screen
+    from textual.timer import Timer
 
     from collectors.compare.comparison import Comparison
     from collectors.model.frame import Frame
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
 
 GC_THRESHOLD: Final = (50_000, 20, 100)
 """Segments are tracked tuples: with the default thresholds full collections come several times a second, 40–70 ms each."""
+LATE_S: Final = 0.05
+"""How often a slow terminal is asked whether it has all that was drawn."""
 STOP_SECONDS: Final = 5.0
 """How long a driver may take to stop."""
 
@@ -85,6 +88,7 @@ class TokenyardApp(Presents):
         self.glyphs = choices.glyphs if choices.glyphs in TABLES else glyph_sets.found()
         self._inks = self._styles()
         self.pace = Pace(ssh=bool(os.environ.get("SSH_CONNECTION")), stage=choices.stage)
+        self._late: Timer | None = None
         self.costs: Costs | None = None
         """While it is shown what frames cost."""
         self.playhead = Playhead(driver.history, driver.clock)
@@ -148,6 +152,18 @@ class TokenyardApp(Presents):
                 self.feed.player.trouble = ""
         self.follow(message.frame)
         if self.pace.due():
+            self._show_in_time()
+
+    def _show_in_time(self) -> None:
+        """Show what is newest as soon as the terminal has all that was drawn before."""
+        if self._late is not None:
+            self._late.stop()
+            self._late = None
+        meter = getattr(self._driver, "meter", None)
+        if meter is not None and meter.behind:
+            self.pace.waited(meter.waited_s)
+            self._late = self.set_timer(LATE_S, self._show_in_time)
+        else:
             self.show_now()
 
     async def on_event(self, event: Event) -> None:

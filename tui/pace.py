@@ -29,9 +29,12 @@ class Meter:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.bytes = 0
+        self.given = 0
+        """Writes that were asked for; `begin` and `end` are of those that are done."""
         self.lost = False
         """It is there no more."""
         self._clock = clock
+        self._taken = 0
         self._waited_s = 0.0
         self._since: float | None = None
 
@@ -41,8 +44,14 @@ class Meter:
     def end(self, written: int) -> None:
         since, self._since = self._since, None
         self.bytes += written
+        self._taken += bool(written)
         if since is not None:
             self._waited_s += self._clock() - since
+
+    @property
+    def behind(self) -> bool:
+        """Something that was drawn is not out yet: what is drawn now would be seen after it, and so would the answer to a key."""
+        return self._taken < self.given or self._since is not None
 
     @property
     def waited_s(self) -> float:

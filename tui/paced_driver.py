@@ -52,6 +52,10 @@ class PacedDriver(LinuxDriver):
         self.meter = Meter()
         self._file = cast("Any", Metered(cast("IO[str]", self._file), self.meter))
 
+    def write(self, data: str) -> None:
+        self.meter.given += bool(data)
+        super().write(data)
+
     def stop_application_mode(self) -> None:
         with contextlib.suppress(OSError):
             super().stop_application_mode()

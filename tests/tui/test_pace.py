@@ -1,5 +1,6 @@
 """How often the screen is drawn, and what is told of it."""
 
+import asyncio
 import os
 import pty
 import select
@@ -14,6 +15,7 @@ from textual import events
 from tests.tui import frames
 from tests.tui.playing import Played
 from tests.tui.screen import lines, running, settled
+from tui.app import LATE_S
 from tui.pace import EASE_S, Costs, Meter, Pace
 
 
@@ -77,6 +79,24 @@ def test_waiting_that_still_goes_on_counts() -> None:
     clock.now += 1
     meter.end(20)
     assert (meter.waited_s, meter.bytes) == (4, 520)
+
+
+async def test_nothing_is_drawn_behind_what_the_terminal_has_not_taken() -> None:
+    played = Played([frames.emulated(3600)])
+    async with running(played) as (app, pilot):
+        meter = Meter()
+        app._driver.meter = meter  # type: ignore[union-attr]
+        meter.given += 1
+        before = app.page.view.frame
+        for tick in range(3601, 3604):
+            played.post(frames.emulated(tick))
+            await settled(pilot)
+        assert app.page.view.frame is before
+        meter.begin()
+        meter.end(500)
+        await asyncio.sleep(2 * LATE_S)
+        await settled(pilot)
+        assert app.page.view.frame is app.playhead.shown is not before
 
 
 def test_costs_are_means_of_the_newest_frames() -> None:
