@@ -38,6 +38,8 @@ class RequestLines:
         self._listed: tuple[int, list[Brief]] = (-1, [])
         self._lines: dict[int, tuple[_Look, RequestLine]] = {}
         self._gathered: dict[int, _Gathered] = {}
+        self._held = 0
+        """Deliveries in those."""
 
     def tick(self, book: RequestBook, sources: Mapping[str, Source], twice: Mapping[str, str], tick_ns: int) -> None:
         self._book, self._sources, self._twice, self._tick_ns = book, sources, twice, tick_ns
@@ -107,29 +109,39 @@ class RequestLines:
     def arrivals(self, briefs: Sequence[Brief], until_ns: int) -> dict[int, Arrivals]:
         """The deliveries of each, as its teller in front tells them. What was gathered for an earlier tick is gone on from, as long as nothing of it was let go."""
         wanted: dict[str, dict[int, Wanted]] = {}
+        found: dict[int, Arrivals] = {}
         kept_ns = self._kept.since_ns or 0
         for brief in briefs:
             if brief.front is not None and brief.told is not None and brief.told.serials:
                 known = self._gathered.get(brief.key)
-                if known is not None and known.until_ns <= until_ns and known.looks == _looks(brief, kept_ns):
+                if known is not None and known.looks != _looks(brief, kept_ns):
+                    known = None
+                if known is not None and known.until_ns == until_ns:
+                    found[brief.key] = known.arrivals
+                    continue
+                if known is not None and known.until_ns < until_ns:
                     one = Wanted(brief.told.serials, known.until_ns, known.arrivals)
                 else:
                     one = Wanted(brief.told.serials, min(brief.begin_ns, until_ns))
                 wanted.setdefault(brief.front, {})[brief.key] = one
-        found: dict[int, Arrivals] = {}
+        gathered: dict[int, Arrivals] = {}
         if wanted:
             begin_ns = min(one.since_ns for mine in wanted.values() for one in mine.values())
             pieces = [piece for piece in self._kept.until(until_ns) if piece.tick_ns > begin_ns]
             for source, mine in wanted.items():
-                found |= arrivals([piece for piece in pieces if piece.source == source], mine)
+                gathered |= arrivals([piece for piece in pieces if piece.source == source], mine)
         for brief in briefs:
-            if brief.key in found:
-                self._gathered.pop(brief.key, None)
-                self._gathered[brief.key] = _Gathered(until_ns, _looks(brief, kept_ns), found[brief.key])
-        held = sum(len(one.arrivals) for one in self._gathered.values())
-        while held > MAX_GATHERED:
-            held -= len(self._gathered.pop(next(iter(self._gathered))).arrivals)
-        return found
+            if brief.key in gathered:
+                self._let_go(brief.key)
+                self._gathered[brief.key] = _Gathered(until_ns, _looks(brief, kept_ns), gathered[brief.key])
+                self._held += len(gathered[brief.key])
+        while self._held > MAX_GATHERED:
+            self._let_go(next(iter(self._gathered)))
+        return found | gathered
+
+    def _let_go(self, key: int) -> None:
+        if (one := self._gathered.pop(key, None)) is not None:
+            self._held -= len(one.arrivals)
 
     def _line(self, brief: Brief, known: Known | None, arrived: Arrivals | None, *, kept: bool) -> RequestLine:
         source = self._sources.get(brief.front or "")
