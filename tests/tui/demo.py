@@ -1,6 +1,7 @@
 """The seeded demo on its virtual clock, stepped once: its Frames, and the detail behind them."""
 
 import asyncio
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -31,18 +32,18 @@ class Demo:
 
 
 @lru_cache
-def demo(scenario: str = "default") -> Demo:
+def demo(scenario: str = "default", *faults: str, seconds: int = SECONDS) -> Demo:
     with ThreadPoolExecutor(1) as pool:  # a test may have an event loop of its own
-        return pool.submit(lambda: asyncio.run(_step(scenario))).result()
+        return pool.submit(lambda: asyncio.run(_step(scenario, faults, seconds))).result()
 
 
-async def _step(scenario: str) -> Demo:
+async def _step(scenario: str, faults: Sequence[str], seconds: int) -> Demo:
     clock, detail = VirtualClock(), Detail()
     frames: list[Frame] = []
-    async with Emulator(scenario, seed=SEED, clock="stepped") as emulator, HttpClient() as client:
+    async with Emulator(scenario, seed=SEED, clock="stepped", faults=faults) as emulator, HttpClient() as client:
         observation = Observation(Session(clock.kind, detail=detail), emulator.sources(client), clock, frames.append)
         await observation.step(0)
-        for tick in range(1, SECONDS * 4 + 1):
+        for tick in range(1, seconds * 4 + 1):
             await emulator.advance(tick * TICK_NS)
             clock.time_ns = tick * TICK_NS
             await observation.step(clock.time_ns)

@@ -21,6 +21,8 @@ CHOSEN: Final = "◆"
 _PARTS: Final = "▏▎▍▌▋▊▉█"
 _BARS: Final = (10, 8, 6, 4, 3)
 """Cells of a bar: as many as there is room for."""
+SUMS: Final = 1e-6
+"""A score that differs by less from the sum of its terms is their sum."""
 _NUMBER: Final = 6
 _TERM: Final = 12
 _ACROSS: Final = 30
@@ -157,6 +159,8 @@ def _head(view: View, it: DecisionCard, width: int) -> list[Line]:
         first.put("  a tie: the scores are equal", Ink.WARN)
     elif it.margin is not None:
         first.put(f"  {score(it.margin)} before the next", Ink.TEXT)
+        if decided := _decided(it):
+            first.put(f": {printable(decided[0])} +{score(decided[1])}", Ink.STRONG)
     else:
         first.put("  the only candidate" if len(it.candidates) == 1 else "  margin not told", Ink.DIM)
     second = Pen(width).put("SLO headroom ", Ink.DIM)
@@ -168,6 +172,20 @@ def _head(view: View, it: DecisionCard, width: int) -> list[Line]:
         second.put(f"+{fmt.seconds(it.headroom_s)}", Ink.GOOD).put(" objective − predicted TTFT", Ink.DIM)
     second.put(f"  decided {fmt.seconds(it.at_s)} after receipt  R", Ink.DIM)
     return [rule.line(), first.line(), second.line()]
+
+
+def _decided(it: DecisionCard) -> tuple[str, float] | None:
+    """The term in which the chosen one is furthest before the next, and by how much; None where terms do not sum to scores."""
+    chosen = next((one for one in it.candidates if one.chosen), None)
+    others = [one for one in it.candidates if not one.chosen]
+    if chosen is None or not others:
+        return None
+    following = max(others, key=lambda one: one.score)
+    if any(abs(sum(value for _, value in one.terms) - one.score) > SUMS for one in (chosen, following)):
+        return None
+    theirs = dict(following.terms)
+    ahead = [(name, value - theirs.get(name, 0.0)) for name, value in chosen.terms]
+    return max((one for one in ahead if one[1] > SUMS), key=lambda one: one[1], default=None)
 
 
 def _names(terms: list[str], total: int, label: int, each: int, width: int) -> Line:
