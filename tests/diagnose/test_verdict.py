@@ -111,6 +111,22 @@ def test_a_link_that_moves_less_while_it_is_busy(seconds: float, found: list[tup
     assert said(paths.slow_links, it) == found
 
 
+def test_small_pieces_are_not_held_against_large_ones() -> None:
+    """1 ms of latency and 50 GB/s, now and before: 2 MB at a time are 1.9 GB/s, 200 MB were 40 GB/s. Beside small ones of before they are as fast as ever."""
+
+    def took(size: int) -> float:
+        return 0.001 + size / 50e9
+
+    small, large = 2 * 10**6, 200 * 10**6
+    moved = work(handover(), (30, took(small), small), (100, took(large), large))
+    assert said(paths.slow_links, scene(GPUS, work=moved)) == []
+    for number in range(40):
+        start_ns = (NOW - 40) * S + number * S // 2
+        end_ns = start_ns + round(took(small) * S)
+        moved.add(handover(), Job(end_ns // S, start_ns, end_ns, small))
+    assert said(paths.slow_links, scene(GPUS, work=moved)) == []
+
+
 def test_a_link_that_stands_still_again_and_again() -> None:
     moved = work(handover(), (20, 0.004, 10**8), (100, 0.01, 10**8))
     assert said(paths.slow_links, scene(GPUS, work=moved)) == []

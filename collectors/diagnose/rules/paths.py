@@ -21,6 +21,8 @@ LONG_S: Final = 0.5
 """Where it was busy for longer, two pieces of now are enough."""
 STRETCH: Final = 3
 """Pieces in a stretch of before that counts."""
+ALIKE: Final = 3.0
+"""Times the mean size of now that a piece of before may have: of smaller ones more of the time is latency, so that they move up to so many times less a second over a link that is as it was. Below SLOWER."""
 
 
 def slow_links(scene: Scene) -> Iterator[Suspicion]:
@@ -68,16 +70,18 @@ def slow_tiers(scene: Scene) -> Iterator[Suspicion]:
 
 
 class _Slower(NamedTuple):
-    """`stuck` pieces stood still: see `stood_still`."""
+    """`stuck` pieces stood still: see `stood_still`. `slower`: than pieces of before that are alike, which `before` is of then."""
 
     now: Speed
     before: Speed
     stuck: int
+    slower: bool
 
     @property
     def how(self) -> str:
-        ratio = self.before.per_s / self.now.per_s
-        return f"{times(ratio)} slower than before" if ratio > SLOWER else "by fits and starts"
+        return (
+            f"{times(self.before.per_s / self.now.per_s)} slower than before" if self.slower else "by fits and starts"
+        )
 
 
 def _slower(scene: Scene, jobs: list[Job]) -> _Slower | None:
@@ -86,9 +90,12 @@ def _slower(scene: Scene, jobs: list[Job]) -> _Slower | None:
     now, before = speed(recent), usual_speed(older, STRETCH)
     if now is None or before is None or before.n < ENOUGH[1] or now.n < (2 if now.busy_s > LONG_S else ENOUGH[0]):
         return None
+    most = ALIKE * sum(job.size for job in recent) / now.n
+    alike = usual_speed((job for job in older if job.size <= most), STRETCH)
     stuck = stood_still(recent, before.per_s)
-    found = _Slower(now, before, stuck)
-    return found if before.per_s > SLOWER * now.per_s or stuck >= max(STUCK_SHARE * now.n, 3) else None
+    if alike is not None and alike.n >= ENOUGH[1] and alike.per_s > SLOWER * now.per_s:
+        return _Slower(now, alike, stuck, slower=True)
+    return _Slower(now, before, stuck, slower=False) if stuck >= max(STUCK_SHARE * now.n, 3) else None
 
 
 def stood_still(jobs: list[Job], per_s: float) -> int:
