@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterator
 
 import msgspec
+import numpy as np
 import pytest
 
+from collectors.diagnose.beats import RECENT_S, Beats
 from collectors.diagnose.rules import bursts, devices, memory, paths, routing, targets
 from collectors.diagnose.scene import Scene, Suspicion
 from collectors.diagnose.stalls import PREFILL, UNKNOWN
@@ -87,6 +89,17 @@ def test_prompts_that_are_computed_slower_than_before(now_s: float, found: list[
         assert "arithmetic is slower, memory is not" in one.said
     small = scene(GPUS, work=work(path, (6, now_s, 200), (30, 0.1, 200)))
     assert said(devices.slow_prompts, small) == []
+
+
+@pytest.mark.parametrize("slow_s", [10, 12, 14])
+def test_decode_steps_that_have_been_slow_for_most_of_the_time_are_not_told_as_fast(slow_s: int) -> None:
+    it = Beats()
+    steps = [0.01] * 6 + [0.04] * (slow_s + RECENT_S)
+    for step in steps:
+        it.put(["a"], {"fast": np.array([step]), "n": np.array([400.0])})
+    slow = scene([worker("a")], beats=it, work=work(Path(Hop.PREFILL, "a", "a"), (6, 0.2, 2_000), (30, 0.1, 2_000)))
+    (one,) = devices.slow_prompts(slow)
+    assert one.said == "computes prompts ×2.0 slower than before"
 
 
 def test_an_lpu_off_its_period() -> None:
