@@ -59,12 +59,13 @@ async def test_a_zoomed_section(keys: list[str], name: str) -> None:
         check(f"zoom-{name}-80x24", text(app))
 
 
-async def test_help() -> None:
-    async with running(Played([FRAMES["emulated"]]), (80, 24)) as (app, pilot):
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+async def test_help(size: tuple[int, int]) -> None:
+    async with running(Played([FRAMES["emulated"]]), size) as (app, pilot):
         await pilot.press("question_mark")
         await settled(pilot)
         assert " EMULATED" in lines(app)[0]
-        check("help-80x24", text(app))
+        check(f"help-{size[0]}x{size[1]}", text(app))
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
