@@ -4,6 +4,7 @@ Every answer is a function of the batches before the tick that it is asked about
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Final
 
 from collectors.model.detail import (
@@ -32,6 +33,8 @@ from collectors.session.workflows import workflow
 from collectors.stats.figures import no_distribution
 from collectors.stats.running_medians import RunningMedians
 
+ASKED: Final = 64
+"""Requests that are looked at for whether their teller tells decisions."""
 MAX_MEDIANS: Final = 8
 """Requests whose medians are remembered from one look to the next."""
 UNKNOWN: Final = "unknown"
@@ -145,6 +148,11 @@ class Detail:
             self._asked = key, until_ns, self.tick_ns, self._request(key, until_ns)
         return self._asked[3]
 
+    def _reports(self, front: str | None, until_ns: int) -> bool:
+        """Whether of any of the newest requests of this teller a decision is told."""
+        told = (one.told.until(until_ns) for one in self._requests.known(until_ns) if one.told and one.front == front)
+        return any(known is not None and known.decision is not None for known in islice(told, ASKED))
+
     def _request(self, key: int, until_ns: int) -> RequestDetail | None:
         brief = next((one for one in self._requests.known(until_ns) if one.key == key), None)
         if brief is None:
@@ -177,7 +185,9 @@ class Detail:
             gap=gaps,
             tpot_s=None if arrived is None else request_detail.tpot_s(known, arrived),
             stalled_s=sum(stalled),
-            decision=request_detail.card(known, slots, self._backends),
+            decision=request_detail.card(
+                known, slots, self._backends, reports=known.decision is None and self._reports(brief.front, until_ns)
+            ),
             joined=row,
         )
 

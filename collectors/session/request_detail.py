@@ -29,6 +29,7 @@ from collectors.stats.told import Known, Slots
 MOVED_BY: Final = "first token of the decode worker − end of the prefill: an upper bound"
 NOT_KEPT: Final = "decisions of that long ago are not kept any more"
 NOT_REPORTED: Final = "not reported by this router"
+NOT_OF_THIS: Final = "not reported of this request so far, though of others"
 _HINTS: Final = (
     (
         "dynamo",
@@ -172,8 +173,11 @@ def hits(known: Known, slots: Slots) -> tuple[Hit, ...]:
     return tuple(Hit(*slots.pools.get(pool, ("", TIERS[0])), tokens) for pool, tokens in found.items())
 
 
-def card(known: Known, slots: Slots, backends: Iterable[str]) -> DecisionCard | NoDecision:
+def card(known: Known, slots: Slots, backends: Iterable[str], *, reports: bool) -> DecisionCard | NoDecision:
+    """`reports`: the router is known to tell of its decisions."""
     if known.decision is None:
+        if reports:
+            return NoDecision(NOT_OF_THIS, "")
         lower = [one.lower() for one in backends]
         hint = next((text for name, text in _HINTS if any(name in one for one in lower)), ANY_ROUTER)
         return NoDecision(NOT_REPORTED, hint)

@@ -28,7 +28,7 @@ from collectors.model.detail import NO_PLACE, By, Cell, DecisionCard, NoDecision
 from collectors.model.vocabulary import Device, Phase, Provenance, Role, Stage, TargetStatus, Tier
 from collectors.session.clock import TICK_NS
 from collectors.session.detail import Detail
-from collectors.session.request_detail import MOVED_BY, NOT_KEPT, NOT_REPORTED
+from collectors.session.request_detail import MOVED_BY, NOT_KEPT, NOT_OF_THIS, NOT_REPORTED
 from collectors.session.session import Session
 from collectors.stats.told import Decisions as Kept
 
@@ -339,6 +339,16 @@ def test_a_router_that_reports_no_decision_says_so_with_what_would() -> None:
     assert isinstance(one.decision, NoDecision)
     assert one.decision.reason == NOT_REPORTED
     assert "docs/placement-stream.md" in one.decision.hint
+
+
+def test_a_router_that_decided_others_is_not_said_to_report_nothing() -> None:
+    watched = Watching()
+    watched.tell(0, received("other", 1))
+    watched.tell(1, received(at_ms=1), Decisions((DECISION,)))
+    now = watched.tick(250)
+    one = watched.detail.request(watched.detail.find("other", now) or 0, now)
+    assert one is not None
+    assert one.decision == NoDecision(NOT_OF_THIS, "")
 
 
 def test_decisions_are_kept_inside_a_budget_the_newest() -> None:
