@@ -67,6 +67,12 @@ FAULT = click.option(
     help="Run the show headless at full speed, and hold what its chapters claim against the figures.",
 )
 @click.option(
+    "--sources",
+    "told_sources",
+    is_flag=True,
+    help="The figures of chips, software and model that the scenario computes with: who says so, and what is assumed.",
+)
+@click.option(
     "--attach", is_flag=True, help="The second terminal of a show that is on: notes, what comes next, time left."
 )
 def demo(
@@ -81,6 +87,7 @@ def demo(
     as_json: bool,
     stage: bool,
     rehearse: bool,
+    told_sources: bool,
     attach: bool,
 ) -> None:
     """Emulated LPUs and GPUs behind real servers, and the dashboard on them. Offline.
@@ -92,7 +99,7 @@ def demo(
       space 0 J   pause, restart, jump to a chapter
       + -         faster, slower
       z c k       stage layout, captions, keys that were pressed
-      F           a fault by hand
+      F l         a fault by hand, more or less load
       ?           all keys
     """
     if attach:
@@ -103,6 +110,22 @@ def demo(
         return
     if as_json and not headless:
         raise click.UsageError("--json goes with --headless")
+    if told_sources:
+        from emulators.scenarios import scenario as found
+        from emulators.sources import sources
+        from tui.summary import table
+
+        rows: list[tuple[str, ...]] = [
+            (
+                one.of,
+                one.name,
+                "" if one.value is None else f"{one.value:.12g}",
+                f"{one.source}, {one.date}{' · ASSUMED' if one.assumed else ''}",
+            )
+            for one in sources(found(known_scenario(scenario, trace, faults)))
+        ]
+        click.echo("\n".join(table(("of", "figure", "value", "who says so"), rows)))
+        return
     if rehearse:
         from tui.rehearsing import run_rehearsal
 
