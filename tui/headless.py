@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import click
+import msgspec
 
 from collectors.model.batch import Batch, Tick
 from collectors.model.frame import Frame, SignalRow
@@ -17,6 +18,7 @@ from collectors.session.clock import TICK_NS, LiveClock, VirtualClock
 from collectors.session.session import Session
 from collectors.wire.access import Clients
 from collectors.wire.http import HttpClient
+from collectors.wire.limits import DEFAULT
 from tui.config.resolve import Plan
 from tui.emulator import Emulator
 from tui.recorded import opened as opened_recording
@@ -26,6 +28,8 @@ from tui.targets import opened
 SNAPSHOT_TIMEOUT_S: Final = 8.0
 """How long a snapshot waits for each target's second sample."""
 SNAPSHOT_ANSWERS: Final = 2
+HANGS_S: Final = 2.0
+"""Real time after which a page of an emulator on a virtual clock is given up. It has nothing else to do meanwhile, and its world stands."""
 
 
 class Seen(NamedTuple):
@@ -57,7 +61,8 @@ async def demo_frames(
     session = Session(clock.kind)
     with recorder(record, clock.kind) as writer:
         emulated = Emulator(scenario, seed=seed, clock="stepped", faults=faults)
-        async with emulated as emulator, HttpClient() as client:
+        limits = msgspec.structs.replace(DEFAULT, total_s=HANGS_S)
+        async with emulated as emulator, HttpClient(limits) as client:
             observation = Observation(session, emulator.sources(client), clock, on_frame, writer)
             try:
                 await observation.step(0)
