@@ -8,6 +8,7 @@ import numpy as np
 
 NS: Final = 1_000_000_000
 MOST: Final = 10.0
+"""Times as often as is written."""
 
 
 class LoadError(ValueError):

@@ -46,16 +46,14 @@ class Side:
     workers: tuple[str, ...]
 
 
-def opposed(sides: Sequence[Side], workers: Sequence[str]) -> tuple[Side, ...]:
-    """The sides of a show whose workers are these. ValueError where they are not two of some of them, each at one side."""
+def opposed(sides: Sequence[Side], workers: Sequence[str]) -> None:
+    """ValueError where the sides of a show are not two of some of these workers, each at one side."""
     named = [worker for side in sides for worker in side.workers]
-    if len(sides) not in (0, 2) or not all(
-        side.workers and 0 < len(side.title) <= MOST_LETTERS["title"] for side in sides
-    ):
+    told = all(side.workers and 0 < len(side.title) <= MOST_LETTERS["title"] for side in sides)
+    if len(sides) not in (0, 2) or not told:
         raise ValueError("[[side]]: there are two, each with a title and its workers")
     if len(set(named)) < len(named) or not set(named) <= set(workers):
         raise ValueError(f"[[side]]: each worker is of one side, and one of {', '.join(workers)}")
-    return tuple(sides)
 
 
 def checked(chapters: Sequence[Chapter], length_s: float | None) -> tuple[tuple[Chapter, ...], float]:

@@ -141,7 +141,7 @@ class Emulation:
                 events = self.cluster.advance(now_ns)
                 self.tally.add(events)
                 self.stream.write(events, now_ns)
-                if self.cluster.faults.rows() and (inventory := self.cluster.hello()) != self.inventory:
+                if self.cluster.faults.cut_pools and (inventory := self.cluster.hello()) != self.inventory:
                     self.inventory = inventory
                     self.stream.greet(inventory, now_ns)
                 for hear in self.hearers:

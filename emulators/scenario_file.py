@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from emulators import catalogue
-from emulators.chapters import Chapter, Side, checked, opposed
+from emulators.chapters import Chapter, Side, checked
 from emulators.deployment_specs import AttentionSpec, DraftSpec, FfnSpec, VerifySpec
 from emulators.faults.fault import Fault, FaultError, of_table
 from emulators.router import Rule, Weights
@@ -93,7 +93,6 @@ def parse(text: str, what: str, others: Mapping[str, Scenario] = {}, folder: Pat
     try:
         scenario = Scenario(**tables, **parts)
         catalogue.find(catalogue.models(), scenario.model, "model")
-        opposed(scenario.sides, [worker.id for worker in scenario.workers])
     except (TypeError, ValueError) as error:
         raise ScenarioError(f"{what}: {error}") from None
     return scenario
@@ -110,12 +109,10 @@ def _on_another(tables: dict[str, Any], what: str, others: Mapping[str, Scenario
         raise ScenarioError(
             f"{what}: {next(iter(tables))!r} is a part of the deployment, which is that of {deployment!r}"
         )
-    made = replace(others[deployment], name=name, about=about, **changes)
     try:
-        opposed(made.sides, [worker.id for worker in made.workers])
+        return replace(others[deployment], name=name, about=about, **changes)
     except ValueError as error:
         raise ScenarioError(f"{what}: {error}") from None
-    return made
 
 
 def _asked(tables: dict[str, Any], what: str, folder: Path) -> dict[str, Any]:
@@ -171,9 +168,11 @@ def _told(tables: dict[str, Any], what: str) -> dict[str, Any]:
         made, length = checked(chapters, length_s)
     except ValueError as error:
         raise ScenarioError(f"{what}: {error}") from None
-    sides = _rows(tables, "side", what) if "side" in tables else []
-    told = {"sides": tuple(_made(Side, one, f"{what}: [[side]] {at}") for at, one in sides)} if sides else {}
-    return {"chapters": made, "length_s": length, **told}
+    told: dict[str, Any] = {"chapters": made, "length_s": length}
+    if "side" in tables:
+        sides = _rows(tables, "side", what)
+        told["sides"] = tuple(_made(Side, one, f"{what}: [[side]] {at}") for at, one in sides)
+    return told
 
 
 def _rows(tables: dict[str, Any], name: str, what: str) -> list[tuple[int, Any]]:

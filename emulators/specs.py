@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from emulators.chapters import Chapter, Side
+from emulators.chapters import Chapter, Side, opposed
 from emulators.deployment_specs import AssistantSpec, RoundSpec
 from emulators.faults.fault import Fault
 from emulators.router import Rule, Weights
@@ -95,3 +95,6 @@ class Scenario:
     """Of the show that the chapters make."""
     sides: tuple[Side, ...] = ()
     """Two groups of workers that the show sets against each other, if it does."""
+
+    def __post_init__(self) -> None:
+        opposed(self.sides, [worker.id for worker in self.workers])

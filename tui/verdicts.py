@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from tui import format as fmt
@@ -25,8 +25,7 @@ def first(frame: Frame | None) -> Finding | None:
 
 def whole(view: View, finding: Finding) -> str:
     """Whose, what, since when, on what evidence, and what to turn."""
-    head, evidence = _parts(view, finding)
-    return view.spoken(f"{head} ({evidence}) → {finding.knob}")
+    return next(_forms(view, finding))
 
 
 def told(view: View, width: int, lines: int) -> str:
@@ -34,16 +33,23 @@ def told(view: View, width: int, lines: int) -> str:
     finding = first(view.frame)
     if finding is None:
         return view.spoken(view.frame.verdict or "") if view.frame is not None else ""
-    head, evidence = _parts(view, finding)
-    clauses = _CLAUSE.split(evidence)
-    shorter = (f"{''.join(clauses[:last])} …" for last in range(len(clauses) - 2, 0, -2))
-    forms = whole(view, finding), *(view.spoken(f"{head} ({some}) · V: more") for some in (evidence, *shorter))
-    return next((text for text in forms if len(wrap(text, width, lines + 1)) <= lines), forms[-1])
+    text = ""
+    for text in _forms(view, finding):
+        if len(wrap(text, width, lines + 1)) <= lines:
+            break
+    return text
 
 
-def _parts(view: View, finding: Finding) -> tuple[str, str]:
+def _forms(view: View, finding: Finding) -> Iterator[str]:
+    """All of it, then shorter and shorter."""
+    head = view.spoken(f"{finding.worker}: {finding.said}")
     since = fmt.wall(view.utc_s(finding.since), finding.since)
-    return f"{finding.worker}: {finding.said}", f"since {since}; {finding.figures}"
+    evidence = view.spoken(f"since {since}; {finding.figures}")
+    yield f"{head} ({evidence}) → {view.spoken(finding.knob)}"
+    yield f"{head} ({evidence}) · V: more"
+    clauses = _CLAUSE.split(evidence)
+    for last in range(len(clauses) - 2, 0, -2):
+        yield f"{head} ({''.join(clauses[:last])} …) · V: more"
 
 
 def where(finding: Finding, frame: Frame) -> tuple[str, str | None, Hashable]:

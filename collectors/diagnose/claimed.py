@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from msgspec import UNSET
 
@@ -15,6 +15,7 @@ from collectors.model.slo import Share
 from collectors.model.verdict import Kind
 from collectors.model.vocabulary import Device, Role, State, Tier
 
+T = TypeVar("T", Range, bool)
 _KNOWN: Final = (State.OK, State.ZERO)
 
 
@@ -35,20 +36,10 @@ class Word(NamedTuple):
     named: bool = False
 
 
-class Function(NamedTuple):
-    """`takes`: its arguments, of which the first `least` must be there."""
+class Function(NamedTuple, Generic[T]):
+    """`of` gives a number, or a truth. `takes`: its arguments, of which the first `least` must be there."""
 
-    of: Callable[..., Range]
-    takes: tuple[Word, ...]
-    least: int = 1
-
-    @property
-    def text(self) -> str:
-        return ", and ".join(one.text for one in self.takes)
-
-
-class Truth(NamedTuple):
-    of: Callable[..., bool]
+    of: Callable[..., T]
     takes: tuple[Word, ...]
     least: int = 1
 
@@ -239,7 +230,7 @@ def _leads(told: Told, kind: str, whose: str = "") -> bool:
     return _is_in(told.leading, kind, whose)
 
 
-FUNCTIONS: Final[dict[str, Function]] = {
+FUNCTIONS: Final[dict[str, Function[Range]]] = {
     "p50": Function(_quantile("p50"), (_WHAT, _WHOSE)),
     "p99": Function(_quantile("p99"), (_WHAT, _WHOSE)),
     "max": Function(_longest, (_WHAT, _WHOSE)),
@@ -257,7 +248,7 @@ FUNCTIONS: Final[dict[str, Function]] = {
     "joules": Function(_cost("joules_per_token"), (_WHOSE,)),
     "dollars": Function(_cost("dollars_per_mtok"), (_WHOSE,)),
 }
-TRUTHS: Final[dict[str, Truth]] = {
-    "verdict": Truth(_found, (_FINDING, _NAME)),
-    "leads": Truth(_leads, (_FINDING, _NAME)),
+TRUTHS: Final[dict[str, Function[bool]]] = {
+    "verdict": Function(_found, (_FINDING, _NAME)),
+    "leads": Function(_leads, (_FINDING, _NAME)),
 }

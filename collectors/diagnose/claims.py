@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from collectors.diagnose.claimed import FUNCTIONS, TRUTHS, Function, Told, Truth, Word, short
+from collectors.diagnose.claimed import FUNCTIONS, TRUTHS, Function, Told, Word, short
 from collectors.diagnose.ranges import Range, UnknownError, added, at_most, below, divided, less, multiplied
 
 MOST_LETTERS: Final = 400
@@ -80,7 +80,7 @@ def _check(node: ast.expr, names: Collection[str] | None, *, truth: bool) -> Non
         _check(node.left, names, truth=False)
         _check(node.right, names, truth=False)
     elif isinstance(node, ast.Call):
-        wanted: Mapping[str, Function | Truth] = TRUTHS if truth else FUNCTIONS
+        wanted: Mapping[str, Function[bool]] | Mapping[str, Function[Range]] = TRUTHS if truth else FUNCTIONS
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         if name not in wanted or node.keywords:
             raise ClaimError(f"{ast.unparse(node)!r}: there are {', '.join((*FUNCTIONS, *TRUTHS))}")

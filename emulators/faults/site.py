@@ -144,6 +144,10 @@ class Site:
         """A worker's, or the router's."""
         return self.router_process if name == ROUTER else self.worker(name).process
 
+    @property
+    def cut_pools(self) -> bool:
+        return bool(self._rooms)
+
     def room(self, name: str) -> Dial:
         """The share of a pool's room that is there, as soon as requests let go of the rest."""
         pool = self.pool(name)

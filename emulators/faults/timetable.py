@@ -39,6 +39,11 @@ class Timetable:
         for fault in faults:
             self.plan(fault)
 
+    @property
+    def cut_pools(self) -> bool:
+        """Whether the room of a pool may have changed."""
+        return self._site.cut_pools
+
     def give(self, table: Mapping[str, object]) -> str:
         """Plans one out of a table as in a scenario's file, by default for now; its id. FaultError if it cannot be."""
         return self.plan(of_table(table, self._loop.now_ns / NS))

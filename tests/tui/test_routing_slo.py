@@ -1,7 +1,13 @@
 """Routing and SLO as text at each size, their own keys, and the verdict that leads to what it names."""
 
+import json
+from pathlib import Path
+
+import jsonschema
+import msgspec
 import pytest
 
+from collectors.model.snapshot import snapshot
 from tests.tui import judged
 from tests.tui.demo import demo
 from tests.tui.playing import Played
@@ -121,6 +127,13 @@ def test_the_verdict_names_workers_as_the_screen_does_and_fits() -> None:
     assert told(view, 75, 2) == f"{head} p99 gap 193 ms against p50 18.9 ms, n 25,941, 60 s …) · V: more"
     assert told(view, 56, 2) == f"{head} p99 gap 193 ms against p50 18.9 ms …) · V: more"
     assert told(view, 40, 2) == f"gpu-1: {judged.SAID} ({since} …) · V: more"
+
+
+def test_a_snapshot_with_a_finding_is_as_it_is_documented() -> None:
+    schema = json.loads((Path(__file__).parents[2] / "docs" / "snapshot.schema.json").read_text())
+    printed = json.loads(msgspec.json.encode(snapshot(judged.frame())))
+    jsonschema.validate(printed, schema)
+    assert printed["diagnosis"]["findings"][0]["said"] == judged.SAID
 
 
 def test_workers_in_a_sentence_are_named_as_rows_are() -> None:

@@ -111,8 +111,8 @@ def demo(
     if as_json and not headless:
         raise click.UsageError("--json goes with --headless")
     if told_sources:
+        from emulators.citations import citations
         from emulators.scenarios import scenario as found
-        from emulators.sources import sources
         from tui.summary import table
 
         rows: list[tuple[str, ...]] = [
@@ -122,7 +122,7 @@ def demo(
                 "" if one.value is None else f"{one.value:.12g}",
                 f"{one.source}, {one.date}{' · ASSUMED' if one.assumed else ''}",
             )
-            for one in sources(found(known_scenario(scenario, trace, faults)))
+            for one in citations(found(known_scenario(scenario, trace, faults)))
         ]
         click.echo("\n".join(table(("of", "figure", "value", "who says so"), rows)))
         return

@@ -191,7 +191,7 @@ class ShowDriver(LiveDriver):
         finally:
             if tick is not None:
                 tick.cancel()
-                await asyncio.wait({tick})
+                await asyncio.gather(tick, return_exceptions=True)
 
     def _next_tick(
         self, observation: Observation, emulator: Emulator, clock: VirtualClock

@@ -12,13 +12,10 @@ from tui.show.script import Showing
 from tui.travel import Travels
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from textual import events
 
     from collectors.model.frame import Frame
     from tui.screens.page import Page
-    from tui.show.faults import Offer
 
 GRACE_NS: Final = 2_000_000_000
 """So soon after its beginning a chapter is left for the one before."""
@@ -147,14 +144,12 @@ class Presents(Travels):
             does()
 
     async def action_faults(self) -> None:
-        if (show := self.show) is not None:
-            await self._offer("which fault", show.faults)
+        await self._offer("fault")
 
     async def action_load(self) -> None:
-        if (show := self.show) is not None:
-            await self._offer("which load", show.loads)
+        await self._offer("load")
 
-    async def _offer(self, what: str, of: Callable[[], Awaitable[list[Offer]]]) -> None:
+    async def _offer(self, what: str) -> None:
         import click
 
         from tui.screens.choosing import Choose
@@ -162,7 +157,7 @@ class Presents(Travels):
         if (show := self.show) is None:
             return
         try:
-            made = await of()
+            made = await (show.loads() if what == "load" else show.faults())
         except click.ClickException as error:
             self._say(error.message, bad=True)
             return
@@ -178,7 +173,7 @@ class Presents(Travels):
             self.playhead.held = False
             self._say(f"{made[row].text}, from {fmt.clock(show.world_ns / 1e9)} on; no longer the seed's run alone")
 
-        self.push_screen(Choose(f"{what}, from the newest moment on?", [one.text for one in made]), give)
+        self.push_screen(Choose(f"which {what}, from the newest moment on?", [one.text for one in made]), give)
 
     def note_key(self, event: events.Key) -> None:
         """For the overlay: what was pressed, as it is written."""

@@ -82,7 +82,7 @@ def _headline(view: View, width: int, spare: int) -> list[Line]:
         row = made[start : start + columns]
         if len(lines) + len(row[0]) + 1 > spare:
             break
-        lines += [blank(width), *beside(row, width, size)]
+        lines += [blank(width), *_beside(row, width, size)]
     return lines
 
 
@@ -101,10 +101,10 @@ def _opposed(view: View, opposed: Sequence[Side], width: int, spare: int) -> lis
                 name = fmt.pick((one.name, *one.short), size - 4 - cells(one.forms[0]))
                 half.append(Pen(size).gap().put(name, Ink.DIM).gap(2).put(fmt.pick(one.forms, size), one.ink).line())
         halves.append(half)
-    return list(beside(halves, width, size))
+    return list(_beside(halves, width, size))
 
 
-def beside(columns: Sequence[Sequence[Line]], width: int, size: int) -> Iterator[Line]:
+def _beside(columns: Sequence[Sequence[Line]], width: int, size: int) -> Iterator[Line]:
     """Columns of equally many lines of `size` cells as lines of `width`."""
     left = width - size * len(columns)
     for parts in zip(*columns, strict=True):

@@ -214,7 +214,7 @@ def _steady(scene: Scene, row: WorkerRow) -> str:
     """That its decode steps are what the fastest quarter was before, if they are: then memory is as fast as ever, and arithmetic is not."""
     if row.id not in scene.beats.index or row.role not in DECODING:
         return ""
-    now, before = middle(scene.recent(row.id, "fast")), quarter(scene.before(row.id, "fast"), 0.25)
+    now, before = middle(scene.recent(row.id, "fast")), quarter(scene.before(row.id, "fast"))
     return ", while its decode steps are as fast: arithmetic is slower, memory is not" if now < 1.2 * before else ""
 
 

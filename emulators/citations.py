@@ -11,7 +11,7 @@ from emulators.catalogue import Figure
 from emulators.specs import Scenario
 
 
-class Sourced(NamedTuple):
+class Cited(NamedTuple):
     """A figure `of` a chip, an engine or a model; its name has its unit. `assumed`: nobody publishes it."""
 
     of: str
@@ -22,7 +22,7 @@ class Sourced(NamedTuple):
     assumed: bool = False
 
 
-def sources(scenario: Scenario) -> list[Sourced]:
+def citations(scenario: Scenario) -> list[Cited]:
     """In the order in which the scenario names what they are of."""
     named = {
         value: None
@@ -30,21 +30,21 @@ def sources(scenario: Scenario) -> list[Sourced]:
         for field in fields(worker)
         if field.name != "id" and isinstance(value := getattr(worker, field.name), str)
     }
-    found: list[Sourced] = []
+    found: list[Cited] = []
     for name in (scenario.model, *named):
         model = catalogue.models().get(name)
         if model is not None:
-            found.append(Sourced(name, "architecture", None, model.source, model.date))
+            found.append(Cited(name, "architecture", None, model.source, model.date))
         for table in (catalogue.chips().get(name), catalogue.engines().get(name)):
             if table is not None:
                 found += _of(name, "", table)
     return list(dict.fromkeys(found))
 
 
-def _of(of: str, path: str, table: msgspec.Struct) -> Iterator[Sourced]:
+def _of(of: str, path: str, table: msgspec.Struct) -> Iterator[Cited]:
     for field in table.__struct_fields__:
         value = getattr(table, field)
         if isinstance(value, Figure):
-            yield Sourced(of, f"{path}{field}", value.value, value.source, value.date, value.assumed)
+            yield Cited(of, f"{path}{field}", value.value, value.source, value.date, value.assumed)
         elif isinstance(value, msgspec.Struct):
             yield from _of(of, f"{path}{field}.", value)

@@ -3,15 +3,15 @@
 import pytest
 from click.testing import CliRunner
 
+from emulators.citations import citations
 from emulators.scenarios import SCENARIOS
-from emulators.sources import sources
 from tui.cli import cli
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_all_chips_engines_and_the_model_are_there(name: str) -> None:
     scenario = SCENARIOS[name]
-    told = sources(scenario)
+    told = citations(scenario)
     of = {one.of for one in told}
     assert scenario.model in of
     for worker in scenario.workers:
