@@ -18,6 +18,7 @@ from aiohttp import web
 from collectors.model.batch import Batch, Part, Status
 from collectors.model.traces import Accounts
 from collectors.model.vocabulary import TargetStatus
+from collectors.sources.otlp_server import SpanServer
 from collectors.sources.source import Clock, Emit
 from collectors.sources.target import SPANS_PATH, is_loopback
 from collectors.traces.spans import accounts
@@ -31,9 +32,6 @@ PORT: Final = 4_318
 BACKEND: Final = "otlp"
 RETRY_S: Final = 5.0
 STOP_S: Final = 1.0
-MAX_HEADER_BYTES: Final = 16 << 10
-MAX_HELD: Final = 4
-"""Largest bodies that are held at once, of all who send."""
 _JSON: Final = "application/json"
 _PROTOBUF: Final = "application/x-protobuf"
 _GZIP_WINDOW: Final = 31
@@ -46,9 +44,10 @@ _REFUSED: Final = {
 
 
 class _Refused(Exception):  # noqa: N818  an answer, not an error of ours
-    def __init__(self, status: HTTPStatus, why: str) -> None:
-        super().__init__(why)
+    def __init__(self, status: HTTPStatus, why: str, limit: str = "") -> None:
+        super().__init__(f"{why} (limits.{limit})" if limit else why)
         self.status = status
+        self.limit = limit
 
 
 class OtlpSource:
@@ -76,14 +75,7 @@ class OtlpSource:
     async def run(self, clock: Clock, emit: Emit) -> None:
         self._clock, self._emit = clock, emit
         while True:
-            # Bodies are unpacked here, within bounds.
-            server = web.Server(
-                self._handle,
-                auto_decompress=False,
-                access_log=None,
-                max_line_size=MAX_HEADER_BYTES,
-                max_field_size=MAX_HEADER_BYTES,
-            )
+            server = SpanServer(self._handle, self._limits, self._note)
             runner = web.ServerRunner(server, shutdown_timeout=STOP_S)
             await runner.setup()
             try:
@@ -155,16 +147,19 @@ class OtlpSource:
                     self.held += len(piece)
                     sent += len(chunk)
                     if max(sent, len(body)) > most:
-                        why = f"larger than {most:,} bytes (limits.max_body_bytes)"
-                        raise _Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, why)
-                    if self.held > MAX_HELD * most:
-                        raise _Refused(HTTPStatus.SERVICE_UNAVAILABLE, "too much at once; send it again")
+                        why = f"larger than {most:,} bytes"
+                        raise _Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, why, "max_body_bytes")
+                    if self.held > self._limits.max_queued_bytes:
+                        why = "too much at once; send it again"
+                        raise _Refused(HTTPStatus.SERVICE_UNAVAILABLE, why, "max_queued_bytes")
                     if unpack is not None and unpack.unused_data:
                         raise _Refused(HTTPStatus.BAD_REQUEST, "more follows than one member of gzip")
         except zlib.error:
             raise _Refused(HTTPStatus.BAD_REQUEST, "not gzip") from None
         except TimeoutError:
-            raise _Refused(HTTPStatus.REQUEST_TIMEOUT, f"not here within {self._limits.total_s:g} s") from None
+            raise _Refused(
+                HTTPStatus.REQUEST_TIMEOUT, f"not here within {self._limits.total_s:g} s", "total_s"
+            ) from None
         if unpack is not None and not unpack.eof:
             raise _Refused(HTTPStatus.BAD_REQUEST, "gzip ends too soon")
 
@@ -177,9 +172,7 @@ class OtlpSource:
         self._tell(Accounts(tuple(told), time.time_ns()) if told else None)
 
     def _refuse(self, refused: _Refused, kind: str) -> web.Response:
-        name = f"answered {refused.status.value}"
-        self._refused[name] = self._refused.get(name, 0) + 1
-        self._tell()
+        self._note(f"answered {refused.status.value}", refused.limit)
         code, why = _REFUSED.get(refused.status, 12), f"tokenyard: {refused}"
         if kind == _PROTOBUF:
             return web.Response(status=refused.status, body=otlp_protobuf.status(code, why), content_type=_PROTOBUF)
@@ -187,19 +180,26 @@ class OtlpSource:
             status=refused.status, body=msgspec.json.encode({"code": code, "message": why}), content_type=_JSON
         )
 
-    def _tell(self, *parts: Part | None) -> None:
-        """That it listens, with what was not understood, then the parts that there are."""
+    def _note(self, what: str, limit: str = "") -> None:
+        """One more that was not taken; `limit` is which one it was over."""
+        self._refused[what] = self._refused.get(what, 0) + 1
+        self._tell(limit=limit)
+
+    def _tell(self, *parts: Part | None, limit: str = "") -> None:
+        """That it listens, with what was not taken, then the parts that there are."""
         warnings = [] if is_loopback(self._host) else ["anybody who reaches this address may send spans"]
         warnings += [f"{count:,} {what}" for what, count in sorted(self._refused.items())]
         if self._spans and self._others == self._spans:
             warnings.append("no span yet of a server that is known here")
-        self._say(Status(self._url, BACKEND, TargetStatus.UP, warning=safe_text("; ".join(warnings), 200)), *parts)
+        warning = safe_text("; ".join(warnings), 200)
+        self._say(Status(self._url, BACKEND, TargetStatus.UP, warning=warning, limit=limit), *parts)
 
     def _say(self, status: Status, *parts: Part | None) -> None:
         assert self._emit is not None
         assert self._clock is not None
         news: list[Part] = [part for part in parts if part is not None]
-        if status != self._said:
+        # What was over a limit stands there until something else is said: nothing new says it twice.
+        if self._said is None or status != msgspec.structs.replace(self._said, limit=status.limit) or status.limit:
             self._said = status
             news.insert(0, status)
         if news:

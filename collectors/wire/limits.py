@@ -33,12 +33,17 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """And devices, of one page."""
     max_event_bytes: Bytes = 8 << 20
     """Of one message of KV events: a scheduler's step of 128 Ki tokens takes less than 1 MiB, token ids included. A placement stream's format has 1 MiB."""
+    max_connections: Number = 64
+    """To a listener of ours, at once."""
+    max_queued_bytes: Bytes = 128 << 20
+    """Of what has come to a listener and is not dealt with yet, unpacked, of all who send."""
     connect_s: Seconds = 3.0
     """Name, connection and TLS together."""
     idle_s: Seconds = 5.0
     """Without a single byte."""
     total_s: Seconds = 10.0
-    """Of a page, from the request to its last byte; longer than `connect_s`. Of a stream, until its headers."""
+    """Of a page, from the request to its last byte; longer than `connect_s`. Of a stream, until its headers. Of who sends to a listener, from the connection to the
+    first head, and from a head to the end of its body."""
 
 
 DEFAULT: Final = Limits()

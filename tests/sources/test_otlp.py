@@ -9,13 +9,16 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 
 from collectors.model.batch import Status
+from collectors.model.frame import TargetRow
 from collectors.model.traces import Accounts
 from collectors.model.vocabulary import TargetStatus
-from collectors.session.clock import LiveClock
-from collectors.sources.otlp import MAX_HELD, OtlpSource
+from collectors.session.clock import TICK_NS, LiveClock
+from collectors.session.session import Session
+from collectors.sources.otlp import OtlpSource
 from collectors.wire.limits import Limits
 from collectors.wire.otlp_protobuf import status as encoded_status
 from tests.sources.seen import PATIENCE_S, Seen
@@ -61,6 +64,18 @@ class Receiver:
     @property
     def warning(self) -> str:
         return self.seen.parts(Status)[-1].warning
+
+    @property
+    def row(self) -> TargetRow:
+        """As a user sees it."""
+        session = Session("virtual")
+        for batch in self.seen.batches:
+            session.feed(msgspec.structs.replace(batch, time_ns=0))
+        return session.tick(TICK_NS).targets[0]
+
+    async def connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        assert self._source.port is not None
+        return await asyncio.open_connection("127.0.0.1", self._source.port)
 
 
 @contextlib.asynccontextmanager
@@ -134,24 +149,85 @@ async def test_what_is_wrong_is_refused_with_a_reason(
 
 
 async def test_bodies_that_are_not_dealt_with_yet_are_bounded_together() -> None:
-    limit = 20_000
-    async with receiving(Limits(max_body_bytes=limit)) as one:
+    limit, bodies = 20_000, 4
+    async with receiving(Limits(max_body_bytes=limit, max_queued_bytes=bodies * limit)) as one:
         ended = asyncio.Event()
 
         async def slow() -> AsyncIterator[bytes]:
             yield b" " * limit
             await ended.wait()
 
-        waiting = [asyncio.create_task(one.post(slow(), JSON)) for _ in range(MAX_HELD)]
+        waiting = [asyncio.create_task(one.post(slow(), JSON)) for _ in range(bodies)]
         async with asyncio.timeout(PATIENCE_S):
-            while one.held < MAX_HELD * limit:  # noqa: ASYNC110  nobody tells
+            while one.held < bodies * limit:  # noqa: ASYNC110  nobody tells
                 await asyncio.sleep(0.005)
         status, answer = await one.post(json.dumps(body()).encode())
         assert (status, json.loads(answer)["code"]) == (503, 14)
+        assert one.row.limits == {"max_queued_bytes": 1}
+        assert one.row.reason == "1 answered 503 (limits.max_queued_bytes)"
         ended.set()
         assert {status for status, _ in await asyncio.gather(*waiting)} == {400}
         assert one.held == 0
         assert await one.post(json.dumps(body()).encode()) == (200, b"{}")
+
+
+async def test_more_connections_than_are_allowed_are_turned_away_and_the_others_served() -> None:
+    async with receiving(Limits(max_connections=2)) as one:
+        assert (await one.post(json.dumps(body()).encode()))[0] == 200  # whose connection is kept
+        _, kept = await one.connection()
+        reader, writer = await one.connection()
+        assert (await reader.read()).startswith(b"HTTP/1.1 503 ")
+        assert one.row.limits == {"max_connections": 1}
+        assert one.row.reason == "1 connections too many (limits.max_connections)"
+        assert one.row.status is TargetStatus.UP
+        assert await one.post(json.dumps(body("chatcmpl-2")).encode()) == (200, b"{}")
+        # What is said next of something else does not take it away.
+        assert one.row.reason == "1 connections too many (limits.max_connections)"
+        kept.close()
+        writer.close()
+        answer = b""
+        async with asyncio.timeout(PATIENCE_S):
+            while not answer.startswith(b"HTTP/1.1 404 "):  # once it is seen that there is room
+                reader, writer = await one.connection()
+                writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                with contextlib.suppress(ConnectionError):
+                    answer = await reader.readline()
+                writer.close()
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /v1/traces HTTP/1.1\r\nHost: x\r\nX: "])
+async def test_a_connection_that_asks_for_nothing_in_time_is_closed(sent: bytes) -> None:
+    async with receiving(Limits(total_s=0.1, connect_s=0.05)) as one:
+        reader, writer = await one.connection()
+        writer.write(sent)
+        async with asyncio.timeout(PATIENCE_S):
+            assert await reader.read() == b""
+        assert one.row.limits == {"total_s": 1}
+        assert one.row.reason == "1 connections without a request (limits.total_s)"
+        writer.close()
+
+
+async def test_a_body_that_does_not_come_in_time_is_refused() -> None:
+    async with receiving(Limits(total_s=0.1, connect_s=0.05)) as one:
+
+        async def endless() -> AsyncIterator[bytes]:
+            while True:
+                yield b" "
+                await asyncio.sleep(0.01)
+
+        status, answer = await one.post(endless())
+        assert status == 408
+        assert "limits.total_s" in json.loads(answer)["message"]
+        assert one.row.limits == {"total_s": 1}
+        assert one.held == 0
+
+
+async def test_a_body_that_is_too_large_is_said_by_the_name_of_the_limit() -> None:
+    async with receiving(Limits(max_body_bytes=100)) as one:
+        for _ in range(2):
+            assert (await one.post(b" " * 101))[0] == 413
+        assert one.row.limits == {"max_body_bytes": 2}
+        assert one.row.reason == "2 answered 413 (limits.max_body_bytes)"
 
 
 async def test_spans_of_others_are_taken_and_said_to_be_so() -> None:
