@@ -106,8 +106,8 @@ class RequestBook:
         self.requests.settle(tick_ns)
         for name, source in states.items():
             if source.placed is not None:
-                for request, life in source.placed.ended():
-                    self.requests.ended(name, request, life)
+                for request, life in (*source.placed.moved(), *source.placed.ended()):
+                    self.requests.lived(name, request, life)
             self._count_migrations(source, tick_ns)
         changed = list(self.requests.changed.values())
         self.requests.changed.clear()

@@ -209,6 +209,10 @@ class DeliveryStats:
         """Requests that have ended since this was asked, with how their deliveries were."""
         return self._lives.ended()
 
+    def moved(self) -> list[tuple[str, Life]]:
+        """Requests that went on with another worker since this was asked, and live."""
+        return self._lives.moved()
+
     def outcomes(self) -> Outcomes:
         """How the requests of the window ended, as of the last tick."""
         return self._outcomes.window()

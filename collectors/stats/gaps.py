@@ -139,10 +139,11 @@ class GapStats:
             row = pieces.row.repeat(pieces.deliveries)
             self.hear(Dealt(chunk, at_ns, row, self.ids, self.lives.name, *first_told))
         self.medians.remember(chunk, coarse)
-        remember_moves(chunk, pieces, self.table)
+        moved = remember_moves(chunk, pieces, self.table)
         smooth(chunk, self.table)
         first = pieces.row[pieces.begin.searchsorted(chunk.begin[chunk.fresh])]
         remember(chunk, first, pieces.row[pieces.last], self.table)
+        self.lives.went_on(moved)
         self.holes += chunk.holes
         self.disorder += chunk.disorder
 

@@ -184,8 +184,8 @@ class Requests:
             else:
                 view.cut.add(row.phase)
 
-    def ended(self, source: str, request: str, life: Life) -> None:
-        """How its deliveries were."""
+    def lived(self, source: str, request: str, life: Life) -> None:
+        """How its deliveries were, or are by now."""
         if (known := self._views.get((source, request))) is not None:
             known.views[source].life = life
             self._touch(known)

@@ -5,6 +5,7 @@ so an end is only noted and settled when the deliveries before it are.
 """
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -62,6 +63,7 @@ class Lives:
         self._request: dict[int, str] = {}
         self._ends: list[End] = []
         self._ended: deque[tuple[str, Life]] = deque(maxlen=MAX_ENDED)
+        self._moved: deque[str] = deque(maxlen=MAX_ENDED)
         self._outcomes: list[tuple[int, Outcome]] = []
         self._serial = 0
         self._begun: deque[tuple[str, int, int]] = deque(maxlen=MAX_BEGUN)
@@ -71,6 +73,17 @@ class Lives:
         ended = list(self._ended)
         self._ended.clear()
         return ended
+
+    def went_on(self, streams: Iterable[int]) -> None:
+        """They have moved. From who sampled the first token to who decodes is no move."""
+        moved = (stream for stream in streams if self._table.since[stream] > 1)
+        self._moved.extend(self._request[stream] for stream in moved if stream in self._request)
+
+    def moved(self) -> list[tuple[str, Life]]:
+        """Of the requests that went on with another worker since this was asked and still live, the newest."""
+        moved = dict.fromkeys(self._moved)
+        self._moved.clear()
+        return [(request, life) for request in moved if (life := self.of(request)) is not None]
 
     def begun(self) -> list[tuple[str, int, int]]:
         """The requests that were given a stream since this was asked, each with when it was received and its serial number, the newest of them."""

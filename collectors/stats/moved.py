@@ -10,8 +10,8 @@ from collectors.stats.pieces import Pieces
 from collectors.stats.streams import UNSEEN, Chunk, StreamTable
 
 
-def remember_moves(chunk: Chunk, pieces: Pieces, table: StreamTable) -> None:
-    """Brings the table up to the end of the chunk; to be called while its `last_row` is still of before."""
+def remember_moves(chunk: Chunk, pieces: Pieces, table: StreamTable) -> list[int]:
+    """Brings the table up to the end of the chunk; to be called while its `last_row` is still of before. Gives the streams that moved."""
     began = chunk.stream[chunk.fresh]
     table.before_row[began] = table.since[began] = UNSEEN
     opening = np.append(0, pieces.last[:-1] + 1)
@@ -22,10 +22,12 @@ def remember_moves(chunk: Chunk, pieces: Pieces, table: StreamTable) -> None:
     run = opening.searchsorted(moved, side="right") - 1
     moved, run = moved[chunk.last[run]], run[chunk.last[run]]
     if not len(moved):
-        return
+        return []
     total = pieces.tokens.cumsum()
     since = chunk.next_token[run] - (total[pieces.last[run]] - total[moved] + pieces.tokens[moved])
     # Of a stream that moved twice the later move stays.
-    for stream, row, token in zip(chunk.stream[run].tolist(), before[moved].tolist(), since.tolist(), strict=True):
+    streams: list[int] = chunk.stream[run].tolist()
+    for stream, row, token in zip(streams, before[moved].tolist(), since.tolist(), strict=True):
         if not 1 < table.since[stream] == token - 1:
             table.before_row[stream], table.since[stream] = row, token
+    return streams

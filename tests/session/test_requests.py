@@ -358,6 +358,20 @@ def test_a_migration_that_one_source_alone_tells_is_kept_among_the_newest() -> N
     assert scene.row("r").migrations
 
 
+def test_a_migration_is_shown_while_the_request_runs_however_many_are_newer() -> None:
+    scene = Scene()
+    made(scene, 1, 1, 1, 1)
+    for number in range(100):
+        scene.say("router", 2 * BEGIN, Requests((Received(BEGIN, f"later-{number}", number + 1),)))
+    assert [row for row in scene.frame(2 * LATE).requests if row.id == "r"] == []
+    rows = np.zeros(2, DELIVERY)
+    rows["first_token"], rows["time_ns"], rows["worker"], rows["tokens"] = (4, 5), 3 * BEGIN, 2, 1
+    scene.say("router", 2 * LATE, Deliveries(rows, np.zeros(0, EXTRA)))
+    row = scene.row("r")
+    assert row.live
+    assert [(one.worker, one.to, one.after_tokens) for one in row.migrations] == [("lpu-0", "lpu-1", 4)]
+
+
 def test_of_a_first_token_alone_it_is_not_said_who_decodes() -> None:
     row = made(Scene(), 0)
     assert decoded(row) == []
