@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, cast
 
-from collectors.wire.fault import FetchError, not_connected, rejected
+from collectors.wire.fault import FetchError, broken_off, not_connected, rejected
 from collectors.wire.http_answer import AnswerReader
 from collectors.wire.http_body import NotHttpError
 from collectors.wire.limits import Limits
@@ -121,7 +121,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._answer.complete:
             self._done.set_result(None)
         else:
-            self._done.set_exception(FetchError("truncated" if self._answer.headed else "closed without an answer"))
+            self._done.set_exception(broken_off(error, headed=self._answer.headed))
 
     def _wake_at(self, when_s: float) -> None:
         if self._timer is not None:

@@ -1,12 +1,14 @@
 """Why there is no answer: one error for whatever goes wrong between a request and the end of its answer."""
 
 import errno
+import os
 import ssl
 from typing import Final
 
 from collectors.model.vocabulary import TargetStatus
 from collectors.wire.safe import safe_text
 
+_RESET: Final = frozenset({errno.ECONNRESET, errno.EPIPE})
 _UNREACHABLE: Final = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
 
 
@@ -36,6 +38,19 @@ class FetchError(Exception):
 
 def rejected(reason: str) -> FetchError:
     return FetchError(reason, TargetStatus.REJECTED)
+
+
+def broken_off(error: BaseException | None, *, headed: bool) -> FetchError:
+    """Of an answer that ended too soon, after its head or before it: how, where `error` says that. An end without one is the server's own."""
+    what = "truncated" if headed else "closed without an answer"
+    if isinstance(error, ssl.SSLError):
+        return FetchError(f"{what}: tls broke off")
+    if not isinstance(error, OSError) or error.errno is None:
+        return FetchError(what)
+    how = "unreachable" if error.errno in _UNREACHABLE else os.strerror(error.errno).lower()
+    if error.errno in _RESET:
+        how = "reset"
+    return FetchError(f"{what}: {how}")
 
 
 def not_connected(error: OSError) -> FetchError:

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Iterator
 from typing import TYPE_CHECKING, Final
 
 from collectors.wire.decoding import ContentError, decoder
-from collectors.wire.fault import FetchError, not_connected, rejected
+from collectors.wire.fault import FetchError, broken_off, not_connected, rejected
 from collectors.wire.http_page import content_type
 
 if TYPE_CHECKING:
@@ -64,10 +64,10 @@ def faults() -> Iterator[None]:
         why = error.__cause__
         if isinstance(why, BadHttpMessage) and not isinstance(why, PayloadEncodingError):
             raise rejected("not http") from None
-        raise FetchError("truncated") from None
+        raise FetchError("truncated") from None  # how, aiohttp does not keep
     except aiohttp.ClientResponseError:
         raise rejected("not http") from None
     except aiohttp.InvalidURL:
         raise rejected("not a url") from None
-    except (aiohttp.ClientError, ssl.SSLError, ConnectionError):
-        raise FetchError("closed without an answer") from None
+    except (aiohttp.ClientError, ssl.SSLError, ConnectionError) as error:
+        raise broken_off(error, headed=False) from None

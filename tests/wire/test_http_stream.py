@@ -2,7 +2,11 @@
 
 import asyncio
 import contextlib
+import errno
 import gzip
+import socket
+import ssl
+import struct
 import zlib
 from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
@@ -11,7 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collectors.model.vocabulary import TargetStatus
 from collectors.wire.decoding import PIECE, ContentError, decoder
+from collectors.wire.fault import broken_off
 from collectors.wire.http import Backoff, FetchError, HttpClient, Stream
 from collectors.wire.limits import Limits
 from tests.loopback import Handler, Request, head, page, says, serving
@@ -104,6 +110,56 @@ async def test_a_stream_that_breaks_off() -> None:
         with pytest.raises(FetchError, match=r"^truncated$"):
             await collect(stream, seen)
     assert seen == [b"one\n"]
+
+
+def resets(data: bytes) -> Handler:
+    """Says these bytes, and then the connection is no more."""
+
+    async def handler(request: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(data)
+        await writer.drain()
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    return handler
+
+
+@pytest.mark.parametrize(
+    ("data", "follow", "reason"),
+    [
+        (b"", False, "closed without an answer: reset"),
+        (b"", True, "closed without an answer: reset"),
+        (head("Content-Length: 99") + b"one\n", False, "truncated: reset"),
+        (head("Content-Length: 99") + b"one\n", True, "truncated"),
+    ],
+)
+async def test_a_connection_that_was_reset_is_told_from_one_that_was_closed(
+    data: bytes, follow: bool, reason: str
+) -> None:
+    async def followed() -> None:
+        async with client.stream(server.url, accept=NDJSON) as stream:
+            await collect(stream, [])
+
+    async with serving(resets(data)) as server, HttpClient(QUICK) as client:
+        with pytest.raises(FetchError) as caught:
+            await (followed() if follow else client.get(server.url))
+    assert (caught.value.reason, caught.value.status) == (reason, TargetStatus.DOWN)
+
+
+@pytest.mark.parametrize(
+    ("error", "how"),
+    [
+        (None, ""),
+        (ConnectionError(), ""),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), ": reset"),
+        (OSError(errno.ETIMEDOUT, "Connection timed out"), ": connection timed out"),
+        (OSError(errno.EHOSTUNREACH, "No route to host"), ": unreachable"),
+        (ssl.SSLError(1, "bad record mac"), ": tls broke off"),
+    ],
+)
+def test_how_an_answer_was_broken_off_is_said_where_it_is_known(error: Exception | None, how: str) -> None:
+    assert broken_off(error, headed=False).reason == f"closed without an answer{how}"
+    assert broken_off(error, headed=True).reason == f"truncated{how}"
 
 
 async def test_the_reader_s_own_errors_stay_its_own() -> None:
