@@ -6,7 +6,7 @@ what it would draw with what it drew. Also here: making outside text fit into ce
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 Run = tuple[str, int]
 Line = tuple[Run, ...]
+_TEXT: Final = int(Ink.TEXT)
+_NO_INK: Final = -1
+_GROUNDED: Final = frozenset((_NO_INK, int(Ink.BADGE), int(Ink.CURSOR)))
+"""Inks with a ground of their own, which blanks behind them do not take."""
 
 
 def cells(text: str) -> int:
@@ -63,14 +67,16 @@ def wrap(text: str, width: int, lines: int) -> list[str]:
 class Pen:
     """Writes one line from left to right into `width` cells, merging neighbours of one ink; what goes beyond is clipped."""
 
-    __slots__ = ("_runs", "left", "width")
+    __slots__ = ("_ink", "_inks", "_texts", "left", "width")
 
     def __init__(self, width: int) -> None:
         self.width = width
         self.left = width
-        self._runs: list[Run] = []
+        self._texts: list[str] = []
+        self._inks: list[int] = []
+        self._ink = _NO_INK
 
-    def put(self, text: str, ink: int = Ink.TEXT, size: int | None = None) -> Pen:
+    def put(self, text: str, ink: int = _TEXT, size: int | None = None) -> Pen:
         """Write `text`, whose width in cells may be given where it is known."""
         if size is None:
             size = cells(text)
@@ -78,27 +84,34 @@ class Pen:
             text = clip(text, self.left)
             size = cells(text)
         if size:
-            if self._runs and self._runs[-1][1] == ink:
-                self._runs[-1] = (self._runs[-1][0] + text, ink)
+            if ink == self._ink:
+                self._texts[-1] += text
             else:
-                self._runs.append((text, ink))
+                self._texts.append(text)
+                self._inks.append(ink)
+                self._ink = ink
             self.left -= size
         return self
 
     def gap(self, size: int = 1) -> Pen:
         """Blanks, in the ink that was last used: they show no foreground, so they need no change of style."""
-        size = min(size, self.left)
+        if size > self.left:
+            size = self.left
         if size > 0:
-            self.put(" " * size, self._blank_ink(), size)
+            self.put(" " * size, _TEXT if self._ink in _GROUNDED else self._ink, size)
         return self
 
-    def cell(self, text: str, size: int, ink: int = Ink.TEXT, *, right: bool = False) -> Pen:
+    def cell(self, text: str, size: int, ink: int = _TEXT, *, right: bool = False) -> Pen:
         """Write `text` into a cell of `size` columns, clipped and padded."""
-        text = clip(text, size)
-        pad = size - cells(text)
+        width = cells(text)
+        if width > size:
+            text = clip(text, size)
+            width = cells(text)
         if right:
-            return self.gap(pad).put(text, ink)
-        return self.put(text, ink).gap(pad)
+            return self.gap(size - width).put(text, ink, width)
+        if 0 < width < size <= self.left and ink not in _GROUNDED:
+            return self.put(text + " " * (size - width), ink, size)
+        return self.put(text, ink, width).gap(size - width)
 
     def to(self, column: int) -> Pen:
         """Blanks up to a column, counted from 0."""
@@ -111,12 +124,7 @@ class Pen:
     def line(self) -> Line:
         """What was written, filled up with blanks."""
         self.gap(self.left)
-        return tuple(self._runs)
-
-    def _blank_ink(self) -> int:
-        if not self._runs or self._runs[-1][1] in (Ink.BADGE, Ink.CURSOR):
-            return Ink.TEXT
-        return self._runs[-1][1]
+        return tuple(zip(self._texts, self._inks, strict=True))
 
 
 def blank(width: int) -> Line:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import or_
 from typing import TYPE_CHECKING, Final
 
 from collectors.model.detail import NO_PLACE, Cell
@@ -15,7 +16,7 @@ from collectors.model.vocabulary import Device, Stage, Tier
 from tui.glyphs import BUCKET_HEIGHTS, HEIGHTS, NO_DATA, STALL, UNOBSERVED
 from tui.line import Line, Pen
 from tui.theme import Ink, device_ink
-from tui.widgets.river import NOT_OBSERVED, STALLED, STEPS, top
+from tui.widgets.river import CAPPED, RUNS, STALLED, STEPS, top
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,7 +37,9 @@ _LATE: Final = 3
 """Bits of a cell's code for its lateness; above them its hue."""
 _EMPTY: Final = 0xF0
 """From here on cells that say nothing of tokens, by `Cell`."""
-_RUNS: Final = re.compile(rb"(.)\1*", re.DOTALL)
+_UNSEEN: Final = re.compile(rb"[^\0]+")
+"""Cells that are not `Cell.SEEN`."""
+_UNSEEN_CODES: Final = bytes(min(_EMPTY + seen, 255) for seen in range(256))
 
 
 class Hue(StrEnum):
@@ -85,16 +88,17 @@ def drawn(track: Track, hue_of: bytes, lines: int, scale: int) -> list[Line]:
     """A cell a column, `lines` high, the highest line first; `scale` tokens fill a column."""
     full = STEPS * lines
     values = track.values
-    heights = [min(full, -(-value * full // scale)) for value in values]
-    codes = bytes(
-        hue | min(late, STALLED) if not seen else _EMPTY + seen
-        for hue, late, seen in zip(track.place.translate(hue_of), track.late, track.seen, strict=True)
-    )
+    height_of = {value: min(full, -(-value * full // scale)) for value in set(values)}
+    codes = bytearray(map(or_, track.place.translate(hue_of), track.late.translate(CAPPED)))
+    for unseen in _UNSEEN.finditer(track.seen):
+        codes[unseen.start() : unseen.end()] = unseen[0].translate(_UNSEEN_CODES)
     glyphs = BUCKET_HEIGHTS if track.beside else HEIGHTS
-    runs = [(match.start(), match.end(), match[0][0]) for match in _RUNS.finditer(codes)]
+    runs = [(match.start(), match.end(), match[0][0]) for match in RUNS.finditer(codes)]
     out = []
     for line in range(lines):
         floor = STEPS * (lines - 1 - line)
+        glyph_of = {value: glyphs[min(max(height - floor, 0), STEPS)] for value, height in height_of.items()}
+        cells = "".join([glyph_of[value] for value in values])
         pen = Pen(len(values))
         for start, end, code in runs:
             size = end - start
@@ -102,10 +106,7 @@ def drawn(track: Track, hue_of: bytes, lines: int, scale: int) -> list[Line]:
                 _unseen(pen, code - _EMPTY, size, lowest=floor == 0)
                 continue
             late = code & ((1 << _LATE) - 1)
-            if late == STALLED and line == 0:
-                text = STALL * size
-            else:
-                text = "".join([glyphs[0 if h <= floor else min(h - floor, STEPS)] for h in heights[start:end]])
+            text = STALL * size if late == STALLED and line == 0 else cells[start:end]
             if text.isspace():
                 pen.gap(size)
             else:
@@ -116,7 +117,7 @@ def drawn(track: Track, hue_of: bytes, lines: int, scale: int) -> list[Line]:
 
 
 def scale_of(track: Track) -> int:
-    return top([value for value in track.values if value != NOT_OBSERVED])
+    return top(track.values)
 
 
 def _unseen(pen: Pen, state: int, size: int, *, lowest: bool) -> None:

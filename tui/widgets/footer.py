@@ -84,6 +84,8 @@ class Footer(Panel):
     """Panels that have no room, and are named."""
     asking: tuple[str, str, int] | None = None
     """Instead of the keys: a prompt, and what is said at the right of what is typed behind it, in which ink."""
+    _made: tuple[tuple[object, ...], Line, list[Key]] | None = None
+    """What it was last, and by what."""
 
     def draw(self, view: View, width: int, height: int) -> list[Line]:
         if self.asking is not None:
@@ -91,7 +93,10 @@ class Footer(Panel):
             prompt, said, ink = self.asking
             pen = Pen(width).put(prompt, Ink.ACCENT).to(len(prompt) + width // 2 + 1 if prompt else 1)
             return [pen.put(printable(said), ink).line()]
-        line, keys = footer(view, width, self.own, self.shed, self.keymap)
+        how = width, view.showing is not None, view.mode is Mode.HELD, self.own, self.shed, self.keymap
+        if self._made is None or self._made[0] != how:
+            self._made = how, *footer(view, width, self.own, self.shed, self.keymap)
+        _, line, keys = self._made
         self.keys = tuple(keys)
         return [line]
 

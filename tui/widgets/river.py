@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from array import array
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from collectors.model.vocabulary import Role
@@ -29,16 +30,19 @@ ROLE_LETTERS: Final = {
     Role.PREFILL: "P", Role.DECODE: "D", Role.AGGREGATED: "A", Role.ATTENTION: "T",
     Role.FFN: "F", Role.DRAFT: "S", Role.VERIFY: "V", Role.ROUTER: "R", Role.UNKNOWN: "–",
 }  # fmt: skip
-_RUNS: Final = re.compile(rb"(.)\1*", re.DOTALL)
+RUNS: Final = re.compile(rb"(.)\1*", re.DOTALL)
+"""Of equal bytes."""
+CAPPED: Final = bytes(min(late, STALLED) for late in range(256))
+"""For `bytes.translate`: lateness classes as they are drawn."""
 TOPS: Final = (1, 1.5, 2, 3, 4, 6, 8, 10)
 GAP: Final = 5
 """Class of a column that was not observed, after the lateness classes 0 … 4."""
 
 
-def counts(row: RiverRow) -> Sequence[int]:
-    """Tokens of each tick, oldest first."""
+def counts(tokens: bytes) -> Sequence[int]:
+    """Tokens of each tick of a row, oldest first."""
     values = array("H")
-    values.frombytes(row.tokens)
+    values.frombytes(tokens)
     if sys.byteorder == "big":
         values.byteswap()
     return values
@@ -59,30 +63,39 @@ def top(values: Sequence[int]) -> int:
     )
 
 
+@lru_cache(1_024)
+def scale_of(tokens: bytes) -> int:
+    """Tokens a tick that fill a row."""
+    return top(counts(tokens))
+
+
 def river_lines(row: RiverRow, columns: int, lines: int) -> list[Line]:
     """The newest `columns` ticks, `lines` cells high, the highest line first."""
-    values = counts(row)
-    scale = top(values)
-    values = values[-columns:]
-    late = row.late[-columns:]
+    scale = scale_of(row.tokens)
+    values = counts(row.tokens)[-columns:]
     full = STEPS * lines
-    heights = [-1 if value == NOT_OBSERVED else min(full, -(-value * full // scale)) for value in values]
-    classes = bytes(GAP if height < 0 else min(step, STALLED) for height, step in zip(heights, late, strict=True))
-    runs = [(match.start(), match.end(), match[0][0]) for match in _RUNS.finditer(classes)]
+    height_of = {value: min(full, -(-value * full // scale)) for value in set(values)}
+    classes = bytearray(row.late[-columns:].translate(CAPPED))
+    if NOT_OBSERVED in height_of:
+        height_of[NOT_OBSERVED] = 0
+        for at, value in enumerate(values):
+            if value == NOT_OBSERVED:
+                classes[at] = GAP
+    runs = [(match.start(), match.end(), match[0][0]) for match in RUNS.finditer(classes)]
     inks = (*(device_ink(row.device, step) for step in range(STALLED)), Ink.STALL, Ink.FAINT)
-    missing = columns - len(heights)
     out = []
     for line in range(lines):
         floor = STEPS * (lines - 1 - line)
-        glyphs = [HEIGHTS[min(max(height - floor, 0), STEPS)] for height in range(full + 1)]
-        pen = Pen(columns).gap(missing)
+        glyph_of = {value: HEIGHTS[min(max(height - floor, 0), STEPS)] for value, height in height_of.items()}
+        cells = "".join([glyph_of[value] for value in values])
+        pen = Pen(columns).gap(columns - len(values))
         for start, end, kind in runs:
             if kind == GAP:
                 text = (UNOBSERVED if floor == 0 else " ") * (end - start)
             elif kind == STALLED and line == 0:
                 text = STALL * (end - start)
             else:
-                text = "".join([glyphs[height] for height in heights[start:end]])
+                text = cells[start:end]
             if text.isspace():
                 pen.gap(end - start)
             else:
@@ -103,7 +116,7 @@ def rows(view: View, width: int, height: int, first: int, lines: int) -> Body:
     columns = width - label - 10
     out: list[Line] = []
     for row in river[first : first + shown]:
-        scale = f"{fmt.scale(top(counts(row)) * TICKS_PER_S)}/s"
+        scale = f"{fmt.scale(scale_of(row.tokens) * TICKS_PER_S)}/s"
         for number, body in enumerate(river_lines(row, columns, lines)):
             pen = Pen(label + 3)
             if number == 0:
