@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tui.plain import printable
@@ -68,11 +69,15 @@ class View:
         return self.frame.utc_s - (self.frame.time_ns / 1e9 - session_s)
 
 
-def worker_names(ids: Iterable[str]) -> dict[str, str]:
-    """Ids as they are shown: `target/engine`, without the engine where every target has only engine 0."""
-    known = list(ids)
-    short = all(id_.endswith("/0") and id_.count("/") == 1 and len(id_) > 2 for id_ in known)
-    return {id_: printable(id_[:-2] if short else id_) for id_ in known}
+def worker_names(ids: Iterable[str]) -> Mapping[str, str]:
+    """Ids as they are shown: `target/engine`, without the engine where every target has only engine 0. The same object while they are the same."""
+    return _names(tuple(ids))
+
+
+@lru_cache(4)
+def _names(ids: tuple[str, ...]) -> Mapping[str, str]:
+    short = all(id_.endswith("/0") and id_.count("/") == 1 and len(id_) > 2 for id_ in ids)
+    return {id_: printable(id_[:-2] if short else id_) for id_ in ids}
 
 
 def view_of(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, NamedTuple, cast
 
 import numpy as np
@@ -30,7 +31,7 @@ _NONE: Final = Beside(
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Arrivals:
     """Deliveries of one request. `time_ns` is the emitter's; `worker` numbers `workers`."""
 
@@ -56,7 +57,7 @@ class Arrivals:
         found: Index = np.flatnonzero((self.first[1:] == after) & (self.time_ns[1:] >= self.time_ns[:-1])) + 1
         return found
 
-    @property
+    @cached_property
     def gaps_ns(self) -> Ints:
         """Of those, in order."""
         at = self.follows
@@ -188,6 +189,8 @@ def _flags(rows: KeptRows, some: slice) -> Bytes:
 
 def _numbers(workers: dict[str, int], ids: Sequence[str], rows: Shorts) -> Index:
     """Numbers of workers by the rows of a chunk; one that is new is given the next."""
+    if len(rows) and (rows == rows[0]).all():
+        return np.full(len(rows), workers.setdefault(ids[int(rows[0])], len(workers)), np.intp)
     found, inverse = np.unique(rows, return_inverse=True)
     numbers = [workers.setdefault(ids[row], len(workers)) for row in found.tolist()]
     return np.array(numbers, np.intp)[inverse]

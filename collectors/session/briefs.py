@@ -8,9 +8,9 @@ from collectors.stats.joined import Joined, Requests, View
 from collectors.stats.told import Told
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Brief:
-    """`front` is the source whose deliveries are shown: of an observer in front of others, which had it first. None: only records tell of it."""
+    """Never changed: there are hundreds of new ones in a tick, and a frozen one takes twice the time. `front` is the source whose deliveries are shown: of an observer in front of others, which had it first. None: only records tell of it."""
 
     key: int
     since_ns: int
@@ -72,9 +72,13 @@ class Briefs:
             if one is not None:
                 known[serial] = _brief(one, observers, twice)
         touched.clear()
-        for serial in known.keys() - requests.serials:
+        for serial in [serial for serial in known if serial not in requests.serials]:
             del known[serial]
         return list(reversed(known.values()))
+
+    def get(self, key: int) -> Brief | None:
+        """Of those that there were when this was asked last."""
+        return self._known.get(key)
 
 
 def alive(briefs: Iterable[Brief], begin_ns: int, end_ns: int, until_ns: int) -> list[Brief]:
@@ -91,7 +95,8 @@ def alive(briefs: Iterable[Brief], begin_ns: int, end_ns: int, until_ns: int) ->
 
 def _brief(known: Joined, observers: Mapping[str, Observer], twice: Mapping[str, str]) -> Brief:
     seen = [(observers[name], view) for name, view in known.views.items() if name in observers]
-    seen.sort(key=lambda one: (not one[0].inventory.measured, one[1].received_ns or 0))
+    if len(seen) > 1:
+        seen.sort(key=lambda one: (not one[0].inventory.measured, one[1].received_ns or 0))
     workflow = next((view.told.received.workflow for _, view in seen if view.told and view.told.received.workflow), "")
     if not seen:
         return Brief(

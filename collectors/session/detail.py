@@ -125,7 +125,7 @@ class Detail:
         """The newest first, each with the distribution of its own gaps."""
         briefs = self._requests.known(until_ns)
         lines = self._requests.lines(briefs[first : first + limit], until_ns)
-        return RequestList(tuple(self.with_gaps(lines, until_ns)), first, tuple(brief.key for brief in briefs))
+        return RequestList(tuple(self.with_gaps(lines, until_ns)), first, tuple([brief.key for brief in briefs]))
 
     def lines(self, until_ns: int, *, gaps: bool = False) -> list[RequestLine]:
         """All requests, the newest first, to pick from; with `gaps` each with their distribution, which takes a look at all deliveries."""
@@ -154,7 +154,7 @@ class Detail:
         return any(known is not None and known.decision is not None for known in islice(told, ASKED))
 
     def _request(self, key: int, until_ns: int) -> RequestDetail | None:
-        brief = next((one for one in self._requests.known(until_ns) if one.key == key), None)
+        brief = self._requests.one(key, until_ns)
         if brief is None:
             return None
         lines = self.with_gaps(self._requests.lines([brief], until_ns), until_ns)

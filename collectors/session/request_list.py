@@ -46,15 +46,23 @@ class RequestLines:
 
     def known(self, until_ns: int) -> list[Brief]:
         """Those of which anything had been heard, the one that was first heard of last first."""
+        known = self._all()
+        return known if until_ns >= self._tick_ns else [brief for brief in known if brief.since_ns < until_ns]
+
+    def one(self, key: int, until_ns: int) -> Brief | None:
+        """The one of that key, if anything had been heard of it."""
+        self._all()
+        brief = self._briefs.get(key)
+        return brief if brief is not None and brief.since_ns < until_ns else None
+
+    def _all(self) -> list[Brief]:
+        """As of the newest tick."""
         if self._listed[0] != self._tick_ns:
             observers = {name: source.observer for name, source in self._sources.items()}
             briefs = self._briefs.of(self._book.requests, self._book.touched, observers, self._twice)
             self._listed = self._tick_ns, briefs
-            still = {brief.key for brief in briefs}
-            self._lines = {key: line for key, line in self._lines.items() if key in still}
-        if until_ns >= self._tick_ns:
-            return self._listed[1]
-        return [brief for brief in self._listed[1] if brief.since_ns < until_ns]
+            self._lines = {key: line for key, line in self._lines.items() if self._briefs.get(key) is not None}
+        return self._listed[1]
 
     def observed(self, until_ns: int) -> list[Brief]:
         """Those of which somebody tells the deliveries."""
@@ -84,8 +92,8 @@ class RequestLines:
 
     def with_gaps(self, lines: Sequence[RequestLine], until_ns: int) -> list[RequestLine]:
         """The same, with the distribution of each request's gaps."""
-        lacking = {line.key for line in lines if line.gap is None and line.longest_s is not None}
-        briefs = [brief for brief in self.known(until_ns) if brief.key in lacking]
+        lacking = [line.key for line in lines if line.gap is None and line.longest_s is not None]
+        briefs = [brief for key in lacking if (brief := self.one(key, until_ns)) is not None]
         arrived = self.arrivals(briefs, until_ns)
         told = [(brief.key, source) for brief in briefs if (source := self._sources.get(brief.front or "")) is not None]
         told = [(key, source) for key, source in told if key in arrived]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from collectors.model.vocabulary import Listing, TargetStatus
@@ -29,7 +30,9 @@ SHOWN_S = 60.0
 """How long a gap in a stream is said: the length of a window."""
 
 
+@lru_cache(1)
 def notices(view: View, width: int) -> list[Line]:
+    """Asked for twice of a view: for its place, and to be drawn."""
     lines: list[Line] = []
     if view.problem is not None:
         hint = " (what was seen stays: ← → step)" if view.frame is not None else ""
@@ -72,6 +75,7 @@ def differing(rows: Sequence[RequestRow], now_ns: int) -> str:
     return f"requests of the last minute: {said} (5 shows them)" if said else ""
 
 
+@lru_cache(1)
 def _verdict(view: View, width: int) -> list[Line]:
     return _sentence(VERDICT, told(view, width - PUT_IN, LINES), Ink.WARN, width)
 
