@@ -24,6 +24,7 @@ from collectors.session.placement_rows import (
 )
 from collectors.session.probe_rows import probe_rows
 from collectors.session.prompt_rows import prompt_rows, reuse_rows
+from collectors.session.ranks import Ranks
 from collectors.session.requests import RequestBook
 from collectors.session.signal_rows import signal_rows
 from collectors.session.slo_rows import Judging
@@ -60,6 +61,7 @@ class Session:
         """What the backfill was made of."""
         self._backfill = Backfill()
         self._fleet = Fleet()
+        self._ranks = Ranks()
         self._spreads: dict[str, tuple[WorkerRow, JitterRow]] = {}
         self._devices = Devices()
         self._each_second = EachSecond()
@@ -100,6 +102,7 @@ class Session:
         window_ns = self._window_s * _SECOND_NS
         self._forget(time_ns)
         sources = list(self._sources.values())
+        self._ranks.tick(sources)
         for source in sources:
             source.tick(time_ns)
         requests, clocks = self._requests.tick(sources, time_ns)

@@ -1,7 +1,7 @@
 """What a session remembers of one source: its status, its inventory, and the statistics that its parts call for."""
 
 from collections import Counter, deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Final, assert_never
 
 from collectors.diagnose.stalls import Evidence
@@ -25,6 +25,7 @@ from collectors.model.batch import (
 from collectors.model.traces import Accounts
 from collectors.model.vocabulary import Counted, TargetStatus
 from collectors.session.kept import Kept
+from collectors.session.naming import Naming
 from collectors.stats.churn import Churn, Churned
 from collectors.stats.deliveries import DeliveryStats, HearEnd
 from collectors.stats.earlier import Earlier, earlier
@@ -60,7 +61,7 @@ class SourceState:
         self._hear = hear
         self._hear_end = hear_end
         self.status = Status(url="", backend="", status=TargetStatus.DOWN, reason="not heard yet")
-        self.inventory = Inventory(workers=())
+        self._naming = Naming()
         self.heard_ns: int | None = None
         """Session time of the newest batch that brought more than bad news."""
         self.answers = 0
@@ -92,6 +93,15 @@ class SourceState:
         self._inventories = 0
         self._new_resets: deque[int] = deque(maxlen=MAX_RESETS)
         self._stamped: tuple[int, int, Hashable] | None = None
+
+    @property
+    def inventory(self) -> Inventory:
+        return self._naming.inventory
+
+    @property
+    def told(self) -> Inventory:
+        """With the names that it has for workers itself."""
+        return self._naming.told
 
     @property
     def emulated(self) -> bool:
@@ -131,6 +141,12 @@ class SourceState:
             taken = [part.time_ns for part in batch.parts if isinstance(part, Samples) and part.time_ns is not None]
             self.heard_ns = max(taken, default=batch.time_ns)
 
+    def call(self, names: Mapping[str, str]) -> None:
+        """What an observer calls so, in the keys, is called as the values are. What others call themselves stays."""
+        for before, after in self._naming.call(names) if self.told.measured else ():
+            if self.placed is not None:
+                self.placed.rename(before, after)
+
     def tick(self, tick_ns: int) -> None:
         """Brings the statistics of deliveries and of blocks up to this tick."""
         if self.residency is not None:
@@ -161,7 +177,7 @@ class SourceState:
                     self.scraped.samples(part, time_ns if part.time_ns is None else part.time_ns)
                     self._see_reset(self.scraped.reset_ns)
             case Inventory():
-                self.inventory, self._inventory_ns = part, time_ns
+                part, self._inventory_ns = self._naming.learn(part), time_ns
                 self._inventories += 1
                 if self.churn is not None:
                     self.churn.inventory(part.pools)

@@ -240,6 +240,10 @@ class DeliveryStats:
         """Its id; empty where it is not known."""
         return self._fleet.ids[row]
 
+    def rename(self, before: str, after: str) -> None:
+        """A worker has another name from now on."""
+        self._fleet.rename(before, after)
+
     def occupancy(self, part: Occupancy) -> None:
         self._fleet.occupancy(part.rows)
 

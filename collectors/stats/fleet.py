@@ -56,6 +56,12 @@ class Fleet:
                 self.row_of_slot[worker.slot] = self._rows.get(worker.id, UNKNOWN_ROW)
         self._pools |= {pool.slot: PoolKey(pool.owner, pool.tier) for pool in inventory.pools}
 
+    def rename(self, before: str, after: str) -> None:
+        """A worker is called otherwise from now on, with all that it did; unless another one is called so."""
+        if before in self._rows and after not in self._rows:
+            row = self._rows[after] = self._rows.pop(before)
+            self.ids[row] = after
+
     def disconnect(self) -> None:
         """Slots mean nothing any more, and nobody says what the pools hold."""
         self.row_of_slot[:] = UNKNOWN_ROW
