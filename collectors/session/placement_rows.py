@@ -15,6 +15,7 @@ from collectors.session.fleet import Worker
 from collectors.session.kept import kept
 from collectors.session.source_state import SourceState
 from collectors.stats.columns import Key
+from collectors.stats.elsewhere import disputed
 from collectors.stats.figures import absent, counted, figure, increase, outdated
 from collectors.stats.sketch import Ints
 from collectors.stats.stalls import Stall
@@ -145,13 +146,14 @@ def _placed(source: SourceState, summary: Summary, workers: dict[str, Worker]) -
     def row(number: int, stage: Stage, tier: Tier, primary: bool, tokens: int, uncounted: int = 0) -> PlacementRow:
         name = summary.workers[number]
         worker = workers.get(name)
+        made = counted(figure(tokens, Provenance.REPORTED, emulated=source.emulated, heard_ns=heard_ns), uncounted)
         return PlacementRow(
             stage=stage,
             primary=primary,
             worker=name or None,
             device=Device.UNKNOWN if worker is None else worker.info.device,
             tier=tier,
-            tokens=counted(figure(tokens, Provenance.REPORTED, emulated=source.emulated, heard_ns=heard_ns), uncounted),
+            tokens=disputed(made, summary.disputed.get(number, 0)) if primary else made,
         )
 
     placed = summary.placed

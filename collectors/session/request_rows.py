@@ -7,6 +7,7 @@ from collectors.model.batch import Inventory
 from collectors.model.requests import DisagreementRow, FactRow, MigrationRow, PhaseRow, RequestRow, Says
 from collectors.model.traces import Account, Instant, Stretch
 from collectors.model.vocabulary import PROBE_ID, UNKNOWN_WORKER, About, Phase, Provenance
+from collectors.session.naming import ANSWERS
 from collectors.stats.joined import Joined, View, plain
 from collectors.stats.offsets import ROUNDING_S, Offset
 from collectors.stats.streams import UNSEEN
@@ -19,7 +20,6 @@ _ENDS: Final = frozenset({"stop", "length"})
 """Reasons that everybody has a word for; beside them each has words of its own."""
 ON_THE_WAY: Final = "between the observer and the server: over two clocks, whose offset is known within a bound"
 HANDED_OVER: Final = "first to last token: the handover from the worker that made the first one is inside"
-ANSWERS: Final = "target"
 
 
 class Observer(NamedTuple):
@@ -121,6 +121,9 @@ def _workers(
     for observer, view in seen:
         if view.life is not None:
             named = {token: observer.worker(row) for token, row in _made(view).items()}
+            if view.taken is not None and view.life.elsewhere:  # what was put elsewhere is not the observer's word
+                named = {token: worker for token, worker in named.items() if token < view.taken.since}
+                named = named or {0: view.taken.named}
             told = {token: worker for token, worker in named.items() if worker and observer.named_by(worker) != ANSWERS}
             if told:
                 yield observer.teller, (told, [])

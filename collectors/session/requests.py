@@ -2,7 +2,7 @@
 
 import itertools
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from collectors.model.batch import Batch, Decisions, Inventory, Phases, Requests
@@ -13,6 +13,7 @@ from collectors.model.signals import Signal
 from collectors.model.traces import Account, Accounts
 from collectors.session.request_rows import Observer, behind, request_row
 from collectors.session.source_state import SourceState
+from collectors.session.taken_over import correct
 from collectors.stats import joined
 from collectors.stats.columns import Key
 from collectors.stats.joined import Joined, View
@@ -94,6 +95,10 @@ class RequestBook:
         for request, received_ns, serial in begun:
             self.requests.numbered(source, request, received_ns, serial)
 
+    def correct(self, sources: Mapping[str, SourceState], tick_ns: int) -> None:
+        """Before the sources' own tick: deliveries count where they were made, where that has come to be known."""
+        correct(self.requests.changed.values(), sources, tick_ns)
+
     def tick(self, sources: Iterable[SourceState], tick_ns: int) -> tuple[tuple[RequestRow, ...], tuple[ClockRow, ...]]:
         """After the sources' own."""
         states = {source.name: source for source in sources}
@@ -115,6 +120,7 @@ class RequestBook:
             self.touched.update(known.serial for known in changed)
             if len(self.touched) > 2 * joined.MAX_REQUESTS:
                 self.touched = {serial for serial in self.touched if self.requests.get(serial) is not None}
+        correct(changed, states, tick_ns)  # of those that ended in this tick
         for known in changed:
             self._learn(known, observers)
         # One teller alone contradicts nobody, but may tell of a migration.

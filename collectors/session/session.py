@@ -103,6 +103,7 @@ class Session:
         self._forget(time_ns)
         sources = list(self._sources.values())
         self._ranks.tick(sources)
+        self._requests.correct(self._sources, time_ns)
         for source in sources:
             source.tick(time_ns)
         requests, clocks = self._requests.tick(sources, time_ns)

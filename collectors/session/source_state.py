@@ -32,9 +32,11 @@ from collectors.stats.earlier import Earlier, earlier
 from collectors.stats.figures import Row, outdated
 from collectors.stats.fleet import PoolKey
 from collectors.stats.gaps import Hear, Keep
+from collectors.stats.lives import Life
 from collectors.stats.residency import Residency, Resident
 from collectors.stats.scraped import ScrapedStats
 from collectors.stats.summary import Summary
+from collectors.stats.workers_said import Move
 
 PROBE_WINDOW_S: Final = 900
 """Of probes, which are few."""
@@ -146,6 +148,17 @@ class SourceState:
         for before, after in self._naming.call(names) if self.told.measured else ():
             if self.placed is not None:
                 self.placed.rename(before, after)
+
+    def taken_over(self, request: str, named: str, move: Move, life: Life | None, by: str, tick_ns: int) -> bool:
+        """Tokens of a request are of who took it over, as `by` says, whatever the source goes on naming. Whether request and worker are known here."""
+        slot = self._naming.slot(named)
+        if self.placed is None or slot is None or move.to is None:
+            return False
+        to = self._naming.slot(move.to)
+        if to is None:
+            to = self._naming.lend(move.to, by)
+            self.placed.lend(self.inventory)
+        return to is not None and self.placed.taken_over(request, slot, to, move.after_tokens, life, tick_ns)
 
     def tick(self, tick_ns: int) -> None:
         """Brings the statistics of deliveries and of blocks up to this tick."""

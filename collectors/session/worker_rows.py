@@ -16,6 +16,7 @@ from collectors.session.kept import kept
 from collectors.session.source_state import SourceState
 from collectors.stats.buckets import BucketMismatchError, Buckets
 from collectors.stats.columns import Key
+from collectors.stats.elsewhere import disputed
 from collectors.stats.figures import (
     absent,
     counted,
@@ -184,7 +185,8 @@ def _tokens_per_s(worker: Worker, tick_ns: int, window_ns: int) -> Figure:
             heard_ns=worker.placed.heard_ns,
             n=tokens,
         )
-        return worker.placed.dated(counted(made, int(summary.placed.uncounted[worker.row].sum())))
+        made = counted(made, int(summary.placed.uncounted[worker.row].sum()))
+        return worker.placed.dated(disputed(made, summary.disputed.get(worker.row, 0)))
     if worker.scraped is None or worker.scraped.scraped is None:
         return absent(emulated=worker.emulated)
     grown = worker.scraped.scraped.increase(tick_ns, window_ns, Key(worker.info.id, Signal.GENERATION_TOKENS))

@@ -24,7 +24,8 @@ from collectors.model.batch import (
 )
 from collectors.model.vocabulary import Phase
 from collectors.stats.choices import Choices, ChoiceSlots
-from collectors.stats.fleet import Fleet
+from collectors.stats.elsewhere import put
+from collectors.stats.fleet import UNKNOWN_ROW, Fleet
 from collectors.stats.gaps import CHUNK, GapStats, Hear, Keep
 from collectors.stats.handovers import MOVES, Handovers
 from collectors.stats.histograms import Histograms
@@ -41,7 +42,7 @@ from collectors.stats.river import TICK_NS
 from collectors.stats.sketch import NO_MAXIMUM, Counts, Index, Ints
 from collectors.stats.slots import NEVER, SECOND_NS, Tally
 from collectors.stats.stalls import Rule
-from collectors.stats.streams import MAX_STREAMS
+from collectors.stats.streams import MAX_STREAMS, UNSEEN
 from collectors.stats.summary import Faults, Summary
 
 HearEnd = Callable[[int, Outcome], None]
@@ -97,6 +98,9 @@ class DeliveryStats:
         self._rules: Tally[str] = Tally(OTHER)
         self._events: Tally[str] = Tally(OTHER)
         self._finished: Tally[str] = Tally(OTHER)
+        self._disputed: Tally[int] = Tally(UNKNOWN_ROW)
+        self._elsewhere = False
+        """Whether any deliveries may be put elsewhere."""
         self._pending = Pending()
 
     def inventory(self, part: Inventory, time_ns: int) -> None:
@@ -117,10 +121,7 @@ class DeliveryStats:
         elif lost_ns is not None:
             self._fleet.disconnect()
             self._lives.forget()
-        self._fleet.learn(part)
-        rows = len(self._fleet.ids)
-        for sized in (self._placements, self._gaps, self._tpot, self._queue, self._prompts, self._handovers):
-            sized.resize(rows)
+        self._learn(part)
         if not self._connected:
             self._since_ns = time_ns
         self._connected = True
@@ -128,6 +129,17 @@ class DeliveryStats:
             self._observed_ns = time_ns
             self._told = time_ns // SECOND_NS
             self._expire(time_ns)
+
+    def lend(self, part: Inventory) -> None:
+        """The source's inventory with a worker more, whose slot meant nothing before."""
+        if self._fleet.fits(part):
+            self._learn(part)
+
+    def _learn(self, part: Inventory) -> None:
+        self._fleet.learn(part)
+        rows = len(self._fleet.ids)
+        for sized in (self._placements, self._gaps, self._tpot, self._queue, self._prompts, self._handovers):
+            sized.resize(rows)
 
     def lost(self, heard_ns: int) -> None:
         """The source is not connected any more: unless the next inventory says that it goes on from there, nothing was observed from its last word until then, and what
@@ -212,6 +224,27 @@ class DeliveryStats:
     def moved(self) -> list[tuple[str, Life]]:
         """Requests that went on with another worker since this was asked, and live."""
         return self._lives.moved()
+
+    def taken_over(self, request: str, named: int, by: int, since: int, life: Life | None, time_ns: int) -> bool:
+        """Who knows says that its tokens from `since` on are of the worker of slot `by`, though its deliveries go on naming slot `named`: so they are counted from now on. Those
+        that were counted before are in dispute between the two. `life`: of a request that has ended. Whether it is known."""
+        table, stream = self._gaps.table, self._lives.stream(request)
+        if stream is not None:
+            if table.taken_since[stream] != UNSEEN:
+                self.flush()
+            tokens, row = int(table.next_token[stream]), int(table.last_row[stream])
+            table.taken_from[stream], table.taken_by[stream], table.taken_since[stream] = named, by, since
+            self._elsewhere = True
+        elif life is not None:
+            tokens, row = life.tokens, life.row
+        else:
+            return False
+        other = self._fleet.row(by)
+        if tokens > since and row != other:
+            second = max(time_ns // SECOND_NS, self._first)
+            for one in (row, other):
+                self._disputed.add(second, one, tokens - since)
+        return True
 
     def outcomes(self) -> Outcomes:
         """How the requests of the window ended, as of the last tick."""
@@ -300,6 +333,7 @@ class DeliveryStats:
             missed=self._outages.told(),
             paces=self._drain_paces(),
             pieces=self._drain_pieces(),
+            disputed=self._disputed.sums(),
             faults=Faults(self._gaps.holes, self._gaps.disorder + self._backwards, self._gaps.gap.late, self._rejected),
         )
 
@@ -332,7 +366,7 @@ class DeliveryStats:
         self._first = -(-(time_ns - self._window_ns) // SECOND_NS)
         for part in (
             *(self._placements, self._gaps, self._tpot, self._queue, self._prompts, self._handovers),
-            *(self._rules, self._events, self._finished, self._outcomes, self._choices),
+            *(self._rules, self._events, self._finished, self._outcomes, self._choices, self._disputed),
         ):
             part.expire(self._first)
 
@@ -341,6 +375,9 @@ class DeliveryStats:
         if streams > MAX_STREAMS or (len(extras) and rows["extra"].sum() != len(extras)):
             self._rejected += len(rows)
             return
+        if self._elsewhere:
+            self._gaps.table.reserve(streams)
+            rows = put(rows, self._gaps.table)
         offset_ns, row_of_worker = self._fleet.clock_offset_ns, self._fleet.row_of_slot
         self._gaps.add(rows, streams, offset_ns, limit_ns, row_of_worker, extras)
         if len(extras):

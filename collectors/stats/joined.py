@@ -9,7 +9,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, KeysView
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -43,6 +43,14 @@ def plain(name: str) -> str:
 _NO_SLOTS: Final = Slots()
 
 
+class Taken(NamedTuple):
+    """Its observer goes on naming this worker, though others made its tokens from `since` on: so many moves are known and corrected."""
+
+    named: str
+    since: int
+    moves: int
+
+
 @dataclass(slots=True)
 class View:
     """A request as an observer of its deliveries sees it, on the observer's clock. `learnt`: names that its answer had, so that whoever calls it so stands behind."""
@@ -60,6 +68,7 @@ class View:
     cut: set[Phase] = field(default_factory=set)
     """Of which phases there were more spans than are kept."""
     life: Life | None = None
+    taken: Taken | None = None
     lost: bool = False
     """Whether its end will not be told any more."""
 

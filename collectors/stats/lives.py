@@ -39,7 +39,7 @@ class End(NamedTuple):
 class Life(NamedTuple):
     """How the deliveries of a request were, on the producer's clock: the first and the last of them, so many tokens, and the rows of the workers of the two.
 
-    `uncounted`: of some deliveries it is not known how many tokens they brought, so that each counts for one at least. `since`: the first token that the last worker made, where another, of `before_row`, had made those before; else UNSEEN. `whole`: there was one delivery, of a response that was not streamed.
+    `uncounted`: of some deliveries it is not known how many tokens they brought, so that each counts for one at least. `since`: the first token that the last worker made, where another, of `before_row`, had made those before; else UNSEEN. `elsewhere`: what its deliveries name since it was taken over is not so. `whole`: there was one delivery, of a response that was not streamed.
     """
 
     first_ns: int
@@ -51,6 +51,7 @@ class Life(NamedTuple):
     before_row: int = UNSEEN
     since: int = UNSEEN
     uncounted: bool = False
+    elsewhere: bool = False
 
 
 class Lives:
@@ -95,6 +96,11 @@ class Lives:
         """Of a request that lives, as far as it is dealt with."""
         stream = self._stream.get(request)
         return None if stream is None else self._life(stream)
+
+    def stream(self, request: str) -> int | None:
+        """Of one whose end is not settled."""
+        ending = (end.stream for end in self._ends if end.request == request)
+        return self._stream.get(request, next(ending, None))
 
     def has(self, request: str) -> bool:
         return request in self._stream
@@ -206,7 +212,8 @@ class Lives:
         flags = max(int(table.flags[stream]), 0)
         moved = int(table.before_row[stream]), int(table.since[stream])
         tokens, uncounted = int(table.next_token[stream]), bool(flags & UNCOUNTED)
-        return Life(first_ns, last_ns, tokens, *rows, bool(flags & WHOLE), *moved, uncounted)
+        elsewhere = bool(table.elsewhere[stream] == 1)
+        return Life(first_ns, last_ns, tokens, *rows, bool(flags & WHOLE), *moved, uncounted, elsewhere)
 
     def _tpot_ns(self, end: End) -> int | None:
         table, stream = self._table, end.stream

@@ -55,6 +55,10 @@ class StreamTable:
         "jitter",
         "gaps",
         "serial",
+        "taken_from",
+        "taken_by",
+        "taken_since",
+        "elsewhere",
     )
 
     def __init__(self) -> None:
@@ -96,6 +100,14 @@ class StreamTable:
         """The request's newest gap in ns, its smoothed jitter (`rfc3550`) and how many gaps it had."""
         self.serial = np.empty(0, np.int64)
         """Number of the request, which no other of the source has."""
+        self.taken_from = np.empty(0, np.int64)
+        """Slot of the worker that its deliveries go on naming, though it was taken from it."""
+        self.taken_by = np.empty(0, np.int64)
+        """Slot of the worker that makes its tokens instead."""
+        self.taken_since = np.empty(0, np.int64)
+        """The first of those."""
+        self.elsewhere = np.empty(0, np.int64)
+        """1: deliveries of it were put there."""
         self.reserve(256)
 
     def reserve(self, size: int) -> None:

@@ -77,4 +77,6 @@ class Summary:
     """Of the same seconds."""
     pieces: tuple[Piece, ...]
     """Of work that has ended since the last tick."""
+    disputed: dict[int, int]
+    """By row, how many output tokens at most may be another worker's, or may lack in it: who made them was said after they had been counted."""
     faults: Faults
