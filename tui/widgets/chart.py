@@ -8,12 +8,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cache
-from itertools import groupby, pairwise
-from operator import itemgetter
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tui import format as fmt
-from tui.line import Line, Pen
+from tui.line import Line, Pen, Run
 from tui.theme import Ink
 
 if TYPE_CHECKING:
@@ -86,25 +85,29 @@ class Canvas:
         if 0 <= column < self.width and 0 <= row < self.height:
             self._marks[column, row] = glyph, ink
 
-    def lines(self) -> list[Line]:
+    def cells(self) -> list[list[Run]]:
+        """Glyph and ink of each, row by row from the top."""
         glyphs = self.dots.glyphs
-        out = []
-        for row in range(self.height):
-            cells = [
+        return [
+            [
                 self._marks.get((column, row)) or (glyphs[bits], ink)
                 for column, (bits, ink) in enumerate(zip(self._bits[row], self._inks[row], strict=True))
             ]
-            pen = Pen(self.width)
-            ink = int(Ink.TEXT)
-            runs: list[tuple[str, int]] = []
-            for glyph, wanted in cells:
-                ink = ink if glyph == " " else wanted  # a blank needs no change of style
-                runs.append((glyph, ink))
-            for ink, run in groupby(runs, key=itemgetter(1)):
-                text = "".join(glyph for glyph, _ in run)
-                pen.put(text, ink, len(text))
-            out.append(pen.line())
-        return out
+            for row in range(self.height)
+        ]
+
+    def lines(self) -> list[Line]:
+        return [inked(row) for row in self.cells()]
+
+
+def inked(cells: Sequence[Run]) -> Line:
+    """A row of single cells as runs of one ink."""
+    pen = Pen(len(cells))
+    ink = int(Ink.TEXT)
+    for glyph, wanted in cells:
+        ink = ink if glyph == " " else wanted  # a blank needs no change of style
+        pen.put(glyph, ink, 1)
+    return pen.line()
 
 
 _STEPS: Final = (1, 2, 5)

@@ -8,19 +8,23 @@ from typing import TYPE_CHECKING, Final
 from collectors.model.scales import FULL, TIER_SAMPLES, TIER_STEP_S, UNKNOWN_SHARE
 from tui.glyphs import UNOBSERVED
 from tui.theme import Ink
-from tui.widgets.chart import BRAILLE, Canvas, Dots, Samples, samples
+from tui.widgets.chart import BRAILLE, Canvas, Samples, inked, samples
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from collectors.model.frame import Frame
-    from tui.line import Line
+    from tui.line import Line, Run
 
 STEP_NS: Final = TIER_STEP_S * 1_000_000_000
 SPANS: Final = (15, 30, 60, TIER_SAMPLES)
 """Samples that may be shown: half a minute, one, two, five."""
 _UNHEARD: Final = bytes([UNKNOWN_SHARE])
+_Top = tuple[int, int, int]
+"""Dots of a column that are filled, that are held by requests, and of the fullest."""
 
 
-def times(frame: Frame, width: int, dots: Dots = BRAILLE) -> Samples:
+def times(frame: Frame, width: int) -> Samples:
     """For `width` cells: as far back as anything was heard, in steps."""
     known = 0
     for past in frame.tier_pasts:
@@ -28,34 +32,56 @@ def times(frame: Frame, width: int, dots: Dots = BRAILLE) -> Samples:
         known = max(known, *map(len, heard))
         if known == TIER_SAMPLES:
             break
-    return samples(frame.time_ns // STEP_NS, SPANS, known, max(width, 1) * dots.across)
+    return samples(frame.time_ns // STEP_NS, SPANS, known, max(width, 1) * BRAILLE.across)
 
 
 @lru_cache(1_024)
-def area(
-    used: bytes, active: bytes, peak: bytes, it: Samples, width: int, height: int, dots: Dots = BRAILLE
-) -> tuple[Line, ...]:
+def area(used: bytes, active: bytes, peak: bytes, it: Samples, width: int, height: int) -> tuple[Line, ...]:
     """Codes of a `TierPast`; a column has the highest of its samples. With `peak`, the fullest of several beside their mean."""
-    canvas = Canvas(width, height, dots)
-    levels = [_dots(code, canvas.down) for code in range(FULL + 1)]
+    levels = _levels(height * BRAILLE.down)
     skipped = max(len(used) - it.held, 0)
-    tops: dict[int, tuple[int, int, int]] = {}
+    tops: list[_Top | None] = [None] * max(it.across, width * BRAILLE.across)
     samples = zip(used[skipped:], active[skipped:], peak[skipped:] or bytes(len(used) - skipped), strict=True)
-    for number, (resident, held, fullest) in enumerate(samples, it.newest - (len(used) - skipped) + 1):
+    for (resident, held, fullest), columns in zip(samples, _columns(it, len(used) - skipped), strict=True):
         if resident == held == UNKNOWN_SHARE:
             continue
-        one = tuple(0 if code == UNKNOWN_SHARE else levels[code] for code in (resident, held, fullest))
-        for column in it.columns(number):
-            before = tops.get(column, one)
-            tops[column] = max(before[0], one[0]), max(before[1], one[1]), max(before[2], one[2])
-    for column, (filled, held, fullest) in tops.items():
-        canvas.column(column, 0, held, Ink.BAR_ACTIVE, 2)
-        canvas.column(column, held, filled, Ink.BAR_EVICTABLE, 1, sparse=True)
-        canvas.column(column, fullest - 1, fullest, Ink.BAR_EVICTABLE, 1)
-    for cell in range(width):
-        if not any(column in tops for column in range(cell * dots.across, (cell + 1) * dots.across)):
-            canvas.mark(cell, height - 1, UNOBSERVED, Ink.FAINT)
-    return tuple(canvas.lines())
+        one = levels[resident], levels[held], levels[fullest]
+        for column in columns:
+            before = tops[column]
+            tops[column] = one if before is None else (max(before[0], one[0]), max(before[1], one[1]), max(before[2], one[2]))
+    across = BRAILLE.across
+    cells = [_cell(tuple(tops[at : at + across]), height) for at in range(0, width * across, across)]
+    return tuple(inked(row) for row in zip(*cells, strict=True)) if cells else ((),) * height
+
+
+@lru_cache(16_384)
+def _cell(tops: tuple[_Top | None, ...], height: int) -> Sequence[Run]:
+    """One cell, from the top: of its columns."""
+    canvas = Canvas(1, height)
+    for column, top in enumerate(tops):
+        if top is not None:
+            filled, held, fullest = top
+            canvas.column(column, 0, held, Ink.BAR_ACTIVE, 2)
+            canvas.column(column, held, filled, Ink.BAR_EVICTABLE, 1, sparse=True)
+            canvas.column(column, fullest - 1, fullest, Ink.BAR_EVICTABLE, 1)
+    if not any(tops):
+        canvas.mark(0, height - 1, UNOBSERVED, Ink.FAINT)
+    return [row[0] for row in canvas.cells()]
+
+
+@lru_cache(8)
+def _columns(it: Samples, count: int) -> Sequence[Sequence[int]]:
+    """Of each of the newest `count` samples; what is outside of the area has none."""
+    return [
+        [column for column in it.columns(number) if 0 <= column < it.across]
+        for number in range(it.newest - count + 1, it.newest + 1)
+    ]
+
+
+@lru_cache(8)
+def _levels(most: int) -> Sequence[int]:
+    """Dots of each code."""
+    return [0 if code == UNKNOWN_SHARE else _dots(min(code, FULL), most) for code in range(256)]
 
 
 def _dots(code: int, most: int) -> int:
