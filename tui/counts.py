@@ -24,10 +24,13 @@ def observed(frame: Frame) -> tuple[str, bool]:
 
 def failed(target: TargetRow) -> str:
     """How many requests of its stream ended in an error or were given up, in words; empty where none ended in an error."""
-    finished = target.finished or {}
-    errors, aborts, total = finished.get("error", 0), finished.get("abort", 0), sum(finished.values())
+    finished = target.finished
+    errors = finished.get("error", 0) if finished else 0
+    if not finished or not errors:
+        return ""
+    aborts, total = finished.get("abort", 0), sum(finished.values())
     given_up = f", {aborts} given up" if aborts else ""
-    return f"{target.name}: {errors} of {total} requests ended in an error{given_up}" if errors else ""
+    return f"{target.name}: {errors} of {total} requests ended in an error{given_up}"
 
 
 def gaps_of(target: TargetRow) -> Gaps | None:

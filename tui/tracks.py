@@ -16,7 +16,7 @@ from collectors.model.vocabulary import Device, Stage, Tier
 from tui.glyphs import BUCKET_HEIGHTS, HEIGHTS, NO_DATA, STALL, UNOBSERVED
 from tui.line import Line, Pen
 from tui.theme import Ink, device_ink
-from tui.widgets.river import CAPPED, RUNS, STALLED, STEPS, top
+from tui.widgets.river import CAPPED, RUNS, STALLED, STEPS, glyphs_by_height, top
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -92,18 +92,16 @@ def drawn(track: Track, hue_of: bytes, lines: int, scale: int) -> list[Line]:
     codes = bytearray(map(or_, track.place.translate(hue_of), track.late.translate(CAPPED)))
     for unseen in _UNSEEN.finditer(track.seen):
         codes[unseen.start() : unseen.end()] = unseen[0].translate(_UNSEEN_CODES)
-    glyphs = BUCKET_HEIGHTS if track.beside else HEIGHTS
+    heights = [height_of[value] for value in values]
     runs = [(match.start(), match.end(), match[0][0]) for match in RUNS.finditer(codes)]
     out = []
-    for line in range(lines):
-        floor = STEPS * (lines - 1 - line)
-        glyph_of = {value: glyphs[min(max(height - floor, 0), STEPS)] for value, height in height_of.items()}
-        cells = "".join([glyph_of[value] for value in values])
+    for line, glyphs in enumerate(glyphs_by_height(lines, BUCKET_HEIGHTS if track.beside else HEIGHTS)):
+        cells = "".join([glyphs[height] for height in heights])
         pen = Pen(len(values))
         for start, end, code in runs:
             size = end - start
             if code >= _EMPTY:
-                _unseen(pen, code - _EMPTY, size, lowest=floor == 0)
+                _unseen(pen, code - _EMPTY, size, lowest=line == lines - 1)
                 continue
             late = code & ((1 << _LATE) - 1)
             text = STALL * size if late == STALLED and line == 0 else cells[start:end]

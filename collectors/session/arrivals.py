@@ -137,12 +137,11 @@ def _joined(parts: Sequence[tuple[Piece, int, int]], before: Arrivals | None) ->
     workers = {} if before is None else {name: number for number, name in enumerate(before.workers)}
     spans = [(piece.rows, slice(begin, end)) for piece, begin, end in parts]
     old = [] if before is None else [before]
-    rows_before = np.cumsum([sum(map(len, old)), *(end - begin for _, begin, end in parts)]).tolist()
-    further = [
-        (one, rows.ids, _further(one, some), start - some.start)
-        for (rows, some), start in zip(spans, rows_before, strict=False)
-        if (one := rows.extras) is not None
-    ]
+    start, further = sum(map(len, old)), []
+    for rows, some in spans:
+        if rows.extras is not None:
+            further.append((rows.extras, rows.ids, _further(rows.extras, some), start - some.start))
+        start += some.stop - some.start
     beside = [one.beside for one in old]
     beside += [
         Beside(
@@ -172,7 +171,7 @@ def _joined(parts: Sequence[tuple[Piece, int, int]], before: Arrivals | None) ->
         duration_ns=np.concatenate(
             [*(one.duration_ns for one in old), *(rows.duration_ns[some] for rows, some in spans)]
         ),
-        beside=Beside(*map(np.concatenate, zip(*beside, strict=True))) if beside else _NONE,
+        beside=Beside(*map(np.concatenate, zip(*beside, strict=True))) if further else beside[0] if beside else _NONE,
         workers=tuple(workers),
     )
 

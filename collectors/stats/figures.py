@@ -83,16 +83,17 @@ def total(parts: Sequence[Figure], *, emulated: bool) -> Figure:
     """The sum of parts that are all known; without any, or where one is unknown, as unknown as that is."""
     if not parts:
         return absent(emulated=emulated)
-    for one in parts:
-        if one.value is None:
-            return one
+    known = [one.value for one in parts if one.value is not None]
+    if len(known) < len(parts):
+        return next(one for one in parts if one.value is None)
     if len(parts) == 1:
         return parts[0]
-    heard_ns = min((one.heard_ns for one in parts if one.heard_ns is not None), default=None)
-    summed = sum(one.value for one in parts if one.value is not None)
-    made = figure(summed, Provenance.DERIVED, emulated=any(one.emulated for one in parts), heard_ns=heard_ns)
-    made = msgspec.structs.replace(made, metric=_formula(" + ", *(one.metric for one in parts)))
-    return msgspec.structs.replace(made, state=State.STALE) if any(one.state is State.STALE for one in parts) else made
+    heard_ns = min([one.heard_ns for one in parts if one.heard_ns is not None], default=None)
+    emulated = True in [one.emulated for one in parts]
+    made = figure(sum(known), Provenance.DERIVED, emulated=emulated, heard_ns=heard_ns)
+    made = msgspec.structs.replace(made, metric=_formula(" + ", *dict.fromkeys([one.metric for one in parts])))
+    stale = State.STALE in [one.state for one in parts]
+    return msgspec.structs.replace(made, state=State.STALE) if stale else made
 
 
 @lru_cache(1024)

@@ -118,8 +118,10 @@ def needs(specs: list[Column[WorkerRow]], view: View, frame: Frame) -> list[int]
     """Widest text of each column that may grow."""
     widest = {
         "worker": max((len(view.name(row.id)) for row in frame.workers), default=0),
-        "model": max((len(model_name(row)) for row in frame.workers), default=0),
-        "chip": max((len(chip_name(row)) for row in frame.workers), default=0),
+        "model": max(map(len, {_last(model) for model in {row.model for row in frame.workers}}), default=0),
+        "chip": max(
+            map(len, {_chips(*chips) for chips in {(row.chips, row.chip) for row in frame.workers}}), default=0
+        ),
     }
     return [widest.get(column.name, 0) for column in specs]
 
@@ -139,7 +141,11 @@ def _n(n: int) -> Cell:
 
 def model_name(row: WorkerRow) -> str:
     """Its model without the organisation before it."""
-    return printable(row.model.rpartition("/")[2])
+    return _last(row.model)
+
+
+def _last(model: str) -> str:
+    return printable(model.rpartition("/")[2])
 
 
 def _role(row: WorkerRow) -> str:
@@ -149,4 +155,8 @@ def _role(row: WorkerRow) -> str:
 
 
 def chip_name(row: WorkerRow) -> str:
-    return printable(f"{row.chips} × {row.chip}" if row.chips > 1 and row.chip else row.chip)
+    return _chips(row.chips, row.chip)
+
+
+def _chips(chips: int, chip: str) -> str:
+    return printable(f"{chips} × {chip}" if chips > 1 and chip else chip)

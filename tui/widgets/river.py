@@ -69,6 +69,14 @@ def scale_of(tokens: bytes) -> int:
     return top(counts(tokens))
 
 
+@lru_cache(64)
+def glyphs_by_height(lines: int, glyphs: str) -> tuple[str, ...]:
+    """Of a column of so many cells, the highest first: the glyph of each by the height of the column, in steps."""
+    floors = [STEPS * (lines - 1 - line) for line in range(lines)]
+    full = STEPS * lines
+    return tuple("".join(glyphs[min(max(height - floor, 0), STEPS)] for height in range(full + 1)) for floor in floors)
+
+
 def river_lines(row: RiverRow, columns: int, lines: int) -> list[Line]:
     """The newest `columns` ticks, `lines` cells high, the highest line first."""
     scale = scale_of(row.tokens)
@@ -84,14 +92,13 @@ def river_lines(row: RiverRow, columns: int, lines: int) -> list[Line]:
     runs = [(match.start(), match.end(), match[0][0]) for match in RUNS.finditer(classes)]
     inks = (*(device_ink(row.device, step) for step in range(STALLED)), Ink.STALL, Ink.FAINT)
     out = []
-    for line in range(lines):
-        floor = STEPS * (lines - 1 - line)
-        glyph_of = {value: HEIGHTS[min(max(height - floor, 0), STEPS)] for value, height in height_of.items()}
-        cells = "".join([glyph_of[value] for value in values])
+    heights = [height_of[value] for value in values]
+    for line, glyphs in enumerate(glyphs_by_height(lines, HEIGHTS)):
+        cells = "".join([glyphs[height] for height in heights])
         pen = Pen(columns).gap(columns - len(values))
         for start, end, kind in runs:
             if kind == GAP:
-                text = (UNOBSERVED if floor == 0 else " ") * (end - start)
+                text = (UNOBSERVED if line == lines - 1 else " ") * (end - start)
             elif kind == STALLED and line == 0:
                 text = STALL * (end - start)
             else:

@@ -48,7 +48,9 @@ def area(used: bytes, active: bytes, peak: bytes, it: Samples, width: int, heigh
         one = levels[resident], levels[held], levels[fullest]
         for column in columns:
             before = tops[column]
-            tops[column] = one if before is None else (max(before[0], one[0]), max(before[1], one[1]), max(before[2], one[2]))
+            tops[column] = (
+                one if before is None else (max(before[0], one[0]), max(before[1], one[1]), max(before[2], one[2]))
+            )
     across = BRAILLE.across
     cells = [_cell(tuple(tops[at : at + across]), height) for at in range(0, width * across, across)]
     return tuple(inked(row) for row in zip(*cells, strict=True)) if cells else ((),) * height

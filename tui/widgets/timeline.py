@@ -73,6 +73,7 @@ def moment_at(it: Strip, width: int, column: int) -> float:
     return float(it.last_s - (width - 1 - column) * it.seconds)
 
 
+@lru_cache(maxsize=256)
 def level_text(byte: int) -> tuple[str, int]:
     byte, reset = unmarked(byte)
     level = level_of(byte)
@@ -103,17 +104,24 @@ def timeline(view: View, width: int) -> Line:
     how = f" {PAST_HEIGHTS[-1]} past" if stored else f" by {it.seconds} s" if known or not it.cells else " unknown"
     pen.put(how, Ink.DIM).to(start)
     cursor = column_at(it, size, frame.time_ns / 1e9) if view.behind_s > 0 else None
-    marked_columns = {column_at(it, size, mark / 1e9) for mark in view.marks}
-    missing = size - len(it.cells)
-    pen.put(NO_DATA * missing, Ink.FAINT, missing)
+    for text, ink in _runs(it, size, frozenset(column_at(it, size, mark / 1e9) for mark in view.marks), cursor):
+        pen.put(text, ink, len(text))
+    return pen.put(" now ▶", Ink.DIM).line()
+
+
+@lru_cache(maxsize=4)
+def _runs(it: Strip, width: int, bookmarks: frozenset[int | None], cursor: int | None) -> Line:
+    """What `width` columns show of it."""
+    missing = width - len(it.cells)
+    pen = Pen(width).put(NO_DATA * missing, Ink.FAINT, missing)
     for column, level in enumerate(it.cells, missing):
         text, ink = level_text(level)
-        if column in marked_columns:
+        if column in bookmarks:
             text, ink = BOOKMARK, Ink.ACCENT
         if column == cursor:
             text, ink = CURSOR, Ink.CURSOR
         pen.put(text, ink, 1)
-    return pen.put(" now ▶", Ink.DIM).line()
+    return pen.line()
 
 
 class Timeline(Panel):
