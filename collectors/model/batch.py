@@ -229,6 +229,8 @@ class Layout(msgspec.Struct, frozen=True, tag="layout"):
     series: tuple[Series, ...]
     came_at_zero: bool = False
     """Counters that were never there before stood at zero at the sample before: the page was read then, and its server counts nothing but what it does."""
+    every_s: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 0.0
+    """How often samples are asked for; 0: not said."""
 
 
 class Samples(msgspec.Struct, frozen=True, tag="samples", eq=False):

@@ -89,7 +89,7 @@ class AnswerSource:
             found = tuple(WorkerInfo(slot, one.id, model=one.model) for slot, one in enumerate(page.workers))
             parts.append(Inventory(found))
         if page.series != told_series:
-            parts.append(Layout(page.series))
+            parts.append(Layout(page.series, every_s=self._interval_s))
         values = np.array(page.values, np.float64)
         values.setflags(write=False)
         parts.append(Samples(values))

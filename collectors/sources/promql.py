@@ -55,7 +55,7 @@ class PromqlSource:
         self._interval_s = max(interval_s, POLL_S)
         self._backoff = Backoff(name, self._interval_s, MAX_BACKOFF_S)
         self._clock = ServerClock()
-        self._instances = Instances(client.limits)
+        self._instances = Instances(client.limits, self._interval_s)
         self._plan = Plan()
         self._jobs: frozenset[str] = frozenset()
         self._dated = False

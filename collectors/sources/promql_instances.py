@@ -56,9 +56,10 @@ NOT_SAID: Final = Up({}, None)
 class Instance:
     """One scraped page, seen through the server."""
 
-    def __init__(self, name: str, limits: Limits) -> None:
+    def __init__(self, name: str, limits: Limits, asked_every_s: float) -> None:
         self.name = name
         self._limits = limits
+        self._asked_every_s = asked_every_s
         self.backend = ""
         self.up = NOT_SAID
         self.fault = ""
@@ -160,7 +161,7 @@ class Instance:
             parts.append(inventory_of(mapping))
         if mapping.series != self._told_series:
             self._told_series = mapping.series
-            parts.append(Layout(mapping.series))
+            parts.append(Layout(mapping.series, every_s=self._asked_every_s))
 
 
 class _Native(NamedTuple):
@@ -178,8 +179,10 @@ Times = dict[Instance, dict[float, float]]
 class Instances:
     """All that the server speaks of. Instances are kept once they were seen, so that their going is seen too."""
 
-    def __init__(self, limits: Limits = DEFAULT) -> None:
+    def __init__(self, limits: Limits = DEFAULT, asked_every_s: float = 0.0) -> None:
+        """The server is asked every `asked_every_s`, whatever it scrapes more often."""
         self._limits = limits
+        self._asked_every_s = asked_every_s
         self.all: dict[Identity, Instance] = {}
         self.left_out = 0
         """Series that were too many, of the last answers."""
@@ -305,7 +308,7 @@ class Instances:
             self.left_out += 1
             return None
         if instance is None:
-            instance = self.all[identity] = Instance(self._unique(identity), self._limits)
+            instance = self.all[identity] = Instance(self._unique(identity), self._limits, self._asked_every_s)
             instance.up = self._up.get(identity, NOT_SAID)
         own = _of_page(labels, instance.up.labels)
         where: int | _Native = _Native(name, own, NativeBounds())

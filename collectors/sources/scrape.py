@@ -66,6 +66,7 @@ class ScrapeSource:
         self._url = url
         self._shown_url = shown_url(url)
         self._client = client
+        self._interval_s = interval_s
         self._interval_ns = round(interval_s * 1e9)
         self._phase_ns = phase_of(name, self._interval_ns)
         self._backoff = Backoff(name, interval_s, MAX_BACKOFF_S)
@@ -188,7 +189,7 @@ class ScrapeSource:
             series = hash(mapping.series)
             if series != self._told_series:
                 self._told_series = series
-                parts.append(Layout(mapping.series, came_at_zero=unbroken and self._counts_itself))
+                parts.append(Layout(mapping.series, unbroken and self._counts_itself, self._interval_s))
             self._mapping = msgspec.structs.replace(mapping, series=())
         values = mapping.apply(self._reader.values)
         values.setflags(write=False)

@@ -21,7 +21,7 @@ from collectors.stats.spans import Span, Spans
 
 STALE_NS: Final = 5_000_000_000
 STALE_INTERVALS: Final = 3
-"""A sample is stale when it is older than both."""
+"""A sample is stale when it is older than both. An interval is the one at which samples are asked for, or, where they come less often, the shortest of the newest."""
 One = TypeVar("One", bound=Hashable)
 Found = TypeVar("Found")
 STARTED: Final = Key("", Signal.PROCESS_STARTED)
@@ -97,6 +97,7 @@ class ScrapedStats:
         self._history = History(self._columns.groups, horizon_ns)
         self._gauges: Floats | None = None
         self._time_ns: int | None = None
+        self._asked_every_ns = 0
         self._intervals: deque[int] = deque(maxlen=8)
         self._gone = self._columns.marks
         """Of counters that were there and were not in a later layout."""
@@ -153,6 +154,7 @@ class ScrapedStats:
 
         A counter that was there once and comes back is not one that came at zero: pages of several processes may take turns at an address.
         """
+        self._asked_every_ns = round(layout.every_s * 1e9)
         series = hash(layout.series)
         if series == self._series:
             return
@@ -304,7 +306,8 @@ class ScrapedStats:
 
     def _is_stale(self, tick_ns: int) -> bool:
         age_ns = 0 if self._time_ns is None else tick_ns - self._time_ns
-        return age_ns > STALE_NS and age_ns > STALE_INTERVALS * min(self._intervals, default=0)
+        interval_ns = max(self._asked_every_ns, min(self._intervals, default=0))
+        return age_ns > max(STALE_NS, STALE_INTERVALS * interval_ns)
 
     def _state(self, tick_ns: int, zero: bool) -> State:
         if self._is_stale(tick_ns):

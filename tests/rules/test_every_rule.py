@@ -53,6 +53,8 @@ TESTS: Final = {
     ),
     "R9 display states": (
         "stats.test_scraped:test_five_states_of_a_gauge",
+        "stats.test_scraped:test_stale_is_later_than_three_intervals_and_five_seconds",
+        "stats.test_scraped:test_an_interval_is_the_one_that_is_asked_for_however_few_samples_there_are",
         "tui.test_states:test_every_state_of_a_gauge_is_written_otherwise",
         "tui.test_states:test_the_fleet_table_tells_the_states_apart",
         "tui.test_states:test_the_snapshot_has_the_state_by_name",

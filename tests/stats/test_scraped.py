@@ -99,6 +99,24 @@ def test_stale_is_later_than_three_intervals_and_five_seconds() -> None:
     assert seldom.gauge(40 * SECOND + 1, RUNNING).state is State.STALE
 
 
+def test_an_interval_is_the_one_that_is_asked_for_however_few_samples_there_are() -> None:
+    def seldom(*times_s: int) -> ScrapedStats:
+        stats = ScrapedStats()
+        stats.layout(Layout((gauge(),), every_s=30))
+        for time_s in times_s:
+            stats.samples(Samples(np.array([1.0])), time_s * SECOND)
+        return stats
+
+    # The first, and one that came early as the slots of a target are where its name says.
+    for stats, last_s in ((seldom(0), 0), (seldom(0, 16), 16)):
+        assert stats.gauge((last_s + 90) * SECOND, RUNNING).state is State.OK
+        assert stats.gauge((last_s + 90) * SECOND + 1, RUNNING).state is State.STALE
+    # Who is asked more often than there is anything new is not stale in between.
+    rare = seldom(0, 60)
+    assert rare.gauge(240 * SECOND, RUNNING).state is State.OK
+    assert rare.gauge(240 * SECOND + 1, RUNNING).state is State.STALE
+
+
 def test_increase_and_rate_of_a_counter() -> None:
     stats = fed((counter(),), [1_000.0], [1_100.0], [1_300.0], every_s=2)
     found = stats.increase(5 * SECOND, WINDOW, TOKENS)
