@@ -32,13 +32,13 @@ def _made(reader: Reader, of: Part) -> Iterator[Frame]:
 
 
 class Stalls:
-    """All that the ledgers of Frames listed, each as it was explained last; a Frame lists the newest."""
+    """All that the ledgers of Frames listed, each as it was explained last; a Frame lists the newest and the longest."""
 
     def __init__(self) -> None:
         self._rows: dict[tuple[str, float], StallRow] = {}
 
     def see(self, frame: Frame) -> None:
-        for row in frame.stalls:
+        for row in (*frame.stalls, *frame.long_stalls):
             self._rows[row.request, row.at] = row
 
     def rows(self) -> list[StallRow]:

@@ -220,3 +220,5 @@ class Frame(msgspec.Struct, frozen=True):
     """One for each of `tiers`, in their order."""
     gaps: tuple[GapRow, ...] = ()
     """Of each device kind and model, in order of appearance."""
+    long_stalls: tuple[StallRow, ...] = ()
+    """Of the 16 longest of the window those that are older than `stalls`, newest first."""

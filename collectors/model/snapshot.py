@@ -16,6 +16,7 @@ SECTIONS = (
     "decisions",
     "jitter",
     "stalls",
+    "long_stalls",
     "verdict",
     "backfill",
     "prompts",

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import partial
+from heapq import nlargest
 
 import msgspec
 
@@ -23,6 +24,7 @@ from collectors.stats.streams import UNSEEN
 from collectors.stats.summary import Summary
 
 MAX_STALLS = 64
+MAX_LONG = 16
 
 
 def placement_rows(
@@ -83,9 +85,9 @@ def decision_summary(sources: Iterable[SourceState], tick_ns: int) -> DecisionSu
     return made if any(source.connected for source, _ in routers) else outdated(made)
 
 
-def stall_rows(sources: Iterable[SourceState], tick_ns: int) -> tuple[StallRow, ...]:
-    """The newest ones with what the phases at that time say of their causes."""
-    rows = []
+def stall_rows(sources: Iterable[SourceState], tick_ns: int) -> tuple[tuple[StallRow, ...], tuple[StallRow, ...]]:
+    """The newest ones, and of the window's longest those that are older; with what the phases at that time say of their causes."""
+    rows: list[StallRow] = []
     for source in sources:
         if source.summary is None:
             continue
@@ -103,13 +105,15 @@ def stall_rows(sources: Iterable[SourceState], tick_ns: int) -> tuple[StallRow, 
                     tokens=None if stall.tokens == UNSEEN else stall.tokens,
                 )
             )
-    return tuple(sorted(rows, key=lambda row: (-row.at, row.request))[:MAX_STALLS])
+    rows.sort(key=lambda row: (-row.at, row.request))
+    long = {id(row) for row in nlargest(MAX_LONG, rows, key=lambda row: row.gap_s.value or 0)}
+    return tuple(rows[:MAX_STALLS]), tuple(row for row in rows[MAX_STALLS:] if id(row) in long)
 
 
 def _explained(source: SourceState, summary: Summary) -> list[tuple[Stall, tuple[str, ...]]]:
-    """The newest stalls of a source with their causes: by the phases that overlap each, else by what several of them have in common."""
+    """The newest and the longest stalls of a source with their causes: by the phases that overlap each, else by what several of them have in common."""
     slots = {worker.id: worker.slot for worker in source.inventory.workers}
-    stalls = summary.stalls[:MAX_STALLS]
+    stalls = list(dict.fromkeys((*summary.stalls[:MAX_STALLS], *summary.longest_stalls)))
     causes = [
         source.evidence.causes(
             slots.get(summary.workers[stall.row], -1), stall.request, stall.time_ns, stall.gap_ns, stall.median_ns

@@ -119,6 +119,7 @@ class Session:
         devices = self._devices.rows(fleet, sources, time_ns, window_ns)
         prompts = prompt_rows(fleet.values(), time_ns, window_ns)
         tiers = with_hit_rates(tier_rows(sources, time_ns, window_ns), prompts, sources)
+        stalls, long_stalls = stall_rows(sources, time_ns)
         frame = Frame(
             time_ns=time_ns,
             utc_s=utc_s,
@@ -131,7 +132,8 @@ class Session:
             placements=placement_rows(fleet, sources, time_ns, window_ns),
             decisions=decision_summary(sources, time_ns),
             jitter=self._jitter(rows),
-            stalls=stall_rows(sources, time_ns),
+            stalls=stalls,
+            long_stalls=long_stalls,
             tokens_per_s=tokens_per_s,
             tokens_per_s_workers=tellers,
             ttft=all_ttft(list(fleet.values()), sources, time_ns, window_ns),

@@ -321,6 +321,7 @@ class DeliveryStats:
             stalled=self._gaps.stalled.sums(),
             longest_stall_s=np.where(longest_ns == NO_MAXIMUM, np.nan, longest_ns / 1e9),
             stalls=self._gaps.ledger.newest(),
+            longest_stalls=self._gaps.ledger.longest(),
             decisions=events.get("decided", 0),
             ties=events.get("tied", 0),
             rules=self._rules.sums(),

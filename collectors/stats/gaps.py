@@ -177,7 +177,7 @@ class GapStats:
         first, tokens = np.where(unknown, UNSEEN, first), np.where(unknown, UNSEEN, tokens)
         columns = at_ns[at], chunk.time_ns[at], stream, gap_ns, median_ns, row, first, tokens
         if len(gaps) > LEDGER:
-            kept = at_ns[at] >= np.partition(at_ns[at], -LEDGER)[-LEDGER]
+            kept = np.logical_or(*(of >= np.partition(of, -LEDGER)[-LEDGER] for of in (at_ns[at], gap_ns)))
             columns = tuple(column[kept] for column in columns)
         stalls = zip(*(column.tolist() for column in columns), strict=True)
         self.ledger.add(Stall._make((*stall, self.lives.name(stall[2]))) for stall in stalls)

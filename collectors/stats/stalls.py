@@ -3,7 +3,8 @@
 Every gap is compared with a floor of its request's median, which is cheap; only a gap that could matter gets its exact median.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from heapq import heappush, heapreplace, nlargest
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -19,7 +20,11 @@ LATE: Final = (1.5, 3.0)
 JUDGED: Final = 1
 STALL: Final = np.uint8(4)
 LEDGER: Final = 256
-"""Stalls that are kept by name; all are counted."""
+"""Newest stalls that are kept by name; all are counted."""
+LONGEST: Final = 16
+"""Stalls that are kept besides, however old: the window's longest."""
+MOST_LONG: Final = 1_024
+"""Stalls that are kept as they may come to be among the longest once longer ones have left the window."""
 
 
 class Rule(NamedTuple):
@@ -111,16 +116,44 @@ def _lateness(gap_ns: Ints, median_ns: Floats) -> Codes:
 
 
 class Ledger:
-    """The newest stalls of the window, at most `LEDGER`, in an order that does not depend on how they came."""
+    """Of the window's stalls the newest, at most `LEDGER`, and the `LONGEST` longest; which, and in which order, does not depend on how they came."""
 
     def __init__(self) -> None:
-        self._stalls: list[Stall] = []
+        self._newest: list[Stall] = []
+        self._long: list[Stall] = []
+        """Newest first; of each there are fewer than `LONGEST` later ones that are as long."""
 
     def add(self, stalls: Iterable[Stall]) -> None:
-        self._stalls = sorted([*self._stalls, *stalls], reverse=True)[:LEDGER]
+        new = list(stalls)
+        self._newest = sorted([*self._newest, *new], reverse=True)[:LEDGER]
+        self._long = list(_outlasting(sorted([*self._long, *new], reverse=True)))
+        if len(self._long) > MOST_LONG:
+            self._long = sorted(nlargest(MOST_LONG, self._long, key=_length), reverse=True)
 
     def expire(self, first_ns: int) -> None:
-        self._stalls = [stall for stall in self._stalls if stall.at_ns >= first_ns]
+        self._newest, self._long = (
+            [stall for stall in stalls if stall.at_ns >= first_ns] for stalls in (self._newest, self._long)
+        )
 
     def newest(self) -> tuple[Stall, ...]:
-        return tuple(self._stalls)
+        return tuple(self._newest)
+
+    def longest(self) -> tuple[Stall, ...]:
+        """The longest first."""
+        return tuple(nlargest(LONGEST, self._long, key=_length))
+
+
+def _length(stall: Stall) -> tuple[int, Stall]:
+    return stall.gap_ns, stall
+
+
+def _outlasting(newest_first: Iterable[Stall]) -> Iterator[Stall]:
+    longest: list[int] = []
+    for stall in newest_first:
+        if len(longest) < LONGEST:
+            heappush(longest, stall.gap_ns)
+        elif stall.gap_ns > longest[0]:
+            heapreplace(longest, stall.gap_ns)
+        else:
+            continue
+        yield stall

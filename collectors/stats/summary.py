@@ -62,6 +62,8 @@ class Summary:
     longest_stall_s: Floats
     stalls: tuple[Stall, ...]
     """The newest ones, newest first."""
+    longest_stalls: tuple[Stall, ...]
+    """The longest ones of the window, longest first; they may be among the newest."""
     decisions: int
     ties: int
     rules: dict[str, int]

@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from collectors.model.batch import Inventory, Requests, WorkerInfo
 from collectors.stats.deliveries import DeliveryStats
 from collectors.stats.fleet import MAX_ROWS
 from collectors.stats.river import NOT_OBSERVED
-from collectors.stats.stalls import LEDGER
+from collectors.stats.stalls import LEDGER, LONGEST, Ledger, Stall
 from tests.stats.test_requests import DECODE, INVENTORY, MS, SECOND, delivered, finished, received
 
 TICK = SECOND // 4
@@ -173,6 +175,30 @@ def test_all_stalls_count_and_the_newest_are_kept() -> None:
     assert len(summary.stalls) == LEDGER
     assert summary.stalls[0].at_ns == round(sum(gaps)) * MS
     assert [stall.at_ns for stall in summary.stalls] == sorted((s.at_ns for s in summary.stalls), reverse=True)
+
+
+def test_a_long_stall_outlasts_a_burst_of_short_ones() -> None:
+    stats = DeliveryStats()
+    stats.inventory(INVENTORY, 0)
+    gaps = [10.0] * 20 + [900] + [10, 10, 10, 60] * 500
+    stats.deliveries(delivered(1, np.cumsum(gaps).tolist()), 60 * SECOND)
+    summary = stats.tick(50 * SECOND)
+    assert 900 * MS not in {stall.gap_ns for stall in summary.stalls}
+    assert [stall.gap_ns for stall in summary.longest_stalls] == [900 * MS, *[60 * MS] * (LONGEST - 1)]
+    assert stats.tick(62 * SECOND).longest_stalls[0].gap_ns == 60 * MS  # it has left the window
+
+
+@settings(max_examples=50)
+@given(st.lists(st.tuples(st.integers(0, 99), st.integers(1, 40)), max_size=80), st.integers(1, 30))
+def test_the_longest_are_those_of_the_window_however_they_came(made: list[tuple[int, int]], at_once: int) -> None:
+    stalls = [Stall(at, at, number, gap, 1.0, 1, 1, 1, "r") for number, (at, gap) in enumerate(made)]
+    ledger = Ledger()
+    for start in range(0, len(stalls), at_once):
+        ledger.add(stalls[start : start + at_once])
+    for first in (0, 30, 60):
+        ledger.expire(first)
+        there = sorted((one.gap_ns, one) for one in stalls if one.at_ns >= first)
+        assert [one.gap_ns for one in ledger.longest()] == [gap for gap, _ in there[::-1][:LONGEST]]
 
 
 def test_a_median_is_of_the_first_gaps_of_a_very_long_request() -> None:

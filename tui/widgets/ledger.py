@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
     from collectors.model.figure import Figure
-    from collectors.model.frame import StallRow
+    from collectors.model.frame import Frame, StallRow
     from tui.told import Told
     from tui.view import View
 
@@ -77,7 +77,7 @@ def fields(view: View) -> list[Field[StallRow]]:
 class Ledger(RowsPanel):
     def body(self, view: View, width: int, height: int) -> Body:
         frame = view.frame
-        every: Sequence[StallRow] = frame.stalls if frame is not None else ()
+        every = self._every(frame)
         if frame is None or not every:
             judged = frame is not None and any(row.longest_stall_s.value is not None for row in frame.jitter)
             text = "no stall in the window" if judged else "not known: no source tells single deliveries"
@@ -103,6 +103,11 @@ class Ledger(RowsPanel):
             heads=heads(table),
         )
 
+    def _every(self, frame: Frame | None) -> Sequence[StallRow]:
+        """As they come the newest; sorted or filtered, also those that are told for their length."""
+        chosen = self.order is not None or self.filter_text
+        return stalls.every(frame) if chosen or frame is None else frame.stalls
+
     def fields(self, view: View) -> Sequence[Field[StallRow]]:
         return fields(view)
 
@@ -111,7 +116,9 @@ class Ledger(RowsPanel):
         counts = [row.longest_stall_s.n for row in frame.jitter] if frame is not None else []
         every = sum(n for n in counts if isinstance(n, int))
         shown = len(frame.stalls) if frame is not None else 0
-        of = f" · the newest {shown} of {fmt.count(every)}" if every > shown else ""
+        long = len(self._every(frame)) - shown
+        also = f" and {long} of the longest," if long else ""
+        of = f" · the newest {shown}{also} of {fmt.count(every)}" if every > shown else ""
         return "Stall ledger", f"gap > 5 × its request's own median{of}"
 
     def figures(self, view: View, row: Hashable) -> Sequence[Told]:

@@ -19,7 +19,7 @@ from tui.widgets.rows import Body, RowsPanel, stacked
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
-    from collectors.model.frame import StallRow
+    from collectors.model.frame import Frame, StallRow
     from tui.view import View
 
 
@@ -27,6 +27,11 @@ class StallKey(NamedTuple):
     at: float
     worker: str | None
     request: str
+
+
+def every(frame: Frame | None) -> Sequence[StallRow]:
+    """All that a Frame tells of, newest first: the newest, then those that are told for their length."""
+    return () if frame is None else (*frame.stalls, *frame.long_stalls)
 
 
 def together(rows: Sequence[StallRow]) -> list[tuple[StallRow, int]]:
@@ -101,7 +106,7 @@ def stalls(view: View, width: int, height: int, first: int, panel: RowsPanel | N
 
 def figures_of(view: View, key: Hashable) -> Sequence[Told]:
     """Of the stall that is known by that key."""
-    rows = view.frame.stalls if view.frame is not None else ()
+    rows = every(view.frame)
     one = next((one for one in rows if StallKey(one.at, one.worker, one.request) == key), None)
     if one is None:
         return ()
