@@ -19,7 +19,7 @@ from collectors.wire.access import Clients
 from tui.config.load import Loaded, default_file
 from tui.config.resolve import resolve
 from tui.config.tables import WATCHED
-from tui.format import seconds
+from tui.format import Unit, interval, plain, seconds
 from tui.glyphs import ABSENT
 from tui.selftest import BRAILLE, GLYPHS, Terminal, advice, packages, terminal
 from tui.targets import listers, local, named
@@ -148,8 +148,19 @@ def _here(here: dict[str, Any]) -> Iterator[str]:
             else "not one cell each"
         )
         yield from _row("glyphs", f"{GLYPHS} {BRAILLE} ({judged})")
+    yield from _row("speed", _speed(own))
     for line in advice(own):
         yield from _row("would help", line)
+
+
+def _speed(own: Terminal) -> str:
+    said = f"not measured: {own.silent}"
+    if own.speed is not None:
+        low, high = own.speed.low, own.speed.high
+        taken = f"at least {plain(low, Unit.BYTES)}" if high is None else interval(low, high, Unit.BYTES)[0]
+        by = ", as tmux takes it, whatever the terminal behind it does" if own.tmux else ""
+        said = f"takes {taken} a second{by}"
+    return said if own.drawn_hz is None else f"{said}; drawn about {own.drawn_hz:g} times a second"
 
 
 def _silent(found: Found) -> Iterator[str]:

@@ -1,11 +1,10 @@
-"""What this installation and this terminal can do, for `doctor`: facts from the environment, and the width of glyphs asked of the terminal itself.
+"""What this installation and this terminal can do, for `doctor`: facts from the environment, and the width of glyphs and the speed asked of the terminal itself.
 
-Never loads Textual. Nothing is changed; the terminal's answer is waited for a short while and its line is wiped.
+Never loads Textual. Nothing is changed.
 """
 
 import os
 import re
-import select
 import shutil
 import sys
 from collections.abc import Mapping
@@ -15,23 +14,22 @@ from typing import Any, Final
 
 import msgspec
 
+from tui.asking import Ask, asking
 from tui.glyphs import ACTIVE, DOWN, EVICTABLE, HEIGHTS, LIVE
 from tui.places import MIN_HEIGHT, MIN_WIDTH
+from tui.speed import ANSWER_S, Speed, drawn_hz, measured
 
 NAME: Final = "tokenyard"
 GLYPHS: Final = f"{HEIGHTS[1:]}{ACTIVE}{EVICTABLE}{LIVE}{DOWN}"
 """Of those that the dashboard draws with: blocks and marks."""
 BRAILLE: Final = "⣀⣤⣶⣿"
-ANSWER_S: Final = 0.3
-"""How long a terminal may take to say where its cursor is, ssh included."""
-_WHERE: Final = b"\x1b[6n"
-_POSITION: Final = re.compile(rb"\x1b\[(\d{1,5});(\d{1,5})R")
 _REQUIREMENT: Final = re.compile(r"""([A-Za-z0-9._-]+)(?:.*extra\s*==\s*["']([A-Za-z0-9._-]+)["'])?""")
 _DEV: Final = "dev"
 
 
 class Terminal(msgspec.Struct, frozen=True):
-    """`colours` is how many it shows, 0 for none or not wanted. Widths in cells; None: it was not asked, or did not say."""
+    """`colours` is how many it shows, 0 for none or not wanted. Widths in cells; None, as `speed`: it was not asked, or did not say, `silent` says why. `drawn_hz`: frames a second at
+    which the dashboard will be drawn there, about."""
 
     term: str
     tty: bool
@@ -45,18 +43,28 @@ class Terminal(msgspec.Struct, frozen=True):
     no_color: bool
     glyph_width: float | None = None
     braille_width: float | None = None
+    speed: Speed | None = None
+    silent: str = ""
+    drawn_hz: float | None = None
 
 
 def terminal() -> Terminal:
     size = shutil.get_terminal_size()
     tty = sys.stdout.isatty()
-    asked = tty and sys.stdin.isatty() and unicode_fits(sys.stdout.encoding)
-    return terminal_of(
-        os.environ,
-        tty=tty,
-        size=(size.columns, size.lines),
-        encoding=sys.stdout.encoding,
-        widths=(width_of(GLYPHS), width_of(BRAILLE)) if asked else (None, None),
+    one = terminal_of(os.environ, tty=tty, size=(size.columns, size.lines), encoding=sys.stdout.encoding)
+    silent = "" if tty and sys.stdin.isatty() else "input and output are not both a terminal"
+    speed: Speed | None = None
+    widths: tuple[float | None, float | None] = None, None
+    if not silent:
+        with asking() as ask:
+            answers = ask(b"", ANSWER_S) is not None
+            if answers and unicode_fits(sys.stdout.encoding):
+                widths = width_of(ask, GLYPHS), width_of(ask, BRAILLE)
+            speed = measured(ask) if answers else None  # last, as its answer may come too late
+        silent = "" if speed is not None else f"it did not say within {ANSWER_S:g} s where its cursor is"
+    hz = drawn_hz(one.columns, one.rows, speed, ssh=one.ssh) if tty else None
+    return msgspec.structs.replace(
+        one, glyph_width=widths[0], braille_width=widths[1], speed=speed, silent=silent, drawn_hz=hz
     )
 
 
@@ -66,7 +74,6 @@ def terminal_of(
     tty: bool,
     size: tuple[int, int],
     encoding: str,
-    widths: tuple[float | None, float | None] = (None, None),
 ) -> Terminal:
     term = environment.get("TERM", "")
     return Terminal(
@@ -80,8 +87,6 @@ def terminal_of(
         tmux=bool(environment.get("TMUX")) or term.startswith(("tmux", "screen")),
         ssh=bool(environment.get("SSH_CONNECTION") or environment.get("SSH_TTY")),
         no_color=bool(environment.get("NO_COLOR")),
-        glyph_width=widths[0],
-        braille_width=widths[1],
     )
 
 
@@ -136,27 +141,10 @@ def version_of(name: str) -> str | None:
         return None
 
 
-def width_of(sample: str, within_s: float = ANSWER_S) -> float | None:
+def width_of(ask: Ask, sample: str) -> float | None:
     """Cells that the terminal gives to each character of `sample`, by where its cursor stands afterwards; None if it does not say."""
-    import termios
-    import tty
-
-    reading, writing = sys.stdin.fileno(), sys.stdout.fileno()
-    before = termios.tcgetattr(reading)
-    try:
-        tty.setcbreak(reading, termios.TCSANOW)
-        os.write(writing, b"\r" + sample.encode(sys.stdout.encoding) + _WHERE)
-        heard = b""
-        while (match := _POSITION.search(heard)) is None:
-            if len(heard) > 256 or not select.select([reading], [], [], within_s)[0]:
-                return None
-            heard += os.read(reading, 64)
-        return (int(match[2]) - 1) / len(sample)
-    except OSError:
-        return None
-    finally:
-        termios.tcsetattr(reading, termios.TCSANOW, before)
-        os.write(writing, b"\r\x1b[K")
+    answer = ask(b"\r" + sample.encode(sys.stdout.encoding), ANSWER_S)
+    return None if answer is None else answer.column / len(sample)
 
 
 def _colours(environment: Mapping[str, str]) -> int:
