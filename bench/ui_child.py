@@ -74,8 +74,8 @@ class Silent:
     def delivery(self, time_ns: int, direction: int) -> int | None:
         return None
 
-    def judge(self, profile: str) -> bool:
-        return False
+    def next_profile(self, after: str) -> str:
+        return ""
 
     player = None
     bookmarks = Bookmarks(None)

@@ -218,15 +218,11 @@ class TokenyardApp(Presents):
 
     def next_profile(self) -> str:
         """Judge by the profile of objectives after the one that the Frame shown is judged by; what to tell of it."""
-        from collectors.diagnose.objectives import PROFILES
-
         frame = self.playhead.newest
         if frame is None or frame.slo is None:
             return "nothing is judged yet"
-        names = [*PROFILES]
-        at = names.index(frame.slo.profile) if frame.slo.profile in names else -1
-        name = names[(at + 1) % len(names)]
-        return f"judged by {name} from now on" if self.feed.judge(name) else "nothing is observed any more"
+        name = self.feed.next_profile(frame.slo.profile)
+        return f"judged by {name} from now on" if name else "nothing is observed any more"
 
     def action_verdict(self) -> None:
         """What the verdict names, where it is best seen."""

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from collectors.diagnose.objectives import PROFILES
+from collectors.diagnose.judging import Judging
 from collectors.export.excerpt import excerpt
 from collectors.export.output import ExportError, new_file
 from collectors.export.span import Part
 from collectors.export.whole import whole
 from collectors.recording.errors import RecordingError
 from collectors.recording.playback import Playback
-from collectors.session.slo_rows import Judging
 from tui.app import TokenyardApp
 from tui.recorded import bookmark, opened
 from tui.replaying import ReplayDriver
@@ -35,7 +34,7 @@ WAIT_S: Final = 20.0
 
 
 def bundle_file(
-    file: Path, path: Path, at: float | str, before_s: float, after_s: float, slo: str, config: Loaded
+    file: Path, path: Path, at: float | str, before_s: float, after_s: float, judging: Judging, config: Loaded
 ) -> None:
     """`at`: seconds from the recording's beginning, or a bookmark's note. The configuration names hosts: it is not beside a redacted recording. Raises `click.ClickException` where there is nothing, or it cannot be written."""
     from tui.config.show import as_text
@@ -50,7 +49,7 @@ def bundle_file(
         part = Path(name) / file.name
         try:
             excerpt(reader, of, part)
-            it = whole(reader, of, Judging(PROFILES[slo]))
+            it = whole(reader, of, judging)
             svg, text = asyncio.run(_screen(part, (at_ns - of.begin_ns) / 1e9))
             about = {
                 "of": file.name, "at_s": (at_ns - span[0]) / 1e9, "from_s": (of.begin_ns - span[0]) / 1e9, "until_s": (of.end_ns - 1 - span[0]) / 1e9,

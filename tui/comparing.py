@@ -13,35 +13,34 @@ from collectors.diagnose.attainment import objectives
 from collectors.export.output import ExportError
 from collectors.export.span import Part, items
 from collectors.export.whole import whole
-from collectors.session.slo_rows import Judging
 from tui.recorded import bookmark, opened
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from collectors.compare.population import Population
-    from collectors.diagnose.objectives import Profile
+    from collectors.diagnose.judging import Judging
     from collectors.export.whole import Whole
     from collectors.recording.reader import Reader
 
 Span = tuple[float | None, float | None]
 
 
-def compared(files: tuple[Path, Path], spans: tuple[Span, Span], align: str | None, profile: Profile) -> Comparison:
+def compared(files: tuple[Path, Path], spans: tuple[Span, Span], align: str | None, judging: Judging) -> Comparison:
     """Raises `click.ClickException`. `align`: the note of a bookmark that both have, at which both begin."""
-    sides = [_side(file, span, align, profile) for file, span in zip(files, spans, strict=True)]
+    sides = [_side(file, span, align, judging) for file, span in zip(files, spans, strict=True)]
     return comparison(sides)
 
 
-def _side(file: Path, span: Span, align: str | None, profile: Profile) -> tuple[Side, Whole, Population]:
+def _side(file: Path, span: Span, align: str | None, judging: Judging) -> tuple[Side, Whole, Population]:
     with opened(file) as reader:
         of, first_s = _part(reader, file, span, align)
         try:
-            it = whole(reader, of, Judging(profile))
+            it = whole(reader, of, judging)
         except ExportError as error:
             raise click.ClickException(str(error)) from error
         of = Part(round(it.first_s * 1e9), round(it.last_s * 1e9))
-        found = population(items(reader, of), of, objectives(profile))
+        found = population(items(reader, of), of, objectives(judging.profile))
         frame = it.frame
         models = tuple(sorted({row.model for row in frame.workers if row.model}))
         side = Side(

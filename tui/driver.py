@@ -61,8 +61,8 @@ class Driver(Protocol):
     def delivery(self, time_ns: int, direction: int) -> int | None:
         """The tick after (+1) or before (−1) that first tells of any delivery; None where there is none near, or where no recording is read."""
 
-    def judge(self, profile: str) -> bool:
-        """Hold requests against this profile of objectives from now on; False where nothing is observed (any more)."""
+    def next_profile(self, after: str) -> str:
+        """Hold requests against the profile of objectives after that one from now on: its name; empty where nothing is observed (any more)."""
 
     @property
     def bookmarks(self) -> Bookmarks: ...

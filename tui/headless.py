@@ -78,8 +78,7 @@ async def demo_frames(
 async def snapshot_frame(plan: Plan, duration_s: float | None) -> Seen:
     """Watches for `duration_s`, or until each target has given two samples or failed; the Frame of then."""
     clock = LiveClock()
-    session = Session(clock.kind)
-    session.judge(plan.slo)
+    session = Session(clock.kind, judging=plan.judged.judging)
     settled = asyncio.Event()
 
     def look(frame: Frame) -> None:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from tui import format as fmt
 from tui.glyphs import ABSENT
+from tui.plain import printable
 
 if TYPE_CHECKING:
-    from collectors.model.slo import Objective, Share, Slo
+    from collectors.model.slo import ChipRow, Objective, Share, Slo
     from tui.format import Forms
 
 NAMES: Final = {"ttft": "TTFT", "tpot": "TPOT", "request": "request"}
@@ -40,6 +41,16 @@ def percent(share: float) -> str:
 
 def objective_text(it: Objective) -> str:
     return f"{NAMES[it.what]} ≤ {fmt.seconds(it.seconds).replace('.0 ', ' ')} for {100 * it.share:g} %"
+
+
+def assumed(chip: ChipRow) -> list[tuple[str, str]]:
+    """What is assumed of a device of it, each with who says so, as of when: `2.95 $/h`, `public offer, 2026-05`."""
+    both = ((chip.dollars_per_hour, "$/h"), (chip.watts, "W assumed"))
+    return [
+        (f"{it.value:g} {unit}", printable(", ".join(filter(None, (it.by, it.date)))))
+        for it, unit in both
+        if it is not None
+    ]
 
 
 def judgement(slo: Slo, *, emulated: bool) -> Iterator[str]:

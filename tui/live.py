@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from tui.config.judging import Judged
 from tui.marks import Bookmarks
 from tui.memory import Late
 
@@ -36,12 +37,12 @@ class LiveDriver:
     """By which clock, as a recording says it."""
     player: Player | None = None
 
-    def __init__(self, title: str, record: Path | None, *, redact: bool = False) -> None:
+    def __init__(self, title: str, record: Path | None, *, redact: bool = False, judged: Judged | None = None) -> None:
         self._record = record
         self._redaction = "names" if redact else "none"
         self._memory: Memory | None = None
         self._session: Session | None = None
-        self._profile = ""
+        self._judged = judged or Judged()
         self.history = Late()
         self.detail: Detail | None = None
         self.bookmarks = Bookmarks(record)
@@ -55,11 +56,13 @@ class LiveDriver:
     def delivery(self, time_ns: int, direction: int) -> int | None:
         return None
 
-    def judge(self, profile: str) -> bool:
+    def next_profile(self, after: str) -> str:
         if self._session is None:
-            return False
-        self._session.judge(profile)
-        return True
+            return ""
+        names = [*self._judged.profiles]
+        name = names[(names.index(after) + 1) % len(names) if after in names else 0]
+        self._session.judge(self._judged.profiles[name])
+        return name
 
     def hold(self, held: bool, at_ns: int | None = None) -> None:
         """Collecting goes on."""
@@ -103,9 +106,7 @@ class LiveDriver:
 
         by = clock or LiveClock()
         self.detail = Detail()
-        self._session = session = Session(by.kind, detail=self.detail)
-        if self._profile:
-            session.judge(self._profile)
+        self._session = session = Session(by.kind, judging=self._judged.judging, detail=self.detail)
         change = Redactor().batch if self._redaction == LEVEL else None
         with remembering(memory, self._record, by.kind, self._redaction) as spool:
             observation = Observation(session, sources, by, keep, spool, change)
@@ -119,9 +120,8 @@ class WatchDriver(LiveDriver):
     """Observes what `plan` says is to be watched."""
 
     def __init__(self, plan: Plan, record: Path | None, *, redact: bool = False) -> None:
-        super().__init__("redacted targets" if redact else plan.title, record, redact=redact)
+        super().__init__("redacted targets" if redact else plan.title, record, redact=redact, judged=plan.judged)
         self._plan = plan
-        self._profile = plan.slo
 
     async def run(self, post: Post) -> None:
         from collectors.wire.access import Clients
@@ -152,8 +152,8 @@ class DemoDriver(LiveDriver):
 class TapDriver(LiveDriver):
     """Starts the tap as a child process, whose times are not ours to disturb, and observes it over loopback."""
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(f"tap of {settings.upstream}", None)
+    def __init__(self, settings: Settings, judged: Judged | None = None) -> None:
+        super().__init__(f"tap of {settings.upstream}", None, judged=judged)
         self._settings = settings
 
     async def run(self, post: Post) -> None:

@@ -61,7 +61,12 @@ async def record_targets(
     with closing(Spool([files])) as spool:
         async with Clients() as clients:
             observation = Observation(
-                Session(clock.kind), [opened(plan, clients)], clock, count, spool, Redactor().batch if redact else None
+                Session(clock.kind, judging=plan.judged.judging),
+                [opened(plan, clients)],
+                clock,
+                count,
+                spool,
+                Redactor().batch if redact else None,
             )
             live = asyncio.create_task(observation.live())
             try:

@@ -58,9 +58,9 @@ class ReplayDriver:
 
         return None if self._reader is None else tick_of_delivery(self._reader, time_ns, direction)
 
-    def judge(self, profile: str) -> bool:
+    def next_profile(self, after: str) -> str:
         """What was seen was judged then."""
-        return False
+        return ""
 
     def hold(self, held: bool, at_ns: int | None = None) -> None:
         """Time stands still while the view is held, and goes on from what is shown."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tui.choices import Choices
+from tui.cli.configured import configured
 from tui.config.resolve import Plan
 from tui.driver import Driver
 
@@ -56,9 +57,10 @@ def run_watch(plan: Plan, record: Path | None, *, redact: bool = False, save: Pa
 
 
 def run_tap(settings: Settings) -> None:
+    from tui.config.judging import judged
     from tui.live import TapDriver
 
-    _run(TapDriver(settings))
+    _run(TapDriver(settings, judged(configured())))
 
 
 def run_compare(it: Comparison, file: Path) -> None:
@@ -95,13 +97,9 @@ def _run(
 
 def _choices(*, stage: bool) -> Choices:
     """What the environment and the file say of the dashboard."""
-    from tui.config.load import ConfigError, load
     from tui.remembered import file
 
-    try:
-        settings = load({}).settings
-    except ConfigError as error:
-        raise click.UsageError(str(error)) from None
+    settings = configured().settings
     layout = {name: settings[f"layout.{name}"].value for name in ("theme", "glyphs", "page", "stage")}
     layout["stage"] |= stage
     return Choices(**layout, keys=settings["keys"].value, kept=file())

@@ -16,11 +16,14 @@ Z_95: Final = 1.959963984540054
 """Quantile 0.975 of the normal distribution: an interval of 95 %."""
 
 
+DEFAULT_SHARE: Final = 0.99
+
+
 class Limit(NamedTuple):
     """At most `seconds` for the share `quantile` of the requests."""
 
     seconds: float
-    quantile: float = 0.99
+    quantile: float = DEFAULT_SHARE
 
 
 @dataclass(frozen=True)

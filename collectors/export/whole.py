@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from collectors.diagnose.judging import Judging
 from collectors.export.frames import Stalls, frames
 from collectors.export.output import ExportError
 from collectors.export.span import Part, items
@@ -14,7 +15,6 @@ from collectors.model.verdict import Finding
 from collectors.recording.playback import Playback
 from collectors.recording.reader import Info, Reader
 from collectors.session.session import Session
-from collectors.session.slo_rows import Judging
 
 MAX_S: Final = 6 * 3_600
 """What a session's window may be: its statistics hold every second of it."""

@@ -66,6 +66,24 @@ class SloRow(msgspec.Struct, frozen=True):
     dollars_per_mtok: Figure
 
 
+class Assumption(msgspec.Struct, frozen=True):
+    """A figure that nobody measures here: who says so (`config`, `public offer`), from what source, and as of when (`2026-05`); both may be empty."""
+
+    value: float
+    by: str
+    source: str
+    date: str
+
+
+class ChipRow(msgspec.Struct, frozen=True):
+    """What is assumed of each device of a chip: US dollars an hour, and the watts that it draws, which count where nobody measures them. None: nobody says."""
+
+    chip: str
+    device: Device
+    dollars_per_hour: Assumption | None
+    watts: Assumption | None
+
+
 class Slo(msgspec.Struct, frozen=True):
     """`aborted` requests (whose client left) are judged by nobody, nor those of which no time is known (`unjudged`); an error has met nothing."""
 
@@ -78,3 +96,5 @@ class Slo(msgspec.Struct, frozen=True):
     aborted: int
     unjudged: int
     rows: tuple[SloRow, ...]
+    chips: tuple[ChipRow, ...] = ()
+    """Those that serve."""

@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from collectors.diagnose.judging import Judging
 from collectors.diagnose.scene import Scene
 from collectors.diagnose.verdict import Verdict
 from collectors.model.frame import Frame
@@ -13,7 +14,7 @@ from collectors.model.slo import Slo
 from collectors.model.verdict import Diagnosis
 from collectors.session.fleet import Worker
 from collectors.session.routing_rows import routing
-from collectors.session.slo_rows import Judging, slo
+from collectors.session.slo_rows import slo
 from collectors.session.source_state import SourceState
 from collectors.session.watch import Watch
 

@@ -3,9 +3,13 @@
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
+import msgspec
+
+from collectors.diagnose.prices import Prices, assumption
 from collectors.model.figure import Figure
 from collectors.model.frame import WorkerRow
 from collectors.model.signals import Signal
+from collectors.model.slo import Assumption
 from collectors.model.vocabulary import Provenance, Role, State
 from collectors.session.fleet import Worker
 from collectors.stats.figures import absent, figure
@@ -19,30 +23,42 @@ PRICE_FORMULA: Final = "price an hour of the row's chips ÷ 3600 ÷ their output
 
 
 class Draw(NamedTuple):
-    """Of one worker; None where it is not known."""
+    """Of one worker; None where it is not known. `watts_by`, `dollars_by`: what they were counted with where that is assumed, else empty."""
 
     watts: float | None
     dollars_per_s: float | None
+    watts_by: str = ""
+    dollars_by: str = ""
 
 
 def draws(
     workers: Iterable[Worker],
     rows: Mapping[str, WorkerRow],
-    prices: Mapping[str, float],
+    prices: Prices,
     tick_ns: int,
     window_ns: int,
 ) -> dict[str, Draw]:
-    """By worker. Power is that of its page's energy, else what the devices that it alone runs on draw now; dollars by its chips."""
+    """By worker. Power is that of its page's energy, else what the devices that it alone runs on draw now, else what is assumed of its chips; dollars by its chips."""
     found = {}
     for worker in workers:
         row = rows[worker.info.id]
-        per_hour = prices.get(row.chip)
-        dollars = None if per_hour is None or not row.chips else per_hour * row.chips / 3600
+        per_hour = assumption(prices, row.chip, row.device, "dollars_per_hour")
+        dollars = None if per_hour is None or not row.chips else per_hour.value * row.chips / 3600
         watts = _counted_watts(worker, tick_ns, window_ns)
         if watts is None and isinstance(row.power_watts, Figure) and row.power_watts.state is State.OK:
             watts = row.power_watts.value
-        found[worker.info.id] = Draw(watts, dollars)
+        guessed = assumption(prices, row.chip, row.device, "watts") if watts is None and row.chips else None
+        watts = watts if guessed is None else guessed.value * row.chips
+        found[worker.info.id] = Draw(watts, dollars, _told(guessed, "W", row), _told(per_hour, "$/h", row))
     return found
+
+
+def _told(it: Assumption | None, unit: str, row: WorkerRow) -> str:
+    """`2.95 $/h of H100-SXM (public offer: median of 37 providers, 2026-05)`."""
+    if it is None:
+        return ""
+    source = ", ".join(filter(None, (it.source, it.date)))
+    return f"{it.value:g} {unit} of {row.chip or row.device} ({it.by}{f': {source}' if source else ''})"
 
 
 def per_token(parts: Iterable[Draw], tokens_per_s: float, *, emulated: bool) -> tuple[Figure, Figure]:
@@ -53,8 +69,16 @@ def per_token(parts: Iterable[Draw], tokens_per_s: float, *, emulated: bool) -> 
     if not tokens_per_s or not parts:
         return unknown, unknown
     energy = figure(_sum(watts, 1 / tokens_per_s), Provenance.DERIVED, emulated=emulated)
-    money = figure(_sum(dollars, 1e6 / tokens_per_s), Provenance.ASSUMED, emulated=emulated)
-    return energy, money
+    money = figure(_sum(dollars, 1e6 / tokens_per_s), Provenance.DERIVED, emulated=emulated)
+    return _by(energy, (one.watts_by for one in parts)), _by(money, (one.dollars_by for one in parts))
+
+
+def _by(it: Figure, assumed: Iterable[str]) -> Figure:
+    """Told to be assumed where any part of it is, and by whom."""
+    told = "; ".join(dict.fromkeys(filter(None, assumed)))
+    return (
+        msgspec.structs.replace(it, provenance=Provenance.ASSUMED, metric=told) if told and it.value is not None else it
+    )
 
 
 def closed(parts: Iterable[WorkerRow], fleet: Iterable[WorkerRow]) -> bool:

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from collectors.diagnose.objectives import PROFILES
+from collectors.diagnose.judging import Judging
+from collectors.diagnose.objectives import Profile
 from collectors.model.batch import Batch
 from collectors.model.frame import Frame, JitterRow, SignalRow, WorkerRow
 from collectors.model.signals import Signal
@@ -27,7 +28,6 @@ from collectors.session.prompt_rows import prompt_rows, reuse_rows
 from collectors.session.ranks import Ranks
 from collectors.session.requests import RequestBook
 from collectors.session.signal_rows import signal_rows
-from collectors.session.slo_rows import Judging
 from collectors.session.source_state import SourceState
 from collectors.session.target_rows import target_rows
 from collectors.session.tier_past import TierPasts
@@ -70,9 +70,9 @@ class Session:
         self._requests = RequestBook(detailed=detail is not None)
         self._detail = detail
 
-    def judge(self, profile: str) -> None:
-        """Hold requests against this profile (of `diagnose.objectives.PROFILES`) from the next tick on."""
-        self.judging = self.judging._replace(profile=PROFILES[profile])
+    def judge(self, profile: Profile) -> None:
+        """Hold requests against this profile from the next tick on."""
+        self.judging = self.judging._replace(profile=profile)
 
     def feed(self, batch: Batch) -> None:
         """Takes a batch. Batches come in order of their times, and before the first tick that is later."""

@@ -8,11 +8,11 @@ import msgspec
 import numpy as np
 
 from collectors.diagnose.attainment import Met, counted, judge, objectives, of_buckets, overall, share, together
-from collectors.diagnose.objectives import PROFILES, Profile
-from collectors.diagnose.prices import OFFERS
+from collectors.diagnose.judging import Judging
+from collectors.diagnose.prices import Prices, assumption
 from collectors.model.frame import WorkerRow
 from collectors.model.signals import Signal
-from collectors.model.slo import Objective, Of, Slo, SloRow
+from collectors.model.slo import ChipRow, Objective, Of, Slo, SloRow
 from collectors.model.vocabulary import Device, Provenance, Role
 from collectors.session.economy import Draw, closed, draws, per_token
 from collectors.session.fleet import Worker
@@ -21,15 +21,7 @@ from collectors.stats.columns import Key
 from collectors.stats.figures import figure
 from collectors.stats.outcomes import Ended
 
-OFFERED: Final = {chip: price.per_hour for chip, price in OFFERS.items()}
 _SIGNALS: Final = {"ttft": Signal.TTFT, "tpot": Signal.TPOT, "request": Signal.E2E}
-
-
-class Judging(NamedTuple):
-    """By what is judged: objectives, and dollars for an hour of a chip."""
-
-    profile: Profile = PROFILES["chat"]
-    prices: Mapping[str, float] = OFFERED
 
 
 class _Told(NamedTuple):
@@ -93,7 +85,16 @@ def slo(
         aborted=aborted,
         unjudged=unjudged,
         rows=tuple(made),
+        chips=tuple(_chips(rows, judging.prices)),
     )
+
+
+def _chips(rows: Sequence[WorkerRow], prices: Prices) -> Iterator[ChipRow]:
+    serving = ((row.chip, row.device) for row in rows if row.role is not Role.ROUTER)
+    for chip, device in dict.fromkeys(serving):
+        if chip or device is not Device.UNKNOWN:
+            per_hour = assumption(prices, chip, device, "dollars_per_hour")
+            yield ChipRow(chip, device, per_hour, assumption(prices, chip, device, "watts"))
 
 
 def _ended(source: SourceState, wanted: Sequence[Objective]) -> tuple[dict[str, _Told], tuple[int, int, int]]:

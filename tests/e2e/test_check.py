@@ -1,6 +1,7 @@
 """`check` as a script runs it: the exit code is the answer."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -43,6 +44,16 @@ def test_in_words() -> None:
     first, ttft, *_ = done.stdout.splitlines()
     assert first.startswith("violated · profile chat (GuideLLM docs) · window ")
     assert ttft == "TTFT ≤ 200 ms for 99 %: 900 of 1000 requests, 90.0 %; 88.0–91.7 % with 95 % confidence: violated"
+
+
+def test_a_profile_of_the_operators_own(tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text('slo = "calm"\n[profiles.calm]\nttft_s = 1\nshare = 0.8\nsource = "us"\n')
+    with serving([page(0, 0), page(0, 0), page(900, 100)]) as target:
+        done = tokenyard("check", target, "--for", "1500ms", "--interval", "100ms", "--config", str(file))
+    first, ttft, *_ = done.stdout.splitlines()
+    assert (done.returncode, ttft[:42]) == (0, "TTFT ≤ 1 s for 80 %: 1000 of 1000 requests")
+    assert first.startswith("met · profile calm (config: us) · window ")
 
 
 def test_nobody_answers_and_nobody_knows_such_a_profile() -> None:

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from collectors.diagnose.judging import Judging
 from collectors.diagnose.objectives import PROFILES, Limit, Profile
+from collectors.diagnose.prices import Price
 from collectors.model.batch import (
     DELIVERY,
     EXTRA,
@@ -24,9 +26,8 @@ from collectors.model.batch import (
 from collectors.model.frame import Frame
 from collectors.model.signals import Kind, Series, Signal
 from collectors.model.slo import Attained, Of, Slo, SloRow
-from collectors.model.vocabulary import Device, Role, State, TargetStatus
+from collectors.model.vocabulary import Device, Provenance, Role, State, TargetStatus
 from collectors.session.session import Session
-from collectors.session.slo_rows import Judging
 from tests.session.pages import at_zero, fed, fixture
 
 S, MS = 1_000_000_000, 1_000_000
@@ -108,7 +109,7 @@ def test_another_profile_judges_otherwise_from_the_next_tick_on() -> None:
 
 
 def test_what_a_token_costs_is_only_said_of_who_makes_all_of_it() -> None:
-    session = Session("virtual", judging=Judging(prices={"H100-SXM": 3.6}))
+    session = Session("virtual", judging=Judging(prices={"H100-SXM": Price(3.6)}))
     served(session, {0: [20] * 10, 1: [2] * 10})
     frame = session.tick(10 * S)
     alone = row(frame, Of.WORKER, "gpu/0")
@@ -119,9 +120,31 @@ def test_what_a_token_costs_is_only_said_of_who_makes_all_of_it() -> None:
     assert row(frame, Of.KIND, "GPU").dollars_per_mtok.state is State.ABSENT  # one of them prefills for the LPU
 
 
+def test_what_nobody_measures_is_counted_by_the_operators_word_and_says_so() -> None:
+    own = {"GPU": Price(3.6, "invoice", "2026-11"), "LPU": Price(None, watts=250.0)}
+    session = Session("virtual", judging=Judging(prices=own))
+    served(session, {0: [20] * 10, 1: [2] * 10})
+    frame = session.tick(10 * S)
+    gpu, lpu = row(frame, Of.WORKER, "gpu/0"), row(frame, Of.WORKER, "lpu/0")
+    assert gpu.dollars_per_mtok.metric == "3.6 $/h of H100-SXM (config: invoice, 2026-11)"
+    assert gpu.joules_per_token.state is State.ABSENT
+    # 64 chips of 250 W over 500 tokens in 10 s.
+    assert lpu.joules_per_token.value == pytest.approx(64 * 250 / 50)
+    assert (lpu.joules_per_token.provenance, lpu.joules_per_token.metric) == (
+        Provenance.ASSUMED,
+        "250 W of Groq-LPU-v1 (config)",
+    )
+    assert row(frame, Of.KIND, "LPU").joules_per_token.value == lpu.joules_per_token.value
+    told = [
+        (one.chip, one.dollars_per_hour and one.dollars_per_hour.by, one.watts and one.watts.value)
+        for one in report(frame).chips
+    ]
+    assert told == [("H100-SXM", "config", None), ("Groq-LPU-v1", None, 250.0)]
+
+
 def test_energy_of_a_page_counts_where_idle_time_is_in_it() -> None:
-    def watts(*phases: str) -> float | int | None:
-        session = Session("virtual")
+    def watts(*phases: str, own: Price | None = None) -> float | int | None:
+        session = Session("virtual", judging=Judging(prices={"GPU": own} if own else {}))
         layout = tuple(Series(Signal.ENERGY, Kind.COUNTER, "gpu/0", "j", label=phase) for phase in phases)
         for second in (0, 9):
             joules = np.array([second * 100.0] * len(phases))
@@ -132,6 +155,7 @@ def test_energy_of_a_page_counts_where_idle_time_is_in_it() -> None:
 
     assert watts("decode", "idle") == pytest.approx(200 / 50)
     assert watts("decode") is None
+    assert watts("decode", "idle", own=Price(None, watts=9.0)) == pytest.approx(200 / 50)  # what is measured holds
 
 
 def test_of_a_page_it_is_known_how_many_at_least_and_at_most() -> None:

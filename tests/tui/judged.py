@@ -10,7 +10,7 @@ from collectors.model.figure import Distribution, Figure
 from collectors.model.frame import Frame
 from collectors.model.memory import ReuseRow
 from collectors.model.routing import LabelRow, Routing, RuleRow
-from collectors.model.slo import Attained, Of, Share, Slo, SloRow
+from collectors.model.slo import Assumption, Attained, ChipRow, Of, Share, Slo, SloRow
 from collectors.model.verdict import Diagnosis, Finding, Hop, Kind, Knows
 from collectors.model.vocabulary import Device, Provenance, State
 from collectors.stats.figures import absent, figure
@@ -110,7 +110,12 @@ def slo() -> Slo:
         row(Of.WORKER, "lpu-0/0", Device.LPU, (325, 325, 329), tokens=1_658.9),
         row(Of.WORKER, "lpu-1/0", Device.LPU, (9, 9, 9), tokens=1_670.7),
     )
-    return Slo("chat", PROFILES["chat"].source, WANTED, Attained.VIOLATED, 60.0, 3, 1, 0, rows)
+    chips = (
+        ChipRow("H100-SXM", Device.GPU, Assumption(2.95, "public offer", "median of 37 providers", "2026-05"), None),
+        ChipRow("Groq-LPU-v1", Device.LPU, None, Assumption(300.0, "config", "", "")),
+        ChipRow("TPU-v5e", Device.TPU, None, None),
+    )
+    return Slo("chat", PROFILES["chat"].source, WANTED, Attained.VIOLATED, 60.0, 3, 1, 0, rows, chips)
 
 
 def frame(tick: int = 3600) -> Frame:

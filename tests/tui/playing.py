@@ -42,9 +42,9 @@ class Played:
     def delivery(self, time_ns: int, direction: int) -> int | None:
         return None
 
-    def judge(self, profile: str) -> bool:
-        self.profile = profile
-        return True
+    def next_profile(self, after: str) -> str:
+        self.profile = f"after {after}"
+        return self.profile
 
     async def run(self, post: Post) -> None:
         self._post = post

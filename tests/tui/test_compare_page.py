@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from collectors.compare.comparison import Comparison, Spread
-from collectors.diagnose.objectives import PROFILES
+from collectors.diagnose.judging import Judging
 from tests.tui.frames import emulated
 from tests.tui.playing import Played
 from tests.tui.screen import at_rest, lines, running, text
@@ -27,7 +27,7 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     for name, faults in (("before", ()), ("after", ("straggler:gpu-1/0@1s+600s,factor=3",))):
         paths.append(folder / f"{name}.tyard")
         asyncio.run(demo_frames("default", 7, 30.0, paths[-1], lambda _: None, faults))
-    return compared((paths[0], paths[1]), WHOLE, None, PROFILES["chat"])
+    return compared((paths[0], paths[1]), WHOLE, None, Judging())
 
 
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 36), (200, 50)])

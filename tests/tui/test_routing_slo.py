@@ -84,7 +84,7 @@ async def test_the_next_profile_is_asked_for() -> None:
     async with running(played, (120, 36)) as (_, pilot):
         await pilot.press("7", "p")
         await settled(pilot)
-        assert played.profile == "rag"
+        assert played.profile == "after chat"
 
 
 async def test_enter_on_a_worker_shows_it_in_the_fleet() -> None:

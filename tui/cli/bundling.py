@@ -1,9 +1,11 @@
 """`bundle`: an incident as one archive."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
+from tui.cli.configured import SLO, configured
 from tui.cli.parameters import FILE, NEW_FILE, Duration, Moment
 
 
@@ -14,8 +16,10 @@ from tui.cli.parameters import FILE, NEW_FILE, Duration, Moment
 @click.option("--mark", metavar="NOTE", help="The same: the bookmark with this note.")
 @click.option("--before", type=Duration(), default="30s", show_default=True, help="How much before it.")
 @click.option("--after", type=Duration(), default="30s", show_default=True, help="How much after it.")
-@click.option("--slo", metavar="PROFILE", default="chat", show_default=True, help="Profile of objectives.")
-def bundle(file: Path, path: Path, at: float | None, mark: str | None, before: float, after: float, slo: str) -> None:
+@SLO
+def bundle(
+    file: Path, path: Path, at: float | None, mark: str | None, before: float, after: float, judging: Any
+) -> None:
     """An incident to hand on: what is around a moment of a recording, as one zip archive.
 
     In it: that part as a recording (tokenyard replay), the screen of the moment (SVG and text), a report of the part (Markdown and HTML), and the configuration without secrets, unless names
@@ -23,15 +27,7 @@ def bundle(file: Path, path: Path, at: float | None, mark: str | None, before: f
     """
     if (at is None) == (mark is None):
         raise click.UsageError("say which moment: --at or --mark")
-    from collectors.diagnose.objectives import PROFILES
     from tui.bundling import bundle_file
-    from tui.config.load import ConfigError, load
 
-    if slo not in PROFILES:
-        raise click.UsageError(f"no profile {slo!r}; there are {', '.join(PROFILES)}")
-    try:
-        loaded = load({})
-    except ConfigError as error:
-        raise click.UsageError(str(error)) from None
     moment: float | str = mark if mark is not None else at if at is not None else 0.0
-    bundle_file(file, path, moment, before, after, slo, loaded)
+    bundle_file(file, path, moment, before, after, judging, configured())

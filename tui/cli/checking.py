@@ -13,7 +13,11 @@ _EXITS: Final = {"met": 0, "violated": EXIT_GATE, "indeterminate": EXIT_UNSURE}
 
 @click.command()
 @target_options
-@click.option("--slo", metavar="PROFILE", help="Profile of objectives: chat, rag, agent, code, … (default: chat).")
+@click.option(
+    "--slo",
+    metavar="PROFILE",
+    help="Profile of objectives: chat, rag, agent, code, … (default: as configured, else chat).",
+)
 @click.option("--for", "duration", type=Duration(), default="60s", show_default=True, help="Watch this long.")
 @click.option("--json", "as_json", is_flag=True, help="Print the slo object of tokenyard.snapshot/1.")
 def check(loaded: Any, duration: float, as_json: bool) -> None:

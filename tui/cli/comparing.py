@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from tui.cli.configured import SLO
 from tui.cli.parameters import FILE, Moment, output
 
 
@@ -38,11 +39,11 @@ class Stretch(click.ParamType[tuple[float | None, float | None]]):
 @click.option("--a", "span_a", type=Stretch(), help="Only this part of A: 10s..60s, 2m.., ..30s.")
 @click.option("--b", "span_b", type=Stretch(), help="The same of B. Without a second file: another part of A.")
 @click.option("--align", metavar="NOTE", help="Both begin at their bookmark with this note; parts count from there.")
-@click.option("--slo", metavar="PROFILE", default="chat", show_default=True, help="Profile of objectives.")
+@SLO
 @click.option("--text", is_flag=True, help="In words, without the dashboard; as it is where there is no terminal.")
 @click.option("--json", "as_json", is_flag=True, help="Print a tokenyard.compare/1 object.")
 def compare(
-    a: Path, b: Path | None, span_a: Any, span_b: Any, align: str | None, slo: str, text: bool, as_json: bool
+    a: Path, b: Path | None, span_a: Any, span_b: Any, align: str | None, judging: Any, text: bool, as_json: bool
 ) -> None:
     """Two recordings, or two parts of one, beside each other: what differs, and whether that is more than chance.
 
@@ -50,13 +51,10 @@ def compare(
     """
     if b is None and span_b is None:
         raise click.UsageError("compare two files, or two parts of one: compare FILE --a 0s..60s --b 2m..3m")
-    from collectors.diagnose.objectives import PROFILES
     from tui.compared import lines
     from tui.comparing import compared
 
-    if slo not in PROFILES:
-        raise click.UsageError(f"no profile {slo!r}; there are {', '.join(PROFILES)}")
-    it = compared((a, b or a), (span_a or (None, None), span_b or (None, None)), align, PROFILES[slo])
+    it = compared((a, b or a), (span_a or (None, None), span_b or (None, None)), align, judging)
     if as_json:
         import msgspec
 

@@ -11,7 +11,7 @@ from tui.cli.targets import target_options
 
 @click.command()
 @target_options
-@click.option("--slo", metavar="PROFILE", help="Profile of objectives to judge by (default: chat).")
+@click.option("--slo", metavar="PROFILE", help="Profile of objectives to judge by (default: as configured, else chat).")
 @click.option("--record", type=NEW_FILE, help="Write what is seen to this new file.")
 @REDACT
 @SAVE
@@ -28,7 +28,7 @@ def watch(loaded: Any, record: Path | None, redact: bool, save: Path | None) -> 
 
 @click.command()
 @target_options
-@click.option("--slo", metavar="PROFILE", help="Profile of objectives to judge by (default: chat).")
+@click.option("--slo", metavar="PROFILE", help="Profile of objectives to judge by (default: as configured, else chat).")
 @click.option("--json", "as_json", is_flag=True, help="Print a tokenyard.snapshot/1 object.")
 @click.option(
     "--for", "duration", type=Duration(), help="Watch this long (default: until each target gave two samples)."

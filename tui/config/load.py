@@ -5,19 +5,20 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import UNSET
 
 from collectors.model.vocabulary import Device, Role
-from tui.config.tables import DEFAULTS, NESTED, TOKEN, WATCHED, Config, variable
+from tui.config.tables import BY_NAME, DEFAULTS, NESTED, TOKEN, WATCHED, Config, variable
 
 FILE_VARIABLE: Final = "TOKENYARD_CONFIG"
 MAX_BYTES: Final = 4 << 20
 _SECRET: Final = ("token", "password", "secret", "bearer", "api_key", "authorization", "credentials")
 
 Origin = Literal["flag", "env", "file", "default"]
+_Kind = TypeVar("_Kind")
 
 
 class ConfigError(ValueError):
@@ -163,14 +164,22 @@ def _typed(flat: Mapping[str, Any], where: str) -> Config:
             table.setdefault(outer, {})[inner] = value
         else:
             table[key] = value
-    try:
-        config = msgspec.convert(table, Config)
-    except msgspec.ValidationError as error:
-        raise ConfigError(_told(str(error), where)) from None
+    for key, kind in BY_NAME.items():
+        named = table.get(key)
+        for name, one in named.items() if isinstance(named, dict) else ():
+            _converted(one, kind, where, f"{key}.{name}")  # msgspec does not say of which name it speaks
+    config = _converted(table, Config, where)
     for one, path in _tables(config):
         if (one.token_env or UNSET) is not UNSET and (one.token_file or UNSET) is not UNSET:
             raise ConfigError(f"{_at(where)}{path}token_env and token_file: write one of them")
     return config
+
+
+def _converted(value: Any, kind: type[_Kind], where: str, at: str = "") -> _Kind:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise ConfigError(_told(str(error), where, at)) from None
 
 
 def _tables(config: Config) -> list[tuple[Any, str]]:
@@ -218,10 +227,10 @@ def _flat(table: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _told(message: str, where: str) -> str:
-    """msgspec's words as ours."""
+def _told(message: str, where: str, at: str = "") -> str:
+    """msgspec's words, of the table `at`, as ours."""
     what, _, path = message.partition(" - at `$")
-    path = path.rstrip("`").lstrip(".")
+    path = (at + path.rstrip("`")).lstrip(".")
     if what.startswith("Object contains unknown field `"):
         name = what.split("`")[1]
         return _unknown(f"{path}.{name}" if path else name, where)
@@ -238,7 +247,8 @@ def _unknown(key: str, where: str) -> str:
         return f"{_at(where)}{key}: secrets do not stand here; write token_env or token_file"
     from tui.config.tables import GroupTable, LimitsTable, TargetTable
 
-    known = {*DEFAULTS, *GroupTable.__struct_fields__, *TargetTable.__struct_fields__, *LimitsTable.__struct_fields__}
+    tables = (GroupTable, TargetTable, LimitsTable, *BY_NAME.values())
+    known = {*DEFAULTS, *(field for table in tables for field in table.__struct_fields__)}
     return f"{_at(where)}{key} is not a setting{_near(name, known)}"
 
 

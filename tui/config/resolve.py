@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
-from collectors.diagnose.objectives import PROFILES
 from collectors.sources.target import Target, TargetError, parse_target
+from tui.config.judging import Judged, judged
 from tui.config.load import ConfigError, Loaded
-from tui.config.tables import TOKEN, Config, GroupTable, HttpSdTable, PerTarget, TargetTable
+from tui.config.tables import TOKEN, WATCHED, Config, GroupTable, HttpSdTable, PerTarget, TargetTable
 
 MIN_PROBE_S: Final = 1.0
 Said = Mapping[str, Any]
@@ -38,8 +38,7 @@ class Plan(NamedTuple):
     lists: tuple[List, ...]
     said: Said
     """What holds for all."""
-    slo: str = "chat"
-    """Profile of objectives."""
+    judged: Judged = Judged()
 
     @property
     def title(self) -> str:
@@ -74,15 +73,7 @@ def resolve(loaded: Loaded) -> Plan:
             raise ConfigError(
                 f"probe_s: {said['probe_s']:g} is too often; write {MIN_PROBE_S:g} or more, or 0 for never"
             )
-    return Plan(tuple(named), tuple(lists), base, _profile(config.slo))
-
-
-def _profile(name: str | UnsetType) -> str:
-    if isinstance(name, UnsetType):
-        return "chat"
-    if name not in PROFILES:
-        raise ConfigError(f"slo: no profile {name!r}; there are {', '.join(PROFILES)}")
-    return name
+    return Plan(tuple(named), tuple(lists), base, judged(loaded))
 
 
 def _known(text: str, below: Config, base: Said) -> Named | None:
@@ -125,7 +116,7 @@ def _named(table: TargetTable, base: Said) -> Named:
 
 def _said(table: PerTarget | HttpSdTable) -> dict[str, Any]:
     """What a table says itself of how its targets are watched."""
-    left = {"slo", "targets", "groups", "file_sd", "http_sd", "prometheus", "url"}
+    left = {"slo", "profiles", "prices", "layout", "keys", *WATCHED, "url"}
     fields = ((name, getattr(table, name)) for name in table.__struct_fields__ if name not in left)
     said = {name: value for name, value in fields if value is not UNSET}
     if "limits" in said:

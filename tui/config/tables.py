@@ -15,6 +15,11 @@ Seconds = Annotated[float, Meta(ge=0.05, le=3_600)]
 ProbeSeconds = Annotated[float, Meta(ge=0, le=86_400)]
 Port = Annotated[int, Meta(ge=1, le=65_535)]
 Text = Annotated[str, Meta(max_length=2_048)]
+Words = Annotated[str, Meta(max_length=200)]
+Share = Annotated[float, Meta(gt=0, lt=1)]
+ObjectiveSeconds = Annotated[float, Meta(gt=0, le=86_400)]
+Amount = Annotated[float, Meta(ge=0, le=1_000_000)]
+Date = Annotated[str, Meta(pattern=r"^\d{4}(-\d\d){0,2}$")]
 
 LimitsTable: Final[Any] = msgspec.defstruct(
     "LimitsTable",
@@ -90,6 +95,28 @@ class LayoutTable(_Table):
     stage: bool | UnsetType = UNSET
 
 
+class ProfileTable(_Table):
+    """Objectives, and for which share of the requests each holds: `share`, unless it has one of its own."""
+
+    ttft_s: ObjectiveSeconds | UnsetType = UNSET
+    tpot_s: ObjectiveSeconds | UnsetType = UNSET
+    request_s: ObjectiveSeconds | UnsetType = UNSET
+    share: Share | UnsetType = UNSET
+    ttft_share: Share | UnsetType = UNSET
+    tpot_share: Share | UnsetType = UNSET
+    request_share: Share | UnsetType = UNSET
+    source: Words | UnsetType = UNSET
+
+
+class PriceTable(_Table):
+    """Of one device of the chip, or of the kind of device, that the table is named after."""
+
+    dollars_per_hour: Amount | UnsetType = UNSET
+    watts: Amount | UnsetType = UNSET
+    source: Words | UnsetType = UNSET
+    date: Date | UnsetType = UNSET
+
+
 class Config(PerTarget):
     targets: list[Text | TargetTable] | UnsetType = UNSET
     file_sd: list[Text] | UnsetType = UNSET
@@ -97,12 +124,16 @@ class Config(PerTarget):
     prometheus: list[Text] | UnsetType = UNSET
     groups: list[GroupTable] | UnsetType = UNSET
     slo: Text | UnsetType = UNSET
+    profiles: dict[Words, ProfileTable] | UnsetType = UNSET
+    prices: dict[Words, PriceTable] | UnsetType = UNSET
     layout: LayoutTable | UnsetType = UNSET
     keys: dict[Text, Text] | UnsetType = UNSET
 
 
 NESTED: Final = ("limits", "layout")
 """Tables of which each key is a setting."""
+BY_NAME: Final[dict[str, type[msgspec.Struct]]] = {"profiles": ProfileTable, "prices": PriceTable}
+"""Settings that are tables by names of the operator's choice, and what each of those is."""
 WATCHED: Final = ("targets", "groups", "file_sd", "http_sd", "prometheus")
 """The keys that say what there is to watch."""
 TOKEN: Final = ("token_env", "token_file")
@@ -114,6 +145,8 @@ DEFAULTS: Final[dict[str, Any]] = {
     "http_sd": [],
     "prometheus": [],
     "slo": "chat",
+    "profiles": {},
+    "prices": {},
     "interval_s": 1.0,
     "sole_reader": False,
     "kv_events": True,
@@ -142,7 +175,9 @@ MEANING: Final = {
     "file_sd": "files that list targets as Prometheus' file_sd does (JSON, YAML); wildcards in the last part",
     "http_sd": "URLs that list targets as Prometheus' http_sd does",
     "prometheus": "existing prometheus.yml files, whose static and file_sd targets are watched",
-    "slo": "profile of objectives that requests are held against: chat, rag, agent, code, or one of MLPerf's",
+    "slo": "profile of objectives that requests are held against: chat, rag, agent, code, one of MLPerf's, or one of `profiles`",
+    "profiles": "profiles of your own, before the built-in ones: { voice = { ttft_s = 0.3, tpot_s = 0.05, share = 0.95 } }",
+    "prices": "what a device costs and draws, by chip or kind of device: { H100-SXM = { dollars_per_hour = 2.1, watts = 500 } }",
     "interval_s": "seconds between two scrapes of a target",
     "sole_reader": "nobody else reads these targets: reads that take away what they read are allowed",
     "kv_events": "follow the KV events that a target says it publishes",

@@ -9,7 +9,7 @@ from collectors.model.vocabulary import Device, TargetStatus
 from tui import format as fmt
 from tui.format import Unit
 from tui.glyphs import ABSENT
-from tui.judgement import interval_text, judgement, share_forms
+from tui.judgement import assumed, interval_text, judgement, share_forms
 from tui.plain import printable
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collectors.model.figure import Distribution, Figure
     from collectors.model.frame import Frame, StallRow, WorkerRow
     from collectors.model.memory import TierRow
-    from collectors.model.slo import SloRow
+    from collectors.model.slo import Slo, SloRow
 
 WORST: Final = 20
 """Stalls that are listed."""
@@ -87,9 +87,15 @@ def _attainment(it: Whole) -> Section:
     return Section(
         "Attainment and cost",
         "requests that ended in that time, by the worker that generated last; an interval of 95 % confidence (Wilson). Joules and dollars are of the row's own workers, idle and prefill included",
-        list(judgement(slo, emulated=it.frame.emulated)),
+        [*judgement(slo, emulated=it.frame.emulated), *_assumed(slo)],
         Table(heads, rows, frozenset(range(2, len(heads)))),
     )
+
+
+def _assumed(slo: Slo) -> Iterator[str]:
+    for chip in slo.chips:
+        if told := assumed(chip):
+            yield f"a device of {printable(chip.chip or chip.device)}: {', '.join(f'{figure} ({by})' for figure, by in told)}"
 
 
 def _slo_row(row: SloRow) -> tuple[str, ...]:

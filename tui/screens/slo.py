@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from tui.commands import Command
 from tui.screens.page import Page
-from tui.widgets.slo import Attainment, Profile
+from tui.widgets.slo import Attainment, Profile, says_prices
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tui.widgets.rows import RowsPanel
 
 PROFILE_ROWS = 3
+"""And one for prices, where the operator has said any."""
 
 
 class SloPage(Page):
@@ -27,9 +28,13 @@ class SloPage(Page):
     def contents(self) -> Sequence[Panel]:
         return Profile("profile"), Attainment("attainment")
 
+    def wants(self, view: View) -> bool:
+        return view.frame is not None and view.frame.slo is not None and says_prices(view.frame.slo)
+
     def places(self, view: View, body: Box, *, boxed: bool) -> Mapping[str, Box]:
-        rest = body._replace(y=body.y + PROFILE_ROWS, height=body.height - PROFILE_ROWS)
-        return {"profile": body._replace(height=PROFILE_ROWS), "attainment": rest}
+        rows = PROFILE_ROWS + self.wants(view)
+        rest = body._replace(y=body.y + rows, height=body.height - rows)
+        return {"profile": body._replace(height=rows), "attainment": rest}
 
     def open_row(self, panel: RowsPanel, row: Hashable) -> None:
         """The worker, in the fleet."""

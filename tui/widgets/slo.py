@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from collectors.diagnose.prices import CONFIG
 from tui import format as fmt
 from tui import meanings
 from tui.format import Unit
 from tui.glyphs import ABSENT, AT_LEAST
 from tui.inks import figure_ink
-from tui.judgement import NAMES, interval_text, objective_text, percent, share_forms
+from tui.judgement import NAMES, assumed, interval_text, objective_text, percent, share_forms
 from tui.line import Line, Pen, clip_middle
 from tui.plain import printable
 from tui.table import Column, fields_of, grid, heading, heads, row_lines, told_of
@@ -170,7 +171,26 @@ def profile_lines(slo: Slo, width: int) -> list[Line]:
     known = any(row.attained is not None for row in slo.rows)
     nothing = "no errors, none given up, all judged" if known else "no source tells how requests end, or none has ended"
     third = Pen(width).put(", ".join(counts) or nothing, Ink.WARN if slo.errors else Ink.DIM)
-    return [first.line(), second.line(), third.line()]
+    lines = [first.line(), second.line(), third.line()]
+    return [*lines, price_line(slo, width)] if says_prices(slo) else lines
+
+
+def says_prices(slo: Slo) -> bool:
+    """Whether the operator has said any; offers stand with the figures that were counted with them (`i`)."""
+    return any(it is not None and it.by == CONFIG for chip in slo.chips for it in (chip.dollars_per_hour, chip.watts))
+
+
+def price_line(slo: Slo, width: int) -> Line:
+    """What a device of each chip costs and is assumed to draw, and who says so."""
+    pen = Pen(width)
+    for index, chip in enumerate(slo.chips):
+        pen.put(" · " if index else "", Ink.DIM).put(printable(chip.chip or chip.device), Ink.TEXT).gap()
+        told = assumed(chip)
+        if not told:
+            pen.put("no price", Ink.DIM)
+        for number, (figure, by) in enumerate(told):
+            pen.put(", " if number else "", Ink.DIM).put(figure, Ink.STRONG).put(f" ({by})", Ink.DIM)
+    return pen.line()
 
 
 class Profile(Panel):
