@@ -187,6 +187,12 @@ class TokenyardApp(Presents):
 
         return PacedDriver
 
+    def get_default_screen(self) -> Screen[None]:
+        """The first page, which is a mode from here on: begun as one, it would have all CSS parsed a second time."""
+        page = self.page
+        self.add_mode(str(page.name), lambda: page)
+        return page
+
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         for command in (*self.page.commands, *self.page.panel_commands):
             if command.action != "command_palette":
@@ -303,12 +309,14 @@ class TokenyardApp(Presents):
     def _made(self, name: str) -> Page:
         """A page, made when it is first asked for."""
         if name not in self._pages:
+            first = not self._pages
             self._pages[name] = page = make(name, self._inks)
             page.footer.keymap = self.choices.keys
             page.paint_with(self._inks, self._glyphs)
             if name in self.kept.pages:
                 page.recall(self.kept.pages[name])
-            self.add_mode(name, lambda: page)
+            if not first:
+                self.add_mode(name, lambda: page)
         return self._pages[name]
 
     def _turn_to(self, name: str) -> None:

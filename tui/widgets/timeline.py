@@ -59,7 +59,8 @@ def _rank(byte: int) -> tuple[bool, bool, int, bool]:
     return byte == GAP, bool(level) and not byte & BACKFILLED, level, not byte & BUCKETS
 
 
-_RANKS: Final = [sorted({_rank(one) for one in range(256)}).index(_rank(byte)) for byte in range(256)]
+_EVERY: Final = [_rank(byte) for byte in range(256)]
+_RANKS: Final = [*map({rank: place for place, rank in enumerate(sorted({*_EVERY}))}.__getitem__, _EVERY)]
 
 
 def column_at(it: Strip, width: int, session_s: float) -> int | None:
