@@ -42,6 +42,8 @@ def placement_rows(
         if worker.runs_tokens:
             rows.extend(_scraped(worker, tick_ns, window_ns))
     told = {row.stage for row in rows}
+    if any(row.primary for row in rows):
+        told |= PRIMARY  # an output token has one primary stage, whatever a tap and a router call it
     for worker in paged:
         if not worker.runs_tokens:
             rows.extend(_elsewhere(row) for row in _scraped(worker, tick_ns, window_ns) if row.stage not in told)

@@ -24,7 +24,7 @@ from collectors.model.batch import (
 )
 from collectors.model.frame import Frame
 from collectors.model.signals import Kind, Series, Signal
-from collectors.model.vocabulary import Device, Role, State, TargetStatus, Tier
+from collectors.model.vocabulary import STAGES, Device, Role, Stage, State, TargetStatus, Tier
 from collectors.session.clock import TICK_NS
 from collectors.session.session import Session
 
@@ -78,6 +78,30 @@ def test_a_worker_of_a_stream_and_of_a_page_is_one_row() -> None:
     assert worker.running.value == 7
     assert worker.gap.n == 39
     assert worker.tokens_per_delivery.value == 1.0
+
+
+def test_output_that_a_tap_places_is_not_counted_again_by_the_router_that_passed_it() -> None:
+    session = Session("virtual")
+    front = Inventory((WorkerInfo(0, "front", Role.ROUTER),))
+    generated = Series(Signal.GENERATION_TOKENS, Kind.COUNTER, "front", "output_tokens")
+    computed = Series(Signal.PROMPT_TOKENS_COMPUTED, Kind.COUNTER, "front", "prompt_tokens")
+    layout = Layout((generated, computed))
+    session.feed(Batch("front", 0, (up("front"), front, layout, Samples(np.array([0.0, 0.0])))))
+    session.feed(Batch("front", S - 1, (Samples(np.array([40.0, 900.0])),)))
+    router_alone = session.tick(S)
+    assert [(row.worker, row.stage, row.tokens.value) for row in router_alone.placements] == [
+        (None, Stage.DECODE, 40),
+        (None, Stage.PREFILL, 900),
+    ]
+    made = rows(40)
+    made["stage"] = STAGES.index(Stage.UNKNOWN)
+    tap = Inventory((WorkerInfo(0, "7/0", named_by="nvext"),), measured=True)
+    session.feed(Batch("tap", S, (up("tap"), tap, Requests((Received(0, "r", 0),)), deliveries(made))))
+    both = session.tick(2 * S)
+    assert [(row.worker, row.stage, row.tokens.value) for row in both.placements] == [
+        ("7/0", Stage.UNKNOWN, 40),
+        (None, Stage.PREFILL, 900),
+    ]
 
 
 def test_a_stream_that_is_lost_leaves_a_gap_and_no_invented_value() -> None:
