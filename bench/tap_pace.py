@@ -19,11 +19,11 @@ import numpy.typing as npt
 from yarl import URL
 
 from bench.result import Result
+from collectors.exchanges.exchange import Exchange
 from collectors.model.batch import Batch, Deliveries, Part, Status
 from collectors.model.frame import Frame
 from collectors.model.vocabulary import TargetStatus
 from collectors.session.session import Session
-from collectors.tap.exchange import Exchange
 from collectors.tap.readers import Reader
 from collectors.tap.server import Tap, serving
 from collectors.wire.placement_json import JsonDecoder

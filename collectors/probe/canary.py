@@ -1,6 +1,6 @@
 """The probes of one server, told as the tap tells of what goes through it: who served them, when each delivery came, how they ended.
 
-Reading answers is the tap's (`Exchange`, `Book`), and so is the way to parts of a batch: its own placement stream, read back. When to ask is not decided here.
+Answers are read as the tap reads them (`Exchange`, `Book`), and come to parts of a batch on the tap's way: a placement stream of their own, read back. When to ask is not decided here.
 """
 
 import secrets
@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from collectors.exchanges.book import Book
+from collectors.exchanges.exchange import Exchange
+from collectors.exchanges.meters import Meters
 from collectors.model.batch import Admitted, Finished, Inventory, Part, Probing, Received, Requests
 from collectors.probe.requests import FORMS, MAX_TOKENS, NOT_SO, Form, body, headers, id_of
 from collectors.probe.sending import Sender
 from collectors.sources.placement_reader import Reader
-from collectors.tap.book import Book
-from collectors.tap.exchange import Exchange
-from collectors.tap.meters import Meters
 from collectors.wire.fault import FetchError
 from collectors.wire.placement_format import NDJSON
 

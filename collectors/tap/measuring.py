@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from collectors.tap.exchange import Exchange
+from collectors.exchanges.exchange import Exchange
 from collectors.wire.http_answer import Head
 
 _log: Final = logging.getLogger(__name__)

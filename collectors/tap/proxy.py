@@ -7,12 +7,12 @@ from typing import Final, Protocol
 
 from yarl import URL
 
+from collectors.exchanges.book import Book
+from collectors.exchanges.exchange import Exchange
+from collectors.exchanges.meters import Meters
 from collectors.model.vocabulary import PROBE_ID
-from collectors.tap.book import Book
-from collectors.tap.exchange import Exchange
 from collectors.tap.headers import to_upstream
 from collectors.tap.measuring import Measuring
-from collectors.tap.meters import Meters
 from collectors.tap.request import RequestHead
 from collectors.tap.turns import Turns
 from collectors.tap.upstream import Upstream

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from collectors.tap.book import Book
-from collectors.tap.meters import Meters
+from collectors.exchanges.book import Book
+from collectors.exchanges.meters import Meters
 from collectors.tap.replay import KEPT_S, Replay, position
 
 BACKLOG_BYTES: Final = 8 << 20

@@ -14,10 +14,10 @@ from typing import Final
 from prometheus_client import CONTENT_TYPE_LATEST
 from yarl import URL
 
-from collectors.tap.book import Book
+from collectors.exchanges.book import Book
+from collectors.exchanges.meters import Meters
 from collectors.tap.client import Client, Work
 from collectors.tap.clients import Clients
-from collectors.tap.meters import Meters
 from collectors.tap.own import Page, Watched
 from collectors.tap.passage import Passage
 from collectors.tap.proxy import Proxy

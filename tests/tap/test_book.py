@@ -1,7 +1,7 @@
 """What the tap tells, read back by the product's own decoder."""
 
+from collectors.exchanges.book import MAX_WORKERS, UNKNOWN, Book
 from collectors.model.batch import Deliveries, Finished, Inventory, Part, Received, Requests, Watermark
-from collectors.tap.book import MAX_WORKERS, UNKNOWN, Book
 from collectors.wire.placement_json import JsonDecoder
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from collectors.exchanges.book import ONE_CHOICE, UNCOUNTED, Book
+from collectors.exchanges.exchange import Exchange
+from collectors.exchanges.meters import Meters
 from collectors.model.batch import Batch, Deliveries, Finished, Inventory, Part, Requests, Status
 from collectors.model.frame import Frame
 from collectors.model.vocabulary import Provenance, State, TargetStatus
 from collectors.session.session import Session
-from collectors.tap.book import ONE_CHOICE, UNCOUNTED, Book
-from collectors.tap.exchange import Exchange
-from collectors.tap.meters import Meters
 from collectors.wire.placement_json import JsonDecoder
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"

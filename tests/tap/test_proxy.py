@@ -14,11 +14,11 @@ import pytest
 import trustme
 from yarl import URL
 
+from collectors.exchanges.exchange import Exchange
 from collectors.model.batch import Deliveries, Finished, Received, Requests, Status
 from collectors.model.vocabulary import TargetStatus
 from collectors.session.clock import LiveClock
 from collectors.sources.detect import open_target
-from collectors.tap.exchange import Exchange
 from collectors.tap.passage import Passage
 from collectors.tap.server import Tap, serving
 from collectors.wire.http import HttpClient
@@ -278,7 +278,7 @@ async def test_tls_upstream_is_checked() -> None:
 
 async def test_measuring_that_fails_lets_the_bytes_through(monkeypatch: pytest.MonkeyPatch) -> None:
     async with around(in_pieces([TOKEN, TOKEN, END])) as (_, tap, url):
-        monkeypatch.setattr("collectors.tap.exchange.EventSplitter.feed", lambda *_: 1 / 0)
+        monkeypatch.setattr("collectors.exchanges.exchange.EventSplitter.feed", lambda *_: 1 / 0)
         assert unframed(taken_apart(await raw(url))[2]) == TOKEN + TOKEN + END
         assert value(tap, "unmeasured_requests_total", why="fault") == 1
         assert value(tap, "requests_in_flight") == 0

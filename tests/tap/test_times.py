@@ -3,8 +3,8 @@
 import asyncio
 import time
 
+from collectors.exchanges.book import Book
 from collectors.model.batch import Deliveries, Watermark
-from collectors.tap.book import Book
 from collectors.tap.readers import Reader
 from collectors.tap.turns import Turns
 from collectors.wire.placement_json import JsonDecoder

@@ -6,8 +6,8 @@ An arrival is a read: all events that one read completed share its time and are 
 from collections.abc import Mapping
 from typing import Final
 
-from collectors.tap.book import ONE_CHOICE, UNCOUNTED, UNKNOWN, Book, Told, shown
-from collectors.tap.meters import Meters, WorkerMeters
+from collectors.exchanges.book import ONE_CHOICE, UNCOUNTED, UNKNOWN, Book, Told, shown
+from collectors.exchanges.meters import Meters, WorkerMeters
 from collectors.wire.openai_stream import Said, StreamReader, Workers, whole
 from collectors.wire.sse import EventSplitter
 
