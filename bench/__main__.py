@@ -7,6 +7,8 @@ import sys
 import bench
 from bench.result import Result
 
+BESIDE = {"__main__", "result", "pages", "loaded", "stream"}
+"""What benchmarks are made of, beside their children."""
 MARKS = {True: "met", False: "MISSED", None: ""}
 
 
@@ -14,20 +16,7 @@ def modules() -> list[str]:
     return sorted(
         module.name
         for module in pkgutil.iter_modules(bench.__path__)
-        if module.name
-        not in {
-            "__main__",
-            "result",
-            "pages",
-            "loaded",
-            "ui_child",
-            "whole_child",
-            "fleet_child",
-            "openai_child",
-            "tap_child",
-            "paced_child",
-            "show_child",
-        }
+        if module.name not in BESIDE and not module.name.endswith("_child")
     )
 
 

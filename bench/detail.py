@@ -1,4 +1,4 @@
-"""Single deliveries and requests at full load: what keeping them costs beside counting them, what asking costs, and the pages that ask at every tick."""
+"""Single deliveries and requests at full load: what keeping them costs beside counting them, and what asking costs."""
 
 import statistics
 import time
@@ -6,19 +6,14 @@ from collections.abc import Callable
 
 from bench.loaded import batches
 from bench.result import Result
-from bench.ui import COLUMNS, ROWS, watch
+from bench.screens import LOAD, STREAMS, TOKENS_PER_S, WORKERS
 from collectors.model.detail import By
 from collectors.session.clock import TICK_NS
 from collectors.session.detail import Detail
 from collectors.session.session import Session
 
-WORKERS, TOKENS_PER_S, STREAMS = 300, 100_000, 2_000
 TICKS = 48
-FRAMES = 40
-"""Of each page, at 4 Hz."""
-KIB = 1024
-GOAL_MS, GOAL_KIB, GOAL_SHARE = 10.0, 30.0, 0.1
-PAGES = {"2": "Placement", "2v": "Placement, a row a request", "5": "Requests", "5e": "Requests, one opened"}
+GOAL_MS = 10.0
 
 
 def ingest_s(detail: Detail | None, work: list[list[object]]) -> float:
@@ -48,11 +43,10 @@ def run() -> list[Result]:
     work: list[list[object]] = [list(some) for some in batches(WORKERS, TOKENS_PER_S, STREAMS, TICKS)]
     pairs = [(ingest_s(None, work), ingest_s(Detail(), work)) for _ in range(3)]
     without, kept = (min(pair[side] for pair in pairs) for side in (0, 1))
-    load = f"{TOKENS_PER_S // 1000}k tokens/s, {WORKERS} workers"
     seconds = (TICKS - 8) / 4
     results = [
         Result(
-            f"detail, {load}: kept beside counted",
+            f"detail, {LOAD}: kept beside counted",
             "a few % of a core",
             f"{(kept - without) / seconds:.1%} (counting {without / seconds:.1%})",
             kept - without <= 0.05 * seconds,
@@ -75,12 +69,4 @@ def run() -> list[Result]:
         results.append(
             Result(f"detail of {since_s:.0f} s, {what}", f"<= {GOAL_MS:g} ms", f"{taken:.1f} ms", taken <= GOAL_MS)
         )
-    for keys, name in PAGES.items():
-        seen = watch("detail", keys, str(FRAMES))
-        end = seen.marks["end"]
-        kib = (seen.bytes_at["end"] - seen.bytes_at["begin"]) / FRAMES / KIB
-        ms = end["ui_s"] / FRAMES * 1e3
-        where = f"{name}, {COLUMNS}×{ROWS}, {load}"
-        results.append(Result(f"{where}: a frame", f"<= {GOAL_MS:g} ms", f"{ms:.1f} ms", ms <= GOAL_MS))
-        results.append(Result(f"{where}: bytes", f"<= {GOAL_KIB:g} KiB", f"{kib:.1f} KiB", kib <= GOAL_KIB))
     return results

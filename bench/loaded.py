@@ -1,12 +1,14 @@
-"""Batches of a loaded fleet, tick by tick: workers that deliver so many tokens a second to requests that come and go, with their decisions and phases."""
+"""Batches of a loaded fleet, tick by tick: workers that deliver so many tokens a second to requests that come and go, with their decisions, phases and pools."""
 
 from collections.abc import Iterator
+from itertools import count
 
 import numpy as np
 
 from collectors.model.batch import (
     DELIVERY,
     EXTRA,
+    OCCUPANCY,
     Admitted,
     Batch,
     Candidate,
@@ -15,10 +17,13 @@ from collectors.model.batch import (
     Deliveries,
     Finished,
     Inventory,
+    Occupancy,
     Part,
     Phases,
+    PoolInfo,
     Received,
     Requests,
+    Rows,
     Span,
     Status,
     Watermark,
@@ -29,27 +34,38 @@ from collectors.session.clock import TICK_NS
 
 LIFE = 200
 """Tokens of a request, about: it ends with the tick in which it has them."""
+STALLS = 2
+"""Requests of each tick of which all tokens come at its end."""
 CANDIDATES = 4
 TERMS = {"overlap": 0.9, "load": 0.8, "queue": 0.5}
 MS = 1_000_000
+BEFORE_NS = 30 * MS
+"""From a request's receipt to the tick in which it has its first token."""
+POOL_BYTES = 64 << 30
 
 
-def batches(workers: int, tokens_per_s: int, streams: int, ticks: int) -> Iterator[list[Batch]]:
-    """Those of each tick. Each stream has one request after the other."""
-    random = np.random.default_rng(7)
+def inventory(workers: int) -> Inventory:
     infos = tuple(
         WorkerInfo(n, f"w-{n}/0", Role.DECODE, (Device.LPU, Device.GPU)[n % 2], model="m") for n in range(workers)
     )
-    hello = (Status("http://router", "placement", TargetStatus.UP), Inventory(infos, emulated=True))
+    pools = tuple(PoolInfo(n, (Tier.SRAM, Tier.HBM)[n % 2], f"w-{n}/0", n, POOL_BYTES) for n in range(workers))
+    return Inventory(infos, pools, emulated=True)
+
+
+def batches(
+    workers: int, tokens_per_s: int, streams: int, ticks: int | None = None, origin_ns: int = 0
+) -> Iterator[list[Batch]]:
+    """Those of each tick from `origin_ns` on, without an end if `ticks` is None. Each stream has one request after the other."""
+    random = np.random.default_rng(7)
     each = round(tokens_per_s / 4 / streams)
     gap_ns = TICK_NS // each
     token = random.integers(0, LIFE, streams)
     number = np.arange(streams)
     begun = streams
-    for tick in range(ticks):
-        begin_ns = tick * TICK_NS
+    for tick in range(ticks) if ticks is not None else count():
+        begin_ns = origin_ns + tick * TICK_NS
         fresh = np.flatnonzero(token >= LIFE) if tick else np.arange(streams)
-        parts: list[Part] = [] if tick else list(hello)
+        parts: list[Part] = [] if tick else [Status("http://router", "placement", TargetStatus.UP), inventory(workers)]
         for stream in fresh.tolist():
             if tick:
                 parts.append(Requests((Finished(begin_ns, f"r-{number[stream]}", "stop", int(token[stream])),)))
@@ -59,6 +75,8 @@ def batches(workers: int, tokens_per_s: int, streams: int, ticks: int) -> Iterat
         rows = np.zeros((each, streams), DELIVERY)
         noise = random.normal(0, gap_ns * 0.02, rows.shape)
         rows["time_ns"] = begin_ns + np.arange(each)[:, None] * gap_ns + gap_ns // 2 + noise.astype(np.int64)
+        late = random.integers(0, streams, STALLS)
+        rows["time_ns"][:, late] = begin_ns + TICK_NS - MS + np.arange(each)[:, None]
         rows["stream"] = np.arange(streams)
         rows["first_token"] = token + np.arange(each)[:, None]
         rows["tokens"], rows["stage"] = 1, 2
@@ -68,7 +86,21 @@ def batches(workers: int, tokens_per_s: int, streams: int, ticks: int) -> Iterat
         token += each
         end_ns = begin_ns + TICK_NS
         told = Deliveries(rows.reshape(-1), np.zeros(0, EXTRA))
-        yield [Batch("router", begin_ns, tuple(parts)), Batch("router", end_ns - 1, (told, Watermark(end_ns)))]
+        end = Watermark(end_ns - BEFORE_NS)
+        yield [
+            Batch("router", begin_ns, tuple(parts)),
+            Batch("router", end_ns - 1, (told, Occupancy(_filled(workers, tick, end_ns)), end)),
+        ]
+
+
+def _filled(workers: int, tick: int, at_ns: int) -> Rows:
+    """How full each pool is: some more, some less, a little otherwise in every tick."""
+    pool = np.arange(workers)
+    rows = np.zeros(workers, OCCUPANCY)
+    share = 0.3 + 0.6 * (pool * 37 % 100) / 100 + 0.02 * np.sin((tick + pool) / 5)
+    rows["time_ns"], rows["pool"] = at_ns - BEFORE_NS, pool
+    rows["used_bytes"], rows["active_bytes"] = POOL_BYTES * share, POOL_BYTES * share * 0.7
+    return rows
 
 
 def _begin(request: str, stream: int, at_ns: int, workers: int) -> list[Part]:
@@ -76,7 +108,7 @@ def _begin(request: str, stream: int, at_ns: int, workers: int) -> list[Part]:
     worker = stream % workers
     others = [(worker + step) % workers for step in range(CANDIDATES)]
     chosen = tuple(Candidate(one, 2.0 - step / 10, TERMS, cached_tokens=64) for step, one in enumerate(others))
-    received_ns = at_ns - 30 * MS
+    received_ns = at_ns - BEFORE_NS
     return [
         Requests((Received(received_ns, request, stream, "m", 800, ("interactive",), f"run-{stream % 50}"),)),
         Decisions((Decision(received_ns, request, "all", worker, chosen, ("interactive",), 0.1, headroom_s=0.1),)),

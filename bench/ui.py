@@ -163,5 +163,6 @@ def run() -> list[Result]:
         for hz in FRAMES:
             results += playing(workers, hz)
     for page in OF_FRAMES:
-        results += playing(300, min(FRAMES), page)
+        for hz in FRAMES:
+            results += playing(300, hz, page)
     return results
