@@ -198,7 +198,7 @@ class Stock(App[None]):
         rows = frame.river[: len(self._rivers)]
         for row, spark in zip(rows, self._rivers, strict=True):
             width = self._boxes[Section.RIVER].width - LABEL - 4
-            spark.data = [0 if value == NOT_OBSERVED else value for value in counts(row)][-width:]
+            spark.data = [0 if value == NOT_OBSERVED else value for value in counts(row.tokens)][-width:]
         labels: list[Line] = []
         for row in rows:
             labels += [((f"{view.name(row.worker)} {ROLE_LETTERS[row.role]}", Ink.STRONG),), *[()] * (self._each - 1)]
