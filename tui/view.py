@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tui.plain import printable
 from tui.playhead import Mode, Playhead
@@ -62,11 +62,23 @@ class View:
             return 0.0
         return (self.newest.time_ns - self.frame.time_ns) / 1e9
 
+    def goes_on_behind(self, before: View) -> bool:
+        """Whether the same moment is shown as `before`, when it was not the newest either, in the same way: nothing is new but what has come since.
+
+        Not where single requests are looked into: of those the oldest are given up.
+        """
+        if self.frame is not before.frame or not before.behind_s or self.detail is not None:
+            return False
+        return all(getattr(self, name) == getattr(before, name) for name in _BESIDE_FRAMES)
+
     def utc_s(self, session_s: float) -> float | None:
         """What the wall clock said at a moment of session time."""
         if self.frame is None or self.frame.utc_s is None:
             return None
         return self.frame.utc_s - (self.frame.time_ns / 1e9 - session_s)
+
+
+_BESIDE_FRAMES: Final = tuple({one.name for one in fields(View)} - {"frame", "newest", "names"})
 
 
 def worker_names(ids: Iterable[str]) -> Mapping[str, str]:

@@ -16,12 +16,13 @@ from tui.commands import GLOBAL, PAGE, bindings
 from tui.layout import Section
 from tui.pages import PAGES, make
 from tui.palettes import DARK, LIGHT, PALETTES
-from tui.places import HEADER
+from tui.places import HEADER, TIMELINE
 from tui.playhead import Playhead
 from tui.screens.help import Help
 from tui.screens.overview import Overview
 from tui.theme import Ink, styles
 from tui.view import view_of
+from tui.widgets.panel import Panel
 from tui.widgets.rows import RowsPanel
 
 
@@ -53,6 +54,25 @@ async def test_space_holds_the_view_while_collecting_goes_on() -> None:
         assert not held(played)
         assert shown_tick(app) == 3620
         assert "● LIVE" in text(app)
+
+
+async def test_of_a_held_view_only_what_tells_of_the_newest_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    played = Played(minute(3598, 3599))
+    async with running(played) as (app, pilot):
+        await pilot.press("space")
+        played.post(emulated(3600))
+        await settled(pilot)
+        drawn: list[str] = []
+        show = Panel.show
+        monkeypatch.setattr(Panel, "show", lambda panel, view: (drawn.append(panel.key), show(panel, view))[1])
+        played.post(emulated(3620))
+        await settled(pilot)
+        assert "5 s behind" in text(app)
+        assert drawn == [HEADER, TIMELINE]
+        await pilot.press("left")
+        await settled(pilot)
+        assert shown_tick(app) == 3598
+        assert Section.FLEET in drawn
 
 
 async def test_arrows_step_and_end_returns() -> None:

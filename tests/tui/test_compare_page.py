@@ -15,7 +15,7 @@ from tui.choices import Choices
 from tui.comparing import compared
 from tui.headless import demo_frames
 from tui.widgets.chart import LogAxis
-from tui.widgets.compare import overlay, spans_of, stepped
+from tui.widgets.compare import Overlaid, overlay, spans_of, stepped
 
 WHOLE = ((None, None), (None, None))
 
@@ -87,3 +87,23 @@ def test_few_samples_are_drawn_in_few_steps_and_none_is_lost() -> None:
         shapes.append(overlay(Spread("gap", "all", bins, (1,) * len(bins), (), ()), (spans, []), axis, 80, 5))
     assert all(len(shape) == 5 and all(sum(len(text) for text, _ in line) == 80 for line in shape) for shape in shapes)
     assert "n 16 and 0" in "".join(text for text, _ in shapes[0][0])
+
+
+async def test_what_was_compared_is_drawn_once_while_the_replay_goes_on(
+    comparison: Comparison, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played = Played([emulated(4)])
+    app = TokenyardApp(played, Choices(page="compare"), comparison)
+    async with app.run_test(size=(200, 50)) as pilot:
+        await at_rest(pilot)
+        drawn: list[str] = []
+        whole = Overlaid.compared
+        monkeypatch.setattr(Overlaid, "compared", lambda panel, *at: (drawn.append(panel.key), whole(panel, *at))[1])
+        played.post(emulated(5))
+        await at_rest(pilot)
+        assert not drawn
+        await pilot.press("z")
+        await at_rest(pilot)
+        await pilot.press("tab")
+        await at_rest(pilot)
+        assert drawn

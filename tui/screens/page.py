@@ -165,9 +165,14 @@ class Page(Screen[None]):
         yield from self.panels.values()
         yield self.too_small
 
-    def watch_view(self) -> None:
+    def watch_view(self, before: View, view: View) -> None:
         with self.app.batch_update():
-            self.redraw()
+            if not view.goes_on_behind(before):
+                self.redraw()
+                return
+            for panel in self.panels.values():
+                if panel.follows_newest:
+                    panel.show(view)
 
     def on_resize(self, event: events.Resize) -> None:
         self.redraw()

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from tui.compared import between, plain_cells, value_text, what
 from tui.glyphs import ABSENT
 from tui.line import Line, Pen, clip_middle
 from tui.plain import printable
-from tui.table import Column, fields_of, grid, heading, heads, row_lines
+from tui.table import Column, Drawn, fields_of, grid, heading, heads, row_lines
 from tui.theme import Ink
 from tui.widgets.chart import BRAILLE, Canvas, LogAxis, axis_line, log_range
 from tui.widgets.gap_bands import Span, density, heights
 from tui.widgets.rows import Body, RowsPanel, stacked
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from collectors.compare.comparison import Comparison, Plain, Row, Side, Spread
     from tui.filter import Field
     from tui.view import View
@@ -36,13 +36,34 @@ SIGNS: Final = {
 BAND: Final = 5
 
 
-class Differences(RowsPanel):
-    """Every sampled figure: both values, and where the difference lies."""
+class Compared(RowsPanel):
+    """A panel of a comparison, which stays what it is: drawn once for each way of looking at it."""
+
+    nothing: ClassVar[Sequence[str]] = (ABSENT,)
+    """Said where there is none."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._drawn: Drawn[Comparison, Body] = Drawn()
 
     def body(self, view: View, width: int, height: int) -> Body:
         it = view.comparison
         if it is None:
-            return Body([Pen(width).put(text, Ink.DIM).line() for text in NOTHING], 0, 0, 0)
+            return Body([Pen(width).put(text, Ink.DIM).line() for text in self.nothing], 0, 0, 0)
+        how = width, height, self.scroll_rows, self.order, self.filtered_by
+        return self._drawn.of(self.key, it, how, partial(self.compared, it, width, height))
+
+    def compared(self, it: Comparison, width: int, height: int) -> Body:
+        """What `body` is of it."""
+        raise NotImplementedError
+
+
+class Differences(Compared):
+    """Every sampled figure: both values, and where the difference lies."""
+
+    nothing = NOTHING
+
+    def compared(self, it: Comparison, width: int, height: int) -> Body:
         head = [*_sides(it, width)]
         specs = _columns()
         rows = self.pick(it.rows, lambda: fields_of(specs))
@@ -105,14 +126,12 @@ def _side(letter: str, it: Side, width: int) -> Line:
     ).line()
 
 
-class Overlaid(RowsPanel):
+class Overlaid(Compared):
     """Gaps, TPOT and TTFT of both on one axis: A as an area of sparse dots, B as a line."""
 
-    def body(self, view: View, width: int, height: int) -> Body:
-        it = view.comparison
-        if it is None or not it.spreads:
-            text = ABSENT if it is None else "nothing: neither tells single deliveries"
-            return Body([Pen(width).put(text, Ink.DIM).line()], 0, 0, 0)
+    def compared(self, it: Comparison, width: int, height: int) -> Body:
+        if not it.spreads:
+            return Body([Pen(width).put("nothing: neither tells single deliveries", Ink.DIM).line()], 0, 0, 0)
         each = max(3, min((height - 1) // len(it.spreads), BAND))
         shown = max(min((height - 1) // each, len(it.spreads)), 1)
         first = min(self.scroll_rows, len(it.spreads) - shown)
@@ -174,13 +193,10 @@ def overlay(spread: Spread, pair: tuple[list[Span], list[Span]], axis: LogAxis, 
     return [pen.line(), *canvas.lines()]
 
 
-class AsTold(RowsPanel):
+class AsTold(Compared):
     """What is no sample: tiers, workers, placement, cost."""
 
-    def body(self, view: View, width: int, height: int) -> Body:
-        it = view.comparison
-        if it is None:
-            return Body([Pen(width).put(ABSENT, Ink.DIM).line()], 0, 0, 0)
+    def compared(self, it: Comparison, width: int, height: int) -> Body:
         specs = _plain_columns()
         rows = self.pick(it.plain, lambda: fields_of(specs))
         table = grid(specs, width, [0, 0, max((len(row.of) for row in it.plain), default=0), 0, 0, 0])

@@ -172,6 +172,7 @@ def shown_of(view: View) -> tuple[Frame | None, int | None]:
 
 class GapLines(Panel):
     focusable = True
+    follows_newest = True
 
     def __init__(self, name: str) -> None:
         super().__init__(name)

@@ -89,5 +89,7 @@ def _at(view: View) -> str:
 
 
 class Header(Panel):
+    follows_newest = True
+
     def draw(self, view: View, width: int, height: int) -> list[Line]:
         return [header(view, width)]

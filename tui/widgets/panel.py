@@ -33,6 +33,8 @@ class Panel(Widget):
     can_focus = False
     focusable = False
     """Whether keys may go to it. A page knows which of its panels has the focus; Textual's own is not used."""
+    follows_newest = False
+    """It tells of the newest Frame too, while an earlier one is shown."""
 
     def __init__(self, name: str) -> None:
         super().__init__(id=name)

@@ -126,6 +126,7 @@ def _runs(it: Strip, width: int, bookmarks: frozenset[int | None], cursor: int |
 
 
 class Timeline(Panel):
+    follows_newest = True
     _newest: Frame | None = None
 
     def draw(self, view: View, width: int, height: int) -> list[Line]:
