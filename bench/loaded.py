@@ -1,6 +1,6 @@
 """Batches of a loaded fleet, tick by tick: workers that deliver so many tokens a second to requests that come and go, with their decisions, phases and pools."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
 
 import numpy as np
@@ -66,11 +66,12 @@ def batches(
         begin_ns = origin_ns + tick * TICK_NS
         fresh = np.flatnonzero(token >= LIFE) if tick else np.arange(streams)
         parts: list[Part] = [] if tick else [Status("http://router", "placement", TargetStatus.UP), inventory(workers)]
-        for stream in fresh.tolist():
-            if tick:
-                parts.append(Requests((Finished(begin_ns, f"r-{number[stream]}", "stop", int(token[stream])),)))
-                number[stream], begun = begun, begun + 1
-            parts += _begin(f"r-{number[stream]}", stream, begin_ns, workers)
+        if tick:
+            ended = ((f"r-{number[stream]}", int(token[stream])) for stream in fresh.tolist())
+            parts.append(Requests(tuple(Finished(begin_ns, request, "stop", tokens) for request, tokens in ended)))
+            number[fresh] = begun + np.arange(len(fresh))
+            begun += len(fresh)
+        parts += _begin([(f"r-{number[stream]}", stream) for stream in fresh.tolist()], begin_ns, workers)
         token[fresh] = token[fresh] if not tick else 0
         rows = np.zeros((each, streams), DELIVERY)
         noise = random.normal(0, gap_ns * 0.02, rows.shape)
@@ -103,20 +104,23 @@ def _filled(workers: int, tick: int, at_ns: int) -> Rows:
     return rows
 
 
-def _begin(request: str, stream: int, at_ns: int, workers: int) -> list[Part]:
-    """What is told of a request until its first token."""
-    worker = stream % workers
-    others = [(worker + step) % workers for step in range(CANDIDATES)]
-    chosen = tuple(Candidate(one, 2.0 - step / 10, TERMS, cached_tokens=64) for step, one in enumerate(others))
-    received_ns = at_ns - BEFORE_NS
+def _begin(some: Sequence[tuple[str, int]], at_ns: int, workers: int) -> list[Part]:
+    """What is told of requests, each with its stream, until their first tokens."""
+    received_ns, admitted_ns = at_ns - BEFORE_NS, at_ns - 20 * MS
+    received, decisions, admitted, spans = [], [], [], []
+    for request, stream in some:
+        worker = stream % workers
+        others = [(worker + step) % workers for step in range(CANDIDATES)]
+        chosen = tuple(Candidate(one, 2.0 - step / 10, TERMS, cached_tokens=64) for step, one in enumerate(others))
+        labels = ("interactive",)
+        received.append(Received(received_ns, request, stream, "m", 800, labels, f"run-{stream % 50}"))
+        decisions.append(Decision(received_ns, request, "all", worker, chosen, labels, 0.1, headroom_s=0.1))
+        admitted.append(Admitted(admitted_ns, request, worker, 800))
+        spans.append(Span(request, Phase.QUEUE, received_ns, admitted_ns - received_ns, worker))
+        spans.append(Span(request, Phase.PREFILL, admitted_ns, 20 * MS, worker, Tier.HBM, 800))
     return [
-        Requests((Received(received_ns, request, stream, "m", 800, ("interactive",), f"run-{stream % 50}"),)),
-        Decisions((Decision(received_ns, request, "all", worker, chosen, ("interactive",), 0.1, headroom_s=0.1),)),
-        Requests((Admitted(at_ns - 20 * MS, request, worker, 800),)),
-        Phases(
-            (
-                Span(request, Phase.QUEUE, received_ns, 10 * MS, worker),
-                Span(request, Phase.PREFILL, at_ns - 20 * MS, 20 * MS, worker, Tier.HBM, 800),
-            )
-        ),
+        Requests(tuple(received)),
+        Decisions(tuple(decisions)),
+        Requests(tuple(admitted)),
+        Phases(tuple(spans)),
     ]

@@ -13,16 +13,13 @@ import numpy as np
 from bench.loaded import MS, batches
 from collectors.model.batch import (
     EXTRA,
-    Admitted,
     Batch,
     Decisions,
     Deliveries,
-    Finished,
     Inventory,
     Occupancy,
     Part,
     Phases,
-    Received,
     Requests,
     Watermark,
 )
@@ -47,27 +44,20 @@ def hello(it: Inventory) -> bytes:
     return WIRE.message({**head, "workers": workers, "pools": pools})
 
 
-def opening(parts: Sequence[Part]) -> bytes:
-    """What a tick begins with: requests that ended, and those that came, with all that is told of them before their first token."""
-    greeting = b"".join(hello(part) for part in parts if isinstance(part, Inventory))
-    told = [row for part in parts if isinstance(part, Requests) for row in part.rows]
-    decisions = [row for part in parts if isinstance(part, Decisions) for row in part.rows]
-    phases = [row for part in parts if isinstance(part, Phases) for row in part.rows]
-    ended, came, admitted = ([row for row in told if isinstance(row, kind)] for kind in (Finished, Received, Admitted))
-    messages = (
-        ("requests", ended),
-        ("requests", came),
-        ("decisions", decisions),
-        ("requests", admitted),
-        ("phases", phases),
-    )
-    return greeting + b"".join(WIRE.rows(kind, msgspec.to_builtins(rows)) for kind, rows in messages)
+def message(part: Part) -> bytes:
+    match part:
+        case Inventory():
+            return hello(part)
+        case Requests() | Decisions() | Phases():
+            return WIRE.rows(type(part).__name__.lower(), msgspec.to_builtins(part.rows))
+        case _:
+            return b""
 
 
 def writes(some: Sequence[Batch]) -> Iterator[bytes]:
     """What is written at the begin of a tick, and at the end of each of its WRITES parts."""
     opened, delivered = some
-    yield opening(opened.parts)
+    yield b"".join(map(message, opened.parts))
     match delivered.parts:
         case Deliveries() as told, Occupancy() as filled, Watermark() as end:
             pass

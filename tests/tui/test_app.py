@@ -21,7 +21,7 @@ from tui.playhead import Playhead
 from tui.screens.help import Help
 from tui.screens.overview import Overview
 from tui.theme import Ink, styles
-from tui.view import view_of
+from tui.view import View, view_of
 from tui.widgets.panel import Panel
 from tui.widgets.rows import RowsPanel
 
@@ -63,8 +63,13 @@ async def test_of_a_held_view_only_what_tells_of_the_newest_is_drawn_again(monke
         played.post(emulated(3600))
         await settled(pilot)
         drawn: list[str] = []
-        show = Panel.show
-        monkeypatch.setattr(Panel, "show", lambda panel, view: (drawn.append(panel.key), show(panel, view))[1])
+        draw = Panel.show
+
+        def noted(panel: Panel, view: View) -> int:
+            drawn.append(panel.key)
+            return draw(panel, view)
+
+        monkeypatch.setattr(Panel, "show", noted)
         played.post(emulated(3620))
         await settled(pilot)
         assert "5 s behind" in text(app)

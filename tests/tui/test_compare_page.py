@@ -16,6 +16,7 @@ from tui.comparing import compared
 from tui.headless import demo_frames
 from tui.widgets.chart import LogAxis
 from tui.widgets.compare import Overlaid, overlay, spans_of, stepped
+from tui.widgets.rows import Body
 
 WHOLE = ((None, None), (None, None))
 
@@ -96,14 +97,17 @@ async def test_what_was_compared_is_drawn_once_while_the_replay_goes_on(
     app = TokenyardApp(played, Choices(page="compare"), comparison)
     async with app.run_test(size=(200, 50)) as pilot:
         await at_rest(pilot)
-        drawn: list[str] = []
-        whole = Overlaid.compared
-        monkeypatch.setattr(Overlaid, "compared", lambda panel, *at: (drawn.append(panel.key), whole(panel, *at))[1])
+        drawn: list[int] = []
+        draw = Overlaid.compared
+
+        def noted(panel: Overlaid, it: Comparison, width: int, height: int) -> Body:
+            drawn.append(height)
+            return draw(panel, it, width, height)
+
+        monkeypatch.setattr(Overlaid, "compared", noted)
         played.post(emulated(5))
         await at_rest(pilot)
         assert not drawn
-        await pilot.press("z")
-        await at_rest(pilot)
-        await pilot.press("tab")
+        await pilot.press("z", "tab")
         await at_rest(pilot)
         assert drawn
