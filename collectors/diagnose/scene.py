@@ -1,5 +1,6 @@
 """What a rule looks at: the Frame's rows, what was before them, and how to say what is found. Pure."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -88,8 +89,12 @@ def middles(values: Floats) -> Floats:
 
 def quarter(values: Floats, q: float = 0.25) -> float:
     """A quartile of what is known, NaN where nothing is: what is usual though much of it was already out of the usual."""
-    some = values[np.isfinite(values)]
-    return float(np.quantile(some, q)) if some.size else float("nan")
+    some = np.sort(values[np.isfinite(values)])  # np.quantile takes ten times as long for few values
+    if not some.size:
+        return float("nan")
+    at = (some.size - 1) * q
+    below, above = some[int(at)], some[math.ceil(at)]
+    return float(below + (above - below) * (at - int(at)))
 
 
 def known(values: Floats) -> int:

@@ -53,29 +53,31 @@ def _placed(worker: Worker, summary: Summary, heard_ns: int | None) -> PromptRow
     if not (prompt or again):
         return None
 
-    def counted(value: int, provenance: Provenance = Provenance.REPORTED) -> Figure:
-        return figure(value, provenance, emulated=worker.emulated, heard_ns=heard_ns)
+    emulated = worker.emulated
 
-    preemptions = counted(again)
+    def counted(value: int, provenance: Provenance = Provenance.REPORTED) -> Figure:
+        return figure(value, provenance, emulated=emulated, heard_ns=heard_ns)
+
+    had, hits, lost, preemptions = counted(prompt), counted(found), counted(recomputed), counted(again)
     return PromptRow(
         worker=worker.info.id,
         window_s=summary.window_s,
-        prompt_tokens=counted(prompt),
+        prompt_tokens=had,
         computed_tokens=counted(computed),
-        hit_tokens=counted(found),
+        hit_tokens=hits,
         residual_tokens=counted(prompt - computed - found, Provenance.DERIVED),
         hit_rate=HitRate(
-            rate=ratio(counted(found), counted(prompt)),
-            hits=counted(found),
-            of=counted(prompt),
+            rate=ratio(hits, had),
+            hits=hits,
+            of=had,
             unit="tokens",
             population=OF_WORKER,
             tiers=tuple(sorted({pool.tier for one, pool in told.pools if one == row})),
             window_s=summary.window_s,
             preempted=preempted(preemptions),
         ),
-        recomputed_tokens=counted(recomputed),
-        recompute_tax=ratio(counted(recomputed), counted(computed + recomputed)),
+        recomputed_tokens=lost,
+        recompute_tax=ratio(lost, counted(computed + recomputed)),
         preemptions=preemptions,
     )
 

@@ -233,10 +233,8 @@ def of_row(
         return no_distribution(
             population=population, emulated=worker.emulated, state=State.UNSAMPLED, heard_ns=heard_ns
         )
-    estimates = [
-        Estimate(float(columns.value[row, i]), float(columns.low[row, i]), float(columns.high[row, i]))
-        for i in range(len(QUANTILES))
-    ]
+    known = (of[row].tolist() for of in (columns.value, columns.low, columns.high))
+    estimates = [Estimate(*one) for one in zip(*known, strict=True)]
     return distribution(
         n,
         estimates,
