@@ -27,9 +27,10 @@ SETTLED_S: Final = 10.0
 ANSWER_S: Final = 5.0
 START_S: Final = 30.0
 BEGIN, END = b"\x1b[?2026h", b"\x1b[?2026l"
-SIGNED: Final = re.compile(rb"\xe2\x96\xb8(?:\x1b\[[\d;]*m|[\s~])*([\w./-]+)")
-"""The cursor's sign and the word behind it."""
-ROW: Final = re.compile(rb"w-\d+")
+PANEL: Final = re.compile(rb"\xe2\x96\xb8(\w+)")
+"""The cursor's sign with a panel's title,"""
+ROW: Final = re.compile(rb"\xe2\x96\xb8(?:\x1b\[[\d;]*m|[\s~])+(w-\d+)")
+"""and with a worker's row, which is drawn in another ink."""
 DOWN, UP, PAGE_DOWN, PAGE_UP, HOME = b"\x1b[B", b"\x1b[A", b"\x1b[6~", b"\x1b[5~", b"\x1b[H"
 TAB, BACK_TAB, ESCAPE = b"\t", b"\x1b[Z", b"\x1b"
 PAIRS: Final = {
@@ -42,7 +43,7 @@ LETTERS: Final = b"w-1"
 
 
 class Terminal:
-    """What is seen at the master's end: frames with the moment of their first byte; `row` and `panel` are the last words with the sign before them."""
+    """What is seen at the master's end: frames with the moment of their first byte; `row` and `panel` are the last with the sign before them."""
 
     def __init__(self, master: int) -> None:
         self.row = self.panel = b""
@@ -59,12 +60,14 @@ class Terminal:
             if SYNC_QUERY in chunk:
                 os.write(self._master, SYNC_ANSWER)
             self._data += chunk
-            while END in self._data:
+            while True:
+                if self._begun is None and BEGIN in self._data:
+                    self._begun = now
+                if END not in self._data:
+                    break
                 frame, _, self._data = self._data.partition(END)
-                yield self._begun or now, frame
-                self._begun = None
-            if self._begun is None and BEGIN in self._data:
-                self._begun = now
+                begun, self._begun = self._begun or now, None
+                yield begun, frame
 
     def rest(self, seconds: float) -> None:
         for _, frame in self.frames(seconds):
@@ -85,15 +88,13 @@ class Terminal:
         raise RuntimeError(f"no answer to {key!r} within {seconds:g} s")
 
     def moved(self, frame: bytes) -> bool:
-        """Whether the sign stands before another row or panel."""
-        return any(word != (self.row if ROW.fullmatch(word) else self.panel) for word in SIGNED.findall(frame))
+        """Whether the sign stands at another row or panel."""
+        return bool({*PANEL.findall(frame)} - {self.panel} or {*ROW.findall(frame)} - {self.row})
 
     def _note(self, frame: bytes) -> None:
-        for word in SIGNED.findall(frame):
-            if ROW.fullmatch(word):
-                self.row = word
-            else:
-                self.panel = word
+        """The last of each, if there is any."""
+        self.panel = [self.panel, *PANEL.findall(frame)][-1]
+        self.row = [self.row, *ROW.findall(frame)][-1]
 
 
 def shows(text: bytes) -> Callable[[bytes], bool]:
@@ -133,7 +134,7 @@ def measured() -> list[list[tuple[str, float]]]:
             try:
                 screen = Terminal(master)
                 begun = time.monotonic()
-                while not ROW.fullmatch(screen.row):
+                while not screen.row:
                     if time.monotonic() - begun > START_S:
                         raise RuntimeError("no worker has been shown")
                     screen.rest(1.0)
