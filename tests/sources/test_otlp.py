@@ -172,7 +172,7 @@ async def test_bodies_that_are_not_dealt_with_yet_are_bounded_together() -> None
 
 
 async def test_more_connections_than_are_allowed_are_turned_away_and_the_others_served() -> None:
-    async with receiving(Limits(max_connections=2)) as one:
+    async with receiving(Limits(max_connections=2, total_s=600.0)) as one:
         assert (await one.post(json.dumps(body()).encode()))[0] == 200  # whose connection is kept
         _, kept = await one.connection()
         reader, writer = await one.connection()
