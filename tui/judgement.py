@@ -40,7 +40,8 @@ def percent(share: float) -> str:
 
 
 def objective_text(it: Objective) -> str:
-    return f"{NAMES[it.what]} ≤ {fmt.seconds(it.seconds).replace('.0 ', ' ')} for {100 * it.share:g} %"
+    number, unit = fmt.seconds(it.seconds).split(" ")
+    return f"{NAMES[it.what]} ≤ {float(number):g} {unit} for {100 * it.share:g} %"
 
 
 def assumed(chip: ChipRow) -> list[tuple[str, str]]:
