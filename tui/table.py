@@ -12,7 +12,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 from tui.filter import Field
 from tui.format import Forms, pick
 from tui.glyphs import FALLING, RISING
-from tui.line import Line, Pen, clip
+from tui.line import Line, Pen, cells, clip
 from tui.theme import Ink
 from tui.told import Told
 
@@ -176,9 +176,13 @@ def row_lines(it: Grid[Row], row: Row, width: int) -> list[Line]:
         pen = Pen(width).gap(it.indent if number else 0)
         for index, (column, size) in enumerate(line):
             forms, ink = column.cell(row)
-            pen.gap(it.gap if index else 0)
-            text = column.shorten(forms[0], size) if column.text else pick(forms, size)
-            pen.cell(text, size, ink, right=not column.text)
+            gap = it.gap if index else 0
+            if column.text:
+                pen.gap(gap).cell(column.shorten(forms[0], size), size, ink)
+            else:
+                text = pick(forms, size)
+                taken = cells(text)
+                pen.gap(gap + size - taken).put(text, ink, taken)
         out.append(pen.line())
     return out
 

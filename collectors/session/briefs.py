@@ -72,7 +72,8 @@ class Briefs:
             if one is not None:
                 known[serial] = _brief(one, observers, twice)
         touched.clear()
-        for serial in [serial for serial in known if serial not in requests.serials]:
+        there = requests.serials
+        for serial in [serial for serial in known if serial not in there]:
             del known[serial]
         return list(reversed(known.values()))
 
