@@ -107,7 +107,7 @@ class Presents(Travels):
         if show.restart():
             self.playhead.forget()
             self._chapter = -1
-            self._say("from the beginning, in a new world: without the faults that were given by hand")
+            self._say("from the beginning, in a new world: without what was done by hand, faults or load")
         else:
             self.playhead.held = False
             self._say("from the beginning: shown as it was, which the seed would repeat")
