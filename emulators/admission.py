@@ -168,7 +168,8 @@ class Admission:
             self._miss(now, request, runs[0][1])
         else:
             size = blocks * pool.block_bytes
-            self._journal.phase(request.id, "fetch", self._slot, pool.tier, start, now, bytes=size)
+            tokens = blocks * BLOCK_TOKENS
+            self._journal.phase(request.id, "fetch", self._slot, pool.tier, start, now, tokens=tokens, bytes=size)
             self._observed.stats.moved.fetched(pool.tier if pool.worker is None else PEER, size, now - start)
         request.fetches -= 1
         if not request.fetches:

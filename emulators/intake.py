@@ -140,18 +140,20 @@ class Intake:
             way = self._arriving[request] = source, heappop(self._free), now
             if not self._busy():
                 self._observed.phases.enter(now, phases.TRANSFER)
-            arrived = partial(self._arrived, request, way, size)
+            tokens = request.computed - (held - missing) * BLOCK_TOKENS
+            arrived = partial(self._arrived, request, way, size, tokens)
             if size:
                 source.egress.send(self._loop, size, arrived)
             else:
                 self._loop.at(now, arrived)
 
-    def _arrived(self, request: Request, way: tuple[GpuWorker, int, int], size: int) -> None:
+    def _arrived(self, request: Request, way: tuple[GpuWorker, int, int], size: int, tokens: int) -> None:
         if self._arriving.get(request) is not way:
             return
         now, (source, place, start) = self._loop.now_ns, way
         if size:
-            self._journal.phase(request.id, "transfer", self._slot, self._pools[0].tier, start, now, bytes=size)
+            tier = self._pools[0].tier
+            self._journal.phase(request.id, "transfer", self._slot, tier, start, now, tokens=tokens, bytes=size)
             self._observed.stats.moved.fetched(PEER, size, now - start)
         source.let_go(request)
         del self._arriving[request]

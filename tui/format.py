@@ -37,9 +37,11 @@ class Unit(Enum):
     SHARE = "%"
     """Of a whole that is not known."""
     WATTS = "W"
+    JOULES = "J"
 
 
 _TIME: Final = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+_METRIC: Final = ((1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
 _SI: Final = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _BINARY: Final = ((2.0**50, "PiB"), (2.0**40, "TiB"), (2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"))
 _EXACT_BELOW: Final = 10_000
@@ -88,6 +90,14 @@ def size(value: float) -> str:
     return f"{round(value)} B"
 
 
+def metric(value: float, unit: str, digits: int = DIGITS) -> str:
+    """Watts or joules with the prefix with which it is at least one: `9.80 J`, `41.0 mJ`, `1.20 kW`."""
+    if value == 0:
+        return f"0 {unit}"
+    scale, prefix = next((pair for pair in _METRIC if float(f"{value:.{digits}g}") >= pair[0]), _METRIC[-1])
+    return f"{significant(value / scale, digits)} {prefix}{unit}"
+
+
 def plain(value: float, unit: Unit) -> str:
     """A known value in its unit."""
     if unit is Unit.SECONDS:
@@ -98,8 +108,10 @@ def plain(value: float, unit: Unit) -> str:
         return f"{si(value)} tok"
     if unit is Unit.SHARE:
         return percent(value, 1.0)
-    if unit is Unit.WATTS:
-        return f"{si(round(value) if value >= 1 else value)} W"
+    if unit is Unit.WATTS and value >= 1:
+        return f"{si(round(value))} W"
+    if unit in (Unit.WATTS, Unit.JOULES):
+        return metric(value, unit.value)
     return si(value) if unit is Unit.RATE else count(value)
 
 
@@ -153,7 +165,7 @@ def clock(seconds: float) -> str:
 def figure(it: Figure, unit: Unit, now_ns: int | None = None) -> Forms:
     """Forms of a Figure. Its own `unit`, where it has one, goes before `unit`. A stale one says how old it is at `now_ns`; an estimate is marked."""
     unit = _own_unit(it, unit)
-    known: Forms = (ABSENT,) if it.value is None else _about(it, _tight(plain(it.value, unit), unit))
+    known: Forms = (ABSENT,) if it.value is None else _about(it, _tight(_value(it, it.value, unit), unit))
     if it.state is State.STALE:
         return _stale(known[:1], _age_s(it, now_ns))
     if it.value is None or it.state not in (State.OK, State.ZERO):
@@ -202,6 +214,13 @@ def _known(it: Quantile, unit: Unit) -> Forms:
     return (plain(it.value, unit),) if it.value is not None else (ABSENT,)
 
 
+def _value(it: Figure, value: float, unit: Unit) -> str:
+    """Watts and joules that are only about right have two digits that say anything."""
+    if it.estimate is True and unit in (Unit.WATTS, Unit.JOULES):
+        return metric(value, unit.value, 2)
+    return plain(value, unit)
+
+
 def _about(it: Figure, forms: Forms) -> Forms:
     """The same, marked where they are an estimate or a lower bound."""
     if it.at_least is True:
@@ -231,7 +250,7 @@ def _tight(text: str, unit: Unit) -> Forms:
     """A size or an amount of tokens also with the shortest unit that is still one: `6.25Gi`, `81.9kt`."""
     if unit is Unit.BYTES:
         return text, text.replace(" ", "").removesuffix("B") if text.endswith("iB") else text
-    if unit in (Unit.WATTS, Unit.SHARE):
+    if unit in (Unit.WATTS, Unit.JOULES, Unit.SHARE):
         return text, text.replace(" ", "")
     return (text, text.replace(" tok", "t")) if unit is Unit.TOKENS else (text,)
 

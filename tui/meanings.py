@@ -49,6 +49,7 @@ STORED_AGAIN: Final = (
 AGAIN_BYTES: Final = "of what was stored, the blocks that had been removed at most a window before, in bytes a second: what a tier that is too small costs"
 UNREAD: Final = "what was stored in the tier in the window and was not read since ÷ what was stored"
 MOVED: Final = "KV that was moved that way in the window, a second"
+HOP: Final = "Σ time ÷ Σ tokens of the phases that ended in the window, for 1,000 tokens of context: requests that share a step or a link each wait for all of it"
 RFC_3550: Final = "J += (|D| − J)/16 with D = gap − previous gap, of each request that is being generated; their mean"
 PROMPT: Final = "prompt tokens of the requests that were admitted in the window"
 FOUND: Final = "of the prompt tokens, those that were found in some tier"

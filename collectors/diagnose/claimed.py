@@ -7,13 +7,14 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 from msgspec import UNSET
 
+from collectors.diagnose.hops import costs
 from collectors.diagnose.ranges import Range, UnknownError, divided, multiplied
 from collectors.diagnose.tier_groups import edges
 from collectors.model.figure import Distribution, Figure, Quantile
 from collectors.model.frame import Frame, WorkerRow
 from collectors.model.slo import Share
 from collectors.model.verdict import Kind
-from collectors.model.vocabulary import Device, Role, State, Tier
+from collectors.model.vocabulary import Device, Phase, Role, State, Tier
 
 T = TypeVar("T", Range, bool)
 _KNOWN: Final = (State.OK, State.ZERO)
@@ -62,6 +63,7 @@ _WHOSE: Final = Word("a kind of device, a role, a worker; all", _words(Device, R
 _MAKER: Final = Word("a kind of device, a worker or a tier", _words(Device, Tier), named=True)
 _POOL: Final = Word("a tier or an owner", _words(Tier), named=True)
 _TIER: Final = Word("a tier", _words(Tier))
+_WAY: Final = Word("computed, a tier, or 'to' and a tier", _words(("computed",), Tier, (f"to {one}" for one in Tier)))
 _JUDGED: Final = Word("a kind of device or a worker; all", _words(Device, ("all",)), named=True)
 _FINDING: Final = Word("a kind of finding", _words(Kind))
 _NAME: Final = Word("a worker, an owner or a target", frozenset(), named=True)
@@ -186,6 +188,21 @@ def _flow(told: Told, source: str, to: str) -> Range:
     return _total(found)
 
 
+def _waits(told: Told, way: str) -> Range:
+    """Seconds for the KV of a token: computed, fetched from a tier, or handed over into one (`to SRAM`)."""
+    names = {
+        "computed"
+        if one.tier is None
+        else str(one.tier).lower()
+        if one.phase is Phase.FETCH
+        else f"to {one.tier}".lower(): one
+        for one in costs(told.frame)
+    }
+    if way not in names:
+        raise UnknownError(f"nobody tells of tokens {way}")
+    return known(names[way].seconds)
+
+
 def _attained(told: Told, whose: str = "all") -> Range:
     rows = [row for row in (told.frame.slo.rows if told.frame.slo is not None else ()) if _is(row.of, row.name, whose)]
     shares: list[Share] = [row.attained for row in rows if row.attained is not None]
@@ -244,6 +261,7 @@ FUNCTIONS: Final[dict[str, Function[Range]]] = {
     "stored": Function(_tier("stored_bytes_per_s", "bytes"), (_POOL,)),
     "evicted": Function(_tier("evicted_bytes_per_s", "bytes"), (_POOL,)),
     "flow": Function(_flow, (_TIER, _TIER), 2),
+    "waits": Function(_waits, (_WAY,)),
     "attained": Function(_attained, (_JUDGED,), 0),
     "joules": Function(_cost("joules_per_token"), (_WHOSE,)),
     "dollars": Function(_cost("dollars_per_mtok"), (_WHOSE,)),

@@ -8,7 +8,7 @@ import msgspec
 from collectors.model.devices import DeviceRow, HostRow
 from collectors.model.figure import Distribution, Figure, Quantile
 from collectors.model.history import GapRow, TierPast
-from collectors.model.memory import FlowRow, HandoverRow, PromptRow, ReuseRow, TierRow
+from collectors.model.memory import FlowRow, HandoverRow, HopRow, PromptRow, ReuseRow, TierRow
 from collectors.model.probes import ProbeRow
 from collectors.model.requests import ClockRow, RequestRow
 from collectors.model.routing import Routing
@@ -218,6 +218,7 @@ class Frame(msgspec.Struct, frozen=True):
     slo: Slo | None = None
     tier_pasts: tuple[TierPast, ...] = ()
     """One for each of `tiers`, in their order."""
+    hops: tuple[HopRow, ...] = ()
     gaps: tuple[GapRow, ...] = ()
     """Of each device kind and model, in order of appearance."""
     long_stalls: tuple[StallRow, ...] = ()

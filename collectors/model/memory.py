@@ -3,7 +3,7 @@
 import msgspec
 
 from collectors.model.figure import Distribution, Figure
-from collectors.model.vocabulary import Tier
+from collectors.model.vocabulary import Phase, Tier
 
 
 class HitRate(msgspec.Struct, frozen=True):
@@ -107,3 +107,20 @@ class HandoverRow(msgspec.Struct, frozen=True):
     failures: Figure
     to: Tier | None = None
     """The tier into which it was moved, where that is said and only one."""
+
+
+class HopRow(msgspec.Struct, frozen=True):
+    """How long requests waited for the KV of a token of their context, at `worker`: that it was computed there (`prefill`), fetched from `tier` (`fetch`), or handed
+    over into `tier` (`transfer`). Of the phases that ended in the window and say how many tokens they are of.
+
+    `s_per_token` is Σ durations ÷ `tokens`, `n` of both the phases: requests that share a step or a link each wait for all of it. `joules_per_token` of computing is what
+    the worker's page counts for steps with prompts in them, ÷ tokens: absent where it counts none.
+    """
+
+    worker: str
+    phase: Phase
+    tier: Tier
+    tokens: Figure
+    s_per_token: Figure
+    bytes_per_token: Figure
+    joules_per_token: Figure

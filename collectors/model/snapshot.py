@@ -23,6 +23,7 @@ SECTIONS = (
     "reuse",
     "flows",
     "handovers",
+    "hops",
     "devices",
     "hosts",
     "requests",

@@ -16,6 +16,7 @@ from collectors.session.fleet import Fleet, Worker
 from collectors.session.flow_rows import flow_rows, handover_rows
 from collectors.session.gap_rows import GapRows
 from collectors.session.hit_rates import with_hit_rates
+from collectors.session.hop_rows import hop_rows
 from collectors.session.kept import kept
 from collectors.session.placement_rows import (
     decision_summary,
@@ -144,6 +145,7 @@ class Session:
             reuse=reuse_rows(fleet.values(), sources, time_ns, window_ns),
             flows=flow_rows(fleet.values(), sources, time_ns, window_ns),
             handovers=handover_rows(fleet.values(), time_ns, window_ns),
+            hops=hop_rows(fleet.values(), time_ns, window_ns),
             devices=devices,
             hosts=host_rows(sources, time_ns, window_ns),
             requests=requests,

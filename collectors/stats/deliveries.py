@@ -29,6 +29,7 @@ from collectors.stats.fleet import UNKNOWN_ROW, Fleet
 from collectors.stats.gaps import CHUNK, GapStats, Hear, Keep
 from collectors.stats.handovers import MOVES, Handovers
 from collectors.stats.histograms import Histograms
+from collectors.stats.hops import HOPS, Hops
 from collectors.stats.lives import Life
 from collectors.stats.outages import Outages
 from collectors.stats.outcomes import Outcome, Outcomes, OutcomeSlots
@@ -91,6 +92,7 @@ class DeliveryStats:
         self._queue = Histograms(rows)
         self._prompts = Prompts(rows)
         self._handovers = Handovers(rows)
+        self._hops = Hops()
         self._outcomes = OutcomeSlots()
         self._choices = ChoiceSlots(OTHER)
         self._paces: list[Pace] = []
@@ -208,6 +210,8 @@ class DeliveryStats:
             second = self._second(row.start_ns + row.duration_ns, time_ns)
             if row.phase in PIECES and len(self._pieces) < MOST_PIECES:
                 self._pieces.append(Piece(second, self._fleet.row(row.worker), row))
+            if row.phase in HOPS:
+                self._hops.add(second, self._fleet.row(row.worker), row)
             if row.phase is Phase.QUEUE:
                 waits.append((second, self._fleet.row(row.worker), row.duration_ns))
             elif row.phase is Phase.PREFILL and row.tokens:
@@ -316,6 +320,7 @@ class DeliveryStats:
             prompted=self._prompts.prompted(),
             reused=self._prompts.reused(),
             moved=self._handovers.moved(),
+            waited=self._hops.waited(),
             running=running,
             waiting=waiting,
             stalled=self._gaps.stalled.sums(),
@@ -367,7 +372,7 @@ class DeliveryStats:
         self._first = -(-(time_ns - self._window_ns) // SECOND_NS)
         for part in (
             *(self._placements, self._gaps, self._tpot, self._queue, self._prompts, self._handovers),
-            *(self._rules, self._events, self._finished, self._outcomes, self._choices, self._disputed),
+            *(self._hops, self._rules, self._events, self._finished, self._outcomes, self._choices, self._disputed),
         ):
             part.expire(self._first)
 

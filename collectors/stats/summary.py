@@ -9,6 +9,7 @@ from collectors.model.frame import Gaps
 from collectors.stats.fleet import Occupied, PoolKey
 from collectors.stats.handovers import Moved
 from collectors.stats.histograms import Quantiles
+from collectors.stats.hops import Hop, Waited
 from collectors.stats.paces import Pace, Piece
 from collectors.stats.placements import Placed
 from collectors.stats.prompts import Prompted, Reused
@@ -55,6 +56,7 @@ class Summary:
     prompted: Prompted
     reused: Reused
     moved: Moved
+    waited: dict[Hop, Waited]
     running: Ints
     waiting: Ints
     stalled: Ints

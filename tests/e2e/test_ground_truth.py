@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from collectors.model.frame import Frame
+from collectors.model.vocabulary import Phase, Stage
 from collectors.observe import Observation
 from collectors.session.clock import TICK_NS, VirtualClock
 from collectors.session.session import Session
@@ -14,6 +15,8 @@ from collectors.wire.http import HttpClient
 from tui.emulator import Emulator
 
 SECONDS = 12
+KV_BYTES = 131_072
+"""Of a token of llama-3.1-8b at 16 bits: 2 × 32 layers × 8 heads × 128 values × 2 bytes."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -176,3 +179,14 @@ async def test_kv_handed_on_is_told_by_who_took_it(seen: list[tuple[Frame, dict[
         assert row.duration.n > 0
         assert row.bytes_per_s.value
     assert {row.worker for row in frame.flows} <= set(devices)
+
+
+async def test_tokens_that_were_moved_have_the_bytes_of_their_model(seen: list[tuple[Frame, dict[str, Any]]]) -> None:
+    frame, _ = seen[-1]
+    moved = [row for row in frame.hops if row.phase is not Phase.PREFILL]
+    assert {row.phase for row in moved} >= {Phase.TRANSFER}
+    for row in moved:
+        # Blocks are moved whole: 16 tokens, of which the last block of a context may have fewer.
+        assert KV_BYTES <= (row.bytes_per_token.value or 0) < KV_BYTES * 1.1
+    computed = sum(row.tokens.value or 0 for row in frame.hops if row.phase is Phase.PREFILL)
+    assert computed == sum(row.tokens.value or 0 for row in frame.placements if row.stage is Stage.PREFILL) > 0

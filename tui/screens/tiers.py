@@ -41,7 +41,9 @@ class TiersPage(Page):
     def wants(self, view: View) -> tuple[int, int, int]:
         """Rows that there are to show."""
         frame = view.frame
-        return (0, 0, 0) if frame is None else (len(frame.tiers), max(len(ways_of(frame)), WAYS), len(frame.prompts))
+        if frame is None:
+            return 0, 0, 0
+        return len(frame.tiers), max(len(ways_of(frame)), WAYS) + bool(frame.hops), len(frame.prompts)
 
     def places(self, view: View, body: Box, *, boxed: bool) -> Mapping[str, Box]:
         tiers, ways, prompts = self.wants(view)

@@ -1,12 +1,14 @@
-"""What flows between tiers: a column for each tier, a line for each way that KV takes from one to another, and below what comes in, goes out and comes back."""
+"""What flows between tiers: a column for each tier, a line for each way that KV takes from one to another, and below what comes in, goes out and comes back, and what
+it costs a request to have it moved, or computed."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from collectors.diagnose.hops import Cost, costs
 from collectors.diagnose.movement import FORMULA, PJ_PER_BIT, Movement, movements
 from collectors.diagnose.tier_groups import Edge, edges, thrashes
-from collectors.model.vocabulary import Tier
+from collectors.model.vocabulary import Phase, Tier
 from collectors.stats.figures import total
 from tui import format as fmt
 from tui import meanings
@@ -31,7 +33,7 @@ LABEL: Final = 10
 MOST: Final = 22
 """Cells of a column."""
 FROM, TO_RIGHT, TO_LEFT, WAY, BESIDE = "●", "▶", "◀", "─", "│"
-_UNSAID: Final = None
+COMPUTED, SEP = "computed", " · "
 _UNITS: Final = {"bytes": Unit.BYTES, "tokens": Unit.TOKENS, "blocks": Unit.COUNT}
 
 
@@ -160,6 +162,8 @@ def balance(frame: Frame, ways: Sequence[Edge], it: Columns, width: int) -> list
     if moved:
         watts = [_whole(moved.get(tier)) if tier is not None else None for tier in it.tiers]
         out.append(_row("energy", _cells(watts, Unit.WATTS, now_ns), it, width))
+    if moved_or_computed := costs(frame):
+        out.append(cost_line(moved_or_computed, width, now_ns))
     return out
 
 
@@ -178,6 +182,35 @@ def _marked(it: Figure) -> Figure:
     from collectors.model.vocabulary import Provenance
 
     return replace(it, estimate=True, formula=FORMULA, provenance=Provenance.ASSUMED, unit="watts")
+
+
+def cost_line(its: Sequence[Cost], width: int, now_ns: int) -> Line:
+    """`1k tokens  computed 41.0 ms ≈9.8 J drawn · from DRAM 1.20 ms ≈4.1 mJ · …`: with the energies if all of it has room, else without."""
+    parts = [(_way(one), *(fmt.figure(it, unit, now_ns)[0] for it, unit in per_k(one))) for one in its]
+    short = [f"{way} {time}" for way, time, _ in parts]
+    full = [
+        f"{way} {time} {joules}{' drawn' if way == COMPUTED else ''}" if joules != ABSENT else f"{way} {time}"
+        for way, time, joules in parts
+    ]
+    pen = Pen(width).cell("1k tokens", LABEL, Ink.DIM)
+    return pen.put(fmt.pick((SEP.join(full), SEP.join(short)), pen.left), Ink.TEXT).line()
+
+
+def per_k(it: Cost) -> tuple[tuple[Figure, Unit], tuple[Figure, Unit]]:
+    """Of 1,000 tokens."""
+    return (_thousand(it.seconds), Unit.SECONDS), (_thousand(it.joules), Unit.JOULES)
+
+
+def _thousand(it: Figure) -> Figure:
+    from msgspec.structs import replace
+
+    return it if it.value is None else replace(it, value=it.value * 1000)
+
+
+def _way(it: Cost) -> str:
+    if it.tier is None:
+        return COMPUTED
+    return f"{'from' if it.phase is Phase.FETCH else 'to'} {it.tier}"
 
 
 class _Known:
@@ -243,4 +276,9 @@ class Flows(RowsPanel):
                 if watts is not None:
                     what = f"{PJ_PER_BIT[one.tier]:g} pJ a bit at {one.tier}, assumed"
                     out.append(Told(f"energy of moving KV {way} {one.tier}", watts, Unit.WATTS, what))
+        for cost in costs(frame):
+            (time, seconds), (energy, joules) = per_k(cost)
+            out.append(Told(f"1,000 tokens {_way(cost)}", time, seconds, meanings.HOP))
+            if energy.value is not None:
+                out.append(Told(f"energy of 1,000 tokens {_way(cost)}", energy, joules))
         return out
