@@ -11,7 +11,7 @@ import time
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from collectors.model.vocabulary import State
+from collectors.model.vocabulary import Provenance, State
 from tui.glyphs import ABSENT, AT_LEAST, ELLIPSIS, ESTIMATE, NAN, STALE, TOO_FEW, UNSAMPLED
 
 if TYPE_CHECKING:
@@ -91,10 +91,11 @@ def size(value: float) -> str:
 
 
 def metric(value: float, unit: str, digits: int = DIGITS) -> str:
-    """Watts or joules with the prefix with which it is at least one: `9.80 J`, `41.0 mJ`, `1.20 kW`."""
+    """Watts or joules, by a prefix so that no digit is written that says nothing: `9.80 J`, `41.0 mJ`, `1.20 kW`, of two digits `0.50 W`."""
     if value == 0:
         return f"0 {unit}"
-    scale, prefix = next((pair for pair in _METRIC if float(f"{value:.{digits}g}") >= pair[0]), _METRIC[-1])
+    least, rounded = 10.0 ** (digits - DIGITS), float(f"{value:.{digits}g}")
+    scale, prefix = next((pair for pair in _METRIC if rounded >= pair[0] * least), _METRIC[-1])
     return f"{significant(value / scale, digits)} {prefix}{unit}"
 
 
@@ -215,8 +216,8 @@ def _known(it: Quantile, unit: Unit) -> Forms:
 
 
 def _value(it: Figure, value: float, unit: Unit) -> str:
-    """Watts and joules that are only about right have two digits that say anything."""
-    if it.estimate is True and unit in (Unit.WATTS, Unit.JOULES):
+    """Watts and joules that are only about right by assumed figures have two digits that say anything."""
+    if it.estimate is True and it.provenance is Provenance.ASSUMED and unit in (Unit.WATTS, Unit.JOULES):
         return metric(value, unit.value, 2)
     return plain(value, unit)
 

@@ -56,6 +56,22 @@ def test_si(value: float, text: str) -> None:
     assert fmt.si(value) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [(0, 3, "0 J"), (22.78, 3, "22.8 J"), (0.9999, 3, "1.00 J"), (0.0096, 3, "9.60 mJ"), (5210, 3, "5.21 kJ"), (0.502, 2, "0.50 J"), (0.0043, 2, "4.3 mJ"), (8.9, 2, "8.9 J")],
+)  # fmt: skip
+def test_energy(value: float, digits: int, text: str) -> None:
+    assert fmt.metric(value, "J", digits) == text
+
+
+def test_what_is_assumed_and_about_right_has_two_digits() -> None:
+    it = Figure(0.502, State.OK, Provenance.ASSUMED, True, None, estimate=True)
+    assert fmt.figure(it, Unit.WATTS)[0] == "≈0.50 W"
+    assert (
+        fmt.figure(Figure(0.502, State.OK, Provenance.DERIVED, True, None, estimate=True), Unit.WATTS)[0] == "≈502 mW"
+    )
+
+
 @pytest.mark.parametrize(("value", "text"), [(0, "0"), (7, "7"), (9999, "9999"), (10_000, "10.0k"), (132_400, "132k")])
 def test_count(value: float, text: str) -> None:
     assert fmt.count(value) == text
