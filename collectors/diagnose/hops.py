@@ -25,7 +25,7 @@ class Cost(NamedTuple):
 
 
 def costs(frame: Frame) -> tuple[Cost, ...]:
-    """Computed first, then fetched from the fastest tier on, then handed over."""
+    """Computed first, then fetched from the slowest tier on, then handed over."""
     ways: dict[tuple[Phase, Tier | None], list[HopRow]] = {}
     for row in frame.hops:
         ways.setdefault((row.phase, None if row.phase is Phase.PREFILL else row.tier), []).append(row)
@@ -99,4 +99,4 @@ def _count(parts: Iterable[object]) -> int:
 
 
 def _place(tier: Tier | None) -> int:
-    return TIERS.index(tier) if tier is not None else -1
+    return -TIERS.index(tier) if tier in TIERS else 0

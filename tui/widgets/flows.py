@@ -13,7 +13,7 @@ from collectors.stats.figures import total
 from tui import format as fmt
 from tui import meanings
 from tui.format import Unit
-from tui.glyphs import ABSENT, VERDICT
+from tui.glyphs import ABSENT, ELLIPSIS, VERDICT
 from tui.inks import figure_ink
 from tui.line import Line, Pen, cells
 from tui.theme import Ink
@@ -185,15 +185,16 @@ def _marked(it: Figure) -> Figure:
 
 
 def cost_line(its: Sequence[Cost], width: int, now_ns: int) -> Line:
-    """`1k tokens  computed 41.0 ms ≈9.8 J drawn · from DRAM 1.20 ms ≈4.1 mJ · …`: with the energies if all of it has room, else without."""
-    parts = [(_way(one), *(fmt.figure(it, unit, now_ns)[0] for it, unit in per_k(one))) for one in its]
-    short = [f"{way} {time}" for way, time, _ in parts]
+    """`1k tokens  computed 41.0 ms 9.80 J drawn · from flash 12.2 ms ≈0.23 J · …`: without energies, then without the last ways, where there is no room for them."""
+    timed = [(_way(one), *(fmt.figure(it, unit, now_ns)[0] for it, unit in per_k(one))) for one in its]
+    short = [f"{way} {time}" for way, time, _ in timed]
     full = [
-        f"{way} {time} {joules}{' drawn' if way == COMPUTED else ''}" if joules != ABSENT else f"{way} {time}"
-        for way, time, joules in parts
+        text if joules == ABSENT else f"{text} {joules}{' drawn' if way == COMPUTED else ''}"
+        for text, (way, _, joules) in zip(short, timed, strict=True)
     ]
+    fewer = (f"{SEP.join(short[:n])} {ELLIPSIS}" for n in range(len(short) - 1, 0, -1))
     pen = Pen(width).cell("1k tokens", LABEL, Ink.DIM)
-    return pen.put(fmt.pick((SEP.join(full), SEP.join(short)), pen.left), Ink.TEXT).line()
+    return pen.put(fmt.pick((SEP.join(full), SEP.join(short), *fewer), pen.left), Ink.TEXT).line()
 
 
 def per_k(it: Cost) -> tuple[tuple[Figure, Unit], tuple[Figure, Unit]]:
