@@ -30,11 +30,11 @@ COSTS = (
     [
         (
             120,
-            "computed 41.0 ms ≈22.8 J drawn · from flash 58.1 ms ≈0.23 J · from DRAM 1.20 ms · to SRAM 4.45 ms",
+            "computed 41.0 ms ≈22.8 J drawn · flash 58.1 ms ≈0.23 J · DRAM 1.20 ms · to SRAM 4.45 ms",
         ),
-        (90, "computed 41.0 ms · from flash 58.1 ms · from DRAM 1.20 ms · to SRAM 4.45 ms"),
-        (70, "computed 41.0 ms · from flash 58.1 ms · from DRAM 1.20 ms …"),
-        (50, "computed 41.0 ms · from flash 58.1 ms …"),
+        (90, "computed 41.0 ms · flash 58.1 ms · DRAM 1.20 ms · to SRAM 4.45 ms"),
+        (70, "computed 41.0 ms · flash 58.1 ms · DRAM 1.20 ms …"),
+        (50, "computed 41.0 ms · flash 58.1 ms …"),
         (28, "computed 41.0 ms …"),
         (20, "…"),
     ],

@@ -185,7 +185,7 @@ def _marked(it: Figure) -> Figure:
 
 
 def cost_line(its: Sequence[Cost], width: int, now_ns: int) -> Line:
-    """`1k tokens  computed 41.0 ms 9.80 J drawn · from flash 12.2 ms ≈0.23 J · …`: without energies, then without the last ways, where there is no room for them."""
+    """`1k tokens  computed 41.0 ms ≈9.80 J drawn · flash 12.2 ms ≈0.23 J · …`: without energies, then without the last ways, where there is no room for them."""
     timed = [(_way(one), *(fmt.figure(it, unit, now_ns)[0] for it, unit in per_k(one))) for one in its]
     short = [f"{way} {time}" for way, time, _ in timed]
     full = [
@@ -211,7 +211,7 @@ def _thousand(it: Figure) -> Figure:
 def _way(it: Cost) -> str:
     if it.tier is None:
         return COMPUTED
-    return f"{'from' if it.phase is Phase.FETCH else 'to'} {it.tier}"
+    return str(it.tier) if it.phase is Phase.FETCH else f"to {it.tier}"
 
 
 class _Known:
@@ -279,7 +279,8 @@ class Flows(RowsPanel):
                     out.append(Told(f"energy of moving KV {way} {one.tier}", watts, Unit.WATTS, what))
         for cost in costs(frame):
             (time, seconds), (energy, joules) = per_k(cost)
-            out.append(Told(f"1,000 tokens {_way(cost)}", time, seconds, meanings.HOP))
+            name = f"1,000 tokens {'from ' if cost.phase is Phase.FETCH else ''}{_way(cost)}"
+            out.append(Told(name, time, seconds, meanings.HOP))
             if energy.value is not None:
-                out.append(Told(f"energy of 1,000 tokens {_way(cost)}", energy, joules))
+                out.append(Told(f"energy of {name}", energy, joules))
         return out
