@@ -82,7 +82,7 @@ GLOBAL: Final[tuple[Command, ...]] = (
         "t", "next_theme", "t", "Theme", "Dark, light, high contrast, colour-blind-safe, the terminal's own colours."
     ),
     Command("question_mark", "help", "?", "Help", "Keys and signs.", "help", 1),
-    Command("colon", "command_palette", ": ctrl+p", "Palette", "Find a command by its name."),
+    Command("colon,ctrl+p", "command_palette", ": ctrl+p", "Palette", "Find a command by its name."),
     Command("q,ctrl+c", "quit", "q ctrl+c", "Quit", "Leave. Collecting ends with it.", "quit", 0),
 )
 """The same on every page."""

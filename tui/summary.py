@@ -6,6 +6,7 @@ from collectors.model.frame import Frame
 from collectors.model.vocabulary import TargetStatus
 from tui.counts import counted, failed, missed, observed
 from tui.format import Unit, figure, percent, quantile
+from tui.plain import printable
 from tui.probes import probed, probing
 
 STALLS_SHOWN = 5
@@ -13,7 +14,7 @@ STALLS_SHOWN = 5
 
 def summary(frame: Frame) -> str:
     """Headline, targets in trouble, workers, placements, tiers, decisions and newest stalls; every figure of the window that the first line names."""
-    return "\n".join(_lines(frame))
+    return "\n".join(map(printable, _lines(frame)))
 
 
 def _lines(frame: Frame) -> Iterator[str]:

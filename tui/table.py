@@ -144,13 +144,22 @@ def heading(it: Grid[Row], width: int, order: Order | None = None) -> list[Line]
     for number, line in enumerate(it.lines):
         pen = Pen(width).gap(it.indent if number else 0)
         for index, (column, size) in enumerate(line):
-            if order is not None and index and order.field == field_name(column):
+            if index == 0:
+                pen.cell(*signed(column.name, size, field_name(column), order), right=not column.text)
+            elif order is not None and order.field == field_name(column):
                 name = column.name if column.text else column.name[:size].rjust(size)
                 pen.gap(it.gap - 1).put(order.sign, Ink.ACCENT).cell(name, size, Ink.ACCENT)
             else:
-                pen.gap(it.gap if index else 0).cell(column.name, size, Ink.DIM, right=not column.text)
+                pen.gap(it.gap).cell(column.name, size, Ink.DIM, right=not column.text)
         out.append(pen.line())
     return out
+
+
+def signed(name: str, size: int, field: str, order: Order | None) -> tuple[str, int, int]:
+    """The name of a column that has no blank before it, its width, and its ink: with the sign behind it where rows are sorted by its field."""
+    if order is None or order.field != field:
+        return name, size, Ink.DIM
+    return f"{name[: size - 1]}{order.sign}", size, Ink.ACCENT
 
 
 def field_name(column: Column[Row]) -> str:

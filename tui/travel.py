@@ -60,7 +60,7 @@ class Travels(App[None]):
             return
         self.action_seek(moment)
         if note := self.bookmarks.notes.get(moment):
-            self.notify(note, title="bookmark", markup=False)
+            self.notify(printable(note), title="bookmark", markup=False)
 
     def action_bookmark(self) -> None:
         """Where there is one already: without it."""
@@ -176,4 +176,4 @@ class Travels(App[None]):
         self.show_now()
 
     def _say(self, text: str, *, bad: bool = False) -> None:
-        self.notify(text, severity="error" if bad else "information", markup=False)
+        self.notify(printable(text), severity="error" if bad else "information", markup=False)

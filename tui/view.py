@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from tui.driver import Clock
     from tui.show.script import Showing
 
+LATER: Final = "single deliveries of this moment are read from the recording …"
+"""What is said where a replay has no detail yet."""
+
 
 @dataclass(frozen=True, eq=False)
 class View:

@@ -1,11 +1,15 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import textual.app
 import textual.pilot
 from textual.constants import MAX_FPS
+
+from collectors.compare.comparison import Comparison
+from collectors.diagnose.judging import Judging
 
 
 @pytest.fixture(autouse=True)
@@ -20,6 +24,31 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     monkeypatch.undo()
     time.tzset()
+
+
+@pytest.fixture(scope="session")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recording of twelve seconds of the demo."""
+    from tui.headless import demo_frames
+
+    path = tmp_path_factory.mktemp("recorded") / "demo.tyard"
+    asyncio.run(demo_frames("default", 7, 12.0, path, lambda _: None))
+    return path
+
+
+@pytest.fixture(scope="session")
+def comparison(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    """Of half a minute of the demo, and the same with a slow worker."""
+    from tui.comparing import compared
+    from tui.headless import demo_frames
+
+    folder = tmp_path_factory.mktemp("compare")
+    paths: list[Path] = []
+    for name, faults in (("before", ()), ("after", ("straggler:gpu-1/0@1s+600s,factor=3",))):
+        paths.append(folder / f"{name}.tyard")
+        asyncio.run(demo_frames("default", 7, 30.0, paths[-1], lambda _: None, faults))
+    whole = None, None
+    return compared((paths[0], paths[1]), (whole, whole), None, Judging())
 
 
 async def nothing_ready(*_: float) -> None:

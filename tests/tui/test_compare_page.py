@@ -1,34 +1,16 @@
 """Page 8: two recordings beside each other, and what to do where nothing is compared."""
 
-import asyncio
-from pathlib import Path
-
 import pytest
 
 from collectors.compare.comparison import Comparison, Spread
-from collectors.diagnose.judging import Judging
 from tests.tui.frames import emulated
 from tests.tui.playing import Played
 from tests.tui.screen import at_rest, lines, running, text
 from tui.app import TokenyardApp
 from tui.choices import Choices
-from tui.comparing import compared
-from tui.headless import demo_frames
 from tui.widgets.chart import LogAxis
 from tui.widgets.compare import Overlaid, overlay, spans_of, stepped
 from tui.widgets.rows import Body
-
-WHOLE = ((None, None), (None, None))
-
-
-@pytest.fixture(scope="module")
-def comparison(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
-    folder = tmp_path_factory.mktemp("compare")
-    paths: list[Path] = []
-    for name, faults in (("before", ()), ("after", ("straggler:gpu-1/0@1s+600s,factor=3",))):
-        paths.append(folder / f"{name}.tyard")
-        asyncio.run(demo_frames("default", 7, 30.0, paths[-1], lambda _: None, faults))
-    return compared((paths[0], paths[1]), WHOLE, None, Judging())
 
 
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 36), (200, 50)])

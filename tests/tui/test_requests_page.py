@@ -1,6 +1,8 @@
 """The page of single requests: list, agent runs, one request in full, and the decision that sent it where it went."""
 
+import asyncio
 import re
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +13,12 @@ from tests.tui.screen import at_rest, lines, running, settled, text
 from tests.tui.test_golden import SIZES, check
 from tui.app import TokenyardApp
 from tui.line import text_of
+from tui.replaying import ReplayDriver
 from tui.screens.requests import RequestsPage
 from tui.view import View
 from tui.widgets.card import CHOSEN, _table, bar, score
+from tui.widgets.rows import RowsPanel
+from tui.widgets.stalls import StallKey
 from tui.widgets.waterfall import Axis
 
 
@@ -213,3 +218,32 @@ async def test_how_it_looks(what: str, size: tuple[int, int]) -> None:
         await pilot.press("5", *keys)
         await settled(pilot)
         check(f"requests-{what}-{size[0]}x{size[1]}", text(app))
+
+
+async def test_a_stall_opens_its_request_in_a_recording_too(recorded: Path) -> None:
+    """Single requests are read from the recording only when somebody looks at them."""
+    driver = ReplayDriver(recorded, 11.0)
+    driver.player.playing = False
+    app = TokenyardApp(driver)
+    async with app.run_test(size=(80, 24)) as pilot:
+        while app.playhead.shown is None:
+            await pilot.pause()
+        await pilot.press("shift+tab", "shift+tab")
+        stalls = app.page.own["stalls"]
+        assert isinstance(stalls, RowsPanel)
+        stall = stalls.current
+        assert isinstance(stall, StallKey)
+        await pilot.press("enter")
+        async with asyncio.timeout(60):
+            while driver.detail is None or page(app).view.detail is None:
+                await pilot.pause(0.01)
+        await settled(pilot)
+        opened = page(app).opened
+        assert opened is not None
+        assert driver.detail is not None
+        one = driver.detail.request(opened, app.playhead.shown.time_ns)
+        assert one is not None
+        assert one.line.id == stall.request
+        assert one.line.stalls > 0
+        await pilot.press("escape")
+        assert app.page.name == "overview"

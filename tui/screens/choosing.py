@@ -8,6 +8,8 @@ from rich.text import Text
 from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 
+from tui.plain import printable
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -28,7 +30,7 @@ class Choose(ModalScreen[int | None]):
 
     def __init__(self, question: str, rows: Sequence[str]) -> None:
         super().__init__()
-        self._question, self._rows = question, rows
+        self._question, self._rows = printable(question), [printable(row) for row in rows]
 
     def compose(self) -> ComposeResult:
         yield Static(f" {self._question} (esc: none)", markup=False)

@@ -19,7 +19,25 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
+    from tui.commands import Command
     from tui.screens.page import Page
+
+
+def listed(page: Page) -> list[tuple[str, list[Command]]]:
+    """All that has a key now, in groups: of the show, of the page alone, of every page. What a show has taken is not among it."""
+    show = SHOW if page.view.showing is not None else ()
+    taken = TAKEN if show else frozenset[str]()
+    groups = (
+        ("The show", show),
+        (str(page.name).capitalize(), page.KEYS),
+        ("Panels and rows", PAGE),
+        ("Everywhere", GLOBAL),
+    )
+    return [
+        (title, [one for one in keys if one.action.partition("(")[0].removeprefix("screen.") not in taken])
+        for title, keys in groups
+        if keys
+    ]
 
 
 def help_table(page: Page, glyphs: str) -> Table:
@@ -28,25 +46,9 @@ def help_table(page: Page, glyphs: str) -> Table:
     out.add_column(max_width=18)
     out.add_column()
     keymap = page.footer.keymap
-    show = SHOW if page.view.showing is not None else ()
-    groups = [
-        ("The show", show),
-        (str(page.name).capitalize(), page.KEYS),
-        ("Panels and rows", PAGE),
-        ("Everywhere", GLOBAL),
-    ]
-    taken = TAKEN if show else frozenset[str]()
     sections = [
-        (
-            title,
-            [
-                (keymap.get(one.id, one.shown), f"{one.name}: {one.help}")
-                for one in keys
-                if one.action.partition("(")[0].removeprefix("screen.") not in taken
-            ],
-        )
-        for title, keys in groups
-        if keys
+        (title, [(keymap.get(one.id, one.shown), f"{one.name}: {one.help}") for one in keys])
+        for title, keys in listed(page)
     ]
     panel = page.focused_panel
     if isinstance(panel, RowsPanel) and (fields := panel.fields(page.view)):

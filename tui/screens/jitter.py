@@ -50,6 +50,8 @@ class JitterPage(Page):
         if isinstance(row, StallKey):
             self.yard.action_seek(-(-round(row.at * 1e9) // TICK_NS) * TICK_NS + TICK_NS)
             self.yard.open_page("requests", "requests", row.request)
+        else:
+            super().open_row(panel, row)
 
     def action_smoothed(self) -> None:
         self.lines.names = SMOOTHED if self.lines.names == GAPS else GAPS

@@ -50,6 +50,8 @@ class Overview(Page):
             self.yard.open_page("tiers", "tiers", row)
         elif panel.key in (Section.FLEET, Section.RIVER) and self._works(row):
             self.yard.open_page("placement", "river", row)
+        else:
+            super().open_row(panel, row)
 
     def _works(self, row: Hashable) -> bool:
         frame = self.view.frame

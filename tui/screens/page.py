@@ -126,7 +126,8 @@ class Page(Screen[None]):
         return {panel.key: body}
 
     def open_row(self, panel: RowsPanel, row: Hashable) -> None:
-        """Enter, or a second click, on a row."""
+        """Enter, or a second click, on a row. Subclasses leave to this what has nothing behind it."""
+        self.yard.say("nothing is behind this row")
 
     # what is shown
 
@@ -301,9 +302,11 @@ class Page(Screen[None]):
             self.jump.pressed(event.character or event.key)
 
     def action_hide(self) -> None:
-        """The panel with the focus goes; the last one stays."""
-        if self.focus_on in self.own and len(self.hidden) + 1 < len(self.own):
+        """The panel with the focus goes; the last one that is seen stays."""
+        if any(key in self.own and key != self.focus_on for key in self.boxes) and self.focus_on in self.own:
             self.set_hidden({*self.hidden, str(self.focus_on)})
+        else:
+            self.yard.say("there is no other panel to take its place")
 
     def action_show_all(self) -> None:
         self.set_hidden(set())
@@ -330,14 +333,19 @@ class Page(Screen[None]):
         self.yard.say(f"to the terminal's clipboard (OSC 52): {text}" if text else "no row is under the cursor")
 
     def action_sort(self) -> None:
-        if isinstance(panel := self.focused_panel, RowsPanel):
+        panel = self.focused_panel
+        if isinstance(panel, RowsPanel) and panel.fields(self.view):
             panel.sort_next(self.view)
             self.redraw()
+        else:
+            self.yard.say("nothing to sort by in this panel")
 
     def action_turn(self) -> None:
         if isinstance(panel := self.focused_panel, RowsPanel) and panel.order is not None:
             panel.order = panel.order._replace(descending=not panel.order.descending)
             self.redraw()
+        else:
+            self.yard.say("rows are as they come: s sorts them")
 
     def action_back(self) -> None:
         """Out of what was last gone into: the inspector, a filter, a panel shown alone, then a page."""

@@ -71,6 +71,8 @@ class PlacementPage(Page):
             self.redraw()
         elif self.river.by is By.WORKFLOW:
             self.yard.open_page("requests", "requests", row)
+        else:
+            super().open_row(panel, row)
 
     def step_out(self) -> bool:
         """From a request to its worker's requests, from those to the workers."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 from tui.commands import Command
 from tui.places import Ask, Box, shared
@@ -27,6 +27,12 @@ _WIDE: Final = 110
 """Cells from which on the card stands beside the phases."""
 
 
+class Labelled(NamedTuple):
+    """What is gone to: all requests with the label."""
+
+    label: str
+
+
 class RequestsPage(Page):
     looks_into_requests = True
     optional = (*LISTS, *OPENED)
@@ -48,6 +54,8 @@ class RequestsPage(Page):
         self.opened: int | None = None
         self.came_for = False
         """Another page opened this one for the request that is shown."""
+        self._sought: str | None = None
+        """What is to be shown as soon as single requests are known: a recording is read for them when somebody looks."""
         self.table, self.runs, self.tellers = RequestTable("requests"), Runs("runs"), Requests("tellers")
         self.waterfall, self.card, self.tokens, self.said = (
             Waterfall("waterfall"),
@@ -80,10 +88,12 @@ class RequestsPage(Page):
             self.show(row)
         elif isinstance(row, str) and panel is self.tellers:
             self._show_named(row)
+        else:
+            super().open_row(panel, row)
 
     def show(self, key: int | None) -> None:
         """One request in full; None: the list."""
-        self.came_for = False
+        self.came_for, self._sought = False, None
         self.opened = self.waterfall.of = self.card.of = self.tokens.of = self.said.only = key
         for panel in (self.waterfall, self.card, self.tokens):
             panel.cursor, panel.scroll_rows = None, 0
@@ -91,12 +101,16 @@ class RequestsPage(Page):
         self.redraw()
 
     def step_out(self) -> bool:
+        self._sought = None
         stays = self.opened is not None and not self.came_for
         if self.opened is not None:
             self.show(None)
         return stays
 
     def redraw(self) -> None:
+        if self._sought is not None and self.view.detail is not None:
+            self._seek(self._sought)
+            return
         here = self._list(self.view)
         if self.opened is None and self.focus_on in LISTS and self.focus_on != here:
             self._focus(here)
@@ -112,22 +126,39 @@ class RequestsPage(Page):
             self.yard.open_page("placement", "follow", key)
 
     def go_to(self, panel: str, row: Hashable) -> None:
-        """A request that is gone to by its number or its name is shown in full, an agent run is opened."""
-        frame, detail = self.view.frame, self.view.detail
-        key = row if isinstance(row, int) else None
-        if isinstance(row, str) and detail is not None and frame is not None:
-            key = detail.find(row, frame.time_ns)
-            if key is None and detail.workflow(row, frame.time_ns) is not None:
-                self.shown = "runs"
-                self.runs.opened.add(row)
-                super().go_to("runs", row)
-                return
-        if key is not None:
-            self.table.cursor = key
-            self.show(key)
-            self.came_for = True
+        """A request that is gone to by its number or its name is shown in full, an agent run is opened; of a label all requests that have it."""
+        if isinstance(row, int):
+            self._come_for(row)
+        elif isinstance(row, str):
+            self._seek(row)
         else:
-            super().go_to(self._list(self.view), row)
+            if isinstance(row, Labelled):
+                self.shown = LISTS[0]
+                self.table.filter_by(f'label:"{row.label}"', self.view)
+            self.show(None)
+
+    def _seek(self, name: str) -> None:
+        """The newest request of that name, or the agent run."""
+        frame, detail = self.view.frame, self.view.detail
+        self.show(None)
+        if frame is None or detail is None:
+            super().go_to(self._list(self.view), name)
+            self._sought = name
+            return
+        key = detail.find(name, frame.time_ns)
+        if key is not None:
+            self._come_for(key)
+        elif detail.workflow(name, frame.time_ns) is not None:
+            self.shown = "runs"
+            self.runs.opened.add(name)
+            super().go_to("runs", name)
+        else:
+            self.yard.say(f"{name} is not kept any more")
+
+    def _come_for(self, key: int) -> None:
+        self.table.cursor = key
+        self.show(key)
+        self.came_for = True
 
     def _show_named(self, name: str) -> None:
         frame, detail = self.view.frame, self.view.detail

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from tui.commands import Command
 from tui.places import Ask, shared
 from tui.screens.page import Page
+from tui.screens.requests import Labelled
 from tui.widgets.routing import MEASURES, Labels, Rules, Waterfall, labels_of, steps
 
 if TYPE_CHECKING:
@@ -46,8 +47,10 @@ class RoutingPage(Page):
 
     def open_row(self, panel: RowsPanel, row: Hashable) -> None:
         """The requests that have the label."""
-        if isinstance(panel, Labels):
-            self.yard.open_page("requests", "requests", None)
+        if isinstance(panel, Labels) and isinstance(row, str):
+            self.yard.open_page("requests", "requests", Labelled(row))
+        else:
+            super().open_row(panel, row)
 
     def action_measure(self) -> None:
         panel = self.own["labels"]

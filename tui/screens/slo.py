@@ -40,8 +40,10 @@ class SloPage(Page):
         """The worker, in the fleet."""
         if isinstance(row, tuple) and row[0] == "worker":
             self.yard.open_page("overview", "fleet", row[1])
+        else:
+            super().open_row(panel, row)
 
     def action_profile(self) -> None:
         said = self.yard.next_profile()
         if said:
-            self.notify(said)
+            self.yard.say(said)

@@ -27,13 +27,13 @@ WAYS: Final = 4
 class TiersPage(Page):
     def open_row(self, panel: RowsPanel, row: Hashable) -> None:
         """The worker of a pool, or of prompts, in the fleet."""
-        frame = self.view.frame
-        if panel.key == "prompts":
-            self.yard.open_page("overview", "fleet", row)
-        elif panel.key == "tiers" and frame is not None:
+        worker = row if panel.key == "prompts" else None
+        if panel.key == "tiers" and (frame := self.view.frame) is not None:
             worker = next((one.worker for one in frame.tiers if (one.owner, one.tier) == row), None)
-            if worker is not None:
-                self.yard.open_page("overview", "fleet", worker)
+        if worker is not None:
+            self.yard.open_page("overview", "fleet", worker)
+        else:
+            super().open_row(panel, row)
 
     def contents(self) -> Sequence[Panel]:
         return TierTable("tiers"), Flows("flows"), Prompts("prompts")

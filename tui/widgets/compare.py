@@ -83,6 +83,7 @@ class Differences(Compared):
             keys,
             stacked(shown, head=len(head) + 1),
             heads(table),
+            len(head),
         )
 
     def title(self, view: View) -> tuple[str, str]:

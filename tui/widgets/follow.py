@@ -14,6 +14,7 @@ from tui.plain import printable
 from tui.theme import Ink, device_ink
 from tui.tracks import Hue, place_hue
 from tui.widgets.rows import Body, RowsPanel, stacked
+from tui.widgets.waterfall import detail_of, why_not
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -128,16 +129,16 @@ class Follow(RowsPanel):
         self.hue = Hue.DEVICE
 
     def title(self, view: View) -> tuple[str, str]:
-        one = self._one(view)
+        one = detail_of(view, self.of)
         if one is None:
             return "Follow", ""
         name = f"Follow {clip_middle(printable(one.line.id), 36)}" if self.alone else "Tokens"
         return name, f"a cell a token, as high as it was late · {SAME} came with the one before · hue {self.hue}"
 
     def body(self, view: View, width: int, height: int) -> Body:
-        one = self._one(view)
+        one = detail_of(view, self.of)
         if one is None or view.frame is None:
-            return Body([Pen(width).put("that request is not kept any more", Ink.DIM).line()], 0, 0, 0)
+            return Body([Pen(width).put(why_not(view), Ink.DIM).line()], 0, 0, 0)
         devices = {row.id: row.device for row in view.frame.workers}
         found = one.deliveries
         total = len(found.tokens)
@@ -162,8 +163,3 @@ class Follow(RowsPanel):
         lines += [delivery_line(view, found, index, devices, width) for index in picked]
         keys: Sequence[int] = found.first_token[::-1]
         return Body(lines, first, shown, total, keys=keys, spots=stacked(shown, head=head + strip))
-
-    def _one(self, view: View) -> RequestDetail | None:
-        if view.detail is None or view.frame is None or self.of is None:
-            return None
-        return view.detail.request(self.of, view.frame.time_ns)

@@ -12,6 +12,7 @@ from tui.line import Line, Pen, clip_middle
 from tui.plain import printable
 from tui.theme import Ink, device_ink
 from tui.tracks import STAGE_LETTERS, Hue, drawn, hues, place_hue, scale_of, tracks
+from tui.view import LATER
 from tui.widgets.river import ROLE_LETTERS
 from tui.widgets.rows import Body, RowsPanel, Spot
 
@@ -39,7 +40,6 @@ _STEP_NS: Final = 1_000 * MS
 """The columns move on by so much at least, at once."""
 _MARK: Final = 10
 """Columns between two times on the axis."""
-LATER: Final = "single deliveries of this moment are read from the recording …"
 NOBODY: Final = (
     "no source tells single deliveries: a router's placement stream does (docs/placement-stream.md), or a tap in front of the endpoint "
     "(tokenyard tap --upstream URL)"

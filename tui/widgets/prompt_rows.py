@@ -11,7 +11,7 @@ from tui.format import Unit
 from tui.glyphs import ABSENT, ACTIVE, EVICTABLE
 from tui.inks import figure_ink
 from tui.line import Line, Pen, clip_middle
-from tui.table import Cell, Column, Grid, Head, fields_of, grid, heading, heads, row_lines, told_of
+from tui.table import Cell, Column, Grid, Head, fields_of, grid, heading, heads, row_lines, signed, told_of
 from tui.theme import Ink
 from tui.told import Told
 from tui.widgets.rows import Body, RowsPanel, stacked
@@ -97,7 +97,7 @@ class Prompts(RowsPanel):
         size = max(BAR[0], min(width - name - 3 - taken, BAR[1]))
         shown = min(height - 1, len(rows))
         first = min(self.scroll_rows, len(rows) - shown)
-        head = Pen(name + size + 3).cell("worker", name, Ink.DIM).line()
+        head = Pen(name + size + 3).cell(*signed("worker", name, "worker", self.order)).line()
         lines: list[Line] = [(*head, *heading(it, width - name - size - 3, self.order)[0])]
         lines += [prompt_line(row, view, width, name, size, it) for row in rows[first : first + shown]]
         return Body(

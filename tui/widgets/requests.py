@@ -138,7 +138,7 @@ def _mark(row: RequestRow) -> tuple[str, int]:
 def _end(row: RequestRow) -> str:
     """How it ended: whoever timed it knows best."""
     ends = sorted((_TRUST.index(fact.provenance), str(fact.value)) for fact in row.facts if fact.about is About.FINISH)
-    return ends[0][1] if ends else "runs" if row.live else ABSENT
+    return printable(ends[0][1]) if ends else "runs" if row.live else ABSENT
 
 
 def _phases(rows: Iterable[PhaseRow]) -> Iterator[str]:
@@ -191,7 +191,7 @@ def _worker(facts: Iterable[FactRow], about: About) -> str:
         return ""
     best = max(named, key=lambda fact: len(fact.tellers))
     word = "prefill" if about is About.PREFILL_WORKER else "decode"
-    return f"{word} {printable(str(best.value))} {LETTERS[best.provenance]} ({', '.join(best.tellers)})"
+    return f"{word} {printable(str(best.value))} {LETTERS[best.provenance]} ({printable(', '.join(best.tellers))})"
 
 
 def _remarks(row: RequestRow) -> Iterator[tuple[str, str, int]]:

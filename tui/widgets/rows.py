@@ -56,7 +56,9 @@ class Body:
     keys: Sequence[Hashable] = ()
     spots: Sequence[Spot] = ()
     heads: Sequence[Head] = ()
-    """Of columns in the first line, by which rows can be sorted."""
+    """Of columns, by which rows can be sorted."""
+    head: int = 0
+    """The line in which those stand."""
 
 
 class RowsPanel(Panel):
@@ -139,7 +141,7 @@ class RowsPanel(Panel):
 
     def head_at(self, x: int, y: int) -> str:
         """Field of the column of which the name stands at a cell of the panel."""
-        heads = self._body.heads if y == 1 else ()
+        heads = self._body.heads if y == 1 + self._body.head else ()
         x -= self._left
         return next((head.field for head in heads if head.x <= x < head.x + head.width), "")
 
@@ -271,10 +273,11 @@ class RowsPanel(Panel):
 
     def _label(self, lines: list[Line], body: Body) -> None:
         """Letters before the columns' names and the rows that can be gone to."""
+        y = 1 + body.head
         for head in body.heads:
-            if head.field in self.head_labels and len(lines) > 1:
+            if head.field in self.head_labels and len(lines) > y:
                 at, letter = self._left + head.x - 1, self.head_labels[head.field]
-                lines[1] = changed(lines[1], at, 1, partial(_signed, letter, ink=Ink.CURSOR))
+                lines[y] = changed(lines[y], at, 1, partial(_signed, letter, ink=Ink.CURSOR))
         for spot, key in zip(body.spots, self.rows_in_sight, strict=True):
             if letter := self.row_labels.get(key, ""):
                 y, at = spot.y + 1, self._left + spot.x - 1

@@ -14,7 +14,7 @@ from tui.glyphs import ABSENT, STALL
 from tui.inks import figure_ink
 from tui.line import Line, Pen, clip_middle
 from tui.plain import printable
-from tui.table import Head
+from tui.table import Head, signed
 from tui.theme import Ink, device_ink
 from tui.told import Told
 from tui.widgets.chart import LogAxis
@@ -113,11 +113,13 @@ class Spreads(RowsPanel):
         size = max(width - name - 1 - (SPREAD_CELLS + STALL_CELLS + 5 + 3), 0)
         shown = min(height - 1, len(rows))
         first = min(self.scroll_rows, len(rows) - shown)
-        head = Pen(width).cell("worker", name, Ink.DIM).gap()
+        head = Pen(width).cell(*signed("worker", name, "worker", self.order)).gap()
         if size >= 10:
             head.put("1 µs", Ink.DIM).to(name + 1 + size - 4).put("10 s", Ink.DIM)
-        head.to(name + 1 + size).gap().cell("p99 − p50", SPREAD_CELLS, Ink.DIM, right=True)
-        head.gap().cell("stall", STALL_CELLS, Ink.DIM, right=True).gap().cell("n", 5, Ink.DIM, right=True)
+        spread = signed("p99 − p50", SPREAD_CELLS, "spread", self.order)
+        head.to(name + 1 + size).gap().cell(*spread, right=True)
+        head.gap().cell(*signed("stall", STALL_CELLS, "stall", self.order), right=True)
+        head.gap().cell("n", 5, Ink.DIM, right=True)
         lines = [head.line()] + [spread_line(row, view, width, name, size) for row in rows[first : first + shown]]
         after = name + 1 + size + 1
         named = [

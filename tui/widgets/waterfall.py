@@ -11,6 +11,7 @@ from tui.glyphs import ABSENT, ESTIMATE, STALL
 from tui.line import Line, Pen, cells, clip_middle
 from tui.plain import printable
 from tui.theme import Ink, device_ink
+from tui.view import LATER
 from tui.widgets.requests import LETTERS
 from tui.widgets.rows import Body, RowsPanel, stacked
 
@@ -90,7 +91,7 @@ class Waterfall(RowsPanel):
     def body(self, view: View, width: int, height: int) -> Body:
         one = detail_of(view, self.of)
         if one is None or view.frame is None:
-            return Body([Pen(width).put("that request is not kept any more", Ink.DIM).line()], 0, 0, 0)
+            return Body([Pen(width).put(why_not(view), Ink.DIM).line()], 0, 0, 0)
         devices = {row.id: row.device for row in view.frame.workers}
         text = min(_TEXT, max(_LEAST, width // 3))
         it = axis_of(one, max(width - _LABEL - text - 2, 10))
@@ -108,6 +109,11 @@ class Waterfall(RowsPanel):
             keys=range(len(rows)),
             spots=stacked(len(shown), head=len(lines)),
         )
+
+
+def why_not(view: View) -> str:
+    """Why there is nothing of a request."""
+    return LATER if view.detail is None and view.clock == "replay" else "that request is not kept any more"
 
 
 def detail_of(view: View, key: int | None) -> RequestDetail | None:
