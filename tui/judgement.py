@@ -41,7 +41,7 @@ def percent(share: float) -> str:
 
 def objective_text(it: Objective) -> str:
     number, unit = fmt.seconds(it.seconds).split(" ")
-    return f"{NAMES[it.what]} ≤ {float(number):g} {unit} for {100 * it.share:g} %"
+    return f"{NAMES.get(it.what, it.what)} ≤ {float(number):g} {unit} for {100 * it.share:g} %"
 
 
 def assumed(chip: ChipRow) -> list[tuple[str, str]]:

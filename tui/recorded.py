@@ -16,6 +16,7 @@ from collectors.recording.memory import Memory
 from collectors.recording.reader import Reader
 from collectors.recording.spool import Spool
 from tui.marks import Bookmarks
+from tui.plain import printable
 
 WRITER: Final = f"tokenyard {version('tokenyard')}"
 """What a recording says of who wrote it."""
@@ -52,7 +53,7 @@ def _file(path: Path, clock: str, redaction: str = "none") -> Iterator[File]:
         yield file
     finally:
         if file.error is not None:
-            click.echo(f"recording: {file.error}", err=True)
+            click.echo(printable(f"recording: {file.error}"), err=True)
 
 
 @contextmanager
@@ -65,7 +66,7 @@ def opened(path: Path) -> Iterator[Reader]:
     with reader:
         yield reader
         if reader.torn is not None:
-            click.echo(f"recording: {reader.torn}", err=True)
+            click.echo(printable(f"recording: {reader.torn}"), err=True)
 
 
 def told(path: Path) -> dict[str, Any]:

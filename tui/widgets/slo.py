@@ -57,7 +57,7 @@ def row_name(row: SloRow, view: View) -> str:
 
 def slo_columns(view: View, frame: Frame) -> list[Column[SloRow]]:
     slo = frame.slo
-    wanted = slo.objectives if slo is not None else ()
+    wanted = [one for one in slo.objectives if one.what in NAMES] if slo is not None else []
 
     def shared(name: str, of: str, means: str, rank: int) -> Column[SloRow]:
         def told(row: SloRow) -> Told:
@@ -158,7 +158,7 @@ def profile_lines(slo: Slo, width: int) -> list[Line]:
     first = Pen(width).put(f"{_SIGNS[slo.state]} {slo.state}", INKS[slo.state]).gap(2)
     first.put(printable(slo.profile), Ink.STRONG).gap().put(f"({printable(slo.source)})", Ink.DIM).gap(2)
     first.put("p: the next profile", Ink.DIM)
-    second = Pen(width).put(" · ".join(map(objective_text, slo.objectives)), Ink.TEXT)
+    second = Pen(width).put(printable(" · ".join(map(objective_text, slo.objectives))), Ink.TEXT)
     counts = [
         f"{count} {what}"
         for count, what in (
