@@ -91,15 +91,16 @@ def grid(
 ) -> Grid[Row]:
     """Choose columns for `width` cells. `needs` is the widest text of each column (ignored for figures). With `fold`, the rest goes onto further lines."""
     need = {id(column): max(column.width, min(column.most, want)) for column, want in zip(columns, needs, strict=True)}
-    first = list(columns)
-    while len(first) > 1 and _room(first, width) < 0:
-        rank = max(column.rank for column in first)
-        if rank == 0:
-            break
-        first = [column for column in first if column.rank != rank]
-    rest = [column for column in columns if column not in first]
+    freed: dict[int, list[int]] = {}
+    for column in columns:
+        freed.setdefault(column.rank, []).append(column.width + 1)
+    spare, left, kept = _room(columns, width), len(columns), max(freed, default=0)
+    while spare < 0 and left > 1 and kept:
+        spare, left = spare + sum(freed[kept]), left - len(freed.pop(kept))
+        kept = max(freed, default=0)
+    first = [column for column in columns if column.rank <= kept]
+    rest = [column for column in columns if column.rank > kept]
     widths = {id(column): column.width for column in columns}
-    spare = _room(first, width)
     for column in first if spare < 0 else ():
         if column.text:  # a text may be clipped, a figure may not
             less = min(-spare, max(widths[id(column)] - MIN_TEXT, 0))
