@@ -21,7 +21,7 @@ from textual.message import Message
 from tui import glyph_sets, remembered
 from tui.choices import Choices
 from tui.commands import GLOBAL, SHOW, bindings
-from tui.glyph_sets import TABLES
+from tui.glyph_sets import GLYPHS, GlyphSet
 from tui.pace import Costs, Pace
 from tui.pages import BY_NAME, PAGES, make
 from tui.palettes import PALETTES
@@ -34,7 +34,7 @@ from tui.theme import Palette, styles, textual_theme
 from tui.view import view_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Container, Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Container, Hashable, Iterable, Sequence
 
     from rich.style import Style
     from textual.binding import BindingType
@@ -85,7 +85,7 @@ class TokenyardApp(Presents):
         self.choices = choices
         self.comparison = comparison
         self.palette = self._chosen(choices.theme, self.kept.theme, PALETTES) or self._usual_palette()
-        self.glyphs = choices.glyphs if choices.glyphs in TABLES else glyph_sets.found()
+        self.glyphs = choices.glyphs if choices.glyphs in GLYPHS else glyph_sets.found()
         self._inks = self._styles()
         self.pace = Pace(ssh=bool(os.environ.get("SSH_CONNECTION")), stage=choices.stage)
         self._late: Timer | None = None
@@ -336,8 +336,8 @@ class TokenyardApp(Presents):
         self.stylesheet.set_variables(self.get_css_variables())
 
     @property
-    def _glyphs(self) -> Mapping[int, str] | None:
-        return TABLES[self.glyphs]
+    def _glyphs(self) -> GlyphSet:
+        return GLYPHS[self.glyphs]
 
     def _start(self) -> None:
         self._task = asyncio.create_task(self._drive(), name="driver")

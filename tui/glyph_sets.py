@@ -1,4 +1,4 @@
-"""Glyphs for terminals and fonts that have fewer of them: one character for one, so that nothing moves. Pure.
+"""Glyphs for terminals and fonts that have fewer of them: one character for one, so that nothing moves; charts are drawn in the dots that there are. Pure.
 
 `braille` is all that there are, `block` is without braille, `ascii` without anything else, whoever wrote it: what has no sign of its own there is a `?`.
 """
@@ -8,11 +8,11 @@ from __future__ import annotations
 import locale
 import os
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from rich.cells import cell_len
 
-from tui.glyphs import BUCKET_HEIGHTS, HEIGHTS, PAST_HEIGHTS
+from tui.glyphs import AREA, BUCKET_HEIGHTS, HEIGHTS, PAST_HEIGHTS
 
 SETS: Final = ("braille", "block", "ascii")
 _DOTS: Final = {chr(0x2800 + dots): dots.bit_count() for dots in range(1, 256)}
@@ -52,10 +52,46 @@ class _Ascii(dict[int, str]):
         return made
 
 
-TABLES: Final[Mapping[str, Mapping[int, str] | None]] = {
-    "braille": None,
-    "block": {ord(one): other for one, other in _BLOCK.items()},
-    "ascii": _Ascii({ord(one): other for one, other in _ASCII.items()}),
+class Dots(NamedTuple):
+    """How the dots of a cell of a chart are drawn: `glyphs` by a number whose bit `place[y][x]` is that dot's."""
+
+    across: int
+    down: int
+    place: tuple[tuple[int, ...], ...]
+    glyphs: str
+
+    @property
+    def full(self) -> str:
+        return self.glyphs[-1]
+
+    @property
+    def thinned(self) -> str:
+        """A cell of which every other dot is drawn."""
+        kept = (
+            bit for y, row in enumerate(self.place) for x, bit in enumerate(row) if (self.down - 1 - y) % 2 == x % 2
+        )
+        return self.glyphs[sum(1 << bit for bit in kept)]
+
+
+BRAILLE: Final = Dots(
+    2, 4, ((0, 3), (1, 4), (2, 5), (6, 7)), " " + "".join(chr(0x2800 + bits) for bits in range(1, 256))
+)
+BLOCK: Final = Dots(2, 2, ((0, 1), (2, 3)), " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█")
+ASCII: Final = Dots(1, 2, ((0,), (1,)), " '.:")
+
+
+class GlyphSet(NamedTuple):
+    """`table`: what stands for what (for `str.translate`), None where all there is can be drawn; `dots`: of charts."""
+
+    table: Mapping[int, str] | None
+    dots: Dots
+
+
+ALL_GLYPHS: Final = GlyphSet(None, BRAILLE)
+GLYPHS: Final[Mapping[str, GlyphSet]] = {
+    "braille": ALL_GLYPHS,
+    "block": GlyphSet({ord(one): other for one, other in _BLOCK.items()}, BLOCK),
+    "ascii": GlyphSet(_Ascii({ord(one): other for one, other in _ASCII.items()}), ASCII),
 }
 
 
@@ -72,5 +108,5 @@ def found(environment: Mapping[str, str] = os.environ, encoding: str | None = No
 
 
 def shown(text: str, glyphs: str) -> str:
-    table = TABLES[glyphs]
-    return text if table is None else text.translate(table)
+    table, dots = GLYPHS[glyphs]
+    return text if table is None else text.replace(AREA, f"{dots.full} {dots.thinned}").translate(table)

@@ -35,6 +35,8 @@ BUCKET_HEIGHTS: Final = " ⡀⣀⣄⣤⣦⣶⣷⣿"
 """The same, of what is known to lie between two bounds."""
 PAST_HEIGHTS: Final = " ⡀⡀⡄⡄⡆⡆⡇⡇"
 """The same, of what was not watched but had been stored."""
+AREA: Final = "⣿ ⡪"
+"""Of a chart: full, and thinned out."""
 STALL: Final = "!"
 UNOBSERVED: Final = "╌"
 
@@ -72,7 +74,7 @@ LEGEND: Final[tuple[tuple[str, str], ...]] = (
         "requests: tellers contradict each other, it was migrated, it may have been; our own probe",
     ),
     ("M R D", "requests: measured by our clock, reported by a server, derived from those"),
-    (f"⣿ ⡪ {UNOBSERVED}", "tiers over time: active, evictable, not heard"),
+    (f"{AREA} {UNOBSERVED}", "tiers over time: active, evictable, not heard"),
     (f"{VERDICT} 53 % back", "tiers: so much of what is stored was evicted less than a window before"),
     ("↑99 [─99─]", "gaps: where p99 is; between two bounds of a page's buckets"),
     ("▁▄█", "river: tokens of 250 ms ÷ the row's top (at its right); brighter is later"),

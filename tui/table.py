@@ -22,7 +22,6 @@ Cell = tuple[Forms, int]
 """The forms of a cell's text and its ink. A text that may be clipped has one form."""
 MAX_GAP: Final = 3
 MIN_TEXT: Final = 6
-"""Cells that a text keeps where there is no room."""
 MAX_DRAWN: Final = 1_000
 """Rows of which lines are kept: some screens full."""
 
@@ -40,6 +39,10 @@ class Column(Generic[Row]):
     shorten: Callable[[str, int], str] = clip
     told: Callable[[Row], Told] | None = None
     """The figure that its cells show."""
+    field: str = ""
+    """What it is called where rows are filtered and sorted, if not by its name."""
+    least: int = MIN_TEXT
+    """Cells that a text keeps where there is no room."""
 
 
 class Order(NamedTuple):
@@ -103,7 +106,7 @@ def grid(
     widths = {id(column): column.width for column in columns}
     for column in first if spare < 0 else ():
         if column.text:  # a text may be clipped, a figure may not
-            less = min(-spare, max(widths[id(column)] - MIN_TEXT, 0))
+            less = min(-spare, max(widths[id(column)] - column.least, 0))
             widths[id(column)] -= less
             spare += less
     for column in first:
@@ -165,7 +168,7 @@ def signed(name: str, size: int, field: str, order: Order | None) -> tuple[str, 
 
 def field_name(column: Column[Row]) -> str:
     """What a column is called where rows are filtered and sorted: `gap.p99`; empty for one that is not asked for."""
-    return "" if column.name in ("", "n") else column.name.casefold().replace(" ", ".")
+    return column.field or ("" if column.name in ("", "n") else column.name.casefold().replace(" ", "."))
 
 
 def fields_of(columns: Iterable[Column[Row]]) -> list[Field[Row]]:

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from collectors.model.scales import FULL, UNKNOWN_SHARE, code, codes, edge, moment, share_code, spans
 from tests.tui.histories import BOUNDS, by_buckets
+from tui.glyph_sets import ASCII, BLOCK, BRAILLE, Dots
 from tui.line import text_of
 from tui.theme import Ink
-from tui.widgets.chart import ASCII, BLOCK, BRAILLE, Canvas, Dots, LogAxis, axis_line, log_range, samples, tick
+from tui.widgets.chart import Canvas, LogAxis, axis_line, log_range, samples, tick
 from tui.widgets.gap_bands import band_lines, bands, density, gap_range, heights
 from tui.widgets.tier_area import area
 

@@ -1,11 +1,14 @@
 """Page 8: two recordings beside each other, and what to do where nothing is compared."""
 
+import re
+
 import pytest
 
 from collectors.compare.comparison import Comparison, Spread
 from tests.tui.frames import emulated
 from tests.tui.playing import Played
 from tests.tui.screen import at_rest, lines, running, text
+from tests.tui.test_golden import check
 from tui.app import TokenyardApp
 from tui.choices import Choices
 from tui.widgets.chart import LogAxis
@@ -24,6 +27,7 @@ async def test_what_differs_stands_first_and_everything_fits(comparison: Compari
         assert shown.count("EMULATED") >= 2
         assert "B − A lies in" in shown
         assert all(len(line) <= size[0] for line in lines(app))
+        check(f"compare-{size[0]}x{size[1]}", text(app))
 
 
 async def test_the_cursor_goes_through_all_rows_and_a_filter_picks_some(comparison: Comparison) -> None:
@@ -56,6 +60,16 @@ async def test_where_nothing_is_compared_it_says_how() -> None:
         await pilot.press("8")
         await at_rest(pilot)
         assert "tokenyard compare A.tyard B.tyard" in text(app)
+
+
+async def test_it_is_drawn_in_the_dots_that_there_are(comparison: Comparison) -> None:
+    app = TokenyardApp(Played([emulated(4)]), Choices(page="compare", glyphs="ascii"), comparison)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await at_rest(pilot)
+        shown = text(app)
+        assert shown.isascii()
+        assert not re.search("[2-8]{4}", shown.partition("Overlaid")[2].partition("As told")[0]), "no dots by number"
+        assert re.search(r"\.{4}", shown)
 
 
 def test_few_samples_are_drawn_in_few_steps_and_none_is_lost() -> None:

@@ -9,6 +9,7 @@ from textual.reactive import reactive
 from textual.screen import Screen
 
 from tui.commands import GLOBAL, PAGE, SHOW, TAKEN, Command, bindings
+from tui.glyph_sets import ALL_GLYPHS, GlyphSet
 from tui.places import (
     CAPTION,
     FOOTER,
@@ -106,7 +107,7 @@ class Page(Screen[None]):
         self.boxes: Mapping[str, Box] = {}
         self._costs: tuple[str, str, int] | None = None
         self._inks = inks
-        self._glyphs: Mapping[int, str] | None = None
+        self._glyphs = ALL_GLYPHS
         self._placed: Hashable = None
 
     def contents(self) -> Sequence[Panel]:
@@ -178,7 +179,7 @@ class Page(Screen[None]):
     def on_resize(self, event: events.Resize) -> None:
         self.redraw()
 
-    def paint_with(self, inks: Sequence[Style], glyphs: Mapping[int, str] | None = None) -> None:
+    def paint_with(self, inks: Sequence[Style], glyphs: GlyphSet = ALL_GLYPHS) -> None:
         """Take the styles of another theme, and the glyphs that the terminal has."""
         self._inks, self._glyphs = inks, glyphs
         for panel in (*self.panels.values(), self.too_small):

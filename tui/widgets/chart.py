@@ -12,27 +12,12 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tui import format as fmt
+from tui.glyph_sets import BRAILLE, Dots
 from tui.line import Line, Pen, Run
 from tui.theme import Ink
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-
-class Dots(NamedTuple):
-    """How the dots of a cell are drawn: `glyphs` by a number whose bit `place[y][x]` is that dot's."""
-
-    across: int
-    down: int
-    place: tuple[tuple[int, ...], ...]
-    glyphs: str
-
-
-BRAILLE: Final = Dots(
-    2, 4, ((0, 3), (1, 4), (2, 5), (6, 7)), " " + "".join(chr(0x2800 + bits) for bits in range(1, 256))
-)
-BLOCK: Final = Dots(2, 2, ((0, 1), (2, 3)), " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█")
-ASCII: Final = Dots(1, 2, ((0,), (1,)), " '.:")
 
 
 @cache
@@ -71,7 +56,8 @@ class Canvas:
         down, low, high = self.dots.down, max(low, 0), min(high, self.down)
         if not 0 <= x < self.across or low >= high:
             return
-        column, masks = x // self.dots.across, _masks(self.dots, x % self.dots.across, x % 2 if sparse else None)
+        column, inside = divmod(x, self.dots.across)
+        masks = _masks(self.dots, inside, inside % 2 if sparse else None)
         for cell in range(low // down, (high - 1) // down + 1):
             base, row = cell * down, self.height - 1 - cell
             mask = masks[max(low - base, 0)][min(high - base, down)]

@@ -8,12 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from tui.compared import between, plain_cells, value_text, what
+from tui.glyph_sets import BRAILLE, Dots
 from tui.glyphs import ABSENT
 from tui.line import Line, Pen, clip_middle
 from tui.plain import printable
 from tui.table import Column, Drawn, fields_of, grid, heading, heads, row_lines
 from tui.theme import Ink
-from tui.widgets.chart import BRAILLE, Canvas, LogAxis, axis_line, log_range
+from tui.widgets.chart import Canvas, LogAxis, axis_line, log_range
 from tui.widgets.gap_bands import Span, density, heights
 from tui.widgets.rows import Body, RowsPanel, stacked
 
@@ -101,7 +102,7 @@ def _columns() -> list[Column[Row]]:
         return Column(name, 7, lambda row: ((str(getattr(row, of)),), Ink.DIM), 4)
 
     return [
-        Column("figure", 15, lambda row: ((what(row),), Ink.STRONG), text=True),
+        Column("figure", 15, lambda row: ((what(row),), Ink.STRONG), text=True, least=8),
         Column("of", 8, lambda row: ((printable(row.of),), Ink.TEXT), 1, text=True, most=24, shorten=clip_middle),
         text("A", 8, "a", 0),
         text("B", 8, "b", 0),
@@ -142,12 +143,12 @@ class Overlaid(Compared):
             return Body([Pen(width).put("nothing in either", Ink.DIM).line()], 0, 0, 0)
         axis = LogAxis(
             *log_range(max(min(low for low, *_ in every), 1e-6), max(high for _, high, _ in every)),
-            width * BRAILLE.across,
+            width * self.dots.across,
         )
         lines: list[Line] = []
         for spread, pair in list(zip(it.spreads, spans, strict=True))[first : first + shown]:
-            lines += overlay(spread, pair, axis, width, each)
-        lines.append(axis_line(axis, width, BRAILLE.across))
+            lines += overlay(spread, pair, axis, width, each, self.dots)
+        lines.append(axis_line(axis, width, self.dots.across))
         return Body(
             lines[:height],
             first,
@@ -179,8 +180,15 @@ def stepped(counts: Sequence[float], each: int) -> list[float]:
     return [sums[at // each] for at in range(len(counts))]
 
 
-def overlay(spread: Spread, pair: tuple[list[Span], list[Span]], axis: LogAxis, width: int, lines: int) -> list[Line]:
-    canvas = Canvas(width, lines - 1, BRAILLE)
+def overlay(
+    spread: Spread,
+    pair: tuple[list[Span], list[Span]],
+    axis: LogAxis,
+    width: int,
+    lines: int,
+    dots: Dots = BRAILLE,
+) -> list[Line]:
+    canvas = Canvas(width, lines - 1, dots)
     counts = [density(side, axis) for side in pair]
     each = max((_step(n, axis.size) for n in map(sum, counts) if n), default=1)
     area, tops = (heights(stepped(side, each), canvas.down) for side in counts)

@@ -11,13 +11,14 @@ from collectors.stats.figures import spread
 from tui import format as fmt
 from tui import meanings
 from tui.format import Unit
+from tui.glyph_sets import BRAILLE, Dots
 from tui.glyphs import ABSENT
 from tui.inks import figure_ink
 from tui.line import Line, Pen, cells, clip_middle
 from tui.plain import printable
 from tui.theme import Ink, device_ink
 from tui.told import Told, quantiles
-from tui.widgets.chart import BRAILLE, Canvas, LogAxis, axis_line, log_range
+from tui.widgets.chart import Canvas, LogAxis, axis_line, log_range
 from tui.widgets.rows import Body, RowsPanel, stacked
 
 if TYPE_CHECKING:
@@ -145,8 +146,8 @@ def marks(row: GapRow, axis: LogAxis, width: int) -> Line:
     return pen.line()
 
 
-def band_lines(band: Band, axis: LogAxis, width: int, lines: int) -> list[Line]:
-    canvas = Canvas(width, lines, BRAILLE)
+def band_lines(band: Band, axis: LogAxis, width: int, lines: int, dots: Dots = BRAILLE) -> list[Line]:
+    canvas = Canvas(width, lines, dots)
     ink, sparse = device_ink(band.row.device, 1), bool(band.row.bounds)
     for column, height in enumerate(heights(density(band.spans, axis), canvas.down)):
         canvas.column(column, 0, height, ink, sparse=sparse)
@@ -164,11 +165,11 @@ class GapBands(RowsPanel):
         each = max(3, min((height - 1) // len(its), MOST_LINES + 2))
         shown = max(min((height - 1) // each, len(its)), 1)
         first = min(self.scroll_rows, len(its) - shown)
-        axis = LogAxis(*gap_range(its), width * BRAILLE.across)
+        axis = LogAxis(*gap_range(its), width * self.dots.across)
         out: list[Line] = []
         for band in its[first : first + shown]:
-            out += band_lines(band, axis, width, each - 2)
-        out.append(axis_line(axis, width, BRAILLE.across))
+            out += band_lines(band, axis, width, each - 2, self.dots)
+        out.append(axis_line(axis, width, self.dots.across))
         keys = [(row.device, row.model, row.bounds) for row in rows]
         return Body(out[:height], first, shown, len(its), keys=keys, spots=stacked(shown, each=each))
 

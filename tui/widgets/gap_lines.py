@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from collectors.model.scales import GAP_SAMPLES, LINES, NOTHING, UNOBSERVED, codes, moment
 from tui import format as fmt
+from tui.glyph_sets import BRAILLE, Dots
 from tui.glyphs import ABSENT, CURSOR, SELECTED
 from tui.glyphs import UNOBSERVED as NOT_HEARD
 from tui.line import Line, Pen, framed, titled
 from tui.theme import Ink, device_ink
-from tui.widgets.chart import BRAILLE, Canvas, LogAxis, Samples, log_range, samples, tick
+from tui.widgets.chart import Canvas, LogAxis, Samples, log_range, samples, tick
 from tui.widgets.panel import Panel
 
 if TYPE_CHECKING:
@@ -43,14 +44,14 @@ def kinds(frame: Frame) -> tuple[Kind, ...]:
     return tuple(Kind(row.device, row.past) for row in frame.gaps if row.past)
 
 
-def times(its: tuple[Kind, ...], end: int, width: int) -> Samples:
+def times(its: tuple[Kind, ...], end: int, width: int, dots: Dots = BRAILLE) -> Samples:
     """For `width` cells up to the second `end`: as far back as anything was observed, in steps."""
     known = 0
     for kind in its:
         seconds = codes(kind.past[0])
         first = next((at for at, code in enumerate(seconds) if code != UNOBSERVED), len(seconds))
         known = max(known, len(seconds) - first)
-    return samples(end - 1, SPANS, known, width * BRAILLE.across)
+    return samples(end - 1, SPANS, known, width * dots.across)
 
 
 def columns(line: bytes, it: Samples) -> dict[int, int]:
@@ -88,10 +89,11 @@ def chart(
     width: int,
     height: int,
     cursor: int | None = None,
+    dots: Dots = BRAILLE,
 ) -> tuple[Line, ...]:
     """`height` lines: the lines up to the second `end`, called `now`, with their axis, and the time below them; `cursor` is a second."""
     inner, rows = width - LEFT - RIGHT, height - 1
-    it = times(its, end, max(inner, 1))
+    it = times(its, end, max(inner, 1), dots)
     drawn = [
         Drawn(kind.device, name, found)
         for kind in its
@@ -102,19 +104,19 @@ def chart(
         text = "nothing in the last minutes" if its else "not known: no source tells single deliveries"
         return (Pen(width).put(text, Ink.DIM).line(),)
     every = [code for one in drawn for code in one.codes.values()]
-    canvas = Canvas(inner, rows)
+    canvas = Canvas(inner, rows, dots)
     axis = LogAxis(*log_range(moment(min(every)), moment(max(every))), canvas.down)
     for one in drawn:
         _line(canvas, axis, one)
     seen = set().union(*(heard(kind, it) for kind in its))
     for cell in range(inner):
-        if not seen.intersection((2 * cell, 2 * cell + 1)):
+        if seen.isdisjoint(range(cell * dots.across, (cell + 1) * dots.across)):
             canvas.mark(cell, rows - 1, NOT_HEARD, Ink.FAINT)
     if cursor is not None:
-        cell = (it.columns(cursor).stop - 1) // BRAILLE.across
+        cell = (it.columns(cursor).stop - 1) // dots.across
         for row in range(rows):
             canvas.mark(cell, row, CURSOR, Ink.ACCENT)
-    left, right = _values(axis, rows), _names(drawn, axis, rows)
+    left, right = _values(axis, rows, dots), _names(drawn, axis, rows, dots)
     every_line = zip(left, canvas.lines(), right, strict=True)
     return (*((*before, *line, *after) for before, line, after in every_line), _foot(it, width, now))
 
@@ -135,16 +137,16 @@ def _line(canvas: Canvas, axis: LogAxis, one: Drawn) -> None:
         before = column, up
 
 
-def _values(axis: LogAxis, rows: int) -> list[Line]:
-    labels = {rows - 1 - min(place // 4, rows - 1): tick(value) for place, value in axis.ticks(4)}
+def _values(axis: LogAxis, rows: int, dots: Dots) -> list[Line]:
+    labels = {rows - 1 - min(place // dots.down, rows - 1): tick(value) for place, value in axis.ticks(dots.down)}
     return [Pen(LEFT).cell(labels.get(row, ""), LEFT - 1, Ink.DIM, right=True).gap().line() for row in range(rows)]
 
 
-def _names(its: list[Drawn], axis: LogAxis, rows: int) -> list[Line]:
+def _names(its: list[Drawn], axis: LogAxis, rows: int, dots: Dots) -> list[Line]:
     """Each line's name beside its newest value, or as near as there is room."""
     taken: dict[int, Line] = {}
     for one in its:
-        want = rows - 1 - axis.place(moment(one.codes[max(one.codes)])) // 4
+        want = rows - 1 - axis.place(moment(one.codes[max(one.codes)])) // dots.down
         free = sorted((row for row in range(rows) if row not in taken), key=lambda row: (abs(row - want), row))
         if free:
             kind = "" if one.device == "unknown" else f"{one.device} "
@@ -187,7 +189,7 @@ class GapLines(Panel):
         if frame is not None:
             end = frame.time_ns // SECOND_NS
             now = "now" if frame is view.newest else fmt.wall(view.utc_s(end), end)
-            lines = list(chart(kinds(frame), self.names, end, now, *inner, cursor))
+            lines = list(chart(kinds(frame), self.names, end, now, *inner, cursor, self.dots))
         what = "p50, p99 and the longest of each second"
         if self.names == SMOOTHED:
             what = "RFC 3550 jitter: J += (|D| − J)/16, mean over requests"
@@ -205,5 +207,5 @@ class GapLines(Panel):
         column = x - edge - LEFT
         if not 0 <= column < width:
             return None
-        it = times(kinds(self._frame), self._frame.time_ns // SECOND_NS, width)
-        return f"seek({(it.last(2 * column + 1) + 1) * SECOND_NS})"
+        it = times(kinds(self._frame), self._frame.time_ns // SECOND_NS, width, self.dots)
+        return f"seek({(it.last((column + 1) * self.dots.across - 1) + 1) * SECOND_NS})"

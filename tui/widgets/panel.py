@@ -13,6 +13,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tui.glyph_sets import ALL_GLYPHS, BRAILLE, GlyphSet
 from tui.line import blank
 
 if TYPE_CHECKING:
@@ -49,7 +50,9 @@ class Panel(Widget):
         self.scroll_rows = 0
         """Rows of content that are above the top."""
         self._styles_by_ink: Sequence[Style] = ()
-        self._glyphs: Mapping[int, str] | None = None
+        self._table: Mapping[int, str] | None = None
+        self.dots = BRAILLE
+        """What charts are drawn with."""
         self._lines: list[Line] = []
         self._strips: list[Strip | None] = []
 
@@ -82,9 +85,9 @@ class Panel(Widget):
             self.styles.offset = (box.x, box.y)
             self.styles.width, self.styles.height = box.width, box.height
 
-    def paint_with(self, inks: Sequence[Style], glyphs: Mapping[int, str] | None = None) -> None:
-        """Take other styles and glyphs (for `str.translate`): every row is built again from its lines."""
-        self._styles_by_ink, self._glyphs = inks, glyphs
+    def paint_with(self, inks: Sequence[Style], glyphs: GlyphSet = ALL_GLYPHS) -> None:
+        """Take other styles and glyphs: every row is built again from its lines, and charts are drawn in other dots from the next view on."""
+        self._styles_by_ink, self._table, self.dots = inks, glyphs.table, glyphs.dots
         self._strips = [None] * len(self._lines)
         self.refresh()
 
@@ -131,9 +134,9 @@ class Panel(Widget):
             return Strip.blank(width)
         strip = self._strips[y]
         if strip is None:
-            inks, glyphs, line = self._styles_by_ink, self._glyphs, self._lines[y]
-            if glyphs is not None:
-                line = tuple((text.translate(glyphs), ink) for text, ink in line)
+            inks, table, line = self._styles_by_ink, self._table, self._lines[y]
+            if table is not None:
+                line = tuple((text.translate(table), ink) for text, ink in line)
             strip = Strip([Segment(text, inks[ink]) for text, ink in line], width)
             self._strips[y] = strip
         return strip

@@ -6,9 +6,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from collectors.model.scales import FULL, TIER_SAMPLES, TIER_STEP_S, UNKNOWN_SHARE
+from tui.glyph_sets import BRAILLE, Dots
 from tui.glyphs import UNOBSERVED
 from tui.theme import Ink
-from tui.widgets.chart import BRAILLE, Canvas, Samples, inked, samples
+from tui.widgets.chart import Canvas, Samples, inked, samples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,7 @@ _Top = tuple[int, int, int]
 """Dots of a column that are filled, that are held by requests, and of the fullest."""
 
 
-def times(frame: Frame, width: int) -> Samples:
+def times(frame: Frame, width: int, dots: Dots = BRAILLE) -> Samples:
     """For `width` cells: as far back as anything was heard, in steps."""
     known = 0
     for past in frame.tier_pasts:
@@ -32,15 +33,17 @@ def times(frame: Frame, width: int) -> Samples:
         known = max(known, *map(len, heard))
         if known == TIER_SAMPLES:
             break
-    return samples(frame.time_ns // STEP_NS, SPANS, known, max(width, 1) * BRAILLE.across)
+    return samples(frame.time_ns // STEP_NS, SPANS, known, max(width, 1) * dots.across)
 
 
 @lru_cache(1_024)
-def area(used: bytes, active: bytes, peak: bytes, it: Samples, width: int, height: int) -> tuple[Line, ...]:
+def area(
+    used: bytes, active: bytes, peak: bytes, it: Samples, width: int, height: int, dots: Dots = BRAILLE
+) -> tuple[Line, ...]:
     """Codes of a `TierPast`; a column has the highest of its samples. With `peak`, the fullest of several beside their mean."""
-    levels = _levels(height * BRAILLE.down)
+    levels = _levels(height * dots.down)
     skipped = max(len(used) - it.held, 0)
-    tops: list[_Top | None] = [None] * max(it.across, width * BRAILLE.across)
+    tops: list[_Top | None] = [None] * max(it.across, width * dots.across)
     samples = zip(used[skipped:], active[skipped:], peak[skipped:] or bytes(len(used) - skipped), strict=True)
     for (resident, held, fullest), columns in zip(samples, _columns(it, len(used) - skipped), strict=True):
         if resident == held == UNKNOWN_SHARE:
@@ -51,15 +54,15 @@ def area(used: bytes, active: bytes, peak: bytes, it: Samples, width: int, heigh
             tops[column] = (
                 one if before is None else (max(before[0], one[0]), max(before[1], one[1]), max(before[2], one[2]))
             )
-    across = BRAILLE.across
-    cells = [_cell(tuple(tops[at : at + across]), height) for at in range(0, width * across, across)]
+    across = dots.across
+    cells = [_cell(tuple(tops[at : at + across]), height, dots) for at in range(0, width * across, across)]
     return tuple(inked(row) for row in zip(*cells, strict=True)) if cells else ((),) * height
 
 
 @lru_cache(16_384)
-def _cell(tops: tuple[_Top | None, ...], height: int) -> Sequence[Run]:
+def _cell(tops: tuple[_Top | None, ...], height: int, dots: Dots) -> Sequence[Run]:
     """One cell, from the top: of its columns."""
-    canvas = Canvas(1, height)
+    canvas = Canvas(1, height, dots)
     for column, top in enumerate(tops):
         if top is not None:
             filled, held, fullest = top

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collectors.model.history import TierPast
     from collectors.model.memory import TierRow
     from tui.filter import Field
+    from tui.glyph_sets import Dots
     from tui.table import Order
     from tui.view import View
     from tui.widgets.chart import Samples
@@ -131,6 +132,7 @@ class Shape(NamedTuple):
     area: int
     grid: Grid[TierRow]
     samples: Samples
+    dots: Dots
 
     @property
     def left(self) -> int:
@@ -138,7 +140,7 @@ class Shape(NamedTuple):
         return 2 + self.name + 1 + TIER_CELLS + 1
 
 
-def shape(rows: Sequence[Entry], view: View, width: int, frame: Frame) -> Shape:
+def shape(rows: Sequence[Entry], view: View, width: int, frame: Frame, dots: Dots) -> Shape:
     """The area has what figures leave, but not less than its least: the least wanted figures go first."""
     least, most = NAME
     name = max(least, min(max((len(entry.name(view)) for entry in rows), default=0), most))
@@ -148,7 +150,7 @@ def shape(rows: Sequence[Entry], view: View, width: int, frame: Frame) -> Shape:
     found = grid(its, min(left - AREA[0], figures), [column.width for column in its])
     taken = sum(size for _, size in found.lines[0]) + (len(found.lines[0]) - 1) * found.gap
     size = max(min(left - taken, AREA[1]), 0)
-    return Shape(name, size, found, times(frame, size))
+    return Shape(name, size, found, times(frame, size, dots), dots)
 
 
 def sentence(row: TierRow) -> str:
@@ -166,7 +168,8 @@ def entry_lines(entry: Entry, view: View, width: int, it: Shape, lines: int) -> 
     assert frame is not None
     row, thrashing = entry.row, thrashes(entry.row)
     used, active = (entry.past.used, entry.past.active) if entry.past is not None else (b"", b"")
-    picture = area(used, active, entry.group.peak if entry.group else b"", it.samples, it.area, lines)
+    peak = entry.group.peak if entry.group else b""
+    picture = area(used, active, peak, it.samples, it.area, lines, it.dots)
     figures = row_lines(it.grid, row, width - it.left - it.area - GAP)[0]
     out = []
     for number, part in enumerate(picture):
@@ -216,7 +219,7 @@ class TierTable(RowsPanel):
         as_they_are = self.picking or self.order is not None
         its = self._entries = entries(frame, rows, height - 1, as_they_are=as_they_are)
         lines = max(1, min((height - 1) // len(its), MOST_LINES))
-        it = self._shape = shape(its, view, width, frame)
+        it = self._shape = shape(its, view, width, frame, self.dots)
         shown = min((height - 1) // lines, len(its))
         first = min(self.scroll_rows, len(its) - shown)
         out = [head(it, view, width, self.order)]
@@ -240,7 +243,11 @@ class TierTable(RowsPanel):
     def title(self, view: View) -> tuple[str, str]:
         frame = view.frame
         grouped = bool(self._entries and self._entries[0].group)
-        what = "kinds together (mean, and the fullest above it), then the worst" if grouped else "⣿ active ⡪ evictable"
+        what = (
+            "kinds together (mean, and the fullest above it), then the worst"
+            if grouped
+            else f"{self.dots.full} active {self.dots.thinned} evictable"
+        )
         window = f" of {fmt.plain(frame.window_s, Unit.COUNT)} s" if frame is not None and frame.window_s else ""
         return "Tiers", f"{what} · back: stored again within a minute of eviction · rates{window}"
 
@@ -250,7 +257,7 @@ class TierTable(RowsPanel):
         column = x - self._left - (it.left if it is not None else 0)
         if it is None or not (0 <= column < it.area and 1 < y <= self._drawn_lines):
             return None
-        return f"seek({it.samples.last(2 * column + 1) * STEP_NS})"
+        return f"seek({it.samples.last((column + 1) * it.dots.across - 1) * STEP_NS})"
 
     def figures(self, view: View, row: Hashable) -> Sequence[Told]:
         found = next((entry.row for entry in self._entries if entry.key == row), None)
