@@ -15,7 +15,7 @@ from tui.glyphs import ELLIPSIS
 from tui.theme import Ink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 Run = tuple[str, int]
 Line = tuple[Run, ...]
@@ -125,6 +125,19 @@ class Pen:
         """What was written, filled up with blanks."""
         self.gap(self.left)
         return tuple(zip(self._texts, self._inks, strict=True))
+
+
+def fitting(parts: Iterable[Line], width: int, gap: int = 1) -> Line:
+    """Parts behind each other with `gap` blanks between them; what finds no room is left out from the end, never cut."""
+    pen = Pen(width)
+    for part in parts:
+        between = gap if pen.left < width else 0
+        if between + sum(cells(text) for text, _ in part) > pen.left:
+            break
+        pen.gap(between)
+        for text, ink in part:
+            pen.put(text, ink)
+    return pen.line()
 
 
 def blank(width: int) -> Line:

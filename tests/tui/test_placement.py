@@ -15,7 +15,8 @@ from tui.line import text_of
 from tui.screens.placement import PlacementPage
 from tui.theme import Ink, device_ink
 from tui.tracks import Hue, Track, drawn, hues, tracks
-from tui.widgets.follow import glyph
+from tui.view import View
+from tui.widgets.follow import Follow, glyph
 from tui.widgets.placement import SLICES_NS
 
 LPU = Place("lpu-0/0", Stage.DECODE, Tier.SRAM)
@@ -95,6 +96,22 @@ def test_a_token_is_as_high_as_it_was_late(lateness: float, stall: bool, shown: 
 
 def test_a_track_of_nothing_has_no_place() -> None:
     assert Track((0,), b"\0", b"\xff", b"\0").stage == 255
+
+
+@pytest.mark.parametrize(
+    ("width", "heads"),
+    [(120, ["token", "at", "gap", "÷ median"]), (60, ["token", "gap", "÷ median"]), (48, ["token", "gap"])],
+)
+def test_what_a_delivery_leaves_out_first(width: int, heads: list[str]) -> None:
+    seen = demo()
+    frame = seen.frames[-1]
+    panel = Follow("follow")
+    panel.of = next(line.key for line in seen.detail.lines(frame.time_ns) if (line.tokens or 0) > 9)
+    shown = text_of(panel.body(View(frame, frame, detail=seen.detail), width, 12).lines).split("\n")
+    head = next(line for line in shown if "token" in line)
+    assert [name for name in ("token", "at", "gap", "÷ median") if re.search(rf"(^| ){name} ", head)] == heads
+    assert not any("…" in line for line in shown)
+    assert all(re.search(r"(decode|prefill) \S+ \S+ [\d.]+ [mµ]s$", line) for line in shown[shown.index(head) + 1 :])
 
 
 async def test_without_detail_the_page_says_what_would_give_it() -> None:

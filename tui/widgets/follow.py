@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from collectors.model.vocabulary import Device, Tier
 from tui import format as fmt
 from tui.format import Unit
 from tui.glyphs import ABSENT, HEIGHTS, STALL
-from tui.line import Line, Pen, clip_middle
+from tui.line import Line, Pen, clip_middle, fitting
 from tui.plain import printable
+from tui.table import Cell, Column, grid, heading, row_lines
 from tui.theme import Ink, device_ink
 from tui.tracks import Hue, place_hue
 from tui.widgets.rows import Body, RowsPanel, stacked
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 SAME: Final = "-"
 """A token of the same delivery as the one before it."""
+STAGES: Final = ("stages: where, in which memory, how long", "stages: where, how long", "stages")
+_TOOK: Final = len(" 15.8 ms")
 _STEPS: Final = (0.5, 0.75, 1.25, 1.5, 2.0, 3.0, 5.0)
 """Lateness at which a token's cell is one eighth higher."""
 _CLASSES: Final = (1.5, 3.0)
@@ -79,43 +83,70 @@ def place_text(view: View, place: Place) -> str:
     return f"{place.stage} {view.name(place.worker or None)}{tier}"
 
 
-def delivery_line(view: View, one: Deliveries, index: int, devices: Mapping[str, Device], width: int) -> Line:
-    """Which tokens, when, after which gap, how late against the request's own median, and where each stage ran for how long."""
-    gap, late = one.gap_s[index], one.lateness[index]
-    place = one.places[one.place[index]]
-    pen = Pen(width).cell(token_name(one, index), 9, Ink.STRONG, right=True).gap()
-    pen.cell(f"+{fmt.seconds(one.at_s[index])}", 9, Ink.DIM, right=True).gap()
-    stalled = one.stall[index]
-    pen.cell(ABSENT if math.isnan(gap) else fmt.seconds(gap), 8, Ink.STALL if stalled else Ink.TEXT, right=True).gap()
-    ratio = "" if math.isnan(late) else fmt.times(late)
-    pen.cell(f"{STALL} {ratio}" if stalled else ratio, 7, Ink.STALL if stalled else Ink.DIM, right=True).gap()
-    pen.put(place_text(view, place), device_ink(devices.get(place.worker, Device.UNKNOWN), 2))
-    if not math.isnan(one.duration_s[index]):
-        pen.put(f" {fmt.seconds(one.duration_s[index])}", Ink.TEXT)
+def columns(one: Deliveries) -> list[Column[int]]:
+    """Of a delivery, by its index: which tokens, when, after which gap, how late against the request's own median. Where the stages need the room, `at` goes first, then
+    how late: the cells above say it, too."""
+
+    def gap(index: int) -> Cell:
+        known = ABSENT if math.isnan(one.gap_s[index]) else fmt.seconds(one.gap_s[index])
+        return (known,), Ink.STALL if one.stall[index] else Ink.TEXT
+
+    def late(index: int) -> Cell:
+        ratio = "" if math.isnan(one.lateness[index]) else fmt.times(one.lateness[index])
+        return (f"{STALL} {ratio}",) if one.stall[index] else (ratio,), Ink.STALL if one.stall[index] else Ink.DIM
+
+    return [
+        Column("token", 9, lambda index: ((token_name(one, index),), Ink.STRONG)),
+        Column("at", 9, lambda index: ((f"+{fmt.seconds(one.at_s[index])}",), Ink.DIM), 2),
+        Column("gap", 8, gap),
+        Column("÷ median", 8, late, 1),
+    ]
+
+
+def stages_line(view: View, one: Deliveries, index: int, devices: Mapping[str, Device], width: int) -> Line:
+    """Where each stage of a delivery ran, in which memory, and for how long."""
+    pen = Pen(width)
+
+    def put(place: Place, duration_s: float) -> None:
+        pen.put(place_text(view, place), device_ink(devices.get(place.worker, Device.UNKNOWN), 2))
+        if not math.isnan(duration_s):
+            pen.put(f" {fmt.seconds(duration_s)}", Ink.TEXT)
+
+    put(one.places[one.place[index]], one.duration_s[index])
     for other, owner in enumerate(one.beside_of):
         if owner == index:
-            beside = one.places[one.beside_place[other]]
-            pen.put(" + ", Ink.DIM).put(
-                place_text(view, beside), device_ink(devices.get(beside.worker, Device.UNKNOWN), 2)
-            )
-            if not math.isnan(one.beside_duration_s[other]):
-                pen.put(f" {fmt.seconds(one.beside_duration_s[other])}", Ink.TEXT)
+            pen.put(" + ", Ink.DIM)
+            put(one.places[one.beside_place[other]], one.beside_duration_s[other])
     return pen.line()
+
+
+def stages_need(view: View, one: Deliveries) -> int:
+    """Cells for the stages of a delivery, as long as any may be."""
+    beside = {*one.beside_place}
+    own, others = (
+        max((len(place_text(view, one.places[at])) + _TOOK for at in some), default=0)
+        for some in ({*one.place}, beside)
+    )
+    return own + (others + len(" + ") if others else 0)
 
 
 def summary_line(view: View, one: RequestDetail, width: int) -> Line:
-    """The request in one line: state, tokens, first token, gaps of its own, stalls."""
+    """The request in one line: state, tokens, first token, stalls, gaps of its own. What finds no room is left out from the end, never cut."""
     line = one.line
-    pen = Pen(width).put(f"{line.reason or line.state} ", Ink.STRONG)
     tokens = ABSENT if line.tokens is None else f"{'≥' if line.uncounted else ''}{line.tokens}"
-    pen.put(f" {tokens} tok  TTFT {ABSENT if line.ttft_s is None else fmt.seconds(line.ttft_s)}", Ink.TEXT)
     p50, p99 = (fmt.quantile(figure, Unit.SECONDS)[0] for figure in (one.gap.p50, one.gap.p99))
-    pen.put(f"  gap p50 {p50}  p99 {p99}  n {one.gap.n}", Ink.TEXT)
     longest = ABSENT if line.longest_s is None else fmt.seconds(line.longest_s)
-    pen.put(f"  longest {longest}  stalls {line.stalls}", Ink.STALL if line.stalls else Ink.TEXT)
-    if one.missing:
-        pen.put(f"  {one.missing} tok before are not kept", Ink.WARN)
-    return pen.line()
+    late = Ink.STALL if line.stalls else Ink.TEXT
+    parts = [(str(line.reason or line.state), Ink.STRONG), (f"{tokens} tok", Ink.TEXT)]
+    parts += [(f"{one.missing} before are not kept", Ink.WARN)] if one.missing else []
+    parts += [
+        (f"TTFT {ABSENT if line.ttft_s is None else fmt.seconds(line.ttft_s)}", Ink.TEXT),
+        (f"longest {longest}", late),
+        (f"stalls {line.stalls}", late),
+        (f"gap n {one.gap.n} p50 {p50}", Ink.TEXT),
+        (f"p99 {p99}", Ink.TEXT),
+    ]
+    return fitting(((part,) for part in parts), width, 2)
 
 
 class Follow(RowsPanel):
@@ -157,9 +188,13 @@ class Follow(RowsPanel):
         lines = [summary_line(view, one, width)] if self.alone else []
         cells = strip_lines(found, self.hue, devices, width, strip, at)
         lines += [*cells, *([Pen(width).line()] * (strip - len(cells)))]
-        names = Pen(width).cell("token", 9, Ink.DIM, right=True).gap().cell("at", 9, Ink.DIM, right=True).gap()
-        names.cell("gap", 8, Ink.DIM, right=True).gap().cell("÷ median", 8, Ink.DIM, right=True)
-        lines.append(names.put(" stages: where, in which memory, how long", Ink.DIM).line())
-        lines += [delivery_line(view, found, index, devices, width) for index in picked]
+        table = grid(columns(found), max(width - 1 - stages_need(view, found), 0), [0] * 4)
+        figures = sum(size + 1 for _, size in table.lines[0])
+        table = replace(table, gap=1)
+        words = fmt.pick(STAGES, width - figures)
+        lines.append((*heading(table, figures)[0], *Pen(width - figures).put(words, Ink.DIM).line()))
+        for index in picked:
+            stages = stages_line(view, found, index, devices, width - figures)
+            lines.append((*row_lines(table, index, figures)[0], *stages))
         keys: Sequence[int] = found.first_token[::-1]
         return Body(lines, first, shown, total, keys=keys, spots=stacked(shown, head=head + strip))

@@ -8,7 +8,7 @@ from collectors.model.detail import NO_PLACE, By, Cell
 from collectors.model.vocabulary import Device
 from tui import format as fmt
 from tui.glyphs import ABSENT, NO_DATA, STALL, UNOBSERVED
-from tui.line import Line, Pen, clip_middle
+from tui.line import Line, Pen, clip_middle, fitting
 from tui.plain import printable
 from tui.theme import Ink, device_ink
 from tui.tracks import STAGE_LETTERS, Hue, drawn, hues, place_hue, scale_of, tracks
@@ -223,20 +223,20 @@ class Placement(RowsPanel):
         return pen.line()
 
     def _legend(self, devices: Mapping[str, Device], width: int) -> Line:
-        pen = Pen(width)
         if self.hue is Hue.DEVICE:
             kinds = [(str(one), one) for one in Device if one in devices.values()]
         else:
             kinds = _tier_kinds(self._asked[1] if self._asked else None, devices)
-        for text, hue in kinds:
-            pen.put("█", device_ink(hue, 2)).put(f"{text} ", Ink.DIM)
         short = width < _SHORT
-        pen.put("▁▄█", Ink.TEXT).put(" tok ÷ top " if short else " tokens ÷ the row's top, brighter is later ", Ink.DIM)
-        pen.put("⣀⣤⣿", Ink.TEXT).put(" beside " if short else " a stage beside it ", Ink.DIM)
-        pen.put(STALL, Ink.STALL).put(" stall ", Ink.DIM)
-        pen.put(UNOBSERVED, Ink.TEXT).put(" unobserved " if short else " not observed ", Ink.DIM)
-        pen.put(NO_DATA, Ink.TEXT).put(" not kept", Ink.DIM)
-        return pen.line()
+        signs = [("█", device_ink(hue, 2), text) for text, hue in kinds]
+        signs += [
+            ("▁▄█", Ink.TEXT, " tok ÷ top" if short else " tokens ÷ the row's top, brighter is later"),
+            ("⣀⣤⣿", Ink.TEXT, " beside" if short else " a stage beside it"),
+            (STALL, Ink.STALL, " stall"),
+            (UNOBSERVED, Ink.TEXT, " unobserved" if short else " not observed"),
+            (NO_DATA, Ink.TEXT, " not kept"),
+        ]
+        return fitting((((sign, ink), (words, Ink.DIM)) for sign, ink, words in signs), width)
 
 
 def _tier_kinds(river: River | None, devices: Mapping[str, Device]) -> list[tuple[str, Device]]:
