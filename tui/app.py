@@ -86,6 +86,8 @@ class TokenyardApp(Presents):
         self.comparison = comparison
         self.palette = self._chosen(choices.theme, self.kept.theme, PALETTES) or self._usual_palette()
         self.glyphs = choices.glyphs if choices.glyphs in GLYPHS else glyph_sets.found()
+        self.fleet = self._chosen(choices.fleet, self.kept.fleet, ("list", "map"))
+        """What the fleet is shown as; empty: as there is room."""
         self._inks = self._styles()
         self.pace = Pace(ssh=bool(os.environ.get("SSH_CONNECTION")), stage=choices.stage)
         self._late: Timer | None = None
@@ -121,7 +123,7 @@ class TokenyardApp(Presents):
             return
         pages = self.kept.pages | {name: page.remember() for name, page in self._pages.items()}
         with contextlib.suppress(OSError):  # it is a convenience
-            remembered.save(self.choices.kept, Remembered(self.palette, str(self.page.name), pages))
+            remembered.save(self.choices.kept, Remembered(self.palette, str(self.page.name), pages, self.fleet))
 
     def _chosen(self, choice: str, last: str, known: Container[str]) -> str:
         """What was chosen, else what was last; empty where that is not known (any more)."""

@@ -14,6 +14,7 @@ class Choices:
     theme: str = "auto"
     glyphs: str = "auto"
     page: str = "auto"
+    fleet: str = "auto"
     stage: bool = False
     keys: Mapping[str, str] = field(default_factory=dict)
     kept: Path | None = None

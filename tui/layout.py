@@ -56,6 +56,8 @@ GRANTS: Final[tuple[tuple[Section, int], ...]] = (
     (Section.TIERS, ALL),
 )
 """Rows of content given to a section, up to the number at its side, in this order. Then taller river rows, then the rest to the stalls."""
+MAP_FIRST: Final[tuple[tuple[Section, int], ...]] = ((Section.RIVER, 2), (Section.FLEET, ALL))
+"""What goes before them where the fleet is a map: all of it is seen at once, or it is none."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,11 @@ class Wants:
     """How many rows of content there are to show."""
 
     fleet: int = 0
+    """Beside a heading."""
     tiers: int = 0
     rivers: int = 0
+    as_map: bool = False
+    """Whether the fleet is a map, of so many lines."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +136,7 @@ def _grant(
         upper = max(fleet, tiers) if beside else fleet + tiers
         return upper + extra[Section.RIVER] + extra[Section.STALLS] + bands * chrome(boxed)
 
-    for section, limit in GRANTS:
+    for section, limit in (*(MAP_FIRST if wants.as_map else ()), *GRANTS):
         target = min(limit, want[section])
         while rows[section] < target and used({**rows, section: rows[section] + 1}) <= body:
             rows[section] += 1

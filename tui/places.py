@@ -16,6 +16,8 @@ MAX_NOTICES: Final = 3
 SHORT: Final = 24
 """Below so many rows one notice less."""
 ALL: Final = 10_000
+MANY: Final = 24
+FAR: Final = 4
 
 HEADER: Final = "header"
 KPI: Final = "kpi"
@@ -74,6 +76,11 @@ def surround(width: int, height: int, *, kpi: bool, notices: int, caption: int =
     boxes[TIMELINE] = Box(0, height - 2, width, 1)
     boxes[FOOTER] = Box(0, height - 1, width, 1)
     return Surround(boxes, Box(0, y, width, height - 2 - caption - y), width >= BOXED_WIDTH and height >= BOXED_HEIGHT)
+
+
+def crowded(rows: int, room: int) -> bool:
+    """Whether so many rows do not fit into the room of a list by far: they are more than MANY, and less than one in FAR would be seen."""
+    return rows > max(MANY, FAR * room)
 
 
 def chrome(boxed: bool) -> int:

@@ -1,4 +1,4 @@
-"""What the dashboard keeps between runs: theme, page, hidden panels, orders. A file that says nothing is left out, with a message; it is replaced as a whole or not at all."""
+"""What the dashboard keeps between runs: theme, page, the shape of the fleet, hidden panels, orders. A file that says nothing is left out, with a message; it is replaced as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ class Remembered:
     theme: str = ""
     page: str = ""
     pages: dict[str, PageState] = field(default_factory=dict)
+    fleet: str = ""
+    """`list` or `map`; empty: as there is room."""
 
 
 def file() -> Path:
@@ -67,4 +69,4 @@ def _read(told: dict[str, Any]) -> Remembered:
     for name, state in told["pages"].items():
         orders = {str(panel): (str(by), bool(down)) for panel, (by, down) in state["orders"].items()}
         pages[str(name)] = PageState([str(panel) for panel in state["hidden"]], orders)
-    return Remembered(str(told["theme"]), str(told["page"]), pages)
+    return Remembered(str(told["theme"]), str(told["page"]), pages, str(told.get("fleet", "")))

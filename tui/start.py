@@ -100,6 +100,6 @@ def _choices(*, stage: bool) -> Choices:
     from tui.remembered import file
 
     settings = configured().settings
-    layout = {name: settings[f"layout.{name}"].value for name in ("theme", "glyphs", "page", "stage")}
+    layout = {name: settings[f"layout.{name}"].value for name in ("theme", "glyphs", "page", "fleet", "stage")}
     layout["stage"] |= stage
     return Choices(**layout, keys=settings["keys"].value, kept=file())

@@ -20,6 +20,7 @@ FRAMES = {
     "hostile": frames.hostile(),
     "states": frames.states(),
     "fleet72": frames.emulated(3600, frames.big_fleet()),
+    "fleet300": frames.emulated(3600, frames.big_fleet(300)),
 }
 
 

@@ -92,6 +92,7 @@ class LayoutTable(_Table):
     theme: Literal["auto", "dark", "light", "contrast", "safe", "ansi"] | UnsetType = UNSET
     glyphs: Literal["auto", "braille", "block", "ascii"] | UnsetType = UNSET
     page: Text | UnsetType = UNSET
+    fleet: Literal["auto", "list", "map"] | UnsetType = UNSET
     stage: bool | UnsetType = UNSET
 
 
@@ -164,6 +165,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "layout.theme": "auto",
     "layout.glyphs": "auto",
     "layout.page": "auto",
+    "layout.fleet": "auto",
     "layout.stage": False,
     "keys": {},
     **{f"limits.{name}": getattr(DEFAULT, name) for name in Limits.__struct_fields__},
@@ -195,6 +197,7 @@ MEANING: Final = {
     "layout.theme": "dark, light, contrast, safe (for fewer hues), ansi (the terminal's own colours), auto: as last",
     "layout.glyphs": "braille, block, ascii, auto: what the locale and the terminal have",
     "layout.page": "the screen to begin with, by name; auto: as last",
+    "layout.fleet": "list (a row a worker), map (a cell a worker), auto: as last, or by how many there are",
     "layout.stage": "full rate even where the terminal does not have the focus",
     "keys": 'other keys for commands, by their names in ?: { "pause-or-resume" = "p" }',
 }

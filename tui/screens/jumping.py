@@ -43,7 +43,7 @@ class Jump:
                 for field in panel.head_fields:
                     panel.head_labels[field] = letter = next(letters, "")
                     self._goals[letter] = partial(self._sort, panel, field)
-            for row in panel.rows_in_sight:
+            for row in panel.jump_rows:
                 panel.row_labels[row] = letter = next(letters, "")
                 self._goals[letter] = partial(self._go, panel, row)
         self._goals.pop("", None)

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 from collectors.model.vocabulary import TargetStatus
 from tui import format as fmt
 from tui.format import Unit
-from tui.glyphs import DOWN, OURS, STALE
-from tui.line import Line, Pen
+from tui.glyphs import DOWN, OURS, SELECTED, STALE
+from tui.line import Line, Pen, changed, text_of
 from tui.plain import printable
 from tui.playhead import Mode
 from tui.probes import probed
-from tui.table import Drawn, fields_of, grid, heading, heads, row_lines, told_of
+from tui.table import Column, Drawn, field_name, fields_of, grid, heading, heads, row_lines, told_of
 from tui.theme import Ink
 from tui.widgets.fleet_columns import columns, is_stale, needs
-from tui.widgets.rows import Body, RowsPanel, stacked
+from tui.widgets.fleet_map import Places, groups, legend, line_of, others, places
+from tui.widgets.rows import Body, RowsPanel, Spot, stacked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -110,12 +111,101 @@ def above_workers(frame: Frame) -> list[tuple[Hashable, Callable[[int, int], Lin
 
 
 class Fleet(RowsPanel):
+    as_map = False
+    """A cell a worker instead of a row; the row under the cursor stands above them."""
+
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self._drawn: Drawn[WorkerRow, list[Line]] = Drawn()
+        self._places: Places | None = None
+        """Of the map, while there is one."""
+        self._row: list[Line] = []
+        """What is said of the cell under the cursor."""
 
     def body(self, view: View, width: int, height: int) -> Body:
+        if self.as_map and view.frame is not None and view.frame.workers:
+            return self._map(view, view.frame, width, height)
+        self._places = None
         return fleet(view, width, height, self.scroll_rows, fold=self.zoomed, drawn=self._drawn, panel=self)
+
+    def _map(self, view: View, frame: Frame, width: int, height: int) -> Body:
+        """The row under the cursor, with its heading if there is room, then cells, then what they mean if there is room."""
+        specs = columns(view, frame)
+        name, told = self._figure(specs)
+        workers = self.pick(frame.workers, lambda: fields_of(specs))
+        above = [] if self.picking else above_workers(frame)
+        its = [*(others(ailing(frame), frame.probes) if above else ()), *groups(frame, workers, told)]
+        keys = [cell.key for one in its for cell in one.cells]
+        if not keys:
+            return Body([], 0, 0, 0)
+        table = grid(specs, width, needs(specs, view, frame), fold=self.zoomed)
+        each = len(table.lines)
+        it = self._places = places([len(one.cells) for one in its], width, height - 2 * each - 1)
+        spare = height - len(it.lines)
+        index = self._locate(keys)
+        worker = next((one for one in workers if one.id == keys[index]), None)
+        self._row = [above[index][1](frame.time_ns, width)] if worker is None else row_lines(table, worker, width)
+        lines = [*(heading(table, width, self.order) if spare >= 2 * each else ()), *self._row]
+        first, count = self._in_sight(it, index, height - len(lines) - (spare > 2 * each))
+        spots: list[Spot] = []
+        for number in range(first, first + count):
+            cells = it.lines[number][2]
+            spots += [Spot(len(lines), x=it.label + it.pitch * at, width=it.pitch) for at in range(cells)]
+            lines.append(line_of(its, it, number, width))
+        if spare > 2 * each:
+            lines.append(legend(name, width))
+        self.scroll_rows = it.starts[first]
+        named = heads(table) if spare >= 2 * each else []
+        return Body(lines, it.starts[first], len(spots), len(keys), keys=keys, spots=spots, heads=named)
+
+    def _figure(self, specs: Sequence[Column[WorkerRow]]) -> tuple[str, Callable[[WorkerRow], Told]]:
+        """What cells are as high as: what they are sorted by, if that is a figure."""
+        figures = {field_name(one): (one.name, one.told) for one in specs if one.told is not None}
+        return figures.get(self.order.field if self.order is not None else "", figures["run"])
+
+    def _in_sight(self, it: Places, index: int, room: int) -> tuple[int, int]:
+        """The first line of cells, and how many: those with the cell that the cursor moved to."""
+        count = max(min(room, len(it.lines)), 1)
+        first, here = it.line(self.scroll_rows), it.line(index)
+        if self._follow:
+            first = min(max(first, here - count + 1), here)
+        return max(0, min(first, len(it.lines) - count)), count
+
+    def move(self, rows: int) -> None:
+        """In a map by so many lines; beyond its ends to the first or the last cell."""
+        it, index = self._places, self._locate(self._body.keys)
+        self.step(rows if it is None or abs(rows) > len(it.lines) else it.beside(index, rows) - index)
+
+    def step(self, cells: int) -> None:
+        super().move(cells)
+
+    def scroll(self, rows: int) -> None:
+        if (it := self._places) is not None:
+            there = max(0, min(it.line(self.scroll_rows) + rows, len(it.lines) - 1))
+            rows = it.starts[there] - self.scroll_rows
+        super().scroll(rows)
+
+    @property
+    def jump_rows(self) -> Sequence[Hashable]:
+        """Of a map the first cell of each line."""
+        rows, it = self.rows_in_sight, self._places
+        if it is None or not rows:
+            return rows
+        begin = self._body.first
+        return [rows[at - begin] for at in it.starts if 0 <= at - begin < len(rows)]
+
+    @property
+    def row_text(self) -> str:
+        return super().row_text if self._places is None else " ".join(text_of(self._row).split())
+
+    def _mark(self, lines: list[Line], body: Body, width: int) -> None:
+        if self._places is None:
+            super()._mark(lines, body, width)
+            return
+        index = self._locate(body.keys) - body.first
+        if 0 <= index < len(body.spots):
+            spot = body.spots[index]
+            lines[spot.y + 1] = changed(lines[spot.y + 1], self._left + spot.x, 1, _under)
 
     def fields(self, view: View) -> Sequence[Field[WorkerRow]]:
         return fields_of(columns(view, view.frame)) if view.frame is not None else ()
@@ -127,7 +217,12 @@ class Fleet(RowsPanel):
 
     def title(self, view: View) -> tuple[str, str]:
         frame = view.frame
-        return (
-            "Fleet",
-            f"window {fmt.plain(frame.window_s, Unit.COUNT)} s" if frame is not None and frame.window_s else "",
-        )
+        window = f"window {fmt.plain(frame.window_s, Unit.COUNT)} s" if frame is not None and frame.window_s else ""
+        if self._places is None:
+            return "Fleet", window
+        return "Fleet", " · ".join(part for part in ("a cell a worker", "↑ ↓ , . move", "m list", window) if part)
+
+
+def _under(_: Line) -> Line:
+    """In place of the cell under the cursor, of which the row above tells."""
+    return ((SELECTED, Ink.CURSOR),)

@@ -156,6 +156,11 @@ class RowsPanel(Panel):
         return body.keys[body.first : body.first + len(body.spots)]
 
     @property
+    def jump_rows(self) -> Sequence[Hashable]:
+        """Those that get a letter to go to them by."""
+        return self.rows_in_sight
+
+    @property
     def row_text(self) -> str:
         """The row under the cursor as it is drawn; empty where there is none in sight."""
         index = self._locate(self._body.keys) - self._body.first

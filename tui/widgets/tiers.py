@@ -141,7 +141,7 @@ def tiers(
     first: int,
     in_a_line: int,
     known: Drawn[TierRow, Line] | None = None,
-    panel: RowsPanel | None = None,
+    panel: Tiers | None = None,
 ) -> Body:
     """Rows of `in_a_line` tiers each; a heading above them if there is room for one. What is `known` is not drawn again. `panel` picks and sorts."""
     frame = view.frame
@@ -150,6 +150,11 @@ def tiers(
         rows = panel.pick(rows, lambda: fields(view))
         if not rows:
             return Body([], 0, 0, 0)
+        if frame is not None and panel.worst_first and panel.order is None:
+            # What it needs is not loaded before the first frame.
+            from collectors.diagnose.tier_groups import pressure
+
+            rows = sorted(rows, key=pressure, reverse=True)
     if frame is None or not rows:
         return Body([Pen(width).put("no tier is reported" if frame is not None else ABSENT, Ink.DIM).line()], 0, 0, 0)
     each = (width - COLUMN_GAP * (in_a_line - 1)) // in_a_line
@@ -259,6 +264,8 @@ def _cells(share: float, size: int) -> int:
 class Tiers(RowsPanel):
     in_a_line = 1
     """Tiers side by side."""
+    worst_first = False
+    """As they do not fit by far."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -279,7 +286,12 @@ class Tiers(RowsPanel):
         frame = view.frame
         odd = residual(frame, view) if frame is not None else ""
         beside = self.in_a_line == 1
-        parts = [odd, f"{ACTIVE} active {EVICTABLE} evictable", "" if beside else "used % · capacity"]
+        parts = [
+            odd,
+            "the worst first" if self.worst_first else "",
+            f"{ACTIVE} active {EVICTABLE} evictable",
+            "" if beside else "used % · capacity",
+        ]
         if frame is not None and frame.window_s:
             parts.append(f"hit % of {fmt.plain(frame.window_s, Unit.COUNT)} s")
         return "Tiers", " · ".join(part for part in parts if part)

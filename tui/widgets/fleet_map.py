@@ -1,0 +1,201 @@
+"""The fleet as a map: a cell a worker, by device kind and role, so that some hundred are seen at once. Pure.
+
+A cell is as high as one figure of its worker is beside the group's top, and as bright as it was late just now; where anything ails, a sign stands in its place.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from collectors.model.vocabulary import Device, Role, State, TargetStatus
+from tui import format as fmt
+from tui.glyphs import ABSENT, DOWN, HEIGHTS, NAN, OURS, STALE, STALL, UNSAMPLED, VERDICT
+from tui.line import Line, Pen, fitting
+from tui.theme import Ink, device_ink
+from tui.verdicts import first
+from tui.widgets.fleet_columns import KINDS, ROLES
+from tui.widgets.river import ROLE_LETTERS, STALLED, TICKS_PER_S, TOPS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from collectors.model.figure import Figure
+    from collectors.model.frame import Frame, TargetRow, WorkerRow
+    from collectors.model.probes import ProbeRow
+    from tui.told import Told
+
+NEWEST_S: Final = 5
+"""A stall is shown for so long, and how late deliveries were of so long."""
+WIDE: Final = 70
+"""From so many cells on groups are called by whole words, and say how much a full cell is."""
+LABEL: Final = (11, 18)
+TAIL: Final = (0, 8)
+ABOVE: Final = 2
+"""Lines of the row under the cursor and its heading."""
+_UNKNOWN: Final = {State.NAN: NAN[0], State.UNSAMPLED: UNSAMPLED, State.TOO_FEW: UNSAMPLED}
+
+
+class Cell(NamedTuple):
+    key: Hashable
+    glyph: str
+    ink: int
+
+
+@dataclass(frozen=True)
+class Group:
+    """`names`: in whole words and short; `top`: how much a full cell is, empty where none is."""
+
+    names: tuple[str, str]
+    ink: int
+    cells: Sequence[Cell]
+    top: str = ""
+
+
+Kind = tuple[Device, Role]
+_DEVICES: Final = tuple(Device)
+_ROLES: Final = tuple(Role)
+
+
+def kinds(workers: Iterable[WorkerRow]) -> dict[Kind, list[WorkerRow]]:
+    """Workers of each device kind and role, those in a fixed order, their workers as they come."""
+    found: dict[Kind, list[WorkerRow]] = {}
+    for worker in workers:
+        found.setdefault((worker.device, worker.role), []).append(worker)
+    return dict(sorted(found.items(), key=lambda one: (_DEVICES.index(one[0][0]), _ROLES.index(one[0][1]))))
+
+
+def others(ailing: Sequence[TargetRow], probes: Sequence[ProbeRow]) -> list[Group]:
+    """Targets that ail, and what is probed."""
+    found = ("targets", [_target(one) for one in ailing]), ("probes", [_probe(one) for one in probes])
+    return [Group((name, name), Ink.DIM, cells) for name, cells in found if cells]
+
+
+def groups(frame: Frame, workers: Iterable[WorkerRow], told: Callable[[WorkerRow], Told]) -> list[Group]:
+    """Workers, each as high as the figure that is `told` of it."""
+    out = []
+    status = {target.name: target.status for target in frame.targets}
+    late = {row.worker: max(row.late[-NEWEST_S * TICKS_PER_S :], default=0) for row in frame.river}
+    finding = first(frame)
+    named = finding.worker if finding is not None else ""
+    for (device, role), rows in kinds(workers).items():
+        figures = [told(row) for row in rows]
+        highest = top(max((one.number or 0.0 for one in figures), default=0.0))
+        cells = []
+        for row, figure in zip(rows, figures, strict=True):
+            state, lateness = status.get(row.target, TargetStatus.UP), late.get(row.id, 0)
+            sign = _ails(state, figure.it, stalled=lateness >= STALLED, named=row.id == named)
+            cells.append(Cell(row.id, *(sign or _level(figure, highest, device, lateness))))
+        kind, word = KINDS.get(device, str(device)), ROLES.get(role, str(role))
+        names = f"{kind:<4} {word:<7} {len(rows):>4}", f"{kind:<3} {ROLE_LETTERS[role]} {len(rows):>4}"
+        full = fmt.plain(highest, figures[0].unit) if highest else ""
+        out.append(Group(names, device_ink(device, 2), cells, full))
+    return out
+
+
+def top(highest: float) -> float:
+    """How much a full cell is: the highest, rounded up to one of few numbers so that the scale seldom moves."""
+    if highest <= 0:
+        return 0.0
+    power = 10.0 ** math.floor(math.log10(highest))
+    return next(factor * power for factor in TOPS if highest <= factor * power * (1 + 1e-9))
+
+
+def _ails(state: TargetStatus, it: Figure, *, stalled: bool, named: bool) -> tuple[str, int] | None:
+    """The worst that can be said of a worker; None where nothing is wrong."""
+    if state not in (TargetStatus.UP, TargetStatus.STALE):
+        return DOWN, Ink.BAD
+    if state is TargetStatus.STALE or it.state is State.STALE:
+        return STALE, Ink.WARN
+    if named:
+        return VERDICT, Ink.BAD
+    return (STALL, Ink.STALL) if stalled else None
+
+
+def _level(told: Told, highest: float, device: Device, lateness: int) -> tuple[str, int]:
+    value = told.number
+    if not value:
+        return "0" if value == 0 else _UNKNOWN.get(told.it.state, ABSENT), Ink.DIM
+    steps = len(HEIGHTS) - 1
+    return HEIGHTS[max(1, min(math.ceil(steps * value / highest), steps))], device_ink(device, lateness)
+
+
+def _target(one: TargetRow) -> Cell:
+    old = one.status in (TargetStatus.STALE, TargetStatus.UP, TargetStatus.GONE)
+    return Cell(("target", one.name), *((STALE, Ink.WARN) if old else (DOWN, Ink.BAD)))
+
+
+def _probe(one: ProbeRow) -> Cell:
+    return Cell(("probe", one.target, one.model), *((DOWN, Ink.BAD) if one.failed.value else (OURS, Ink.WARN)))
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where cells stand: for each line its group, the first of that group's cells in it, and how many; a cell every `pitch` columns, from `label` on."""
+
+    label: int
+    pitch: int
+    lines: Sequence[tuple[int, int, int]]
+    starts: Sequence[int]
+    """Number of the first cell of each line, of all."""
+
+    def line(self, cell: int) -> int:
+        return bisect_right(self.starts, cell) - 1
+
+    def beside(self, cell: int, lines: int) -> int:
+        """The cell so many lines below (negative: above), as far as there are any: in the same column, or the last of its line."""
+        here = self.line(cell)
+        there = max(0, min(here + lines, len(self.lines) - 1))
+        return cell if here == there else self.starts[there] + min(cell - self.starts[here], self.lines[there][2] - 1)
+
+
+def places(sizes: Sequence[int], width: int, height: int) -> Places:
+    """For groups of so many cells. Two columns a cell if `height` lines hold all of them, else one."""
+    wide = width >= WIDE
+    label = LABEL[wide]
+    room = max(width - label - TAIL[wide], 1)
+    for pitch in (2, 1):
+        each = max(room // pitch, 1)
+        lines = [(g, at, min(each, size - at)) for g, size in enumerate(sizes) for at in range(0, size, each)]
+        if len(lines) <= height:
+            break
+    starts, so_far = [], 0
+    for _, _, count in lines:
+        starts.append(so_far)
+        so_far += count
+    return Places(label, pitch, lines, starts)
+
+
+def rows(sizes: Sequence[int], width: int) -> int:
+    """Lines that a map asks for: the row under the cursor with its heading, all cells, and what they mean."""
+    return ABOVE + len(places(sizes, width, 0).lines) + 1
+
+
+def line_of(its: Sequence[Group], it: Places, number: int, width: int) -> Line:
+    """One line of cells; the first of a group with its name before it, and what a full cell is at its end."""
+    at, begin, count = it.lines[number]
+    group = its[at]
+    pen = Pen(width)
+    if not begin:
+        pen.put(group.names[width < WIDE], group.ink)
+    pen.to(it.label)
+    for cell in group.cells[begin : begin + count]:
+        pen.put(cell.glyph, cell.ink, 1).gap(it.pitch - 1)
+    if group.top and not begin and width >= WIDE:
+        pen.to(width - TAIL[1]).cell(group.top, TAIL[1], Ink.DIM, right=True)
+    return pen.line()
+
+
+def legend(name: str, width: int) -> Line:
+    """What cells mean; what finds no room is left out from the end."""
+    signs = (
+        (HEIGHTS[1] + HEIGHTS[4] + HEIGHTS[8], Ink.TEXT, f"{name} ÷ its group's top, brighter is later"),
+        (STALL, Ink.STALL, f"stalled in {NEWEST_S} s"),
+        (VERDICT, Ink.BAD, "see the verdict"),
+        (f"{DOWN} {STALE}", Ink.BAD, "down, stale"),
+        (f"0 {ABSENT}", Ink.DIM, "none, not told"),
+    )
+    return fitting((((glyphs, ink), (f" {words}", Ink.DIM)) for glyphs, ink, words in signs), width, 2)
