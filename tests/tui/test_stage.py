@@ -3,6 +3,7 @@
 import pytest
 
 from tests.tui import frames
+from tests.tui.demo import demo
 from tests.tui.playing import Played
 from tests.tui.screen import running, settled, text
 from tests.tui.test_golden import check
@@ -25,6 +26,14 @@ async def test_the_stage(name: str, size: tuple[int, int]) -> None:
         await pilot.press("9")
         await settled(pilot)
         check(f"stage-{name}-{size[0]}x{size[1]}", text(app))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)], ids=lambda size: f"{size[0]}x{size[1]}")
+async def test_the_stage_in_the_demo(size: tuple[int, int]) -> None:
+    async with running(demo().played(), size) as (app, pilot):
+        await pilot.press("9")
+        await settled(pilot)
+        check(f"stage-demo-{size[0]}x{size[1]}", text(app))
 
 
 def test_what_is_not_known_is_never_a_digit() -> None:
