@@ -1,7 +1,7 @@
 """Many memory pools at a glance: which are under pressure, what flows between tiers, and the pools of one tier and device kind together. Pure, over a Frame."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ from collectors.model.frame import Frame
 from collectors.model.history import TierPast
 from collectors.model.memory import FlowRow, HandoverRow, TierRow
 from collectors.model.scales import UNKNOWN_SHARE
-from collectors.model.vocabulary import TIERS, Device, Provenance, State, Tier
+from collectors.model.vocabulary import TIERS, Device, Provenance, Role, State, Tier
 from collectors.stats.figures import absent, figure, total
 
 FULL: Final = 0.95
@@ -46,11 +46,21 @@ class Group(NamedTuple):
     past: TierPast
     peak: bytes
     """The fullest of them at each sample."""
+    thrashes: bool
+    """All of them together, and any of them alone."""
 
 
-def thrashes(row: TierRow) -> bool:
-    """Whether a good part of what a pool stores is what it gave up less than a window before: it is too small, or is emptied by others."""
+def handed(frame: Frame) -> frozenset[str]:
+    """Workers to which others hand over the KV of each request: what their pools give up comes again with the next one, and nobody computes or reads it for that."""
+    return frozenset(worker.id for worker in frame.workers if worker.role is Role.DECODE)
+
+
+def thrashes(row: TierRow, handed: Container[str | None]) -> bool:
+    """Whether a good part of what a pool stores is what it gave up less than a window before: it is too small, or is emptied by others. Not said of those that are
+    `handed` their KV, which are as full as they can be by design."""
     again = row.stored_again
+    if row.worker in handed:
+        return False
     if not isinstance(again, Figure) or again.value is None or again.state not in _KNOWN:
         return False
     enough = isinstance(again.n, int) and again.n >= ENOUGH_BLOCKS
@@ -67,11 +77,15 @@ def fullness(row: TierRow) -> float | None:
     return used.value / capacity.value if capacity.value and capacity.state in _KNOWN else None
 
 
-def pressure(row: TierRow) -> tuple[bool, float, float]:
+def pressure(row: TierRow, handed: Container[str | None]) -> tuple[bool, float, float]:
     """The more, the worse: thrashing, bytes taken back a second (in powers of two, so that order is steady), how full."""
     again = row.again_bytes_per_s
     taken = again.value if isinstance(again, Figure) and again.value is not None and again.state in _KNOWN else 0.0
-    return thrashes(row), math.floor(math.log2(taken)) if taken >= 1 else 0.0, round((fullness(row) or 0.0) * 20)
+    return (
+        thrashes(row, handed),
+        math.floor(math.log2(taken)) if taken >= 1 else 0.0,
+        round((fullness(row) or 0.0) * 20),
+    )
 
 
 def edges(frame: Frame) -> tuple[Edge, ...]:
@@ -113,13 +127,16 @@ def groups(frame: Frame) -> tuple[Group, ...]:
         device = None if row.worker is None else kinds.get(row.worker, Device.UNKNOWN)
         members.setdefault((row.tier, device), []).append(place)
     pasts = frame.tier_pasts if len(frame.tier_pasts) == len(frame.tiers) else ()
+    given = handed(frame)
     return tuple(
-        _together(tier, device, [frame.tiers[i] for i in places], [pasts[i] for i in places] if pasts else [])
+        _together(tier, device, [frame.tiers[i] for i in places], [pasts[i] for i in places] if pasts else [], given)
         for (tier, device), places in sorted(members.items(), key=lambda one: (_place(one[0][0]), str(one[0][1])))
     )
 
 
-def _together(tier: Tier, device: Device | None, rows: Sequence[TierRow], pasts: Sequence[TierPast]) -> Group:
+def _together(
+    tier: Tier, device: Device | None, rows: Sequence[TierRow], pasts: Sequence[TierPast], given: Container[str | None]
+) -> Group:
     emulated = any(row.used_bytes.emulated for row in rows)
 
     def summed(name: str) -> Figure:
@@ -148,7 +165,8 @@ def _together(tier: Tier, device: Device | None, rows: Sequence[TierRow], pasts:
     )
     used, active = (_shares([getattr(past, kind) for past in pasts]) for kind in ("used", "active"))
     row = structs.replace(row, **sized, **counted)
-    return Group(tier, device, len(rows), row, TierPast("", tier, used[0], active[0]), used[1])
+    bad = thrashes(row, ()) and any(thrashes(one, given) for one in rows)
+    return Group(tier, device, len(rows), row, TierPast("", tier, used[0], active[0]), used[1], bad)
 
 
 def _taken_back(rows: Sequence[TierRow], emulated: bool) -> Figure:

@@ -4,12 +4,12 @@ import msgspec
 import pytest
 
 from collectors.diagnose.movement import PJ_PER_BIT, movements
-from collectors.diagnose.tier_groups import edges, groups, pressure, thrashes
+from collectors.diagnose.tier_groups import edges, groups, handed, pressure, thrashes
 from collectors.model.figure import Figure
 from collectors.model.frame import Frame
 from collectors.model.memory import FlowRow
 from collectors.model.scales import FULL, UNKNOWN_SHARE
-from collectors.model.vocabulary import Device, Provenance, State, Tier
+from collectors.model.vocabulary import Device, Provenance, Role, State, Tier
 from tests.tui.frames import distribution, known, no_quantile, sketched, unknown
 from tests.tui.histories import emulated
 
@@ -83,11 +83,26 @@ def test_history_together_is_the_mean_of_those_that_were_heard_and_the_fullest()
 
 
 def test_the_worst_first() -> None:
-    order = sorted(FLEET.tiers, key=pressure, reverse=True)
-    flags = [thrashes(row) for row in order]
+    given = handed(FLEET)
+    order = sorted(FLEET.tiers, key=lambda row: pressure(row, given), reverse=True)
+    flags = [thrashes(row, given) for row in order]
     assert flags == sorted(flags, reverse=True)
     assert any(flags)
     assert not all(flags)
+
+
+def test_a_pool_of_those_that_are_handed_their_kv_is_full_by_design() -> None:
+    """They take back what others would send them anyway; the share is told, and is no alarm."""
+    given = handed(FLEET)
+    assert given == {row.id for row in FLEET.workers if row.role is Role.DECODE}
+    busy = [row for row in FLEET.tiers if thrashes(row, ())]
+    assert {row.tier for row in busy if row.worker in given} == {Tier.SRAM}
+    assert {row.tier for row in busy if thrashes(row, given)} == {Tier.HBM}
+    full = msgspec.structs.replace(FLEET, tiers=tuple(busy))
+    assert {one.tier: one.thrashes for one in groups(full)} == {Tier.SRAM: False, Tier.HBM: True}
+    both = tuple(msgspec.structs.replace(row, role=Role.AGGREGATED) for row in FLEET.workers)
+    alone = msgspec.structs.replace(full, workers=both)
+    assert all(one.thrashes for one in groups(alone))
 
 
 def test_ways_are_summed_and_where_to_is_worked_out_only_where_there_is_one_place() -> None:

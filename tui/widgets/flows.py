@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from collectors.diagnose.hops import Cost, costs
 from collectors.diagnose.movement import FORMULA, PJ_PER_BIT, Movement, movements
-from collectors.diagnose.tier_groups import Edge, edges, thrashes
+from collectors.diagnose.tier_groups import Edge, edges, handed, thrashes
 from collectors.model.vocabulary import Phase, Tier
 from collectors.stats.figures import total
 from tui import format as fmt
@@ -43,7 +43,7 @@ class Sums(NamedTuple):
     stored: Figure | None
     evicted: Figure | None
     again: Figure | None
-    thrashing: int
+    thrashing: bool
 
 
 def nodes(frame: Frame, ways: Sequence[Edge]) -> list[Tier | None]:
@@ -60,8 +60,9 @@ def sums(frame: Frame, tier: Tier | None) -> Sums:
         known = [it for row in rows if (it := getattr(row, name)) and it.value is not None]
         return total(known, emulated=known[0].emulated) if known else None
 
-    again = of("again_bytes_per_s")
-    return Sums(of("stored_bytes_per_s"), of("evicted_bytes_per_s"), again, sum(map(thrashes, rows)))
+    given = handed(frame)
+    thrashing = any(thrashes(row, given) for row in rows)
+    return Sums(of("stored_bytes_per_s"), of("evicted_bytes_per_s"), of("again_bytes_per_s"), thrashing)
 
 
 class Columns(NamedTuple):
@@ -86,10 +87,11 @@ def way_line(edge: Edge, it: Columns, view: View, width: int, now_ns: int) -> Li
         pen.put(FROM, Ink.ACCENT).gap().put(_moved(edge, now_ns)[0], Ink.TEXT)
         return _after(pen, middles, right, edge, view)
     room = right - left - 1
-    text = fmt.pick(_moved(edge, now_ns), room - 2)
-    before = (room - cells(text) - 2) // 2
+    forms = _moved(edge, now_ns)
+    text = next((f" {form} " for form in forms if cells(form) + 2 <= room), fmt.pick(forms, room))
+    before = (room - cells(text)) // 2
     pen.put(FROM if left == start else TO_LEFT, Ink.ACCENT).put(WAY * before, Ink.ACCENT)
-    pen.put(f" {text} ", figure_ink(edge.moved_per_s)).put(WAY * (room - before - cells(text) - 2), Ink.ACCENT)
+    pen.put(text, figure_ink(edge.moved_per_s)).put(WAY * (room - before - cells(text)), Ink.ACCENT)
     return _after(pen.put(FROM if right == start else TO_RIGHT, Ink.ACCENT), middles, right, edge, view)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from collectors.diagnose.tier_groups import FULL, Group, fullness, groups, pressure, thrashes
+from collectors.diagnose.tier_groups import FULL, Group, fullness, groups, handed, pressure, thrashes
 from collectors.model.scales import TIER_STEP_S
 from collectors.model.vocabulary import State
 from collectors.stats.figures import absent
@@ -50,6 +50,7 @@ class Entry(NamedTuple):
     key: Hashable
     row: TierRow
     past: TierPast | None
+    thrashes: bool
     group: Group | None = None
 
     def name(self, view: View) -> str:
@@ -64,11 +65,16 @@ def entries(frame: Frame, rows: Sequence[TierRow], room: int, *, as_they_are: bo
     under most pressure first."""
     its = frame.tier_pasts if len(frame.tier_pasts) == len(frame.tiers) else ()
     past = {id(row): one for row, one in zip(frame.tiers, its, strict=False)}
-    pools = [Entry((row.owner, row.tier), row, past.get(id(row))) for row in rows]
+    given = handed(frame)
+    pools = [Entry((row.owner, row.tier), row, past.get(id(row)), thrashes(row, given)) for row in rows]
     if as_they_are or len(pools) <= room:
         return pools
-    together = [Entry(("", one.tier, one.device), one.row, one.past, one) for one in groups(frame) if one.pools > 1]
-    return together + sorted(pools, key=lambda entry: pressure(entry.row), reverse=True)
+    together = [
+        Entry(("", one.tier, one.device), one.row, one.past, one.thrashes, one)
+        for one in groups(frame)
+        if one.pools > 1
+    ]
+    return together + sorted(pools, key=lambda entry: pressure(entry.row, given), reverse=True)
 
 
 def _rate(size: str, count: str) -> Callable[[TierRow], Figure | None]:
@@ -97,9 +103,8 @@ def columns(view: View, now_ns: int) -> list[Column[TierRow]]:
                 return (ABSENT,), Ink.DIM
             blocks = it is row.stored_per_s or it is row.evicted_per_s
             forms = fmt.figure(it, Unit.RATE if blocks else unit, now_ns)
-            bad = it is row.stored_again and thrashes(row)
             marked = tuple(f"{form}b" for form in forms) if blocks and it.value is not None else forms
-            return marked, Ink.BAD if bad else figure_ink(it)
+            return marked, figure_ink(it)
 
         def told(row: TierRow) -> Told:
             it = of(row)
@@ -156,7 +161,7 @@ def shape(rows: Sequence[Entry], view: View, width: int, frame: Frame, dots: Dot
 def sentence(row: TierRow) -> str:
     """What a tier that thrashes does."""
     again, stored = row.stored_again, row.stored_per_s
-    if not thrashes(row) or not again or not stored or again.value is None or stored.value is None:
+    if not again or not stored or again.value is None or stored.value is None:
         return ""
     share = fmt.percent(again.value, 1)
     room = "" if (fullness(row) or 0.0) >= FULL else ", with room left"
@@ -166,20 +171,19 @@ def sentence(row: TierRow) -> str:
 def entry_lines(entry: Entry, view: View, width: int, it: Shape, lines: int) -> list[Line]:
     frame = view.frame
     assert frame is not None
-    row, thrashing = entry.row, thrashes(entry.row)
+    row = entry.row
     used, active = (entry.past.used, entry.past.active) if entry.past is not None else (b"", b"")
-    peak = entry.group.peak if entry.group else b""
-    picture = area(used, active, peak, it.samples, it.area, lines, it.dots)
+    picture = area(used, active, entry.group.peak if entry.group else b"", it.samples, it.area, lines, it.dots)
     figures = row_lines(it.grid, row, width - it.left - it.area - GAP)[0]
     out = []
     for number, part in enumerate(picture):
         pen = Pen(it.left)
         if number == 0:
-            pen.put(f"{VERDICT} " if thrashing else "  ", Ink.BAD)
+            pen.put(f"{VERDICT} " if entry.thrashes else "  ", Ink.BAD)
             pen.cell(clip_middle(entry.name(view), it.name), it.name, Ink.HEADING if entry.group else Ink.STRONG).gap()
             pen.cell(str(row.tier) if row.tier != "unknown" else ABSENT, TIER_CELLS)
         after = Pen(width - it.left - it.area).gap(GAP)
-        if number == 1:
+        if number == 1 and entry.thrashes:
             after.put(sentence(row), Ink.BAD)
         out.append((*pen.line(), *part, *(((" " * GAP, Ink.TEXT), *figures) if number == 0 else after.line())))
     return out

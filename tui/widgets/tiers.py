@@ -34,7 +34,7 @@ COLUMN_GAP: Final = 2
 UNITS: Final = {"blocks": "b", "lookups": "l"}
 """After a hit rate that is not of tokens."""
 FULL: Final = 0.95
-"""Share of the capacity from which on the percentage warns."""
+"""Share of the capacity that running requests hold (where that is not known: that is used) from which on the percentage warns: what is only cached makes room."""
 
 
 class Fill(NamedTuple):
@@ -151,10 +151,13 @@ def tiers(
         if not rows:
             return Body([], 0, 0, 0)
         if frame is not None and panel.worst_first and panel.order is None:
-            # What it needs is not loaded before the first frame.
-            from collectors.diagnose.tier_groups import pressure
+            from collectors.diagnose.tier_groups import (
+                handed,
+                pressure,
+            )  # what it needs is not loaded before the first frame
 
-            rows = sorted(rows, key=pressure, reverse=True)
+            given = handed(frame)
+            rows = sorted(rows, key=lambda row: pressure(row, given), reverse=True)
     if frame is None or not rows:
         return Body([Pen(width).put("no tier is reported" if frame is not None else ABSENT, Ink.DIM).line()], 0, 0, 0)
     each = (width - COLUMN_GAP * (in_a_line - 1)) // in_a_line
@@ -164,13 +167,13 @@ def tiers(
     first = min(first, len(rows) - shown)
     known = known or Drawn()
     drawn = []
+    per_column = -(-shown // in_a_line)
     for i in range(first, first + shown):
-        row, repeat = rows[i], i > first and rows[i].owner == rows[i - 1].owner
+        row, repeat = rows[i], (i - first) % per_column > 0 and rows[i].owner == rows[i - 1].owner
         ages = frame.time_ns // 1_000_000_000 if _is_stale(row) else 0
         how = each, it, repeat, owner_name(row, view), ages
         draw = partial(tier_line, row, view, each, it, repeat=repeat)
         drawn.append(known.of((row.owner, row.tier), row, how, draw))
-    per_column = -(-len(drawn) // in_a_line)
     lines = [_joined([heading(each, it)] * in_a_line, each, width)] if headed else []
     spots = [
         Spot(len(lines) + i % per_column, x=(each + COLUMN_GAP) * (i // per_column), width=each) for i in range(shown)
@@ -248,7 +251,8 @@ def share(it: Fill, row: TierRow) -> tuple[fmt.Forms, int]:
     text = (STALE if it.stale else "") + fmt.percent(it.used, it.capacity)
     tight = text.replace(" ", "")
     forms = (f"{text} act", f"{text}a", f"{tight}a") if it.active_only else (text, tight)
-    return forms, Ink.WARN if it.stale or it.used >= FULL * it.capacity else Ink.TEXT
+    held = it.used if it.active is None else it.active
+    return forms, Ink.WARN if it.stale or held >= FULL * it.capacity else Ink.TEXT
 
 
 def _value(it: Figure) -> float | None:
