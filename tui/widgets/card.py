@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from collectors.model.detail import DecisionCard
 from tui import format as fmt
 from tui.glyphs import ABSENT
-from tui.line import Line, Pen, clip, clip_middle, wrap
+from tui.line import Line, Pen, Run, clip, clip_middle, fitting, wrap
 from tui.plain import printable
 from tui.theme import Ink
 from tui.widgets.rows import Body, RowsPanel, stacked
@@ -154,24 +154,24 @@ def _head(view: View, it: DecisionCard, width: int) -> list[Line]:
     rule.put(f"  labels {printable(' '.join(it.labels)) or ABSENT}", Ink.DIM)
     chosen = next((named for named in it.candidates if named.chosen), None)
     who = view.name(it.chosen or None) if chosen is None else _who(view, chosen)
-    first = Pen(width).put(f"{CHOSEN} ", Ink.GOOD).put(who, Ink.STRONG)
+    first: list[Run] = [(f"{CHOSEN} ", Ink.GOOD), (clip_middle(who, width - 2), Ink.STRONG)]
     if it.tie:
-        first.put("  a tie: the scores are equal", Ink.WARN)
+        first.append(("  a tie: the scores are equal", Ink.WARN))
     elif it.margin is not None:
-        first.put(f"  {score(it.margin)} before the next", Ink.TEXT)
+        first.append((f"  {score(it.margin)} before the next", Ink.TEXT))
         if decided := _decided(it):
-            first.put(f": {printable(decided[0])} +{score(decided[1])}", Ink.STRONG)
+            first.append((f": {printable(decided[0])} +{score(decided[1])}", Ink.STRONG))
     else:
-        first.put("  the only candidate" if len(it.candidates) == 1 else "  margin not told", Ink.DIM)
-    second = Pen(width).put("SLO headroom ", Ink.DIM)
+        first.append(("  the only candidate" if len(it.candidates) == 1 else "  margin not told", Ink.DIM))
+    second: list[Run] = [("SLO headroom ", Ink.DIM)]
     if it.headroom_s is None:
-        second.put(f"{ABSENT} not told", Ink.DIM)
+        second += [(f"{ABSENT} not told", Ink.DIM)]
     elif it.headroom_s < 0:
-        second.put(f"−{fmt.seconds(-it.headroom_s)}", Ink.BAD).put(" predicted above the objective", Ink.DIM)
+        second += [(f"−{fmt.seconds(-it.headroom_s)}", Ink.BAD), (" predicted above the objective", Ink.DIM)]
     else:
-        second.put(f"+{fmt.seconds(it.headroom_s)}", Ink.GOOD).put(" objective − predicted TTFT", Ink.DIM)
-    second.put(f"  decided {fmt.seconds(it.at_s)} after receipt  R", Ink.DIM)
-    return [rule.line(), first.line(), second.line()]
+        second += [(f"+{fmt.seconds(it.headroom_s)}", Ink.GOOD), (" objective − predicted TTFT", Ink.DIM)]
+    second += [(f"  decided {fmt.seconds(it.at_s)} after receipt  R", Ink.DIM)]
+    return [rule.line(), *(fitting(((part,) for part in parts), width, 0) for parts in (first, second))]
 
 
 def _decided(it: DecisionCard) -> tuple[str, float] | None:

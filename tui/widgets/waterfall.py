@@ -140,7 +140,8 @@ def step_line(view: View, one: RequestDetail, step: Step, it: Axis, devices: Map
     pen.put(f"{LETTERS[step.provenance]} ", Ink.DIM)
     tier = "" if step.tier is Tier.UNKNOWN else f" {step.tier}"
     amount = f" {fmt.si(step.tokens)} tok" if step.tokens else f" {fmt.size(step.bytes)}" if step.bytes else ""
-    return pen.put(f"{view.name(step.worker) if step.worker else ''}{tier}{amount}", Ink.DIM).line()
+    where = f"{view.name(step.worker) if step.worker else ''}{tier}"
+    return pen.put(where if cells(where + amount) > pen.left else where + amount, Ink.DIM).line()
 
 
 def _with_stalls(pen: Pen, one: RequestDetail, bar: str, begin: int, it: Axis, ink: int) -> None:
@@ -180,7 +181,7 @@ def _said_line(row: PhaseRow, it: Axis, text: int) -> Line:
 
 
 def _facts(view: View, one: RequestDetail, width: int) -> list[Line]:
-    """How it is, how it was answered, and what of its prompt was found where; always as many lines at one width."""
+    """How it is, how it was answered, and what of its prompt was found where; always as many lines at one width. What finds no room is left out, never cut."""
     line = one.line
     at = ABSENT if line.at is None else fmt.wall(view.utc_s(line.at), line.at)
     late = Ink.STALL if line.stalls else Ink.TEXT
@@ -197,8 +198,8 @@ def _facts(view: View, one: RequestDetail, width: int) -> list[Line]:
         (f"TPOT {_seconds(one.tpot_s)}", Ink.TEXT),
         (f"longest gap {_seconds(line.longest_s)}", late),
         (f"stalls {line.stalls}{stalled}", late),
-        (prompt, Ink.TEXT),
         (output, Ink.TEXT),
+        (prompt, Ink.TEXT),
         (f"by {one.teller}", Ink.DIM) if one.teller else ("", Ink.DIM),
     ]
     pens = [Pen(width) for _ in range(2 if width >= _WIDE else 3)]
@@ -207,7 +208,8 @@ def _facts(view: View, one: RequestDetail, width: int) -> list[Line]:
         text = printable(text)
         if cells(text) > pens[at_line].left and at_line < len(pens) - 1:
             at_line += 1
-        pens[at_line].put(text, ink).gap(2)
+        if cells(text) <= pens[at_line].left:
+            pens[at_line].put(text, ink).gap(2)
     return [pen.line() for pen in pens]
 
 
