@@ -10,9 +10,8 @@ TPOT: Final = "(last delivery − first delivery) ÷ (output tokens − 1) of ea
 TTFT: Final = "from a request's arrival to its first delivery with content"
 QUEUE: Final = "from a request's arrival to its admission by the scheduler"
 TOKENS_PER_DELIVERY: Final = "mean number of tokens in one delivery"
-LONGEST_STALL: Final = (
-    "the longest gap above 5 × the median of its request's earlier gaps (of which at least 8), and 2 ms"
-)
+LONGEST_STALL: Final = "the longest gap above 5 × the median of its request's earlier gaps (of which at least 8), and 2 ms; a request's first gaps are not judged"
+LONGEST_GAP: Final = "the longest of all gaps: also of a request's first 8, as the wait for KV that is handed over, which are not called stalls"
 POWER: Final = "electric power of the devices that the worker alone runs on"
 FLEET_RATE: Final = "output tokens a second, summed over the workers of which it is known now"
 JITTER: Final = "p99 − p50 of the worker's gaps, with what both bounds leave open"

@@ -40,8 +40,9 @@ class JitterPage(Page):
         kinds, workers, stalls = self.wants(view)
         kinds = min(max(kinds, 1), 4)
         gaps = Ask("gaps", (4, *(kinds * each + 1 for each in (3, 3, 4, 6, 8))))
-        lines = Ask("lines", (5, 5, 5, 8, 10, 12), 0.56)
-        spreads = Ask("spreads", (2, 5, min(workers, 8) + 1, workers + 1), 0.44)
+        share = 0.44 if body.width >= 70 else 0.5
+        lines = Ask("lines", (5, 5, 5, 8, 10, 12), 1 - share)
+        spreads = Ask("spreads", (2, 5, min(workers, 8) + 1, workers + 1), share)
         ledger = Ask("ledger", (2, 4, min(stalls, 6) + 1, stalls + 1))
         return shared(body, boxed, [[gaps], [lines, spreads], [ledger]])
 

@@ -156,8 +156,9 @@ def _names(its: list[Drawn], axis: LogAxis, rows: int, dots: Dots) -> list[Line]
 
 
 def _foot(it: Samples, width: int, now: str) -> Line:
-    pen = Pen(width).gap(LEFT).put(f"◀ {fmt.age(it.held)}", Ink.DIM)
     end = width - RIGHT - len(now) - 2
+    age = f"◀ {fmt.age(it.held)}"
+    pen = Pen(width).gap(LEFT).put(age if LEFT + len(age) < end else "", Ink.DIM)
     room = end - (width - pen.left) - 1
     each = (f" worst of {it.each} s", f" by {it.each} s") if it.each > 1 else ()
     pen.put(next((text for text in each if len(text) <= room), ""), Ink.DIM)

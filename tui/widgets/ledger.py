@@ -38,7 +38,7 @@ def columns(view: View) -> list[Column[StallRow]]:
         return (ABSENT if value is None else fmt.count(value),), ink
 
     return [
-        Column("at", 8, lambda row: ((fmt.wall(view.utc_s(row.at), row.at),), Ink.DIM), text=True),
+        Column("at", 8, lambda row: ((fmt.wall(view.utc_s(row.at), row.at),), Ink.DIM), text=True, least=8),
         Column(
             "worker", 6, lambda row: ((view.name(row.worker),), Ink.STRONG), text=True, most=14, shorten=clip_middle
         ),
@@ -119,7 +119,7 @@ class Ledger(RowsPanel):
         long = len(self._every(frame)) - shown
         also = f" and {long} of the longest," if long else ""
         of = f" · the newest {shown}{also} of {fmt.count(every)}" if every > shown else ""
-        return "Stall ledger", f"gap > 5 × its request's own median{of}"
+        return "Stall ledger", f"gap > 5 × its request's own median of 8 gaps or more{of}"
 
     def figures(self, view: View, row: Hashable) -> Sequence[Told]:
         return stalls.figures_of(view, row)
