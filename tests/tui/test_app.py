@@ -279,7 +279,7 @@ def test_every_page_can_be_made_and_no_key_is_there_twice() -> None:
 async def test_the_palette_has_the_same_commands() -> None:
     async with running(Played(minute(3600))) as (app, pilot):
         found = {command.title: command for command in app.get_system_commands(app.screen)}
-        names = {command.name for command in (*GLOBAL, *PAGE)} - {"Palette"}
+        names = {command.name for command in (*GLOBAL, *PAGE, *app.page.KEYS)} - {"Palette"}
         assert set(found) == names | {f"Hide {panel}" for panel in ("fleet", "tiers", "river", "stalls")}
         await found["Step back"].callback()
         assert app.playhead.held
