@@ -139,7 +139,7 @@ def step_line(view: View, one: RequestDetail, step: Step, it: Axis, devices: Map
     pen.cell(f"{about}{fmt.seconds(step.duration_s)}{goes_on}", 9, Ink.STRONG, right=True).gap()
     pen.put(f"{LETTERS[step.provenance]} ", Ink.DIM)
     tier = "" if step.tier is Tier.UNKNOWN else f" {step.tier}"
-    amount = f" {fmt.si(step.tokens)} tok" if step.tokens else f" {fmt.size(step.bytes)}" if step.bytes else ""
+    amount = f" {fmt.size(step.bytes)}" if step.bytes else f" {fmt.si(step.tokens)} tok" if step.tokens else ""
     where = f"{view.name(step.worker) if step.worker else ''}{tier}"
     return pen.put(where if cells(where + amount) > pen.left else where + amount, Ink.DIM).line()
 
