@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
+from tui.widgets.typed import TypedLine
+
 if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
@@ -25,7 +27,7 @@ class Note(ModalScreen[str | None]):
         self._text = text
 
     def compose(self) -> ComposeResult:
-        yield Input(
+        yield TypedLine(
             self._text,
             placeholder="note of this bookmark · enter keep · esc leave",
             max_length=LONGEST,

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from textual.widgets import Input
 
 from tui.filter import MAX_LENGTH
+from tui.widgets.typed import TypedLine
 
 if TYPE_CHECKING:
     from tui.places import Box
 
 
-class FilterLine(Input):
+class FilterLine(TypedLine):
     def __init__(self, after: int) -> None:
         super().__init__(
             compact=True,

@@ -51,7 +51,7 @@ def row_name(row: SloRow, view: View) -> str:
     if row.of == "worker":
         return view.name(row.name)
     return (
-        "all requests" if row.of == "all" else f"{row.name} workers" if row.of == "device kind" else printable(row.name)
+        "all requests" if row.of == "all" else printable(f"{row.name} workers" if row.of == "device kind" else row.name)
     )
 
 
