@@ -41,6 +41,7 @@ EXAMPLE: dict[str, tuple[str, Any]] = {
 EXAMPLE |= {
     "layout.theme": ("safe", "safe"),
     "layout.glyphs": ("ascii", "ascii"),
+    "layout.fleet": ("map", "map"),
     "layout.page": ("slo", "slo"),
     "layout.stage": ("true", True),
     "keys": ('{ "pause-or-resume" = "p" }', {"pause-or-resume": "p"}),

@@ -720,3 +720,29 @@ async def judges_by_the_next_profile(hand: Hand) -> None:
     name = hand.said.removeprefix("judged by ").removesuffix(" from now on")
     assert name not in ("", frame.slo.profile)
     assert hand.app.feed.profile == name  # type: ignore[attr-defined]
+
+
+@does("screen.shape")
+async def draws_the_fleet_in_its_other_shape(hand: Hand) -> None:
+    shown = "a cell a worker" in text_of(hand.page.panels["fleet"].lines)
+    for there in (not shown, shown):
+        await hand.do()
+        assert ("a cell a worker" in text_of(hand.page.panels["fleet"].lines)) is there
+
+
+async def goes_by_cells(by: int, hand: Hand) -> None:
+    fleet = hand.page.own["fleet"]
+    assert isinstance(fleet, RowsPanel)
+    await hand.do()
+    if not hand.page.own["fleet"].as_map:  # type: ignore[attr-defined]
+        assert hand.said == "cells are of the map: m"
+        await hand.press("m")
+    hand.focus(fleet)
+    await hand.press("G" if by < 0 else "home")
+    before = fleet.current
+    await hand.do()
+    assert fleet.current != before
+    await hand.press("m")
+
+
+CASES.update({f"screen.cell({by})": partial(goes_by_cells, by) for by in (-1, 1)})

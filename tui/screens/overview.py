@@ -85,11 +85,13 @@ class Overview(Page):
         self.redraw()
 
     def action_cell(self, cells: int) -> None:
-        if self.fleet.as_map:
-            self._focus(Section.FLEET)
-            self.fleet.step(cells)
-            self._link()
-            self.redraw()
+        if not self.fleet.as_map:
+            self.yard.say("cells are of the map: m")
+            return
+        self._focus(Section.FLEET)
+        self.fleet.step(cells)
+        self._link()
+        self.redraw()
 
     def _works(self, row: Hashable) -> bool:
         frame = self.view.frame
