@@ -208,7 +208,8 @@ def test_a_median_is_of_the_first_gaps_of_a_very_long_request() -> None:
     stats.deliveries(delivered(1, np.cumsum(gaps).tolist()), 90 * SECOND)
     stats.deliveries(delivered(2, np.cumsum(gaps).tolist()), 90 * SECOND)
     assert stats.tick(90 * SECOND).stalls == ()
-    last = [sum(gaps) + 1.0 * i for i in range(1, 70_001)]
+    whole = sum(gaps)
+    last = [whole + 1.0 * i for i in range(1, 70_001)]
     stats.deliveries(delivered(1, [*last, last[-1] + 4], first=len(gaps)), 160 * SECOND)
     summary = stats.tick(160 * SECOND)
     assert len(summary.stalls) == 1
