@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from tui.config.judging import Judged
 from tui.marks import Bookmarks
 from tui.memory import Late
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collectors.session.detail import Detail
     from collectors.session.session import Session
     from collectors.sources.source import Source
+    from tui.config.judging import Judged
     from tui.config.resolve import Plan
     from tui.driver import Clock, Post
     from tui.player import Player
@@ -42,11 +43,17 @@ class LiveDriver:
         self._redaction = "names" if redact else "none"
         self._memory: Memory | None = None
         self._session: Session | None = None
-        self._judged = judged or Judged()
+        self._given = judged
         self.history = Late()
         self.detail: Detail | None = None
         self.bookmarks = Bookmarks(record)
         self.title = title
+
+    @cached_property
+    def _judged(self) -> Judged:
+        from tui.config.judging import Judged
+
+        return self._given or Judged()
 
     @property
     def held_bytes(self) -> int:
