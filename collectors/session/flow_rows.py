@@ -8,7 +8,7 @@ import msgspec
 from collectors.model.figure import Distribution, Figure
 from collectors.model.memory import FlowRow, HandoverRow
 from collectors.model.signals import Signal
-from collectors.model.vocabulary import Provenance, Tier
+from collectors.model.vocabulary import TIERS, Provenance, Tier
 from collectors.session.fleet import Worker
 from collectors.session.kept import kept
 from collectors.session.source_state import SourceState
@@ -62,8 +62,8 @@ def _fetched(worker: Worker) -> Iterator[FlowRow]:
     if source is None or source.summary is None:
         return
     summary, emulated, heard_ns = source.summary, worker.emulated, source.heard_ns
-    for (row, tier), moved in sorted(summary.moved.fetched.items(), key=lambda item: item[0]):
-        if row == worker.row:
+    for tier in sorted(TIERS):
+        if (moved := summary.moved.fetched.get((worker.row, tier))) is not None:
             per_s = moved / summary.window_s if summary.window_s else None
             made = FlowRow(
                 owner=worker.info.id,
@@ -72,7 +72,7 @@ def _fetched(worker: Worker) -> Iterator[FlowRow]:
                 to=None,
                 label="",
                 moved_per_s=figure(per_s, Provenance.DERIVED, emulated=emulated, heard_ns=heard_ns, unit="bytes"),
-                duration=of_row(summary.moved.fetches, worker, FETCHES, heard_ns, fetch_row(row, tier)),
+                duration=of_row(summary.moved.fetches, worker, FETCHES, heard_ns, fetch_row(worker.row, tier)),
                 failures=absent(emulated=emulated),
             )
             yield source.dated(made)

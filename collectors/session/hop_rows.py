@@ -23,9 +23,10 @@ def hop_rows(workers: Iterable[Worker], tick_ns: int, window_ns: int) -> tuple[H
     for worker in workers:
         source = worker.placed
         if source is not None and source.summary is not None:
-            mine = ((hop, it) for hop, it in source.summary.waited.items() if hop.row == worker.row)
-            for hop, it in sorted(mine, key=lambda one: one[0]):
-                joules = _joules(worker, it, source.summary.window_s, tick_ns, window_ns)
+            for hop, it in source.summary.waited.get(worker.row, ()):
+                joules = absent(emulated=worker.emulated)
+                if hop.phase is Phase.PREFILL:
+                    joules = _joules(worker, it, source.summary.window_s, tick_ns, window_ns)
                 rows.append(source.dated(_row(worker, hop, it, source.heard_ns, joules)))
     return tuple(rows)
 
@@ -43,7 +44,7 @@ def _row(worker: Worker, hop: Hop, it: Waited, heard_ns: int | None, joules: Fig
         tokens=figure(it.tokens, Provenance.REPORTED, emulated=emulated, heard_ns=heard_ns, n=it.spans),
         s_per_token=derived(it.duration_ns / 1e9 / it.tokens),
         bytes_per_token=derived(None if it.bytes is None else it.bytes / it.tokens),
-        joules_per_token=joules if hop.phase is Phase.PREFILL else absent(emulated=emulated),
+        joules_per_token=joules,
     )
 
 

@@ -51,15 +51,12 @@ class Hops:
     def expire(self, first: int) -> None:
         self._sums.expire(first)
 
-    def waited(self) -> dict[Hop, Waited]:
-        sums = self._sums.sums()
-        return {
-            hop: Waited(
-                spans,
-                sums.get((hop, "tokens"), 0),
-                sums.get((hop, "ns"), 0),
-                None if (hop, "unsized") in sums else sums.get((hop, "bytes"), 0),
+    def waited(self) -> dict[int, list[tuple[Hop, Waited]]]:
+        """By row; of each in the order of phases and tiers."""
+        sums, found = self._sums.sums(), dict[int, list[tuple[Hop, Waited]]]()
+        for hop, _ in sorted(key for key in sums if key[1] == "spans"):
+            spans, tokens, ns, size = (sums.get((hop, what), 0) for what in ("spans", "tokens", "ns", "bytes"))
+            found.setdefault(hop.row, []).append(
+                (hop, Waited(spans, tokens, ns, None if (hop, "unsized") in sums else size))
             )
-            for (hop, what), spans in sums.items()
-            if what == "spans"
-        }
+        return found

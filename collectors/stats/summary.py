@@ -56,7 +56,8 @@ class Summary:
     prompted: Prompted
     reused: Reused
     moved: Moved
-    waited: dict[Hop, Waited]
+    waited: dict[int, list[tuple[Hop, Waited]]]
+    """By row."""
     running: Ints
     waiting: Ints
     stalled: Ints
