@@ -282,7 +282,7 @@ class Flows(RowsPanel):
         for cost in costs(frame):
             (time, seconds), (energy, joules) = per_k(cost)
             name = f"1,000 tokens {'from ' if cost.phase is Phase.FETCH else ''}{_way(cost)}"
-            out.append(Told(name, time, seconds, meanings.HOP))
+            out.append(Told(name, time, seconds, meanings.HOP, "phases that ended and say how many tokens they are of"))
             if energy.value is not None:
                 out.append(Told(f"energy of {name}", energy, joules))
         return out
