@@ -40,6 +40,8 @@ PAIRS: Final = {
 }
 """Keys that undo each other, from the first row of the fleet on."""
 LETTERS: Final = b"w-1"
+MAP: Final = b"m list"
+"""Told where so many workers are cells; the key makes them rows."""
 
 
 class Terminal:
@@ -133,11 +135,9 @@ def measured() -> list[list[tuple[str, float]]]:
             os.close(slave)
             try:
                 screen = Terminal(master)
-                begun = time.monotonic()
-                while not screen.row:
-                    if time.monotonic() - begun > START_S:
-                        raise RuntimeError("no worker has been shown")
-                    screen.rest(1.0)
+                if not any(MAP in frame for _, frame in screen.frames(START_S)):
+                    raise RuntimeError("no map of the workers has been shown")
+                screen.key(b"m", screen.moved, START_S)
                 screen.rest(SETTLED_S)
                 return [list(pressed(screen, chance)) for _ in range(1 + ROUNDS)]
             finally:
