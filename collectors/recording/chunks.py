@@ -21,7 +21,7 @@ from collectors.model.batch import (
 from collectors.model.frame import Frame
 from collectors.recording.codec import CODEC, MAX_RAW_BYTES, Item, compress, pack, unpack
 from collectors.recording.errors import RecordingError
-from collectors.recording.frames import FRAMES_CODEC, pack_frames
+from collectors.recording.frames import FRAMES_CODEC, pack_frames, thinned
 from collectors.recording.opening import Opening
 from collectors.recording.schema import FRAMES, ITEMS, KEY
 
@@ -120,6 +120,12 @@ def item_chunks(items: Sequence[Item], kind: str = ITEMS) -> list[Chunk]:
 def frames_chunk(frames: Sequence[Frame]) -> Chunk:
     """Of at least one Frame, in order of time."""
     return Chunk(frames[0].time_ns, frames[-1].time_ns, len(frames), FRAMES, FRAMES_CODEC, pack_frames(frames))
+
+
+def thinned_chunk(chunks: Sequence[Chunk], step_ns: int) -> Chunk | None:
+    """One of those of the Frames in `chunks`, as `frames_chunk` made them, of which the time is a multiple of `step_ns`; None where there is none."""
+    times, blob = thinned([chunk.blob for chunk in chunks], step_ns)
+    return Chunk(times[0], times[-1], len(times), FRAMES, FRAMES_CODEC, blob) if times else None
 
 
 def beginning(layouts: Mapping[str, Layout], key: Chunk) -> list[Chunk]:

@@ -6,16 +6,17 @@ Used from two threads: who shows Frames appends and looks; the spool's thread ma
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from threading import RLock
 from typing import Final, NamedTuple
 
 from collectors.model.frame import Frame
-from collectors.recording.chunks import CHUNK_FRAMES, Chunk, frames_chunk
+from collectors.recording.chunks import CHUNK_FRAMES, Chunk, frames_chunk, thinned_chunk
 from collectors.recording.frames import unpack_frames
 
 SECOND_NS: Final = 1_000_000_000
 SUMMARY_FRAMES: Final = 20
-"""Frames of one chunk of a summary."""
+"""Frames of one chunk of a summary: so many small ones become one."""
 DETAIL_BYTES: Final = 16 << 20
 
 
@@ -35,7 +36,7 @@ SUMMARIES: Final = (
 
 
 class _Level:
-    """Chunks in order of time, then the Frames that are not in one yet."""
+    """Chunks in order of time, then, at full detail, the Frames that are not in one yet."""
 
     def __init__(self, step_ns: int, span_ns: int | None, max_bytes: int) -> None:
         self.step_ns = step_ns
@@ -56,6 +57,18 @@ class _Level:
             oldest = self.chunks.popleft()
             self.held_bytes -= len(oldest.blob)
             yield oldest
+
+    def small(self) -> list[Chunk]:
+        """The last chunks, of few Frames each."""
+        return list(takewhile(lambda chunk: chunk.n < SUMMARY_FRAMES, reversed(self.chunks)))[::-1]
+
+    def join(self, small: Sequence[Chunk], whole: Chunk) -> None:
+        """`whole` in place of the last ones."""
+        for chunk in small:
+            self.chunks.pop()
+            self.held_bytes -= len(chunk.blob)
+        self.chunks.append(whole)
+        self.held_bytes += len(whole.blob)
 
     @property
     def first_ns(self) -> int | None:
@@ -153,16 +166,15 @@ class History:
         if to == len(self._levels):
             return
         level = self._levels[to]
-        frames = [frame for frame in unpack_frames(stored.blob) if frame.time_ns % level.step_ns == 0]
-        with self._lock:
-            level.open.extend(frames)
-            whole = tuple(level.open) if len(level.open) >= SUMMARY_FRAMES else ()
-        if not whole:
+        chunk = thinned_chunk([stored], level.step_ns)
+        if chunk is None:
             return
-        chunk = frames_chunk(whole)
         with self._lock:
-            level.open.clear()
             gone = list(level.add(chunk))
+            small = level.small()
+        if sum(one.n for one in small) >= SUMMARY_FRAMES and (whole := thinned_chunk(small, level.step_ns)):
+            with self._lock:
+                level.join(small, whole)
         for older in gone:
             self._thin(older, to + 1)
 

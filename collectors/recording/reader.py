@@ -19,7 +19,7 @@ from collectors.recording import salvage
 from collectors.recording.codec import CODEC, OLDER_CODEC, Item, unpack
 from collectors.recording.database import MAX_BLOB_BYTES, checked, has_code, meta_of, opened
 from collectors.recording.errors import DamagedError, NotARecordingError
-from collectors.recording.frames import FRAMES_CODEC, unpack_frames
+from collectors.recording.frames import FRAMES_CODEC, OLDER_FRAMES_CODEC, unpack_frames
 from collectors.recording.schema import (
     FRAMES,
     ITEMS,
@@ -289,9 +289,9 @@ def _unpacked(row: ChunkRow) -> list[Item]:
 
 def _frames(row: ChunkRow) -> list[Frame]:
     with _said(row):
-        if row.codec != FRAMES_CODEC:
+        if row.codec not in (FRAMES_CODEC, OLDER_FRAMES_CODEC):
             raise DamagedError("is in a form that this version does not know")
-        frames = unpack_frames(row.blob)
+        frames = unpack_frames(row.blob, row.codec)
         _agree(row, [frame.time_ns for frame in frames], "frames")
     return frames
 

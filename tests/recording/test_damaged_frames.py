@@ -6,16 +6,18 @@ import shutil
 import sqlite3
 import tracemalloc
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
+import zstandard
 
 from collectors.model.frame import Frame
 from collectors.recording import reader as reading
 from collectors.recording.errors import DamagedError
-from collectors.recording.frames import FRAMES_CODEC, pack_frames, unpack_frames
+from collectors.recording.frames import FRAMES_CODEC, OLDER_FRAMES_CODEC, pack_frames, unpack_frames
 from collectors.recording.playback import Playback
 from collectors.recording.reader import Reader
 from collectors.recording.schema import FRAMES
@@ -36,6 +38,18 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Frame
 def path(original: tuple[Path, list[Frame]], tmp_path: Path) -> Path:
     """A copy to be broken."""
     return Path(shutil.copy(original[0], tmp_path / "a.tyard"))
+
+
+def test_frames_of_an_older_recording_are_read(path: Path, original: tuple[Path, list[Frame]]) -> None:
+    with sqlite3.connect(path) as database:
+        found = database.execute("SELECT id, blob FROM chunk WHERE kind = ?", (FRAMES,)).fetchall()
+    database.close()
+    for number, blob in found:
+        older = zlib.compress(zstandard.decompress(blob))
+        values = (OLDER_FRAMES_CODEC, older, zlib.crc32(older), number)
+        change(path, "UPDATE chunk SET codec = ?, blob = ?, crc32 = ? WHERE id = ?", *values)
+    with Reader(path) as reader:
+        assert walked(Playback(reader), -1, 1) == original[1]
 
 
 def change(path: Path, sql: str, *values: object) -> None:
@@ -73,7 +87,7 @@ def test_any_flipped_bit_is_frames_or_damage(original: tuple[Path, list[Frame]])
     blob = pack_frames(original[1][-2:])
     rng = np.random.default_rng(1)
     damaged = 0
-    for raw, wrap in ((blob, bytes), (zlib.decompress(blob), zlib.compress)):
+    for raw, wrap in ((blob, bytes), (zstandard.decompress(blob), zstandard.compress)):
         for at in rng.integers(len(raw), size=400).tolist():
             bad = bytearray(raw)
             bad[at] ^= 1 << int(rng.integers(8))
@@ -101,9 +115,9 @@ def test_rows_that_are_only_declared_take_no_memory(
     original: tuple[Path, list[Frame]], counts: list[int], places: bytes
 ) -> None:
     frame = original[1][-1]
-    frames, rows = msgspec.msgpack.decode(zlib.decompress(pack_frames([frame])))
+    frames, rows = msgspec.msgpack.decode(zstandard.decompress(pack_frames([frame])))
     rows["workers"][1:] = [counts, places]
-    blob = zlib.compress(msgspec.msgpack.encode([frames, rows]))
+    blob = zstandard.compress(msgspec.msgpack.encode([frames, rows]))
     tracemalloc.start()
     try:
         with pytest.raises(DamagedError):
@@ -113,8 +127,18 @@ def test_rows_that_are_only_declared_take_no_memory(
         tracemalloc.stop()
 
 
-def test_a_bomb_is_not_unpacked(path: Path) -> None:
-    bomb = zlib.compress(bytes(200 << 20), 9)
+def test_more_than_the_frames_is_damage(original: tuple[Path, list[Frame]]) -> None:
+    with pytest.raises(DamagedError, match="extra|unused"):
+        unpack_frames(pack_frames(original[1][-1:]) + b"more")
+
+
+def unsized(raw: bytes) -> bytes:
+    return zstandard.ZstdCompressor(write_content_size=False).compress(raw)
+
+
+@pytest.mark.parametrize("squeeze", [zstandard.compress, unsized])
+def test_a_bomb_is_not_unpacked(path: Path, squeeze: Callable[[bytes], bytes]) -> None:
+    bomb = squeeze(bytes(200 << 20))
     number, begin_ns, _ = chunks(path)[5]
     change(path, "UPDATE chunk SET blob = ?, crc32 = ? WHERE id = ?", bomb, zlib.crc32(bomb), number)
     with Reader(path) as reader:
