@@ -128,7 +128,7 @@ def test_rows_that_are_only_declared_take_no_memory(
 
 
 def test_more_than_the_frames_is_damage(original: tuple[Path, list[Frame]]) -> None:
-    with pytest.raises(DamagedError, match="extra|unused"):
+    with pytest.raises(DamagedError, match=r"extra|unused"):
         unpack_frames(pack_frames(original[1][-1:]) + b"more")
 
 
