@@ -68,7 +68,12 @@ def pack(items: Sequence[Item]) -> bytes:
 
 
 def compress(raw: bytes) -> bytes:
-    return zlib.compress(raw, LEVEL)
+    return compact(zlib.compress(raw, LEVEL))
+
+
+def compact(blob: bytes) -> bytes:
+    """A copy: what a compressor gives is the beginning of a buffer as large as its input may need, and while it is kept no other such buffer fits there."""
+    return bytes(memoryview(blob))
 
 
 def inflated(blob: bytes, limit: int) -> bytes:

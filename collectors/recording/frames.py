@@ -14,7 +14,7 @@ import numpy as np
 import zstandard
 
 from collectors.model.frame import Frame
-from collectors.recording.codec import MAX_RAW_BYTES, MAX_TEXT, harmless, inflated
+from collectors.recording.codec import MAX_RAW_BYTES, MAX_TEXT, compact, harmless, inflated
 from collectors.recording.errors import DamagedError
 
 FRAMES_CODEC: Final = "rows+zstd"
@@ -112,7 +112,7 @@ def _unpacked(raw: bytes) -> list[Frame]:
 
 
 def _compressed(frames: Sequence[Frame] | Sequence[msgspec.Raw], rows: dict[str, _RawRows]) -> bytes:
-    return zstandard.compress(_encode((frames, rows)), LEVEL)
+    return compact(zstandard.compress(_encode((frames, rows)), LEVEL))
 
 
 def _decompressed(blob: bytes) -> bytes:
