@@ -57,7 +57,7 @@ OCCUPANCY: Final = np.dtype([("time_ns", "<i8"), ("pool", "<i8"), ("used_bytes",
 Rows = npt.NDArray[np.void]
 
 
-class WorkerInfo(msgspec.Struct, frozen=True):
+class WorkerInfo(msgspec.Struct, frozen=True, gc=False):
     """An engine on a group of chips. Empty strings and zero chips mean: not known."""
 
     slot: int
@@ -75,7 +75,7 @@ class WorkerInfo(msgspec.Struct, frozen=True):
     """What says that it is this worker, where an observer tells of it; `target`: nothing does, it is whoever answers there."""
 
 
-class PoolInfo(msgspec.Struct, frozen=True):
+class PoolInfo(msgspec.Struct, frozen=True, gc=False):
     """Memory that holds KV blocks. `worker` is the slot of its only owner, None if shared; `owner` names worker, host or pool."""
 
     slot: int
@@ -87,7 +87,7 @@ class PoolInfo(msgspec.Struct, frozen=True):
     """Whether what is in it can be counted from the source's `Blocks`."""
 
 
-class Probing(msgspec.Struct, frozen=True):
+class Probing(msgspec.Struct, frozen=True, gc=False):
     """What is asked of the target `of`: a request of at most `max_tokens` output tokens every `every_s`, at most `at_once` of them at a time."""
 
     of: str
@@ -171,7 +171,7 @@ class Requests(msgspec.Struct, frozen=True, tag="requests"):
     rows: tuple[Received | Admitted | Finished, ...]
 
 
-class Candidate(msgspec.Struct, frozen=True):
+class Candidate(msgspec.Struct, frozen=True, gc=False):
     worker: int
     score: float
     terms: dict[str, float] = {}
@@ -180,7 +180,7 @@ class Candidate(msgspec.Struct, frozen=True):
     """Prompt tokens that the worker that would ingest the prompt was believed to hold."""
 
 
-class Decision(msgspec.Struct, frozen=True):
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """One routing choice; the higher score wins. `margin` is None with fewer than two candidates."""
 
     time_ns: int
@@ -198,7 +198,7 @@ class Decisions(msgspec.Struct, frozen=True, tag="decisions"):
     rows: tuple[Decision, ...]
 
 
-class Span(msgspec.Struct, frozen=True):
+class Span(msgspec.Struct, frozen=True, gc=False):
     """A phase of a request on a worker, sent when it has ended."""
 
     request: str
@@ -241,7 +241,7 @@ class Samples(msgspec.Struct, frozen=True, tag="samples", eq=False):
     """Session time when somebody else took them, not later than the batch's. Before the session began: filled in afterwards."""
 
 
-class Earlier(msgspec.Struct, frozen=True):
+class Earlier(msgspec.Struct, frozen=True, gc=False):
     """One scrape of before; NaN where a series had no sample. `time_ns` is session time, mostly negative."""
 
     time_ns: Annotated[int, msgspec.Meta(ge=-(1 << 62), le=1 << 62)]

@@ -32,7 +32,7 @@ class Cell:
     """Not before the moment asked about, or before the row's request was received."""
 
 
-class Place(msgspec.Struct, frozen=True):
+class Place(msgspec.Struct, frozen=True, gc=False):
     """Where a stage ran. `worker` is empty where it is not known."""
 
     worker: str
@@ -40,7 +40,7 @@ class Place(msgspec.Struct, frozen=True):
     tier: Tier
 
 
-class RiverLine(msgspec.Struct, frozen=True):
+class RiverLine(msgspec.Struct, frozen=True, gc=False):
     """A row of the river; each sequence has a value for each column, oldest first.
 
     `tokens`: output tokens that a primary stage made in it. `late`: as in frame.RiverRow, the worst of the cell. `place`: number in `River.places` of where most of
@@ -59,7 +59,7 @@ class RiverLine(msgspec.Struct, frozen=True):
     uncounted: bool = False
 
 
-class River(msgspec.Struct, frozen=True):
+class River(msgspec.Struct, frozen=True, gc=False):
     """Columns of `slice_ns` from `begin_ns` on; `first` rows are above those of `lines`. `since_ns`: from when on deliveries are kept."""
 
     begin_ns: int
@@ -73,7 +73,7 @@ class River(msgspec.Struct, frozen=True):
     """Of all rows: ids of workers, numbers of requests, names of agent runs."""
 
 
-class Deliveries(msgspec.Struct, frozen=True):
+class Deliveries(msgspec.Struct, frozen=True, gc=False):
     """Arrivals of tokens of one request, a value for each in every column. Times are seconds from the request's receipt, on the teller's clock; NaN is not known.
 
     `gap_s` is NaN where there is none (the first, or after deliveries that are not kept), `lateness` (gap ÷ median of the request's previous gaps) with fewer than
@@ -97,7 +97,7 @@ class Deliveries(msgspec.Struct, frozen=True):
     beside_duration_s: tuple[float, ...] = ()
 
 
-class Step(msgspec.Struct, frozen=True):
+class Step(msgspec.Struct, frozen=True, gc=False):
     """A phase as one teller's clock timed it, from the request's receipt on. `estimate`: why it is only about so, where it is. `open`: it goes on."""
 
     phase: Phase
@@ -112,7 +112,7 @@ class Step(msgspec.Struct, frozen=True):
     open: bool = False
 
 
-class Hit(msgspec.Struct, frozen=True):
+class Hit(msgspec.Struct, frozen=True, gc=False):
     owner: str
     tier: Tier
     tokens: int
@@ -129,7 +129,7 @@ class State(StrEnum):
     LOST = "lost"
 
 
-class RequestLine(msgspec.Struct, frozen=True):
+class RequestLine(msgspec.Struct, frozen=True, gc=False):
     """A request in a list, by the teller that stands in front. `key` finds it again. What is not told is empty or None.
 
     `ttft_s` and `gap` are that teller's; `gap` is None until it is asked for. `reason`: how it ended. `kept`: whether all its deliveries are (of what is not, no quantile is told).
@@ -163,7 +163,7 @@ class RequestLine(msgspec.Struct, frozen=True):
     gap: Distribution | None = None
 
 
-class RequestList(msgspec.Struct, frozen=True):
+class RequestList(msgspec.Struct, frozen=True, gc=False):
     """Some lines of the list, from the `first` on; `keys` are those of all."""
 
     lines: tuple[RequestLine, ...]
@@ -171,7 +171,7 @@ class RequestList(msgspec.Struct, frozen=True):
     keys: tuple[int, ...]
 
 
-class Named(msgspec.Struct, frozen=True):
+class Named(msgspec.Struct, frozen=True, gc=False):
     """A candidate of a decision with its workers' names."""
 
     worker: str
@@ -182,7 +182,7 @@ class Named(msgspec.Struct, frozen=True):
     chosen: bool
 
 
-class DecisionCard(msgspec.Struct, frozen=True):
+class DecisionCard(msgspec.Struct, frozen=True, gc=False):
     """`candidates` are ordered by score, the chosen one of two equal ones first. `at_s` counts from the request's receipt. `margin` as the router says it."""
 
     request: str
@@ -197,14 +197,14 @@ class DecisionCard(msgspec.Struct, frozen=True):
     provenance: Provenance = Provenance.REPORTED
 
 
-class NoDecision(msgspec.Struct, frozen=True):
+class NoDecision(msgspec.Struct, frozen=True, gc=False):
     """Why there is none, and what would give one."""
 
     reason: str
     hint: str
 
 
-class RequestDetail(msgspec.Struct, frozen=True):
+class RequestDetail(msgspec.Struct, frozen=True, gc=False):
     """One request by the teller that stands in front; `joined` is what all of them tell, where it is known of that moment."""
 
     line: RequestLine
@@ -224,7 +224,7 @@ class RequestDetail(msgspec.Struct, frozen=True):
     joined: RequestRow | None
 
 
-class WorkflowStep(msgspec.Struct, frozen=True):
+class WorkflowStep(msgspec.Struct, frozen=True, gc=False):
     """A request of a workflow. `after`: key of the one that it is taken to have followed (the last that had ended before it began), None at the beginning."""
 
     line: RequestLine
@@ -235,7 +235,7 @@ class WorkflowStep(msgspec.Struct, frozen=True):
     critical: bool
 
 
-class Workflow(msgspec.Struct, frozen=True):
+class Workflow(msgspec.Struct, frozen=True, gc=False):
     """Requests of one agent run in the order of the tree. `critical_s` is the time in requests of the critical path, of `span_s` in all."""
 
     id: str
@@ -245,7 +245,7 @@ class Workflow(msgspec.Struct, frozen=True):
     live: bool
 
 
-class WorkflowLine(msgspec.Struct, frozen=True):
+class WorkflowLine(msgspec.Struct, frozen=True, gc=False):
     """An agent run in a list: `requests` of it that are known, `live` of which go on. Times are session seconds."""
 
     id: str

@@ -6,12 +6,12 @@ from collectors.model.figure import Figure
 from collectors.model.vocabulary import Device
 
 
-class Labelled(msgspec.Struct, frozen=True):
+class Labelled(msgspec.Struct, frozen=True, gc=False):
     label: str
     figure: Figure
 
 
-class DeviceRow(msgspec.Struct, frozen=True):
+class DeviceRow(msgspec.Struct, frozen=True, gc=False):
     """A device as the page of `target` tells it. `workers` are those that run on it as far as hosts tell; more than one share it.
 
     Memory is the device's, whatever it holds: weights, KV, anything. `activity` (0–1) and `temperature` by what is meant.
@@ -34,7 +34,7 @@ class DeviceRow(msgspec.Struct, frozen=True):
     temperature_celsius: tuple[Labelled, ...]
 
 
-class HostRow(msgspec.Struct, frozen=True):
+class HostRow(msgspec.Struct, frozen=True, gc=False):
     """Memory of a host: what a tier there could be made of at most, never what KV holds of it. `used` by whom, where that is said."""
 
     host: str

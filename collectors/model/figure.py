@@ -5,7 +5,7 @@ import msgspec
 from collectors.model.vocabulary import Provenance, State
 
 
-class Figure(msgspec.Struct, frozen=True):
+class Figure(msgspec.Struct, frozen=True, gc=False):
     """A number and what is known of it. `value` is None unless `state` is ok, zero or stale. `unit` is set where the field's name does not hold.
 
     `heard_ns` is the session time of its newest input, and no age: so a figure stays the same object for as long as nothing new is heard.
@@ -27,14 +27,14 @@ class Figure(msgspec.Struct, frozen=True):
     """What it was read from: the name on the page, or a formula of such names. Unset where it is worked out from single events, or nothing is known."""
 
 
-class Quantile(Figure, frozen=True, kw_only=True):
+class Quantile(Figure, frozen=True, kw_only=True, gc=False):
     """A quantile as the interval (low, high] that it is known to lie in; `value` is an interpolation inside it. Over range: only `low` is known."""
 
     low: float | None = None
     high: float | None = None
 
 
-class Distribution(msgspec.Struct, frozen=True):
+class Distribution(msgspec.Struct, frozen=True, gc=False):
     """Quantiles of `n` samples of `population` in the window, in `unit`."""
 
     n: int

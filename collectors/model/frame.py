@@ -21,7 +21,7 @@ RIVER_COLUMNS = 240
 """Ticks of history in a river row: one minute."""
 
 
-class Gaps(msgspec.Struct, frozen=True):
+class Gaps(msgspec.Struct, frozen=True, gc=False):
     """What was missed of a source's stream so far: `count` times, in `seconds` of session time without a connection, `messages` of it (None: not known of all).
 
     `newest_at` is the session second in which the newest gap ended; `resumed`, how many connections ended and were taken up again with nothing missed.
@@ -34,7 +34,7 @@ class Gaps(msgspec.Struct, frozen=True):
     resumed: int
 
 
-class TargetRow(msgspec.Struct, frozen=True):
+class TargetRow(msgspec.Struct, frozen=True, gc=False):
     name: str
     url: str
     backend: str
@@ -53,7 +53,7 @@ class TargetRow(msgspec.Struct, frozen=True):
     """Session time in seconds at which that was seen last."""
 
 
-class WorkerRow(msgspec.Struct, frozen=True):
+class WorkerRow(msgspec.Struct, frozen=True, gc=False):
     id: str
     target: str
     role: Role
@@ -79,7 +79,7 @@ class WorkerRow(msgspec.Struct, frozen=True):
     """Of the devices that it alone runs on, where there are any."""
 
 
-class SignalRow(msgspec.Struct, frozen=True):
+class SignalRow(msgspec.Struct, frozen=True, gc=False):
     """Anything that a page says, by what it means. `value` is a gauge, or a counter's growth in the window; `per_s` and `total` are a counter's; `distribution` a
     histogram's. `metric` is its name, or its formula, on the page; `caveat` what it must not be taken for."""
 
@@ -100,7 +100,7 @@ class SignalRow(msgspec.Struct, frozen=True):
     caveat: str | msgspec.UnsetType = msgspec.UNSET
 
 
-class PlacementRow(msgspec.Struct, frozen=True):
+class PlacementRow(msgspec.Struct, frozen=True, gc=False):
     """Tokens of the window by where they ran. Rows with `primary` sum to the output tokens; the others count stages beside them."""
 
     stage: Stage
@@ -111,18 +111,18 @@ class PlacementRow(msgspec.Struct, frozen=True):
     tokens: Figure
 
 
-class RuleCount(msgspec.Struct, frozen=True):
+class RuleCount(msgspec.Struct, frozen=True, gc=False):
     rule: str
     count: Figure
 
 
-class DecisionSummary(msgspec.Struct, frozen=True):
+class DecisionSummary(msgspec.Struct, frozen=True, gc=False):
     total: Figure
     ties: Figure
     by_rule: tuple[RuleCount, ...]
 
 
-class JitterRow(msgspec.Struct, frozen=True):
+class JitterRow(msgspec.Struct, frozen=True, gc=False):
     worker: str
     model: str
     device: Device
@@ -130,7 +130,7 @@ class JitterRow(msgspec.Struct, frozen=True):
     longest_stall_s: Figure
 
 
-class StallRow(msgspec.Struct, frozen=True):
+class StallRow(msgspec.Struct, frozen=True, gc=False):
     """A gap far above its request's own median. `at` is session time in seconds; `causes` are candidates with evidence, or `unknown`."""
 
     at: float
@@ -144,7 +144,7 @@ class StallRow(msgspec.Struct, frozen=True):
     tokens: int | None = None
 
 
-class RiverRow(msgspec.Struct, frozen=True):
+class RiverRow(msgspec.Struct, frozen=True, gc=False):
     """The last minute of one worker, a byte or two for each 250 ms tick, oldest first, RIVER_COLUMNS of them.
 
     `tokens`: u16 little endian, output tokens that the worker made in the tick (saturated), events where nobody counts those; 65,535 = not observed.
@@ -158,7 +158,7 @@ class RiverRow(msgspec.Struct, frozen=True):
     late: bytes
 
 
-class BackfillRow(msgspec.Struct, frozen=True):
+class BackfillRow(msgspec.Struct, frozen=True, gc=False):
     """`seconds` before session second `at` (negative: before the session) as a server had stored them.
 
     Each of `workers` counts with the interval between two of its stored samples that holds the middle of that time. `worst` is the worker of the widest spread.
@@ -172,7 +172,7 @@ class BackfillRow(msgspec.Struct, frozen=True):
     p99_minus_p50: Quantile
 
 
-class Frame(msgspec.Struct, frozen=True):
+class Frame(msgspec.Struct, frozen=True, gc=False):
     """`time_ns` is the tick in session time, `utc_s` what the wall clock said then (None on a virtual clock)."""
 
     time_ns: int

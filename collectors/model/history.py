@@ -6,7 +6,7 @@ from collectors.model.figure import Distribution, Figure
 from collectors.model.vocabulary import Device, Tier
 
 
-class TierPast(msgspec.Struct, frozen=True):
+class TierPast(msgspec.Struct, frozen=True, gc=False):
     """A tier every TIER_STEP_S, TIER_SAMPLES of them, oldest first: shares of its capacity at that time, a byte each, 0 … FULL. 0 and FULL only where it was empty
     or full; UNKNOWN_SHARE where the share was not known, or nothing was heard."""
 
@@ -16,7 +16,7 @@ class TierPast(msgspec.Struct, frozen=True):
     active: bytes
 
 
-class GapRow(msgspec.Struct, frozen=True):
+class GapRow(msgspec.Struct, frozen=True, gc=False):
     """Gaps of all workers of one device kind and one model, and never of several, in the window.
 
     `counts`: u32 little endian. Where `bounds` is empty, of the bins from number `first` on; else of the buckets of pages with these upper bounds (the last +Inf), of which

@@ -6,7 +6,7 @@ from collectors.model.figure import Distribution, Figure
 from collectors.model.vocabulary import Phase, Tier
 
 
-class HitRate(msgspec.Struct, frozen=True):
+class HitRate(msgspec.Struct, frozen=True, gc=False):
     """Share of what was looked for that was found, `hits` ÷ `of`, both in `unit` (tokens, blocks, lookups), over `window_s`.
 
     `tiers` are those whose hits are in it; `of` is told by `population`. `preempted`: requests were preempted in the window, and what they recompute may count
@@ -23,7 +23,7 @@ class HitRate(msgspec.Struct, frozen=True):
     preempted: bool | None
 
 
-class TierRow(msgspec.Struct, frozen=True):
+class TierRow(msgspec.Struct, frozen=True, gc=False):
     owner: str
     worker: str | None
     tier: Tier
@@ -48,7 +48,7 @@ class TierRow(msgspec.Struct, frozen=True):
     hit_rate: HitRate | msgspec.UnsetType = msgspec.UNSET
 
 
-class PromptRow(msgspec.Struct, frozen=True):
+class PromptRow(msgspec.Struct, frozen=True, gc=False):
     """Where the prompt tokens of a worker came from in the window: computed, or found in some tier, never both.
 
     `residual_tokens` is prompt − computed − found: what does not add up, absent where one of the three is worked out from the others. `recompute_tax` is
@@ -67,7 +67,7 @@ class PromptRow(msgspec.Struct, frozen=True):
     preemptions: Figure
 
 
-class ReuseRow(msgspec.Struct, frozen=True):
+class ReuseRow(msgspec.Struct, frozen=True, gc=False):
     """The reuse waterfall of a router: prompt tokens that the best worker was believed to hold when it chose, those that the chosen one was, and those that the
     engines then found."""
 
@@ -85,7 +85,7 @@ class ReuseRow(msgspec.Struct, frozen=True):
     unforeseen_tokens: Figure | msgspec.UnsetType = msgspec.UNSET
 
 
-class FlowRow(msgspec.Struct, frozen=True):
+class FlowRow(msgspec.Struct, frozen=True, gc=False):
     """KV that a worker, or a cache of several, moved from `tier` to `to` (None: not said). `moved_per_s` has its own unit: bytes, tokens or blocks a second."""
 
     owner: str
@@ -98,7 +98,7 @@ class FlowRow(msgspec.Struct, frozen=True):
     failures: Figure
 
 
-class HandoverRow(msgspec.Struct, frozen=True):
+class HandoverRow(msgspec.Struct, frozen=True, gc=False):
     """KV handed on from a prefill to a decode worker, told by `worker`: by the one that took it, or by a router that only knows a bound."""
 
     worker: str
@@ -109,7 +109,7 @@ class HandoverRow(msgspec.Struct, frozen=True):
     """The tier into which it was moved, where that is said and only one."""
 
 
-class HopRow(msgspec.Struct, frozen=True):
+class HopRow(msgspec.Struct, frozen=True, gc=False):
     """How long requests waited for the KV of a token of their context, at `worker`: that it was computed there (`prefill`), fetched from `tier` (`fetch`), or handed
     over into `tier` (`transfer`). Of the phases that ended in the window and say how many tokens they are of.
 

@@ -3,7 +3,7 @@
 import msgspec
 
 
-class Place(msgspec.Struct, frozen=True):
+class Place(msgspec.Struct, frozen=True, gc=False):
     """Where a worker runs, as far as it is known: a host, GPUs of it (numbers, or UUIDs of any host), a pod (`pod` or `namespace/pod`)."""
 
     worker: str

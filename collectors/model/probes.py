@@ -5,7 +5,7 @@ import msgspec
 from collectors.model.figure import Distribution, Figure
 
 
-class ProbedWorker(msgspec.Struct, frozen=True):
+class ProbedWorker(msgspec.Struct, frozen=True, gc=False):
     """Who served probes in the window, as far as anybody says; `named_by` is what says so, `target`: nothing does."""
 
     worker: str
@@ -14,7 +14,7 @@ class ProbedWorker(msgspec.Struct, frozen=True):
     gap: Distribution
 
 
-class ProbeRow(msgspec.Struct, frozen=True):
+class ProbeRow(msgspec.Struct, frozen=True, gc=False):
     """Our own requests to `target`, which are in no other figure here: one every `every_s` of at most `max_tokens` output tokens, a window of their own.
 
     `sent` are those that ended, `failed` those of them that brought no whole answer, by why in `failures`; `skipped` those that were due and not sent, as

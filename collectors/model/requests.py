@@ -8,7 +8,7 @@ NOTABLE = 24
 """The newest requests that were migrated, or of which tellers contradict each other: a frame has so many of them at most, beside others."""
 
 
-class FactRow(msgspec.Struct, frozen=True):
+class FactRow(msgspec.Struct, frozen=True, gc=False):
     """What `tellers` say, each as `source: kind of record`. `from_token`: of a worker, from which output token on."""
 
     about: About
@@ -18,7 +18,7 @@ class FactRow(msgspec.Struct, frozen=True):
     from_token: int = 0
 
 
-class PhaseRow(msgspec.Struct, frozen=True):
+class PhaseRow(msgspec.Struct, frozen=True, gc=False):
     """A phase as `teller` timed it. `duration_s` and `start_s` are intervals (low, high); one clock's own durations have no width.
 
     `start_s` counts from when the request was received by the first of its observers, and is None where the two clocks have no known offset. `clocks` names the
@@ -36,12 +36,12 @@ class PhaseRow(msgspec.Struct, frozen=True):
     negative: bool = False
 
 
-class Says(msgspec.Struct, frozen=True):
+class Says(msgspec.Struct, frozen=True, gc=False):
     value: str | int
     tellers: tuple[str, ...]
 
 
-class DisagreementRow(msgspec.Struct, frozen=True):
+class DisagreementRow(msgspec.Struct, frozen=True, gc=False):
     """Tellers contradict each other. Of a worker: from the output token `from_token` on."""
 
     about: About
@@ -49,7 +49,7 @@ class DisagreementRow(msgspec.Struct, frozen=True):
     from_token: int = 0
 
 
-class MigrationRow(msgspec.Struct, frozen=True):
+class MigrationRow(msgspec.Struct, frozen=True, gc=False):
     """It was taken from `worker` after so many output tokens (`at_least`: or more, as not all were counted) and given to `to`; None: nobody says to whom."""
 
     worker: str
@@ -59,7 +59,7 @@ class MigrationRow(msgspec.Struct, frozen=True):
     at_least: bool = False
 
 
-class RequestRow(msgspec.Struct, frozen=True):
+class RequestRow(msgspec.Struct, frozen=True, gc=False):
     """One request, however many sources saw it, by the name that its client gave it, else by its server's.
 
     `at` is session time in seconds when its first observer had it, None where only records tell of it. `doubt`: why what is said of its workers may not be so.
@@ -81,7 +81,7 @@ class RequestRow(msgspec.Struct, frozen=True):
     """It is a request of our own."""
 
 
-class ClockRow(msgspec.Struct, frozen=True):
+class ClockRow(msgspec.Struct, frozen=True, gc=False):
     """How far the clock `clock` is ahead of the clock `of`, at least and at most, when it was last learnt of: from from `n` requests. `steps`: how often that was contradicted, and begun
     anew."""
 

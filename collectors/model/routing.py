@@ -10,7 +10,7 @@ MARGIN_EDGES: Final = (1e-9, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
 """Bounds of the classes of `RuleRow.margins`: below the first is a tie, the last class has no upper bound. A margin is in the units of its rule's score."""
 
 
-class LabelRow(msgspec.Struct, frozen=True):
+class LabelRow(msgspec.Struct, frozen=True, gc=False):
     """Requests with `label` that `worker` generates: a request counts once for each of its labels, so rows of several labels do not add up.
 
     `decided`: choices of the window. `ttft` and `tpot`: of the requests that ended in the window.
@@ -23,7 +23,7 @@ class LabelRow(msgspec.Struct, frozen=True):
     tpot: Distribution
 
 
-class RuleRow(msgspec.Struct, frozen=True):
+class RuleRow(msgspec.Struct, frozen=True, gc=False):
     """Choices of the window by one rule. `alone`: there was one candidate. `margins`: how many of the others lie in each class of MARGIN_EDGES."""
 
     rule: str
@@ -33,7 +33,7 @@ class RuleRow(msgspec.Struct, frozen=True):
     margins: tuple[int, ...]
 
 
-class Routing(msgspec.Struct, frozen=True):
+class Routing(msgspec.Struct, frozen=True, gc=False):
     """Of all routers that tell their choices."""
 
     labels: tuple[LabelRow, ...] = ()

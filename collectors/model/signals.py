@@ -209,7 +209,7 @@ NOT_ADDABLE: Final = frozenset(
 """Gauges of which two, told apart by labels that nobody asks for, have no sum."""
 
 
-class Series(msgspec.Struct, frozen=True):
+class Series(msgspec.Struct, frozen=True, gc=False):
     """One sampled value. `worker` is the worker's id (`target/engine`); `metric` is the name on the wire, for provenance."""
 
     signal: Signal
@@ -281,7 +281,7 @@ CAVEATS: Final = {
 """What a signal must not be taken for."""
 
 
-class WorkerFacts(msgspec.Struct, frozen=True):
+class WorkerFacts(msgspec.Struct, frozen=True, gc=False):
     """What a page says about a worker itself; an empty string or zero means that it does not say."""
 
     id: str
@@ -292,7 +292,7 @@ class WorkerFacts(msgspec.Struct, frozen=True):
     chips: int = 0
 
 
-class DeviceFacts(msgspec.Struct, frozen=True):
+class DeviceFacts(msgspec.Struct, frozen=True, gc=False):
     """What a page says about a device itself: `key` is the `owner` of its series. Empty: not said. It is no worker: that is what runs on it."""
 
     key: str

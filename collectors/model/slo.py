@@ -24,7 +24,7 @@ class Of(StrEnum):
     WORKER = "worker"
 
 
-class Objective(msgspec.Struct, frozen=True):
+class Objective(msgspec.Struct, frozen=True, gc=False):
     """At most `seconds` of `what` (`ttft`, `tpot`, `request`) for the share `share` of the requests."""
 
     what: str
@@ -32,7 +32,7 @@ class Objective(msgspec.Struct, frozen=True):
     share: float
 
 
-class Share(msgspec.Struct, frozen=True):
+class Share(msgspec.Struct, frozen=True, gc=False):
     """`least` … `most` of `n` requests met something: the two differ where only buckets are known. The true share lies in `low` … `high` with 95 % confidence
     (Wilson, of both ends)."""
 
@@ -44,7 +44,7 @@ class Share(msgspec.Struct, frozen=True):
     state: Attained
 
 
-class SloRow(msgspec.Struct, frozen=True):
+class SloRow(msgspec.Struct, frozen=True, gc=False):
     """Requests that ended in the window, by the worker that generated last. `attained` is of all objectives together; None: of no request is it known.
 
     `joules_per_token` and `dollars_per_mtok` are of the row's own workers, over the output tokens that these made: whatever they did in the window is in it, idle and
@@ -66,7 +66,7 @@ class SloRow(msgspec.Struct, frozen=True):
     dollars_per_mtok: Figure
 
 
-class Assumption(msgspec.Struct, frozen=True):
+class Assumption(msgspec.Struct, frozen=True, gc=False):
     """A figure that nobody measures here: who says so (`config`, `public offer`), from what source, and as of when (`2026-05`); both may be empty."""
 
     value: float
@@ -75,7 +75,7 @@ class Assumption(msgspec.Struct, frozen=True):
     date: str
 
 
-class ChipRow(msgspec.Struct, frozen=True):
+class ChipRow(msgspec.Struct, frozen=True, gc=False):
     """What is assumed of each device of a chip: US dollars an hour, and the watts that it draws, which count where nobody measures them. None: nobody says."""
 
     chip: str
@@ -84,7 +84,7 @@ class ChipRow(msgspec.Struct, frozen=True):
     watts: Assumption | None
 
 
-class Slo(msgspec.Struct, frozen=True):
+class Slo(msgspec.Struct, frozen=True, gc=False):
     """`aborted` requests (whose client left) are judged by nobody, nor those of which no time is known (`unjudged`); an error has met nothing."""
 
     profile: str

@@ -14,7 +14,7 @@ Ns = Annotated[int, Meta(ge=0, le=1 << 62)]
 Count = Annotated[int, Meta(ge=0, le=1 << 53)]
 
 
-class Statement(msgspec.Struct, frozen=True):
+class Statement(msgspec.Struct, frozen=True, gc=False):
     """`from_token`: from which output token on it holds (of a worker); None: from wherever the same teller's last move left off."""
 
     about: About
@@ -22,14 +22,14 @@ class Statement(msgspec.Struct, frozen=True):
     from_token: Count | None = 0
 
 
-class Instant(msgspec.Struct, frozen=True):
+class Instant(msgspec.Struct, frozen=True, gc=False):
     """A moment that is known as well as it was written down."""
 
     earliest_ns: Ns
     latest_ns: Ns
 
 
-class Stretch(msgspec.Struct, frozen=True):
+class Stretch(msgspec.Struct, frozen=True, gc=False):
     """A phase as its teller's own clock timed it. `formula`: it is about (≈) that long, and why."""
 
     phase: Phase
@@ -39,7 +39,7 @@ class Stretch(msgspec.Struct, frozen=True):
     formula: str = ""
 
 
-class Move(msgspec.Struct, frozen=True):
+class Move(msgspec.Struct, frozen=True, gc=False):
     """The request was taken from a worker after so many output tokens. The worker's name may be without its rank."""
 
     from_worker: str
@@ -47,7 +47,7 @@ class Move(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-class Account(msgspec.Struct, frozen=True):
+class Account(msgspec.Struct, frozen=True, gc=False):
     """What one record says of one request.
 
     `teller` is the kind of record, `clock` whose time it has. `names` are the request's, the one that only its server gives first, and the client's, which may

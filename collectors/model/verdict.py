@@ -50,7 +50,7 @@ class Knows(StrEnum):
     TOO_LITTLE = "not enough data"
 
 
-class Evidence(msgspec.Struct, frozen=True):
+class Evidence(msgspec.Struct, frozen=True, gc=False):
     """One figure that says so, of the last `window_s` seconds; its `n` counts the samples, its `unit` is `s`, `ratio`, `bytes/s`, `tokens/s` … or `count`."""
 
     what: str
@@ -58,7 +58,7 @@ class Evidence(msgspec.Struct, frozen=True):
     window_s: float
 
 
-class Finding(msgspec.Struct, frozen=True):
+class Finding(msgspec.Struct, frozen=True, gc=False):
     """`worker` is its id, or the name of a target, a router or a tier's owner; `since` is session time in seconds. `line` says all of it in a sentence: whose, `said`, `figures`, and
     in `knob` what to turn."""
 
@@ -73,7 +73,7 @@ class Finding(msgspec.Struct, frozen=True):
     figures: str = ""
 
 
-class Diagnosis(msgspec.Struct, frozen=True):
+class Diagnosis(msgspec.Struct, frozen=True, gc=False):
     """`findings` in the order of `Kind`: the first is the verdict. `missing` says what too little is known of."""
 
     knows: Knows
