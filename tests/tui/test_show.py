@@ -1,6 +1,7 @@
 """A show: its world goes as the presenter says, what was seen is shown again as it was, and keys do what they say."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -184,6 +185,35 @@ async def test_keys_of_a_presenter() -> None:
         await pilot.press("question_mark")
         await settled(pilot)
         assert "Next chapter" in text(app)
+
+
+async def test_what_is_asked_for_stays_while_a_chapter_begins() -> None:
+    async with shown() as (app, driver, pilot):
+        driver.jump(S)
+        await until(lambda: driver.position_ns >= S and driver.ahead_ns is None)
+        await pilot.press("J")
+        await until(lambda: "to which chapter?" in text(app))
+        await until(lambda: app.playhead.shown is not None and app.playhead.shown.time_ns > 2 * S)
+        assert "to which chapter?" in text(app)
+        assert app.page.name == "overview"
+        await pilot.press("escape")
+        await until(lambda: app.page.name == "jitter")
+
+
+async def test_how_far_the_world_has_come_while_it_runs_ahead() -> None:
+    script = Script("default", 60.0, SCRIPT.chapters)
+    driver = ShowDriver(script, "default", 5, None)
+    app = TokenyardApp(driver)
+    async with app.run_test(size=(80, 24)):
+        await until(lambda: app.playhead.shown is not None)
+        driver.jump(40 * S)
+        told = set[str]()
+
+        def come() -> bool:
+            told.update(re.findall(r"at full speed, (0:\d\d) of 0:40", text(app)))
+            return len(told) > 2
+
+        await until(come)
 
 
 async def test_without_a_show_its_keys_are_those_of_the_page() -> None:

@@ -66,7 +66,7 @@ class ShowDriver(LiveDriver):
         self._child = child
         self._scenario, self._seed, self._faults = scenario, seed, faults
         self._wake = asyncio.Event()
-        self._shown_ns: int | None = None
+        self._shown: tuple[int, int | None] | None = None
         self._anew = False
         self._emulator: Emulator | None = None
 
@@ -76,7 +76,7 @@ class ShowDriver(LiveDriver):
 
     def jump(self, at_ns: int) -> None:
         """Show that moment and go on from there: at once where it was seen, else as soon as the world has come so far."""
-        self._shown_ns = None
+        self._shown = None
         if at_ns > self.world_ns:
             self.ahead_ns = at_ns
         else:
@@ -101,7 +101,7 @@ class ShowDriver(LiveDriver):
             self.player.position_ns = self.player.position_ns if at_ns is None else at_ns
         else:
             self.player.go(at_ns)
-        self._shown_ns = None
+        self._shown = None
         self._wake.set()
 
     async def faults(self) -> list[Offer]:
@@ -142,7 +142,7 @@ class ShowDriver(LiveDriver):
         asyncio.get_running_loop().run_in_executor(None, _load)
         async with telling(self):
             while True:
-                self._anew, self.world_ns, self._shown_ns, self.ahead_ns = False, 0, None, None
+                self._anew, self.world_ns, self._shown, self.ahead_ns = False, 0, None, None
                 self.by_hand.clear()
                 self.player.go(TICK_NS)  # before it there is nothing to see
                 clock = VirtualClock()
@@ -177,8 +177,10 @@ class ShowDriver(LiveDriver):
                         return
                     tick = self._next_tick(observation, emulator, clock)
                 frame = self.history.at(self.position_ns)
-                if frame is not None and frame.time_ns != self._shown_ns:
-                    self._shown_ns = frame.time_ns
+                # Again for each second that the world runs ahead: how far it has come stands beside the Frame.
+                ahead_s = None if self.ahead_ns is None else self.world_ns // (4 * TICK_NS)
+                if frame is not None and (frame.time_ns, ahead_s) != self._shown:
+                    self._shown = frame.time_ns, ahead_s
                     post(frame)
                 stands = not self.player.playing or self.player.ended
                 try:

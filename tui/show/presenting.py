@@ -62,6 +62,7 @@ class Presents(Travels):
             show.script.number(at_ns),
             waits=not show.player.playing and show.position_ns in show.player.stops,
             ahead_s=None if show.ahead_ns is None else show.ahead_ns / 1e9,
+            world_s=show.world_ns / 1e9,
             captions=self.captions,
             key=self._key,
             keys=self.keys_shown,
@@ -72,9 +73,13 @@ class Presents(Travels):
         return self.show is not None if action in ACTIONS else super().check_action(action, parameters)
 
     def follow(self, frame: Frame) -> None:
-        """A chapter that begins turns to what it is about."""
+        """A chapter that begins turns to what it is about, after what is being asked for."""
         show = self.show
-        if show is None or (number := show.script.number(frame.time_ns)) == self._chapter:
+        if (
+            show is None
+            or self.screen is not self.page
+            or (number := show.script.number(frame.time_ns)) == self._chapter
+        ):
             return
         first, self._chapter = self._chapter is None, number
         page, _, panel = show.script.chapters[number].look.partition("/") if number >= 0 else ("", "", "")

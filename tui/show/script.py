@@ -71,12 +71,13 @@ class Script:
 
 @dataclass(frozen=True)
 class Showing:
-    """Where a show is, for panels. `chapter` from 0, −1 before the first. `ahead_s`: to where the world is run at full speed. `key`: what was pressed last, while keys are shown."""
+    """Where a show is, for panels. `chapter` from 0, −1 before the first. `ahead_s`: to where the world is run at full speed; `world_s`: how far it has come. `key`: what was pressed last, while keys are shown."""
 
     script: Script
     chapter: int
     waits: bool = False
     ahead_s: float | None = None
+    world_s: float = 0.0
     captions: bool = True
     key: str = ""
     keys: bool = False

@@ -31,7 +31,7 @@ def rows(showing: Showing | None, width: int) -> int:
 def said(showing: Showing, at_s: float) -> str:
     """What the show is doing beside going on."""
     if showing.ahead_s is not None:
-        return f"running at full speed to {fmt.clock(showing.ahead_s)}"
+        return f"at full speed, {fmt.clock(showing.world_s)} of {fmt.clock(showing.ahead_s)}"
     if showing.waits:
         return f"{PAUSED} waits: PgDn or space goes on"
     hand = f" · {len(showing.by_hand)} by hand: {printable(showing.by_hand[-1])}" if showing.by_hand else ""
