@@ -71,10 +71,14 @@ def _signed(value: float, unit: str) -> str:
 
 
 def plain_cells(it: Plain) -> tuple[str, ...]:
-    unit = UNITS.get(it.figure, Unit.RATE if it.panel != "placement" else Unit.TOKENS)
+    unit = unit_of(it)
     a, b = (number(one) for one in (it.a, it.b))
     ratio = fmt.times(b / a) if a and b is not None else ABSENT
     return it.figure, printable(it.of), _shown(it.a, unit), _shown(it.b, unit), ratio
+
+
+def unit_of(it: Plain) -> Unit:
+    return UNITS.get(it.figure, Unit.RATE if it.panel != "placement" else Unit.TOKENS)
 
 
 def _shown(it: Figure | None, unit: Unit) -> str:

@@ -11,6 +11,7 @@ from tests.tui.screen import at_rest, lines, running, text
 from tests.tui.test_golden import check
 from tui.app import TokenyardApp
 from tui.choices import Choices
+from tui.compared import what
 from tui.widgets.chart import LogAxis
 from tui.widgets.compare import Overlaid, overlay, spans_of, stepped
 from tui.widgets.rows import Body
@@ -43,6 +44,27 @@ async def test_the_cursor_goes_through_all_rows_and_a_filter_picks_some(comparis
         rows = [line for line in lines(app) if "tpot" in line]
         assert rows
         assert not [line for line in lines(app) if "ttft p" in line]
+
+
+async def test_both_sides_of_a_row_can_be_asked_for(comparison: Comparison) -> None:
+    app = TokenyardApp(Played([emulated(4)]), Choices(page="compare"), comparison)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("i")
+        await at_rest(pilot)
+        row = comparison.rows[0]
+        assert f"A of {what(row)} {row.of}" in text(app)
+        assert f"n {row.n_a:,}" in text(app)
+        assert "1 of 2" in text(app)
+        await pilot.press("right")
+        await at_rest(pilot)
+        assert f"B of {what(row)} {row.of}" in text(app)
+        assert f"n {row.n_b:,}" in text(app)
+        await pilot.press("tab", "tab")
+        await at_rest(pilot)
+        plain = comparison.plain[0]
+        assert f"of {plain.figure} {plain.of}" in text(app)
+        assert "as before.tyard told it" in text(app) or "as after.tyard told it" in text(app)
 
 
 async def test_both_are_on_one_axis(comparison: Comparison) -> None:

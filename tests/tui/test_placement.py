@@ -2,10 +2,12 @@
 
 import re
 
+import msgspec
 import pytest
 
 from collectors.model.detail import By, Cell, Place, River, RiverLine
-from collectors.model.vocabulary import Device, Stage, Tier
+from collectors.model.figure import Figure
+from collectors.model.vocabulary import Device, Provenance, Stage, State, Tier
 from tests.tui.demo import demo
 from tests.tui.playing import Played
 from tests.tui.screen import at_rest, lines, running, settled, text
@@ -17,7 +19,7 @@ from tui.theme import Ink, device_ink
 from tui.tracks import Hue, Track, drawn, hues, tracks
 from tui.view import View
 from tui.widgets.follow import Follow, glyph
-from tui.widgets.placement import SLICES_NS
+from tui.widgets.placement import SLICES_NS, cell_figures
 
 LPU = Place("lpu-0/0", Stage.DECODE, Tier.SRAM)
 GPU = Place("gpu-0/0", Stage.ATTENTION, Tier.HBM)
@@ -92,6 +94,31 @@ def test_stages_beside_the_primary_one_are_told_apart() -> None:
 )
 def test_a_token_is_as_high_as_it_was_late(lateness: float, stall: bool, shown: tuple[str, int]) -> None:
     assert glyph(lateness, stall=stall) == shown
+
+
+def test_what_a_cell_says_of_itself() -> None:
+    def told(it: RiverLine, at: int) -> dict[str, Figure]:
+        return {one.name: one.it for one in cell_figures(it, at, 250_000_000, emulated=True, of="r")}
+
+    it = line([8, 0, 3], seen=bytes([Cell.SEEN, Cell.SEEN, Cell.UNOBSERVED]), beside=[4, 0, 0])
+    first = told(it, 0)
+    assert {name: one.value for name, one in first.items()} == {"tokens": 8, "tok/s": 32, "tokens beside": 4}
+    assert {one.provenance for one in first.values()} == {Provenance.DERIVED}
+    assert all(one.emulated for one in first.values())
+    assert told(it, 1)["tokens"].state is State.ZERO
+    assert told(it, 2)["tokens"] == Figure(None, State.ABSENT, None, True, None)
+    assert told(msgspec.structs.replace(it, uncounted=True), 0)["tokens"].at_least is True
+
+
+async def test_a_cell_of_the_river_can_be_asked_for() -> None:
+    async with running(demo().played(), (120, 36)) as (app, pilot):
+        await pilot.press("2", "i")
+        await settled(pilot)
+        shown = text(app)
+        assert "tokens of gpu-0" in shown
+        assert "output tokens, each in the row of the stage that sampled it" in shown
+        assert "deliveries that came in this column · 250 ms" in shown
+        assert "EMULATED, " in shown
 
 
 def test_a_track_of_nothing_has_no_place() -> None:

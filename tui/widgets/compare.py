@@ -7,18 +7,24 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from tui.compared import between, plain_cells, value_text, what
+from collectors.model.figure import Figure
+from collectors.model.vocabulary import Provenance, State
+from tui.compared import between, plain_cells, unit_of, value_text, what
+from tui.format import Unit
 from tui.glyph_sets import BRAILLE, Dots
 from tui.glyphs import ABSENT
 from tui.line import Line, Pen, clip_middle
 from tui.plain import printable
 from tui.table import Column, Drawn, fields_of, grid, heading, heads, row_lines
 from tui.theme import Ink
+from tui.told import Told
 from tui.widgets.chart import Canvas, LogAxis, axis_line, log_range
 from tui.widgets.gap_bands import Span, density, heights
 from tui.widgets.rows import Body, RowsPanel, stacked
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator
+
     from collectors.compare.comparison import Comparison, Plain, Row, Side, Spread
     from tui.filter import Field
     from tui.view import View
@@ -93,6 +99,12 @@ class Differences(Compared):
     def fields(self, view: View) -> Sequence[Field[Row]]:
         return fields_of(_columns())
 
+    def figures(self, view: View, row: Hashable) -> Sequence[Told]:
+        it = view.comparison
+        if it is None:
+            return ()
+        return [told for one in it.rows if ("row", one.figure, one.of) == row for told in row_figures(one, it)]
+
 
 def _columns() -> list[Column[Row]]:
     def text(name: str, size: int, of: str, rank: int) -> Column[Row]:
@@ -111,6 +123,18 @@ def _columns() -> list[Column[Row]]:
         n("n A", "n_a"),
         n("n B", "n_b"),
     ]
+
+
+def row_figures(row: Row, it: Comparison) -> Iterator[Told]:
+    """Of both sides, and where the difference lies."""
+    unit = {"s": Unit.SECONDS, "/s": Unit.RATE, "share": Unit.SHARE}.get(row.unit, Unit.COUNT)
+    lies = between(row)
+    says = f"B − A lies in {lies} in 95 of 100 such pairs: {row.says}" if lies != ABSENT else str(row.says)
+    for letter, side, value, n in (("A", it.a, row.a, row.n_a), ("B", it.b, row.b, row.n_b)):
+        state = State.TOO_FEW if value is None else State.OK if value else State.ZERO
+        figure = Figure(value, state, None if value is None else Provenance.DERIVED, side.emulated, None)
+        of = f"{what(row)} {row.of}"
+        yield Told(letter, figure, unit, says, f"{row.of} in {side.name}", n, of, window_s=side.until_s - side.from_s)
 
 
 def _sides(it: Comparison, width: int) -> Sequence[Line]:
@@ -224,6 +248,18 @@ class AsTold(Compared):
 
     def fields(self, view: View) -> Sequence[Field[Plain]]:
         return fields_of(_plain_columns())
+
+    def figures(self, view: View, row: Hashable) -> Sequence[Told]:
+        it = view.comparison
+        if it is None:
+            return ()
+        return [
+            Told(letter, figure, unit_of(one), f"{one.figure}, as {side.name} told it", of=f"{one.figure} {one.of}")
+            for one in it.plain
+            if ("plain", one.panel, one.figure, one.of) == row
+            for letter, side, figure in (("A", it.a, one.a), ("B", it.b, one.b))
+            if figure is not None
+        ]
 
 
 def _plain_columns() -> list[Column[Plain]]:

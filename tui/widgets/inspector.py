@@ -156,7 +156,8 @@ def _samples(told: Told, window_s: float | None) -> str:
     if told.now:
         parts.append("at this moment")
     elif window_s is not None:
-        parts.append(f"the last {fmt.plain(told.window_s or window_s, Unit.COUNT)} s")
+        over_s = told.window_s or window_s
+        parts.append(f"the last {fmt.plain(over_s, Unit.COUNT)} s" if over_s >= 1 else fmt.seconds(over_s))
     return " · ".join(part for part in parts if part)
 
 

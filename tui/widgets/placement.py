@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from msgspec import UNSET
+
 from collectors.model.detail import NO_PLACE, By, Cell
-from collectors.model.vocabulary import Device
+from collectors.model.figure import Figure
+from collectors.model.vocabulary import Device, Provenance, State
 from tui import format as fmt
+from tui.format import Unit
 from tui.glyphs import ABSENT, NO_DATA, STALL, UNOBSERVED
 from tui.line import Line, Pen, clip_middle, fitting
 from tui.plain import printable
 from tui.theme import Ink, device_ink
+from tui.told import Told
 from tui.tracks import STAGE_LETTERS, Hue, drawn, hues, place_hue, scale_of, tracks
 from tui.view import LATER
 from tui.widgets.river import ROLE_LETTERS
 from tui.widgets.rows import Body, RowsPanel, Spot
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Iterator, Mapping, Sequence
 
     from collectors.model.detail import River, RiverLine
     from collectors.model.vocabulary import Role
@@ -40,6 +45,8 @@ _STEP_NS: Final = 1_000 * MS
 """The columns move on by so much at least, at once."""
 _MARK: Final = 10
 """Columns between two times on the axis."""
+TOKENS: Final = "output tokens, each in the row of the stage that sampled it"
+BESIDE: Final = "the same tokens' other stages that this row had: attention, feed-forward, draft"
 NOBODY: Final = (
     "no source tells single deliveries: a router's placement stream does (docs/placement-stream.md), or a tap in front of the endpoint "
     "(tokenyard tap --upstream URL)"
@@ -104,6 +111,17 @@ class Placement(RowsPanel):
         if not 0 <= column < river.columns:
             return None
         return f"seek({river.begin_ns + (column + 1) * river.slice_ns})"
+
+    def figures(self, view: View, row: Hashable) -> Sequence[Told]:
+        """Of the row's column at the moment shown."""
+        frame, river = view.frame, self._asked[1] if self._asked else None
+        line = next((one for one in river.lines if one.key == row), None) if river is not None else None
+        if frame is None or river is None or line is None:
+            return ()
+        at = (frame.time_ns - river.begin_ns - 1) // river.slice_ns
+        if not 0 <= at < river.columns:
+            return ()
+        return list(cell_figures(line, at, river.slice_ns, emulated=frame.emulated, of=self._called(view, line)))
 
     def _called(self, view: View, line: RiverLine) -> str:
         return view.name(str(line.key)) if self.by is By.WORKER else printable(line.name)
@@ -237,6 +255,23 @@ class Placement(RowsPanel):
             (NO_DATA, Ink.TEXT, " not kept"),
         ]
         return fitting((((sign, ink), (words, Ink.DIM)) for sign, ink, words in signs), width)
+
+
+def cell_figures(line: RiverLine, at: int, slice_ns: int, *, emulated: bool, of: str) -> Iterator[Told]:
+    """What column `at` of a row says."""
+    kept = line.seen[at] == Cell.SEEN
+    about = True if line.uncounted else UNSET
+
+    def told(name: str, tokens: int, unit: Unit, definition: str, per: float = 1.0) -> Told:
+        state = State.ABSENT if not kept else State.OK if tokens else State.ZERO
+        value, provenance = (tokens / per, Provenance.DERIVED) if kept else (None, None)
+        it = Figure(value, state, provenance, emulated, None, at_least=about if tokens and kept else UNSET)
+        return Told(name, it, unit, definition, "deliveries that came in this column", of=of, window_s=slice_ns / 1e9)
+
+    yield told("tokens", line.tokens[at], Unit.TOKENS, TOKENS)
+    yield told("tok/s", line.tokens[at], Unit.RATE, f"{TOKENS}, over the column's width", slice_ns / 1e9)
+    if line.beside_tokens[at]:
+        yield told("tokens beside", line.beside_tokens[at], Unit.TOKENS, BESIDE)
 
 
 def _tier_kinds(river: River | None, devices: Mapping[str, Device]) -> list[tuple[str, Device]]:
