@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import time
+from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
@@ -21,6 +22,8 @@ from tui.driver import Post
 
 BEFORE: Final = 80
 """Ticks before the first is shown."""
+REMEMBERED: Final = 4
+"""Frames that are kept, as what remembers a session does: a screen is not who gives their memory back."""
 
 
 class Loaded:
@@ -32,6 +35,7 @@ class Loaded:
         self._session = Session("virtual", detail=self.detail)
         self._work = batches(WORKERS, TOKENS_PER_S, STREAMS)
         self._tick = 0
+        self._newest: deque[Frame] = deque(maxlen=REMEMBERED)
 
     def frame(self, *, quiet: bool = False) -> Frame:
         """The next one; `quiet`: nothing is told but that nothing is."""
@@ -41,6 +45,7 @@ class Loaded:
             self._session.feed(batch)
         self._tick += 1
         frame = self._session.tick(self._tick * TICK_NS)
+        self._newest.append(frame)
         self.taken_s += time.process_time() - begin
         return frame
 
