@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Told:
     """`name` as its column has it, `of` what. `population` and `n` where the figure itself has none; `now`: it is of this moment, not of the window; `window_s`:
-    the window is another one than the Frame's."""
+    the window is another one than the Frame's; `span`: what it is over in words, where that does not end at the moment shown."""
 
     name: str
     it: Figure
@@ -27,6 +27,7 @@ class Told:
     of: str = ""
     now: bool = False
     window_s: float | None = None
+    span: str = ""
 
     @property
     def number(self) -> float | None:

@@ -20,7 +20,7 @@ from collectors.recording.errors import DamagedError
 FRAMES_CODEC: Final = "rows+zstd"
 OLDER_FRAMES_CODEC: Final = "rows+zlib"
 LEVEL: Final = 3
-"""Its window spans some Frames of hundreds of workers: half of what zlib's best level leaves of them, in a tenth of its time."""
+"""Its window spans some Frames of hundreds of workers: half of what zlib leaves of them, in a tenth of its time."""
 _PLACE: Final = np.dtype("<u4")
 _ROW_TYPES: Final[dict[str, Any]] = {
     name: kind for name, kind in typing.get_type_hints(Frame).items() if typing.get_origin(kind) is tuple
@@ -118,7 +118,7 @@ def _compressed(frames: Sequence[Frame] | Sequence[msgspec.Raw], rows: dict[str,
 def _decompressed(blob: bytes) -> bytes:
     try:
         if not 0 <= zstandard.frame_content_size(blob) <= MAX_RAW_BYTES:
-            raise DamagedError(f"unpacks to more than {MAX_RAW_BYTES >> 20} MiB")
+            raise DamagedError(f"unpacks to more than {MAX_RAW_BYTES >> 20} MiB, or does not say to how much")
         return zstandard.ZstdDecompressor().decompress(blob, MAX_RAW_BYTES, allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise DamagedError(f"cannot be decompressed ({error})") from error
@@ -151,6 +151,7 @@ def _each(it: _Rows, name: str, frames: int) -> list[tuple[Any, ...]]:
 
 
 def _placed(it: _Rows | _RawRows, rows: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Those that each Frame has."""
     places = np.frombuffer(it.places, _PLACE).tolist()
     out, at = [], 0
     for count in it.counts:

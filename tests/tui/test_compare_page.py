@@ -54,7 +54,7 @@ async def test_both_sides_of_a_row_can_be_asked_for(comparison: Comparison) -> N
         await at_rest(pilot)
         row = comparison.rows[0]
         assert f"A of {what(row)} {row.of}" in text(app)
-        assert f"n {row.n_a:,}" in text(app)
+        assert f"n {row.n_a:,} · before.tyard from {comparison.a.from_s:g} s" in text(app)
         assert "1 of 2" in text(app)
         await pilot.press("right")
         await at_rest(pilot)
@@ -64,7 +64,8 @@ async def test_both_sides_of_a_row_can_be_asked_for(comparison: Comparison) -> N
         await at_rest(pilot)
         plain = comparison.plain[0]
         assert f"of {plain.figure} {plain.of}" in text(app)
-        assert "as before.tyard told it" in text(app) or "as after.tyard told it" in text(app)
+        assert "as it was told at the end of what is compared" in text(app)
+        assert "the last " not in text(app)
 
 
 async def test_both_are_on_one_axis(comparison: Comparison) -> None:

@@ -105,6 +105,8 @@ def test_what_a_cell_says_of_itself() -> None:
     assert {name: one.value for name, one in first.items()} == {"tokens": 8, "tok/s": 32, "tokens beside": 4}
     assert {one.provenance for one in first.values()} == {Provenance.DERIVED}
     assert all(one.emulated for one in first.values())
+    (tokens, per_s, *_) = cell_figures(line([8, 0]), 0, 2_000_000_000, emulated=False, of="r")
+    assert (tokens.it.value, per_s.it.value, per_s.span) == (8, 4, "2.00 s of this column"), "of what has gone by"
     assert told(it, 1)["tokens"].state is State.ZERO
     assert told(it, 2)["tokens"] == Figure(None, State.ABSENT, None, True, None)
     assert told(msgspec.structs.replace(it, uncounted=True), 0)["tokens"].at_least is True
@@ -117,7 +119,7 @@ async def test_a_cell_of_the_river_can_be_asked_for() -> None:
         shown = text(app)
         assert "tokens of gpu-0" in shown
         assert "output tokens, each in the row of the stage that sampled it" in shown
-        assert "deliveries that came in this column · 250 ms" in shown
+        assert re.search(r"n \d+ · 250 ms of this column", shown)
         assert "EMULATED, " in shown
 
 

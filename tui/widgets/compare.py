@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from msgspec.structs import replace
+
 from collectors.model.figure import Figure
 from collectors.model.vocabulary import Provenance, State
 from tui.compared import between, plain_cells, unit_of, value_text, what
@@ -41,6 +43,7 @@ SIGNS: Final = {
     "too few to tell": "? too few",
 }
 BAND: Final = 5
+AS_TOLD: Final = "as it was told at the end of what is compared"
 
 
 class Compared(RowsPanel):
@@ -125,16 +128,20 @@ def _columns() -> list[Column[Row]]:
     ]
 
 
+def span_of(side: Side) -> str:
+    return f"{side.name} from {side.from_s:g} s to {side.until_s:g} s"
+
+
 def row_figures(row: Row, it: Comparison) -> Iterator[Told]:
     """Of both sides, and where the difference lies."""
     unit = {"s": Unit.SECONDS, "/s": Unit.RATE, "share": Unit.SHARE}.get(row.unit, Unit.COUNT)
     lies = between(row)
-    says = f"B − A lies in {lies} in 95 of 100 such pairs: {row.says}" if lies != ABSENT else str(row.says)
+    says = f"B − A, 95 %: {lies}; {row.says}" if lies != ABSENT else str(row.says)
     for letter, side, value, n in (("A", it.a, row.a, row.n_a), ("B", it.b, row.b, row.n_b)):
-        state = State.TOO_FEW if value is None else State.OK if value else State.ZERO
+        unknown = State.TOO_FEW if n else State.ABSENT
+        state = unknown if value is None else State.OK if value else State.ZERO
         figure = Figure(value, state, None if value is None else Provenance.DERIVED, side.emulated, None)
-        of = f"{what(row)} {row.of}"
-        yield Told(letter, figure, unit, says, f"{row.of} in {side.name}", n, of, window_s=side.until_s - side.from_s)
+        yield Told(letter, figure, unit, says, row.of, n, f"{what(row)} {row.of}", span=span_of(side))
 
 
 def _sides(it: Comparison, width: int) -> Sequence[Line]:
@@ -254,7 +261,14 @@ class AsTold(Compared):
         if it is None:
             return ()
         return [
-            Told(letter, figure, unit_of(one), f"{one.figure}, as {side.name} told it", of=f"{one.figure} {one.of}")
+            Told(
+                letter,
+                replace(figure, heard_ns=None),
+                unit_of(one),
+                AS_TOLD,
+                of=f"{one.figure} {one.of}",
+                span=span_of(side),
+            )
             for one in it.plain
             if ("plain", one.panel, one.figure, one.of) == row
             for letter, side, figure in (("A", it.a, one.a), ("B", it.b, one.b))

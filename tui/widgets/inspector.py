@@ -153,11 +153,12 @@ def _samples(told: Told, window_s: float | None) -> str:
     n = told.it.n if isinstance(told.it.n, int) else told.n
     if n is not None:
         parts.append(f"n {n:,}")
-    if told.now:
+    if told.span:
+        parts.append(told.span)
+    elif told.now:
         parts.append("at this moment")
     elif window_s is not None:
-        over_s = told.window_s or window_s
-        parts.append(f"the last {fmt.plain(over_s, Unit.COUNT)} s" if over_s >= 1 else fmt.seconds(over_s))
+        parts.append(f"the last {fmt.plain(told.window_s or window_s, Unit.COUNT)} s")
     return " · ".join(part for part in parts if part)
 
 

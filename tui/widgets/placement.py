@@ -113,7 +113,7 @@ class Placement(RowsPanel):
         return f"seek({river.begin_ns + (column + 1) * river.slice_ns})"
 
     def figures(self, view: View, row: Hashable) -> Sequence[Told]:
-        """Of the row's column at the moment shown."""
+        """Of the row's column at the moment shown, as far as it has gone."""
         frame, river = view.frame, self._asked[1] if self._asked else None
         line = next((one for one in river.lines if one.key == row), None) if river is not None else None
         if frame is None or river is None or line is None:
@@ -121,7 +121,10 @@ class Placement(RowsPanel):
         at = (frame.time_ns - river.begin_ns - 1) // river.slice_ns
         if not 0 <= at < river.columns:
             return ()
-        return list(cell_figures(line, at, river.slice_ns, emulated=frame.emulated, of=self._called(view, line)))
+        worker = next((one for one in frame.workers if one.id == row), None)
+        emulated = frame.emulated if worker is None else worker.tokens_per_s.emulated
+        gone_ns = min(frame.time_ns - river.begin_ns - at * river.slice_ns, river.slice_ns)
+        return list(cell_figures(line, at, gone_ns, emulated=emulated, of=self._called(view, line)))
 
     def _called(self, view: View, line: RiverLine) -> str:
         return view.name(str(line.key)) if self.by is By.WORKER else printable(line.name)
@@ -257,19 +260,20 @@ class Placement(RowsPanel):
         return fitting((((sign, ink), (words, Ink.DIM)) for sign, ink, words in signs), width)
 
 
-def cell_figures(line: RiverLine, at: int, slice_ns: int, *, emulated: bool, of: str) -> Iterator[Told]:
-    """What column `at` of a row says."""
+def cell_figures(line: RiverLine, at: int, gone_ns: int, *, emulated: bool, of: str) -> Iterator[Told]:
+    """What column `at` of a row says, of which `gone_ns` have gone by."""
     kept = line.seen[at] == Cell.SEEN
     about = True if line.uncounted else UNSET
+    span = f"{fmt.seconds(gone_ns / 1e9)} of this column"
 
     def told(name: str, tokens: int, unit: Unit, definition: str, per: float = 1.0) -> Told:
         state = State.ABSENT if not kept else State.OK if tokens else State.ZERO
         value, provenance = (tokens / per, Provenance.DERIVED) if kept else (None, None)
         it = Figure(value, state, provenance, emulated, None, at_least=about if tokens and kept else UNSET)
-        return Told(name, it, unit, definition, "deliveries that came in this column", of=of, window_s=slice_ns / 1e9)
+        return Told(name, it, unit, definition, "tokens by when they came", line.tokens[at], of, span=span)
 
     yield told("tokens", line.tokens[at], Unit.TOKENS, TOKENS)
-    yield told("tok/s", line.tokens[at], Unit.RATE, f"{TOKENS}, over the column's width", slice_ns / 1e9)
+    yield told("tok/s", line.tokens[at], Unit.RATE, f"{TOKENS}, ÷ the time", gone_ns / 1e9)
     if line.beside_tokens[at]:
         yield told("tokens beside", line.beside_tokens[at], Unit.TOKENS, BESIDE)
 
