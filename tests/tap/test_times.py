@@ -2,11 +2,18 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
+
+import aiohttp
+import pytest
 
 from collectors.exchanges.book import Book
 from collectors.model.batch import Deliveries, Watermark
+from collectors.tap.client import Client
+from collectors.tap.measuring import Measuring
 from collectors.tap.readers import Reader
 from collectors.tap.turns import Turns
+from collectors.wire.http_answer import Head
 from collectors.wire.placement_json import JsonDecoder
 from tests.loopback import Request, head
 from tests.tap.test_proxy import CHAT, END, EVENTS, TOKEN, around, until, value
@@ -81,3 +88,32 @@ def test_a_book_says_no_more_than_what_it_is_complete_to() -> None:
     assert [part for part in decoder.feed(book.take(9, 7)) if isinstance(part, Watermark)] == [Watermark(7)]
     late = JsonDecoder()
     assert [part for part in late.feed(book.opening(10)) if isinstance(part, Watermark)] == [Watermark(7)]
+
+
+async def test_a_head_that_comes_alone_is_looked_at_after_what_follows_it_is_passed_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[str] = []
+    send, look = Client.send, Measuring.look
+
+    def sent(self: Client, data: bytes) -> None:
+        done.append("pass")
+        send(self, data)
+
+    def looked(self: Measuring, head: Head | None, came: Sequence[tuple[int, bytes]]) -> None:
+        done.append("look" if head is None else "look at the head")
+        look(self, head, came)
+
+    monkeypatch.setattr(Client, "send", sent)
+    monkeypatch.setattr(Measuring, "look", looked)
+
+    async def handler(request: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(head(EVENTS))
+        await asyncio.sleep(0.02)
+        writer.write(TOKEN)
+        await asyncio.sleep(0.02)
+        writer.write(END)
+
+    async with around(handler) as (_, _, url), aiohttp.ClientSession() as session, session.post(url + CHAT) as answer:
+        assert (await answer.read()).startswith(TOKEN)
+    assert done[:3] == ["pass", "pass", "look at the head"]
