@@ -24,7 +24,7 @@ from collectors.recording.reader import Reader
 from collectors.recording.writer import Writer
 from collectors.session.clock import TICK_NS
 from tests.recording.material import SECOND, batches, steps
-from tui.app import GC_THRESHOLD
+from tui.garbage import THRESHOLD
 from tui.headless import demo_frames
 
 SECONDS = 60.0
@@ -122,7 +122,7 @@ def long(folder: Path, frame: Frame) -> list[Result]:
         # As the dashboard does after its first Frame: else the slowest seeks are collections of all that this process ever made.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(*GC_THRESHOLD)
+        gc.set_threshold(*THRESHOLD)
         rng, took = random.Random(1), []
         for _ in range(SEEKS):
             moment = rng.randrange(HOUR_S * SECOND)

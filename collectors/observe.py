@@ -4,6 +4,7 @@ The only place where batches, ticks and the recorder meet; so what is recorded i
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
@@ -14,9 +15,18 @@ from collectors.model.frame import Frame
 from collectors.session.clock import TICK_NS, LiveClock, VirtualClock
 from collectors.session.session import Session
 from collectors.sources.source import Source, guarded
+from collectors.stats.steps import Steps, nothing, whole
 
 MAX_LAG_NS: Final = 2_000_000_000
 """After a longer sleep of the whole process the missed ticks are not made up: the time axis shows a gap."""
+
+STEP_S: Final = 0.004
+"""Steps of a tick that are made together, about."""
+MAX_WAIT_NS: Final = 500_000_000
+"""So old may what waits for a tick be, or nobody else has a turn until it is taken."""
+IDLE_S: Final = 60e-6
+"""A turn of the event loop in which nobody did anything takes less."""
+TURNS: Final = 100
 
 
 class Recorder(Protocol):
@@ -47,33 +57,49 @@ class Observation:
         self._change = change
         self._next_tick_ns = TICK_NS
         self._last_ns = 0
+        self._due: asyncio.Event | None = None
+        """Set where something waits or a tick is to be made; None where batches are taken at once."""
+        self._waiting: deque[Batch] = deque()
 
     def emit(self, batch: Batch) -> None:
         """Takes a batch, after every tick that is due before its time. Time never runs backwards: a batch late for its tick counts in the next."""
-        self._tick_until(batch.time_ns)
-        if batch.time_ns < self._last_ns:
-            batch = msgspec.structs.replace(batch, time_ns=self._last_ns)
-        self._last_ns = batch.time_ns
-        if self._change is not None:
-            batch = self._change(batch)
-        self._session.feed(batch)
-        if self._recorder is not None:
-            self._recorder.batch(batch)
+        if self._due is None:
+            self._take(batch)
+        else:
+            self._waiting.append(batch)
+            self._due.set()
 
     async def live(self) -> None:
-        """Runs all sources and ticks on the grid until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            for source in self._sources:
-                tasks.create_task(guarded(source, self._clock, self.emit))
-            while True:
-                await asyncio.sleep(max(self._next_tick_ns - self._clock.now_ns(), 0) / 1e9)
-                self._tick_until(self._clock.now_ns())
+        """Runs all sources and ticks on the grid until cancelled. What comes waits in order, so that others have their turn between the batches and the steps of a tick."""
+        loop = asyncio.get_running_loop()
+        self._due = due = asyncio.Event()
+        steps = nothing()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for source in self._sources:
+                    tasks.create_task(guarded(source, self._clock, self.emit))
+                while True:
+                    timer = loop.call_later(max(self._next_tick_ns - self._clock.now_ns(), 0) / 1e9, due.set)
+                    await due.wait()
+                    timer.cancel()
+                    steps = self._catching_up()
+                    begun_s = loop.time()
+                    for _ in steps:
+                        if loop.time() - begun_s > STEP_S and not self._behind:
+                            await others()
+                            begun_s = loop.time()
+                    due.clear()
+        finally:
+            self._due = None
+            whole(steps)
+            while self._waiting:
+                self._take(self._waiting.popleft())
 
     async def step(self, until_ns: int) -> None:
         """Virtual time: every source yields what lies before `until_ns` (a multiple of the tick), then the tick is made."""
         for source in self._sources:
             await source.step(until_ns, self.emit)
-        self._tick_until(until_ns)
+        whole(self._until(until_ns))
 
     def finish(self) -> Frame:
         """One more Frame, at the next tick of the grid, with all that has come so far. Nothing may be emitted afterwards."""
@@ -84,7 +110,31 @@ class Observation:
         for source in self._sources:
             await source.close()
 
-    def _tick_until(self, now_ns: int) -> None:
+    @property
+    def _behind(self) -> bool:
+        """Whether what waits is so old that nobody else may have a turn, so that sources are slowed down."""
+        return bool(self._waiting) and self._clock.now_ns() - self._waiting[0].time_ns > MAX_WAIT_NS
+
+    def _catching_up(self) -> Steps[None]:
+        """Makes the ticks that are due, and takes what waits, in order."""
+        yield from self._until(self._clock.now_ns())
+        while self._waiting:
+            yield from self._until(self._waiting[0].time_ns)
+            self._take(self._waiting.popleft())
+            yield
+
+    def _take(self, batch: Batch) -> None:
+        whole(self._until(batch.time_ns))
+        if batch.time_ns < self._last_ns:
+            batch = msgspec.structs.replace(batch, time_ns=self._last_ns)
+        self._last_ns = batch.time_ns
+        if self._change is not None:
+            batch = self._change(batch)
+        self._session.feed(batch)
+        if self._recorder is not None:
+            self._recorder.batch(batch)
+
+    def _until(self, now_ns: int) -> Steps[None]:
         """Makes every tick that is due at `now_ns`."""
         if now_ns - self._next_tick_ns > MAX_LAG_NS:
             self._next_tick_ns = now_ns - now_ns % TICK_NS
@@ -95,7 +145,17 @@ class Observation:
             if self._recorder is not None:
                 self._recorder.tick(time_ns, utc_s)
             self._last_ns = max(self._last_ns, time_ns)
-            frame = self._session.tick(time_ns, utc_s)
+            frame = yield from self._session.ticking(time_ns, utc_s)
             self._on_frame(frame)
             if self._recorder is not None:
                 self._recorder.frame(frame)
+
+
+async def others() -> None:
+    """Gives everybody else turns until nobody has anything to do: a key goes through many hands until its answer is drawn."""
+    loop = asyncio.get_running_loop()
+    for _ in range(TURNS):
+        begun_s = loop.time()
+        await asyncio.sleep(0)
+        if loop.time() - begun_s < IDLE_S:
+            return

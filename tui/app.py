@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import os
 import signal
 import time
@@ -21,6 +20,7 @@ from textual.message import Message
 from tui import glyph_sets, remembered
 from tui.choices import Choices
 from tui.commands import GLOBAL, SHOW, bindings
+from tui.garbage import Garbage
 from tui.glyph_sets import GLYPHS, GlyphSet
 from tui.pace import Costs, Pace
 from tui.pages import BY_NAME, PAGES, make
@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from collectors.model.frame import Frame
     from tui.driver import Driver
 
-GC_THRESHOLD: Final = (50_000, 20, 100)
-"""Segments are tracked tuples: with the default thresholds full collections come several times a second, 40–70 ms each."""
+GARBAGE_S: Final = 0.05
+"""After a Frame: what it leads to has been done, and the keys that waited for it are answered."""
 LATE_S: Final = 0.05
 """How often a slow terminal is asked whether it has all that was drawn."""
 STOP_SECONDS: Final = 5.0
@@ -100,7 +100,7 @@ class TokenyardApp(Presents):
         self.page = self._made(first)
         self.set_keymap(choices.keys)
         self._task: asyncio.Task[None] | None = None
-        self._gc: tuple[int, int, int] | None = None
+        self._garbage = Garbage()
         for palette in PALETTES.values():
             self.register_theme(textual_theme(palette))
         self._begin_with(PALETTES[self.palette])
@@ -135,16 +135,14 @@ class TokenyardApp(Presents):
 
     async def on_unmount(self) -> None:
         self.keep()
-        if self._gc is not None:
-            gc.set_threshold(*self._gc)
-            gc.unfreeze()
+        self._garbage.end()
         if self._task is not None and not self._task.done():
             self._task.cancel()
             await asyncio.wait({self._task}, timeout=STOP_SECONDS)
 
     def on_frame_arrived(self, message: FrameArrived) -> None:
-        if self._gc is None:
-            self._settle()
+        if not self._garbage.settled:
+            self._garbage.settle()  # after the first Frame everything is imported
         self.playhead.arrive(message.frame)
         if self.feed.player is not None:
             self.playhead.ended = self.feed.player.ended
@@ -155,6 +153,7 @@ class TokenyardApp(Presents):
         self.follow(message.frame)
         if self.pace.due():
             self._show_in_time()
+        asyncio.get_running_loop().call_later(GARBAGE_S, self._garbage.look)
 
     def _show_in_time(self) -> None:
         """Show what is newest as soon as the terminal has all that was drawn before."""
@@ -361,10 +360,3 @@ class TokenyardApp(Presents):
 
     def _runner(self, action: str) -> Callable[[], Awaitable[bool]]:
         return lambda: self.run_action(action)
-
-    def _settle(self) -> None:
-        """After the first Frame everything is imported: take what is there out of the collector's way."""
-        self._gc = gc.get_threshold()
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*GC_THRESHOLD)

@@ -12,6 +12,7 @@ from collectors.diagnose.rules import bursts, devices, memory, paths, routing, t
 from collectors.diagnose.scene import Scene, Suspicion
 from collectors.model.verdict import ORDER, Diagnosis, Finding, Kind, Knows
 from collectors.model.vocabulary import NO_TARGETS, State, TargetStatus
+from collectors.stats.steps import Steps, whole
 
 RULES: Final[tuple[Callable[[Scene], Iterator[Suspicion]], ...]] = (
     targets.down,
@@ -48,11 +49,16 @@ class Verdict:
         self._last: dict[Named, Suspicion] = {}
 
     def of(self, scene: Scene) -> Diagnosis:
+        return whole(self.thinking(scene))
+
+    def thinking(self, scene: Scene) -> Steps[Diagnosis]:
+        """The same in steps, a rule each."""
         for rule in RULES:
             for suspicion in rule(scene):
                 named = suspicion.kind, suspicion.worker
                 self._seen.setdefault(named, []).append(scene.now)
                 self._last[named] = suspicion
+            yield
         findings = []
         for named, seconds in list(self._seen.items()):
             if scene.now - seconds[-1] > HOLD_S:

@@ -17,6 +17,7 @@ from collectors.session.routing_rows import routing
 from collectors.session.slo_rows import slo
 from collectors.session.source_state import SourceState
 from collectors.session.watch import Watch
+from collectors.stats.steps import Steps
 
 SECOND_NS: Final = 1_000_000_000
 MANY: Final = 100
@@ -31,16 +32,17 @@ class EachSecond:
         self._told: Frame | None = None
         self._judging: Judging | None = None
 
-    def tick(
+    def ticking(
         self,
         frame: Frame,
         fleet: Mapping[str, Worker],
         sources: Sequence[SourceState],
         judging: Judging,
         window_ns: int,
-    ) -> Frame:
-        """The Frame of this tick with all of it, made anew where a second has gone by since it was made, or judging is by something else."""
+    ) -> Steps[Frame]:
+        """The Frame of this tick with all of it, made anew where a second has gone by since it was made, or judging is by something else. In steps."""
         self._watch.tick(sources, frame.tiers)
+        yield
         known = self._told
         second = frame.time_ns // SECOND_NS
         diagnosis: Diagnosis | None
@@ -50,13 +52,14 @@ class EachSecond:
         due = known is None or (new and second % min(1 + len(frame.workers) // MANY, SELDOM) == 0)
         if new:
             self._watch.second(fleet, frame.workers, frame.tiers, frame.time_ns)
+            yield
         if known is None or due:
-            diagnosis = self._verdict.of(self._scene(frame, fleet, second))
-            chosen = routing(sources)
+            diagnosis = yield from self._verdict.thinking(self._scene(frame, fleet, second))
+            chosen = yield from routing(sources)
         else:
             diagnosis, chosen = known.diagnosis, known.routing
         if known is None or due or judging != self._judging:
-            judged = slo(fleet, frame.workers, sources, judging, frame.time_ns, window_ns)
+            judged = yield from slo(fleet, frame.workers, sources, judging, frame.time_ns, window_ns)
         else:
             judged = known.slo
         self._judging = judging

@@ -25,6 +25,7 @@ _MOVED: Final = (
     (Signal.KV_TRANSFER_BLOCKS, "blocks"),
 )
 """Of a flow that is counted in several units, the first."""
+_TIERS: Final = tuple(sorted(TIERS))
 TRANSFERS: Final = "transfers"
 FETCHES: Final = "fetches that ended"
 HANDOVERS: Final = "handovers that ended"
@@ -62,7 +63,7 @@ def _fetched(worker: Worker) -> Iterator[FlowRow]:
     if source is None or source.summary is None:
         return
     summary, emulated, heard_ns = source.summary, worker.emulated, source.heard_ns
-    for tier in sorted(TIERS):
+    for tier in _TIERS:
         if (moved := summary.moved.fetched.get((worker.row, tier))) is not None:
             per_s = moved / summary.window_s if summary.window_s else None
             made = FlowRow(

@@ -23,6 +23,8 @@ from collectors.stats.stalls import Stall
 from collectors.stats.streams import UNSEEN
 from collectors.stats.summary import Summary
 
+_STAGE = {stage: place for place, stage in enumerate(STAGES)}
+_TIER = {tier: place for place, tier in enumerate(TIERS)}
 MAX_STALLS = 64
 MAX_LONG = 16
 
@@ -54,8 +56,8 @@ def placement_rows(
             key=lambda row: (
                 not row.primary,
                 order.get(row.worker or "", len(order)),
-                STAGES.index(row.stage),
-                TIERS.index(row.tier),
+                _STAGE[row.stage],
+                _TIER[row.tier],
             ),
         )
     )

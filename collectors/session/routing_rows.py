@@ -15,19 +15,26 @@ from collectors.stats.choices import ALONE
 from collectors.stats.figures import QUANTILES, distribution, figure
 from collectors.stats.outcomes import UNKNOWN, Outcome
 from collectors.stats.sketch import Estimate, Ints
+from collectors.stats.steps import Steps
 
+ROWS: Final = 50
+"""Of labels at workers in a step."""
 _LABELS: Final = Outcome._fields.index("labels")
 _TTFT: Final = Outcome._fields.index("ttft_ns")
 _TPOT: Final = Outcome._fields.index("tpot_ns")
 
 
-def routing(sources: Iterable[SourceState]) -> Routing:
-    """Of the sources that tell of requests; those of which one tells twice count once."""
+def routing(sources: Iterable[SourceState]) -> Steps[Routing]:
+    """Of the sources that tell of requests; those of which one tells twice count once. In steps."""
     labels: list[LabelRow] = []
     rules: list[RuleRow] = []
     for source in sources:
         if source.placed is not None and source.summary is not None and not source.twice:
-            labels += map(source.dated, _labels(source))
+            for number, row in enumerate(_labels(source), 1):
+                labels.append(source.dated(row))
+                if not number % ROWS:
+                    yield
+            yield
             rules += map(source.dated, _rules(source))
     return Routing(tuple(labels), tuple(rules))
 

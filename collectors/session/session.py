@@ -37,11 +37,14 @@ from collectors.session.timeline import Timeline
 from collectors.session.total_rate import total_rate
 from collectors.session.worker_rows import all_ttft, jitter_row, worker_row
 from collectors.stats.columns import Key
+from collectors.stats.steps import Steps, whole
 
 WINDOW_S: Final = 60
 GONE_S: Final = 600
 """How long a target that is no longer listed, and its workers, are shown as gone."""
 MAX_GONE: Final = 64
+ROWS: Final = 50
+"""Of workers in a step."""
 _SECOND_NS: Final = 1_000_000_000
 
 
@@ -100,27 +103,58 @@ class Session:
 
     def tick(self, time_ns: int, utc_s: float | None = None) -> Frame:
         """The Frame at `time_ns`, a multiple of the tick later than the last one."""
+        return whole(self.ticking(time_ns, utc_s))
+
+    def ticking(self, time_ns: int, utc_s: float | None = None) -> Steps[Frame]:
+        """The same in steps. Details may be asked for between them, of earlier ticks; nothing may be fed before the last."""
         window_ns = self._window_s * _SECOND_NS
         self._forget(time_ns)
         sources = list(self._sources.values())
         self._ranks.tick(sources)
         self._requests.correct(self._sources, time_ns)
         for source in sources:
-            source.tick(time_ns)
+            yield from source.ticking(time_ns)
+            yield
         requests, clocks = self._requests.tick(sources, time_ns)
         if self._detail is not None:
             self._detail.tick(sources, self._requests, time_ns)
+        yield
         probes = probe_rows(self._sources, time_ns)
         targets = target_rows(sources)
         sources = [source for source in sources if source.probing is None]  # what is ours is no figure of the fleet
         fleet = self._fleet.workers(sources)
         self._look_back(sources, fleet)
-        rows = tuple(worker_row(worker, time_ns, window_ns) for worker in fleet.values())
+        made: list[WorkerRow] = []
+        for worker in fleet.values():
+            made.append(worker_row(worker, time_ns, window_ns))
+            if not len(made) % ROWS:
+                yield
+        rows = tuple(made)
         tokens_per_s, tellers = total_rate(zip(fleet.values(), rows, strict=True))
         devices = self._devices.rows(fleet, sources, time_ns, window_ns)
+        yield
         prompts = prompt_rows(fleet.values(), time_ns, window_ns)
+        yield
         tiers = with_hit_rates(tier_rows(sources, time_ns, window_ns), prompts, sources)
+        yield
         stalls, long_stalls = stall_rows(sources, time_ns)
+        placements = placement_rows(fleet, sources, time_ns, window_ns)
+        yield
+        jitter = self._jitter(rows)
+        ttft = all_ttft(list(fleet.values()), sources, time_ns, window_ns)
+        yield
+        river = river_rows(fleet.values())
+        timeline = self._timeline.tick(sources, fleet, self._backfill.levels, time_ns)
+        yield
+        reuse = reuse_rows(fleet.values(), sources, time_ns, window_ns)
+        flows = flow_rows(fleet.values(), sources, time_ns, window_ns)
+        yield
+        handovers = handover_rows(fleet.values(), time_ns, window_ns)
+        hops = hop_rows(fleet.values(), time_ns, window_ns)
+        yield
+        gaps = self._gaps.tick(sources, fleet, time_ns, window_ns)
+        tier_pasts = self._tier_pasts.tick(tiers, time_ns)
+        yield
         frame = Frame(
             time_ns=time_ns,
             utc_s=utc_s,
@@ -130,31 +164,31 @@ class Session:
             targets=targets,
             workers=self._devices.with_power(rows, devices),
             tiers=tiers,
-            placements=placement_rows(fleet, sources, time_ns, window_ns),
+            placements=placements,
             decisions=decision_summary(sources, time_ns),
-            jitter=self._jitter(rows),
+            jitter=jitter,
             stalls=stalls,
             long_stalls=long_stalls,
             tokens_per_s=tokens_per_s,
             tokens_per_s_workers=tellers,
-            ttft=all_ttft(list(fleet.values()), sources, time_ns, window_ns),
-            river=river_rows(fleet.values()),
-            timeline=self._timeline.tick(sources, fleet, self._backfill.levels, time_ns),
+            ttft=ttft,
+            river=river,
+            timeline=timeline,
             backfill=self._backfill.rows,
             prompts=prompts,
-            reuse=reuse_rows(fleet.values(), sources, time_ns, window_ns),
-            flows=flow_rows(fleet.values(), sources, time_ns, window_ns),
-            handovers=handover_rows(fleet.values(), time_ns, window_ns),
-            hops=hop_rows(fleet.values(), time_ns, window_ns),
+            reuse=reuse,
+            flows=flows,
+            handovers=handovers,
+            hops=hops,
             devices=devices,
             hosts=host_rows(sources, time_ns, window_ns),
             requests=requests,
             clocks=clocks,
             probes=probes,
-            tier_pasts=self._tier_pasts.tick(tiers, time_ns),
-            gaps=self._gaps.tick(sources, fleet, time_ns, window_ns),
+            tier_pasts=tier_pasts,
+            gaps=gaps,
         )
-        return self._each_second.tick(frame, fleet, sources, self.judging, window_ns)
+        return (yield from self._each_second.ticking(frame, fleet, sources, self.judging, window_ns))
 
     def signals(self, time_ns: int) -> tuple[SignalRow, ...]:
         """Everything that pages say, at the last tick. Not in a Frame: there may be a hundred of a worker."""

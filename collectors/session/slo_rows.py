@@ -20,7 +20,10 @@ from collectors.session.source_state import SourceState
 from collectors.stats.columns import Key
 from collectors.stats.figures import figure
 from collectors.stats.outcomes import Ended
+from collectors.stats.steps import Steps
 
+ROWS: Final = 50
+"""Of workers in a step."""
 _SIGNALS: Final = {"ttft": Signal.TTFT, "tpot": Signal.TPOT, "request": Signal.E2E}
 
 
@@ -51,16 +54,18 @@ def slo(
     judging: Judging,
     tick_ns: int,
     window_ns: int,
-) -> Slo:
-    """The first row is of all requests, whoever served them."""
+) -> Steps[Slo]:
+    """The first row is of all requests, whoever served them. In steps."""
     wanted = objectives(judging.profile)
     streams = [source for source in sources if source.placed is not None and not source.twice]
     told: dict[str, _Told] = {}
-    ends = [_ended(source, wanted) for source in streams]
-    for of_workers, _ in ends:
+    counts = [0, 0, 0]
+    for source in streams:
+        of_workers, some = yield from _ended(source, wanted)
+        counts = [one + two for one, two in zip(counts, some, strict=True)]
         for name, one in of_workers.items():
             told[name] = told[name].and_(one) if name in told else one
-    counts = [sum(parts) for parts in zip(*(counts for _, counts in ends), strict=True)] or [0, 0, 0]
+        yield
     routers = []
     for name, worker in fleet.items():
         if worker.placed is None and (paged := _paged(worker, wanted, tick_ns, window_ns)) is not None:
@@ -70,8 +75,11 @@ def slo(
                 routers.append(paged)
     everybody = routers if routers and not streams else list(told.values())
     economy = draws(fleet.values(), {row.id: row for row in rows}, judging.prices, tick_ns, window_ns)
-    made = []
+    yield
+    made: list[SloRow] = []
     for scope in _scopes(rows):
+        if len(made) % ROWS == ROWS - 1:
+            yield
         parts = everybody if scope.of is Of.ALL else [told[row.id] for row in scope.workers if row.id in told]
         made.append(_row(scope, parts, rows, economy, wanted))
     errors, aborted, unjudged = counts
@@ -97,15 +105,18 @@ def _chips(rows: Sequence[WorkerRow], prices: Prices) -> Iterator[ChipRow]:
             yield ChipRow(chip, device, per_hour, assumption(prices, chip, device, "watts"))
 
 
-def _ended(source: SourceState, wanted: Sequence[Objective]) -> tuple[dict[str, _Told], tuple[int, int, int]]:
+def _ended(source: SourceState, wanted: Sequence[Objective]) -> Steps[tuple[dict[str, _Told], tuple[int, int, int]]]:
     """By worker that generated last (empty: nobody known); and how many ended in an error, were aborted, or are judged by nobody."""
     assert source.placed is not None
     assert source.summary is not None
     outcomes, seconds = source.placed.outcomes(), source.summary.window_s
     judged = judge(outcomes, wanted)
     row_of, ended = outcomes.column("row"), outcomes.column("ended")
-    found = {}
+    found: dict[str, _Told] = {}
+    yield
     for row in np.unique(row_of).tolist():
+        if len(found) % ROWS == ROWS - 1:
+            yield
         mine = np.flatnonzero(row_of == row)
         each = tuple(counted(known, met, mine) for known, met in zip(judged.counts, judged.met, strict=True))
         whole = counted(judged.all_count, judged.all_met, mine)

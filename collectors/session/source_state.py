@@ -35,6 +35,7 @@ from collectors.stats.gaps import Hear, Keep
 from collectors.stats.lives import Life
 from collectors.stats.residency import Residency, Resident
 from collectors.stats.scraped import ScrapedStats
+from collectors.stats.steps import Steps, whole
 from collectors.stats.summary import Summary
 from collectors.stats.workers_said import Move
 
@@ -162,12 +163,16 @@ class SourceState:
 
     def tick(self, tick_ns: int) -> None:
         """Brings the statistics of deliveries and of blocks up to this tick."""
+        whole(self.ticking(tick_ns))
+
+    def ticking(self, tick_ns: int) -> Steps[None]:
+        """The same in steps, between which nothing may be fed."""
         if self.residency is not None:
             self.residents = self.residency.tick(tick_ns)
         if self.churn is not None:
             self.churned = self.churn.tick(tick_ns)
         if self.placed is not None:
-            self.summary = self.placed.tick(tick_ns)
+            self.summary = yield from self.placed.ticking(tick_ns)
             self.evidence.forget(tick_ns - self.inventory.clock_offset_ns - int(2e9) * self._window_s)
 
     def _take(self, part: Part, time_ns: int) -> None:

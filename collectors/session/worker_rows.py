@@ -32,7 +32,7 @@ from collectors.stats.figures import (
 from collectors.stats.histograms import QUANTILES, Quantiles
 from collectors.stats.medians import ENOUGH
 from collectors.stats.scraped import Histogram, merged
-from collectors.stats.sketch import SUB, Counts, Estimate
+from collectors.stats.sketch import SUB, Counts
 from collectors.stats.summary import Summary
 
 POPULATION: Final = {
@@ -41,6 +41,8 @@ POPULATION: Final = {
     Signal.GAP: "gaps between deliveries",
     Signal.TPOT: "completed requests",
 }
+_COLUMNS: Final = {Signal.TTFT: "ttft", Signal.QUEUE: "queue", Signal.GAP: "gap", Signal.TPOT: "tpot"}
+"""In a Summary."""
 _ABSENT_GAUGE: Final = (State.ABSENT, State.UNSAMPLED, State.NAN, State.STALE)
 
 
@@ -210,12 +212,7 @@ def _durations(worker: Worker, signal: Signal, tick_ns: int, window_ns: int) -> 
     population = POPULATION[signal]
     summary = _summary(worker)
     if summary is not None and worker.placed is not None:
-        columns = {
-            Signal.TTFT: summary.ttft,
-            Signal.QUEUE: summary.queue,
-            Signal.GAP: summary.gap,
-            Signal.TPOT: summary.tpot,
-        }[signal]
+        columns: Quantiles = getattr(summary, _COLUMNS[signal])
         return worker.placed.dated(of_row(columns, worker, population, worker.placed.heard_ns))
     if worker.scraped is None or worker.scraped.scraped is None:
         return no_distribution(population=population, emulated=worker.emulated)
@@ -227,20 +224,18 @@ def of_row(
     columns: Quantiles, worker: Worker, population: str, heard_ns: int | None, row: int | None = None
 ) -> Distribution:
     """A worker's quantiles of durations (or those of another `row`) as a distribution."""
-    row = worker.row if row is None else row
-    n = int(columns.n[row])
+    n, estimates, longest_s = columns.told(worker.row if row is None else row)
     if not n:
         return no_distribution(
             population=population, emulated=worker.emulated, state=State.UNSAMPLED, heard_ns=heard_ns
         )
-    known = (of[row].tolist() for of in (columns.value, columns.low, columns.high))
-    estimates = [Estimate(*one) for one in zip(*known, strict=True)]
+    measured = worker.placed is not None and worker.placed.inventory.measured
     return distribution(
         n,
         estimates,
-        float(columns.longest[row]),
+        longest_s,
         population=population,
-        provenance=by_whose_clock([worker.placed] if worker.placed else []),
+        provenance=Provenance.MEASURED if measured else Provenance.DERIVED,
         emulated=worker.emulated,
         heard_ns=heard_ns,
     )

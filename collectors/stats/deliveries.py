@@ -43,6 +43,7 @@ from collectors.stats.river import TICK_NS
 from collectors.stats.sketch import NO_MAXIMUM, Counts, Index, Ints
 from collectors.stats.slots import NEVER, SECOND_NS, Tally
 from collectors.stats.stalls import Rule
+from collectors.stats.steps import Steps, whole
 from collectors.stats.streams import MAX_STREAMS, UNSEEN
 from collectors.stats.summary import Faults, Summary
 
@@ -296,26 +297,36 @@ class DeliveryStats:
 
     def tick(self, time_ns: int) -> Summary:
         """The state at a tick after all parts before it; ticks come in order."""
+        return whole(self.ticking(time_ns))
+
+    def ticking(self, time_ns: int) -> Steps[Summary]:
+        """The same in steps, between which nothing may be fed."""
         self.flush()
+        yield
         observed_ns = time_ns if self._observed_ns is None else self._observed_ns
         self._expire(time_ns)
+        yield
         begin_ns = max(self._first * SECOND_NS, observed_ns)
         running, waiting = self._lives.places(len(self._fleet.ids))
         river_tokens, river_late = self._gaps.river.draw(time_ns // TICK_NS, self._connected)
         events = self._events.sums()
         smoothed, settled = by_row(self._gaps.table, len(self._fleet.ids))
         _, longest_ns = self._gaps.longest_stall.window()
+        gap, ttft, ttft_all = self._gaps.gap.quantiles(), self._gaps.ttft.quantiles(), self._gaps.ttft.merged()
+        yield
+        seconds = self._tell(time_ns // SECOND_NS)
+        yield
         return Summary(
             time_ns=time_ns,
             window_s=self._outages.observed(begin_ns, time_ns) / SECOND_NS,
             workers=tuple(self._fleet.ids),
-            gap=self._gaps.gap.quantiles(),
-            ttft=self._gaps.ttft.quantiles(),
+            gap=gap,
+            ttft=ttft,
             smoothed=smoothed,
             settled=settled,
             tpot=self._tpot.quantiles(),
             queue=self._queue.quantiles(),
-            ttft_all=self._gaps.ttft.merged(),
+            ttft_all=ttft_all,
             placed=self._placements.placed(),
             prompted=self._prompts.prompted(),
             reused=self._prompts.reused(),
@@ -335,7 +346,7 @@ class DeliveryStats:
             occupied=dict(self._fleet.occupied) if self._connected else {},
             river_tokens=river_tokens,
             river_late=river_late,
-            seconds=self._tell(time_ns // SECOND_NS),
+            seconds=seconds,
             missed=self._outages.told(),
             paces=self._drain_paces(),
             pieces=self._drain_pieces(),

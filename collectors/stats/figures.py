@@ -172,7 +172,7 @@ def histogram(window: Histogram, *, population: str, emulated: bool, unit: str =
 
 def distribution(
     n: int,
-    estimates: Sequence[Estimate],
+    estimates: Sequence[tuple[float, float, float]],
     longest: float | None,
     *,
     population: str,
@@ -181,7 +181,7 @@ def distribution(
     heard_ns: int | None = None,
     unit: str = "s",
 ) -> Distribution:
-    """Quantiles of our own sketch: `estimates` are of `QUANTILES`, in order (empty when n is 0); `longest` is the exact maximum."""
+    """Quantiles of our own sketch: `estimates` (value, low, high) are of `QUANTILES`, in order (empty when n is 0); `longest` is the exact maximum."""
     p50, p99, p999 = [
         _quantile(n, q, estimates[i] if n else None, provenance, emulated, heard_ns, False)
         for i, q in enumerate(QUANTILES)
@@ -226,7 +226,7 @@ def spread(high: Quantile, low: Quantile) -> Quantile:
 def _quantile(
     n: int,
     q: float,
-    known: Estimate | None,
+    known: tuple[float, float, float] | None,
     provenance: Provenance,
     emulated: bool,
     heard_ns: int | None,
@@ -235,8 +235,9 @@ def _quantile(
 ) -> Quantile:
     if known is None or not enough(n, q):
         return Quantile(None, State.TOO_FEW, provenance, emulated, heard_ns, n, metric=metric)
-    if not math.isfinite(known.high):
-        return Quantile(None, State.OVER_RANGE, provenance, emulated, heard_ns, n, metric=metric, low=known.low)
-    value = min(max(known.value, known.low), known.high)
+    value, low, high = known
+    if not math.isfinite(high):
+        return Quantile(None, State.OVER_RANGE, provenance, emulated, heard_ns, n, metric=metric, low=low)
+    value = min(max(value, low), high)
     state = State.STALE if stale else State.ZERO if value == 0 else State.OK
-    return Quantile(value, state, provenance, emulated, heard_ns, n, metric=metric, low=known.low, high=known.high)
+    return Quantile(value, state, provenance, emulated, heard_ns, n, metric=metric, low=low, high=high)

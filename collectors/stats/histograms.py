@@ -1,7 +1,8 @@
 """One duration histogram for each row (a worker) over the sliding window: quantiles per row, merged over rows, and of single seconds."""
 
 from dataclasses import dataclass
-from typing import Final
+from functools import cached_property
+from typing import Any, Final
 
 import numpy as np
 
@@ -25,7 +26,7 @@ QUANTILES: Final = (0.5, 0.99, 0.999)
 """Columns of `Quantiles`."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Quantiles:
     """Of each row: `n` (rows,); quantiles `QUANTILES` and their bounds in seconds (rows, 3) and the longest (rows,), NaN where n is 0."""
 
@@ -34,6 +35,17 @@ class Quantiles:
     low: Floats
     high: Floats
     longest: Floats
+
+    def told(self, row: int) -> tuple[int, list[tuple[float, float, float]], float]:
+        """The same of one row, as plain numbers: n; value, low and high of each quantile; the longest."""
+        n, *columns, longest = self._plain
+        at = len(QUANTILES) * row
+        return n[row], [*zip(*(one[at : at + len(QUANTILES)] for one in columns), strict=True)], longest[row]
+
+    @cached_property
+    def _plain(self) -> tuple[list[Any], ...]:
+        """All rows: an array tells its numbers one by one much more slowly."""
+        return tuple(one.ravel().tolist() for one in (self.n, self.value, self.low, self.high, self.longest))
 
 
 class Histograms:

@@ -142,7 +142,10 @@ class Tally(Generic[Key]):
             return
         if key not in self._sums and len(self._sums) >= self._limit:
             key = self._other
-        self._slots.setdefault(second, Counter())[key] += amount
+        slot = self._slots.get(second)
+        if slot is None:  # making a Counter takes longer than all else here
+            slot = self._slots[second] = Counter()
+        slot[key] += amount
         self._sums[key] += amount
 
     def expire(self, first: int) -> None:

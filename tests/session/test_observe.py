@@ -1,14 +1,17 @@
 """Ticks fall exactly where they belong between batches, whoever is late."""
 
 import asyncio
+import time
+from collections.abc import Callable
 
 from collectors.model.batch import Batch, Status
 from collectors.model.frame import Frame
 from collectors.model.vocabulary import TargetStatus
-from collectors.observe import MAX_LAG_NS, Observation
-from collectors.session.clock import TICK_NS, VirtualClock
+from collectors.observe import MAX_LAG_NS, MAX_WAIT_NS, STEP_S, Observation
+from collectors.session.clock import TICK_NS, LiveClock, VirtualClock
 from collectors.session.session import Session
 from collectors.sources.source import Clock, Emit
+from collectors.stats.steps import Steps
 
 
 class Log:
@@ -91,3 +94,104 @@ async def test_a_source_that_fails_is_a_row_and_the_others_go_on() -> None:
     assert rows["fine"].status is TargetStatus.UP
     assert rows["broken"].status is TargetStatus.REJECTED
     assert "ZeroDivisionError: of all things" in rows["broken"].reason
+
+
+class Slow(Session):
+    """A tick of twenty steps, each of which takes longer than some make together."""
+
+    def __init__(self, during: Callable[[int], None] = lambda step: None) -> None:
+        super().__init__("live")
+        self._during = during
+
+    def ticking(self, time_ns: int, utc_s: float | None = None) -> Steps[Frame]:
+        for step in range(20):
+            self._during(step)
+            time.sleep(1.1 * STEP_S)
+            yield
+        return (yield from super().ticking(time_ns, utc_s))
+
+
+class Turns(Log):
+    """How many turns another task had within each tick."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turns = self._before = 0
+        self.of_ticks: list[int] = []
+        self.framed = asyncio.Event()
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(0)
+            self.turns += 1
+
+    def tick(self, time_ns: int, utc_s: float | None) -> None:
+        super().tick(time_ns, utc_s)
+        self._before = self.turns
+
+    def frame(self, frame: Frame) -> None:
+        self.of_ticks.append(self.turns - self._before)
+        self.framed.set()
+
+
+async def live(session: Session, log: Turns, during: Callable[[Observation], None] = lambda it: None) -> None:
+    """Until the first Frame is made, and cancelled then."""
+    observed = Observation(session, [], LiveClock(), lambda frame: None, log)
+    during(observed)
+    running, other = asyncio.create_task(observed.live()), asyncio.create_task(log.run())
+    await log.framed.wait()
+    running.cancel()
+    other.cancel()
+    await asyncio.wait({running, other})
+
+
+async def test_others_have_their_turn_between_the_steps_of_a_tick() -> None:
+    log = Turns()
+    await live(Slow(), log)
+    assert log.of_ticks[0] >= 20
+
+
+async def test_what_comes_while_a_tick_is_made_counts_in_the_next() -> None:
+    log, hold = Turns(), list[Observation]()
+
+    def during(step: int) -> None:
+        if step in (3, 7):
+            hold[0].emit(up(step))
+            hold[0].emit(up(TICK_NS + step))
+
+    await live(Slow(during), log, hold.append)
+    assert log.times == [-TICK_NS, TICK_NS, TICK_NS + 3, TICK_NS + 3, TICK_NS + 7]
+
+
+async def test_a_tick_that_is_cancelled_is_made_to_its_end_and_what_waits_is_taken() -> None:
+    log, hold = Turns(), list[Observation]()
+    begun = asyncio.Event()
+
+    def during(step: int) -> None:
+        if step == 3:
+            hold[0].emit(up(TICK_NS + 3))
+            begun.set()
+
+    frames: list[Frame] = []
+    observed = Observation(Slow(during), [], LiveClock(), frames.append, log)
+    hold.append(observed)
+    running = asyncio.create_task(observed.live())
+    await begun.wait()
+    running.cancel()
+    await asyncio.wait({running})
+    assert [frame.time_ns for frame in frames] == [TICK_NS]
+    assert log.times == [-TICK_NS, TICK_NS + 3]
+
+
+async def test_nobody_else_has_a_turn_while_what_waits_is_old() -> None:
+    log, hold = Turns(), list[Observation]()
+    turns: list[int] = []
+
+    def during(step: int) -> None:
+        if step == 3:
+            hold[0].emit(up(TICK_NS - MAX_WAIT_NS - 1))
+        turns.append(log.turns)
+
+    await live(Slow(during), log, hold.append)
+    assert turns[3] > turns[0]
+    assert turns[-1] == turns[4]

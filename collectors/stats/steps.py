@@ -1,0 +1,23 @@
+"""Work in steps of some milliseconds, between which others have their turn: a generator that yields nothing, and returns what it made."""
+
+from collections.abc import Generator
+from typing import TypeVar
+
+Made = TypeVar("Made")
+
+Steps = Generator[None, None, Made]
+
+
+def whole(steps: Steps[Made]) -> Made:
+    """All that are left, at once."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            made: Made = end.value
+            return made
+
+
+def nothing() -> Steps[None]:
+    """No step at all."""
+    yield from ()
