@@ -73,6 +73,9 @@ class Silent:
     def delivery(self, time_ns: int, direction: int) -> int | None:
         return None
 
+    def pressed(self) -> None:
+        pass
+
     def next_profile(self, after: str) -> str:
         return ""
 

@@ -25,8 +25,11 @@ STEP_S: Final = 0.004
 MAX_WAIT_NS: Final = 500_000_000
 """So old may what waits for a tick be, or nobody else has a turn until it is taken."""
 IDLE_S: Final = 60e-6
-"""A turn of the event loop in which nobody did anything takes less."""
+"""A turn of the event loop in which nobody did anything takes less,"""
+IDLE: Final = 4
+"""but so does one that only hands something on: after so many nobody does."""
 TURNS: Final = 100
+BREATH_S: Final = 0.002
 
 
 class Recorder(Protocol):
@@ -48,13 +51,16 @@ class Observation:
         on_frame: Callable[[Frame], None],
         recorder: Recorder | None = None,
         change: Callable[[Batch], Batch] | None = None,
+        busy: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`busy`: whether somebody else has something to do that is not to wait."""
         self._session = session
         self._sources = sources
         self._clock = clock
         self._on_frame = on_frame
         self._recorder = recorder
         self._change = change
+        self._busy = busy
         self._next_tick_ns = TICK_NS
         self._last_ns = 0
         self._due: asyncio.Event | None = None
@@ -87,6 +93,8 @@ class Observation:
                     for _ in steps:
                         if loop.time() - begun_s > STEP_S and not self._behind:
                             await others()
+                            while self._busy() and not self._behind:  # noqa: ASYNC110  nobody tells when it is over
+                                await asyncio.sleep(BREATH_S)
                             begun_s = loop.time()
                     due.clear()
         finally:
@@ -154,8 +162,10 @@ class Observation:
 async def others() -> None:
     """Gives everybody else turns until nobody has anything to do: a key goes through many hands until its answer is drawn."""
     loop = asyncio.get_running_loop()
+    idle = 0
     for _ in range(TURNS):
         begun_s = loop.time()
         await asyncio.sleep(0)
-        if loop.time() - begun_s < IDLE_S:
+        idle = idle + 1 if loop.time() - begun_s < IDLE_S else 0
+        if idle == IDLE:
             return

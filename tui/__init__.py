@@ -1,0 +1,5 @@
+import os
+
+os.environ.setdefault(
+    "TEXTUAL_FPS", "120"
+)  # how soon Textual draws what has changed: what a key leads to waits for it, in the worst case twice

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 GARBAGE_S: Final = 0.05
 """After a Frame: what it leads to has been done, and the keys that waited for it are answered."""
+TURN_S: Final = 0.002
 LATE_S: Final = 0.05
 """How often a slow terminal is asked whether it has all that was drawn."""
 STOP_SECONDS: Final = 5.0
@@ -169,6 +170,8 @@ class TokenyardApp(Presents):
 
     async def on_event(self, event: Event) -> None:
         if isinstance(event, Key):
+            self.feed.pressed()
+            self._garbage.wait(GARBAGE_S)
             self.note_key(event)
         await super().on_event(event)
 
@@ -178,6 +181,10 @@ class TokenyardApp(Presents):
     def on_app_focus(self) -> None:
         self.pace.focused = True
         self.show_now()
+
+    def delay_update(self, delay: float = TURN_S) -> None:
+        """Textual draws nothing for 50 ms after a page is turned, lest it be drawn half made; ours are made before."""
+        super().delay_update(delay)
 
     def get_driver_class(self) -> type[TextualDriver]:
         """On a terminal, ours, which knows what it costs."""

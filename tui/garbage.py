@@ -30,7 +30,7 @@ class Garbage:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._every_s = SOONEST_S
-        self._young_s = self._old_s = clock()
+        self._young_s = self._old_s = self._until_s = clock()
         self._before: tuple[int, int, int] | None = None
 
     @property
@@ -52,10 +52,14 @@ class Garbage:
             gc.unfreeze()
             self._before = None
 
+    def wait(self, seconds: float) -> None:
+        """Somebody waits for something: not before so long."""
+        self._until_s = self._clock() + seconds
+
     def look(self) -> None:
-        """Nobody waits now: looks for some if it is time."""
+        """Looks for some if it is time, and nobody waits."""
         now_s = self._clock()
-        if self._before is None or now_s - self._young_s < self._every_s:
+        if self._before is None or now_s - self._young_s < self._every_s or now_s < self._until_s:
             return
         old = now_s - self._old_s >= OLD_S
         gc.collect(2 if old else 1)

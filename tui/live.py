@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,10 @@ DRAIN_SHOWN_S = 1.0
 """How long a dashboard that is closed waits for its tap, which goes on until what is in flight has come through."""
 
 
+ANSWER_S = 0.05
+"""So long the steps of a tick wait for the answer to a key."""
+
+
 class LiveDriver:
     """Observes what it is given until it is cancelled."""
 
@@ -44,6 +49,7 @@ class LiveDriver:
         self._memory: Memory | None = None
         self._session: Session | None = None
         self._given = judged
+        self._pressed_s = -ANSWER_S
         self.history = Late()
         self.detail: Detail | None = None
         self.bookmarks = Bookmarks(record)
@@ -62,6 +68,12 @@ class LiveDriver:
 
     def delivery(self, time_ns: int, direction: int) -> int | None:
         return None
+
+    def pressed(self) -> None:
+        self._pressed_s = time.monotonic()
+
+    def _answering(self) -> bool:
+        return time.monotonic() - self._pressed_s < ANSWER_S
 
     def next_profile(self, after: str) -> str:
         if self._session is None:
@@ -116,7 +128,7 @@ class LiveDriver:
         self._session = session = Session(by.kind, judging=self._judged.judging, detail=self.detail)
         change = Redactor().batch if self._redaction == LEVEL else None
         with remembering(memory, self._record, by.kind, self._redaction) as spool:
-            observation = Observation(session, sources, by, keep, spool, change)
+            observation = Observation(session, sources, by, keep, spool, change, self._answering)
             try:
                 await (observation.live() if run is None else run(observation))
             finally:

@@ -58,6 +58,9 @@ class ReplayDriver:
 
         return None if self._reader is None else tick_of_delivery(self._reader, time_ns, direction)
 
+    def pressed(self) -> None:
+        """Frames are read, which takes little."""
+
     def next_profile(self, after: str) -> str:
         """What was seen was judged then."""
         return ""

@@ -42,6 +42,9 @@ class Played:
     def delivery(self, time_ns: int, direction: int) -> int | None:
         return None
 
+    def pressed(self) -> None:
+        pass
+
     def next_profile(self, after: str) -> str:
         self.profile = f"after {after}"
         return self.profile
