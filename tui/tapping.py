@@ -4,14 +4,18 @@ import gc
 import ipaddress
 import json
 import ssl
+import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import click
 from yarl import URL
 
 from collectors.tap.server import STREAM_PATH, Tap, TapError, serving
 from tui.stopping import told_to_stop
+
+SWITCH_S: Final = 1e-4
+"""So long what is passed on waits at most for the thread in which a page of metrics is made."""
 
 
 class Settings(NamedTuple):
@@ -48,6 +52,7 @@ async def tap(settings: Settings, *, exit_with_stdin: bool = False) -> None:
         async with serving(measuring, host, port, drain_s=settings.drain_s) as bound:
             here = f"http://{f'[{host}]' if ':' in host else host}:{bound}"
             stream, metrics = f"{here}{STREAM_PATH}", f"{here}/metrics"
+            sys.setswitchinterval(SWITCH_S)
             gc.collect()
             gc.freeze()  # a full collection of what is there now takes 4 ms, in which nothing is passed on
             click.echo(json.dumps({"tap": here, "upstream": str(url), "stream": stream, "metrics": metrics}))

@@ -74,6 +74,7 @@ class Meters:
         return found
 
     def page(self) -> bytes:
+        """May be made in another thread than all else is done in: a figure may then count what the one before it does not yet."""
         return generate_latest(self.registry)
 
 
@@ -117,13 +118,14 @@ class _Deliveries(Collector):
 
     def collect(self) -> Iterator[Metric]:
         gaps = HistogramMetricFamily("tokenyard_tap_gap_seconds", "Between deliveries of a sequence", labels=["worker"])
-        for worker, meters in self._workers.items():
-            counts = zip(_BOUNDS, accumulate(meters.gaps), strict=True)
+        workers = list(self._workers.items())
+        for worker, meters in workers:
+            counts = zip(_BOUNDS, accumulate(list(meters.gaps)), strict=True)
             gaps.add_metric([worker], list(counts), meters.gap_sum_ns / 1e9)
             gaps.add_sample("tokenyard_tap_gap_seconds_created", {"worker": worker}, meters.created_s)
         yield gaps
         for name, (meaning, count) in _COUNTERS.items():
             counter = CounterMetricFamily(f"tokenyard_tap_{name}", meaning, labels=["worker"])
-            for worker, meters in self._workers.items():
+            for worker, meters in workers:
                 counter.add_metric([worker], count(meters), meters.created_s)
             yield counter

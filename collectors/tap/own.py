@@ -14,19 +14,30 @@ _STREAM: Final = (b"Content-Type: " + NDJSON.encode(), b"Cache-Control: no-store
 
 
 class Page:
-    """A `Work`: one answer, made when it is asked for."""
+    """A `Work`: one answer, made when it is asked for, in a thread: it takes milliseconds, in which what comes is to be passed on."""
 
     def __init__(self, client: Client, asked: RequestHead, kind: str, made: Callable[[], bytes]) -> None:
         self._client, self._asked, self._kind, self._made = client, asked, kind, made
+        self._task: asyncio.Task[None] | None = None
 
     def begin(self, piece: bytes, ends: bool) -> None:
-        self._client.answer(self._asked, self._kind.encode(), self._made())
+        self._task = asyncio.create_task(self._run())
 
     def body(self, piece: bytes, ends: bool) -> None: ...
 
-    def left(self) -> None: ...
+    def left(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
 
     def clogged(self, full: bool) -> None: ...
+
+    async def _run(self) -> None:
+        try:
+            page = await asyncio.to_thread(self._made)
+        except Exception:
+            self._client.abort()
+            raise
+        self._client.answer(self._asked, self._kind.encode(), page)
 
 
 class Watched:

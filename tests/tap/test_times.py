@@ -1,6 +1,7 @@
 """The time of a read is when the event loop hands it over, not when somebody comes to take it."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Sequence
 
@@ -117,3 +118,43 @@ async def test_a_head_that_comes_alone_is_looked_at_after_what_follows_it_is_pas
     async with around(handler) as (_, _, url), aiohttp.ClientSession() as session, session.post(url + CHAT) as answer:
         assert (await answer.read()).startswith(TOKEN)
     assert done[:3] == ["pass", "pass", "look at the head"]
+
+
+async def test_while_the_page_of_metrics_is_made_requests_are_passed_on() -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    async def handler(request: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(head(EVENTS) + TOKEN + END)
+
+    async with around(handler) as (_, tap, url), aiohttp.ClientSession() as session:
+        make = tap.meters.page
+
+        def slowly() -> bytes:
+            begun.set()
+            go.wait(20)
+            return make()
+
+        tap.meters.page = slowly  # type: ignore[method-assign]
+        page = asyncio.create_task(session.get(f"{url}/metrics"))
+        await until(begun.is_set)
+        async with asyncio.timeout(20), session.post(url + CHAT) as answer:
+            assert (await answer.read()).startswith(TOKEN)
+        assert not page.done()
+        go.set()
+        async with asyncio.timeout(20), await page as answer:
+            assert b"tokenyard_tap_requests_total" in await answer.read()
+
+
+async def test_a_page_of_metrics_that_cannot_be_made_ends_its_connection_and_no_other() -> None:
+    async def handler(request: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(head(EVENTS) + TOKEN + END)
+
+    def broken() -> bytes:
+        raise ZeroDivisionError
+
+    async with around(handler) as (_, tap, url), aiohttp.ClientSession() as session:
+        tap.meters.page = broken  # type: ignore[method-assign]
+        with pytest.raises(aiohttp.ClientError):
+            await session.get(f"{url}/metrics")
+        async with session.post(url + CHAT) as answer:
+            assert (await answer.read()).startswith(TOKEN)
