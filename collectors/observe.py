@@ -127,20 +127,22 @@ class Observation:
         """Makes the ticks that are due, and takes what waits, in order."""
         yield from self._until(self._clock.now_ns())
         while self._waiting:
-            yield from self._until(self._waiting[0].time_ns)
-            self._take(self._waiting.popleft())
-            yield
+            yield from self._taking(self._waiting.popleft())
 
     def _take(self, batch: Batch) -> None:
-        whole(self._until(batch.time_ns))
+        whole(self._taking(batch))
+
+    def _taking(self, batch: Batch) -> Steps[None]:
+        yield from self._until(batch.time_ns)
         if batch.time_ns < self._last_ns:
             batch = msgspec.structs.replace(batch, time_ns=self._last_ns)
         self._last_ns = batch.time_ns
         if self._change is not None:
             batch = self._change(batch)
-        self._session.feed(batch)
+        yield from self._session.feeding(batch)
         if self._recorder is not None:
             self._recorder.batch(batch)
+        yield
 
     def _until(self, now_ns: int) -> Steps[None]:
         """Makes every tick that is due at `now_ns`."""

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 THRESHOLD: Final = (50_000, 1_000, 1_000_000)
 """For when no Frames come: of the old never. Segments are tracked tuples: by default full collections come several times a second, 40–70 ms each."""
-LONG_S: Final = 0.02
-SHORT_S: Final = 0.01
+LONG_S: Final = 0.012
+SHORT_S: Final = 0.005
 """The young are looked at sooner next time where it took longer than the one, later where it took less than the other."""
 SOONEST_S: Final = 0.2
 LATEST_S: Final = 4.0

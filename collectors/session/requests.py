@@ -18,6 +18,7 @@ from collectors.stats import joined
 from collectors.stats.columns import Key
 from collectors.stats.joined import Joined, View
 from collectors.stats.offsets import Offset, Tracked, between
+from collectors.stats.steps import Steps, whole
 from collectors.stats.twice import Together
 
 SHOWN: Final = 24
@@ -67,6 +68,10 @@ class RequestBook:
         self._observers: dict[str, Observer] = {}
 
     def feed(self, batch: Batch) -> None:
+        whole(self.feeding(batch))
+
+    def feeding(self, batch: Batch) -> Steps[None]:
+        """The same in steps, a part each."""
         requests, source, now_ns = self.requests, batch.source, batch.time_ns
         for part in batch.parts:
             if isinstance(part, Requests):
@@ -89,6 +94,7 @@ class RequestBook:
             elif isinstance(part, Phases):
                 for span in part.rows:
                     requests.spanned(source, span, now_ns)
+            yield
 
     def number(self, source: str, begun: Iterable[tuple[str, int, int]]) -> None:
         """Which of its deliveries are whose: name, receipt and serial number of requests that were just told of."""

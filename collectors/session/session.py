@@ -80,6 +80,10 @@ class Session:
 
     def feed(self, batch: Batch) -> None:
         """Takes a batch. Batches come in order of their times, and before the first tick that is later."""
+        whole(self.feeding(batch))
+
+    def feeding(self, batch: Batch) -> Steps[None]:
+        """The same in steps, between which nothing else may be fed, and no tick made."""
         source = self._sources.get(batch.source)
         if source is None:
             source = self._sources[batch.source] = SourceState(
@@ -87,8 +91,8 @@ class Session:
                 self._window_s,
                 None if self._detail is None else self._detail.kept.keeper(batch.source),
             )
-        source.feed(batch)
-        self._requests.feed(batch)
+        yield from source.feeding(batch)
+        yield from self._requests.feeding(batch)
         if self._detail is not None and source.placed is not None:
             self._requests.number(batch.source, source.placed.begun())
 

@@ -137,9 +137,14 @@ class SourceState:
         return self._stamped[2]
 
     def feed(self, batch: Batch) -> None:
+        whole(self.feeding(batch))
+
+    def feeding(self, batch: Batch) -> Steps[None]:
+        """The same in steps, a part each."""
         self._stamped = None
         for part in batch.parts:
             self._take(part, batch.time_ns)
+            yield
         if self.connected and any(not isinstance(part, Status | Past) for part in batch.parts):
             taken = [part.time_ns for part in batch.parts if isinstance(part, Samples) and part.time_ns is not None]
             self.heard_ns = max(taken, default=batch.time_ns)
