@@ -86,7 +86,9 @@ class Panel(Widget):
             self.styles.width, self.styles.height = box.width, box.height
 
     def paint_with(self, inks: Sequence[Style], glyphs: GlyphSet = ALL_GLYPHS) -> None:
-        """Take other styles and glyphs: every row is built again from its lines, and charts are drawn in other dots from the next view on."""
+        """Take these styles and glyphs: where they are others every row is built again from its lines, and charts are drawn in other dots from the next view on."""
+        if inks is self._styles_by_ink and glyphs.table is self._table and glyphs.dots == self.dots:
+            return
         self._styles_by_ink, self._table, self.dots = inks, glyphs.table, glyphs.dots
         self._strips = [None] * len(self._lines)
         self.refresh()
