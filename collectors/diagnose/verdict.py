@@ -14,7 +14,7 @@ from collectors.model.verdict import ORDER, Diagnosis, Finding, Kind, Knows
 from collectors.model.vocabulary import NO_TARGETS, State, TargetStatus
 from collectors.stats.steps import Steps, whole
 
-RULES: Final[tuple[Callable[[Scene], Iterator[Suspicion]], ...]] = (
+RULES: Final[tuple[Callable[[Scene], Iterator[Suspicion | None]], ...]] = (
     targets.down,
     targets.restarted,
     targets.frozen,
@@ -52,9 +52,12 @@ class Verdict:
         return whole(self.thinking(scene))
 
     def thinking(self, scene: Scene) -> Steps[Diagnosis]:
-        """The same in steps, a rule each."""
+        """The same in steps, at most a rule each."""
         for rule in RULES:
             for suspicion in rule(scene):
+                if suspicion is None:
+                    yield
+                    continue
                 named = suspicion.kind, suspicion.worker
                 self._seen.setdefault(named, []).append(scene.now)
                 self._last[named] = suspicion

@@ -98,7 +98,10 @@ def _brief(known: Joined, observers: Mapping[str, Observer], twice: Mapping[str,
     seen = [(observers[name], view) for name, view in known.views.items() if name in observers]
     if len(seen) > 1:
         seen.sort(key=lambda one: (not one[0].inventory.measured, one[1].received_ns or 0))
-    workflow = next((view.told.received.workflow for _, view in seen if view.told and view.told.received.workflow), "")
+    workflow = ""
+    for _, view in seen:
+        if not workflow and view.told is not None:
+            workflow = view.told.received.workflow
     if not seen:
         return Brief(
             known.serial, known.since_ns, known, known.version, None, None, None, 0, None, None, None, workflow, None
@@ -110,7 +113,9 @@ def _brief(known: Joined, observers: Mapping[str, Observer], twice: Mapping[str,
     if view.finished is not None:
         ended_ns = view.finished.time_ns + offset_ns
         heard_ns = known.heard_ns if told is None else told.finished_heard_ns
-    counted = next((one.name for one, _ in seen if not twice.get(one.name)), observer.name)
+    counted = observer.name
+    if twice.get(counted):
+        counted = next((one.name for one, _ in seen if not twice.get(one.name)), counted)
     return Brief(
         known.serial,
         known.since_ns,

@@ -11,7 +11,7 @@ from collectors.diagnose.rules import bursts, devices, memory, paths, routing, t
 from collectors.diagnose.scene import Scene, Suspicion
 from collectors.diagnose.stalls import PREFILL, UNKNOWN
 from collectors.diagnose.verdict import HOLD_S, RULES, SURE, Verdict
-from collectors.diagnose.work import Job, Path, speed, usual_speed
+from collectors.diagnose.work import Job, Path, Work, speed, usual_speed
 from collectors.model.frame import StallRow
 from collectors.model.memory import HitRate, PromptRow, ReuseRow
 from collectors.model.requests import ClockRow, MigrationRow, RequestRow
@@ -19,19 +19,24 @@ from collectors.model.verdict import Hop, Kind, Knows
 from collectors.model.vocabulary import Device, Role, State, TargetStatus, Tier
 from collectors.stats.figures import absent, no_distribution
 from collectors.stats.fleet import PoolKey
+from collectors.stats.steps import whole
 from tests.diagnose.scenes import GIB, NOW, S, beats, handover, known, pool, quantile, scene, target, work, worker
 
 GPUS = [worker("a"), worker("b"), worker("c")]
-Rule = Callable[[Scene], Iterator[Suspicion]]
+Rule = Callable[[Scene], Iterator[Suspicion | None]]
+
+
+def suspected(rule: Rule, it: Scene) -> list[Suspicion]:
+    return [one for one in rule(it) if one is not None]
 
 
 def said(rule: Rule, it: Scene) -> list[tuple[Kind, str]]:
-    return [(one.kind, one.worker) for one in rule(it)]
+    return [(one.kind, one.worker) for one in suspected(rule, it)]
 
 
 def test_nothing_is_wrong_with_a_fleet_with_which_nothing_is_wrong() -> None:
     it = scene([*GPUS, worker("l", Role.DECODE, Device.LPU, p50=0.0014, p99=0.0014)])
-    assert [one for rule in RULES for one in rule(it)] == []
+    assert [one for rule in RULES for one in suspected(rule, it)] == []
     assert Verdict().of(it).knows is Knows.QUIET
 
 
@@ -41,7 +46,7 @@ def test_nothing_is_wrong_with_a_fleet_with_which_nothing_is_wrong() -> None:
 def test_a_worker_slower_than_its_peers_is_a_straggler() -> None:
     it = scene(GPUS, beats=beats(GPUS, {"b": {"fast": 0.04}}))
     assert said(devices.stragglers, it) == [(Kind.STRAGGLER, "b")]
-    (one,) = devices.stragglers(it)
+    (one,) = suspected(devices.stragglers, it)
     assert "×2.0" in one.said
     assert [round(fact.figure.value or 0, 3) for fact in one.evidence] == [0.04, 0.02]
 
@@ -85,7 +90,7 @@ def test_prompts_that_are_computed_slower_than_before(now_s: float, found: list[
     it = scene(GPUS, work=work(path, (6, now_s, 2_000), (30, 0.1, 2_000)))
     assert said(devices.slow_prompts, it) == found
     if found:
-        (one,) = devices.slow_prompts(it)
+        (one,) = suspected(devices.slow_prompts, it)
         assert "arithmetic is slower, memory is not" in one.said
     small = scene(GPUS, work=work(path, (6, now_s, 200), (30, 0.1, 200)))
     assert said(devices.slow_prompts, small) == []
@@ -98,7 +103,7 @@ def test_decode_steps_that_have_been_slow_for_most_of_the_time_are_not_told_as_f
     for step in steps:
         it.put(["a"], {"fast": np.array([step]), "n": np.array([400.0])})
     slow = scene([worker("a")], beats=it, work=work(Path(Hop.PREFILL, "a", "a"), (6, 0.2, 2_000), (30, 0.1, 2_000)))
-    (one,) = devices.slow_prompts(slow)
+    (one,) = suspected(devices.slow_prompts, slow)
     assert one.said == "computes prompts ×2.0 slower than before"
 
 
@@ -146,7 +151,7 @@ def test_a_link_that_stands_still_again_and_again() -> None:
     for number in range(6):  # one after the other, each half a second for what takes 10 ms
         start_ns = (NOW - 9 + number) * S
         moved.add(handover(), Job(NOW - 9 + number, start_ns, start_ns + S // 2, 10**8))
-    (one,) = paths.slow_links(scene(GPUS, work=moved))
+    (one,) = suspected(paths.slow_links, scene(GPUS, work=moved))
     assert "6 of them stood still on the way" in one.figures
 
 
@@ -251,7 +256,7 @@ def test_a_queue_that_all_have_is_load() -> None:
 def test_requests_that_were_taken_from_a_worker() -> None:
     moved = RequestRow("x", (), None, NOW * S, True, (), False, migrations=(MigrationRow("a", "b", 12, ("t",)),))
     it = scene(GPUS, requests=[moved, msgspec.structs.replace(moved, probe=True)])
-    (one,) = routing.migrations(it)
+    (one,) = suspected(routing.migrations, it)
     assert (one.kind, one.worker, one.figures) == (Kind.MIGRATION, "a", "1 in 60 s")
     assert "went on at b" in one.said
     old = msgspec.structs.replace(moved, heard_ns=(NOW - 90) * S)
@@ -342,3 +347,24 @@ def test_not_enough_data_is_an_answer() -> None:
     assert Verdict().of(scene([], targets=[])).knows is Knows.TOO_LITTLE
     silent = msgspec.structs.replace(GPUS[0], gap=no_distribution(population="", emulated=False, state=State.ABSENT))
     assert "no worker tells of gaps" in Verdict().of(scene([silent])).missing
+
+
+@pytest.mark.parametrize("rule", [devices.stragglers, devices.slow_prompts, devices.off_period])
+def test_a_rule_that_takes_long_for_many_workers_gives_way(rule: Rule) -> None:
+    many = [worker(f"w{number}") for number in range(3 * devices.STEP)]
+    pieces = Work()
+    for row in many:
+        pieces.add(Path(Hop.PREFILL, row.id, row.id), Job(NOW - 1, 0, S, 2_000))
+    assert list(rule(scene(many, work=pieces))) == [None] * 3
+
+
+def test_a_verdict_in_steps_is_the_same() -> None:
+    slow = {f"w{number}": {"fast": 0.08} for number in (7, 70, 140)}
+    many = [worker(f"w{number}") for number in range(3 * devices.STEP)]
+    it = scene(many, beats=beats(many, slow))
+    at_once, stepped = Verdict(), Verdict()
+    for _ in range(4):
+        thinking = stepped.thinking(it)
+        for _ in range(len(RULES) + 3):
+            next(thinking)
+        assert whole(thinking) == at_once.of(it)

@@ -123,6 +123,10 @@ class Page(Arranged):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         self.prompt.close(keep=True)
 
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
+        """Which page is shown changes no style, and working them all out again takes as long as drawing it."""
+        event.refresh_styles = False
+
     def action_jump(self) -> None:
         self.jump.begin()
 

@@ -26,6 +26,8 @@ from collectors.model.verdict import Hop, Kind
 from collectors.model.vocabulary import Device, Role, State
 from collectors.stats.sketch import Floats
 
+STEP: Final = 50
+"""Of so many workers a rule goes through many in steps, with nothing (None) after each."""
 ENOUGH_S: Final = 8
 """Of the recent seconds, with gaps in them."""
 ENOUGH_GAPS: Final = 100
@@ -52,7 +54,7 @@ class _Pace(NamedTuple):
     n: int
 
 
-def stragglers(scene: Scene) -> Iterator[Suspicion]:
+def stragglers(scene: Scene) -> Iterator[Suspicion | None]:
     """Decode steps that all are longer than those of peers, or than the worker's own before, by more than a larger batch explains.
 
     A step's time is at most proportional to what it works on (a fixed part, and one that grows with requests and their KV), so the batch explains no more than the
@@ -60,7 +62,9 @@ def stragglers(scene: Scene) -> Iterator[Suspicion]:
     """
     paces = _paces(scene)
     kinds = scene.kinds()
-    for row in scene.workers:
+    for number, row in enumerate(scene.workers, 1):
+        if not number % STEP:
+            yield None
         if row.role not in DECODING or row.id not in scene.beats.index:
             continue
         mine, alike = paces.get(row.id), kinds.get(kind(row), [])
@@ -172,10 +176,12 @@ def _paged(scene: Scene, row: WorkerRow, alike: list[WorkerRow]) -> Suspicion | 
     )
 
 
-def slow_prompts(scene: Scene) -> Iterator[Suspicion]:
+def slow_prompts(scene: Scene) -> Iterator[Suspicion | None]:
     """The best of the recent large pieces of prompts is slower than what was usual before: what a chip computes is slower, whatever it has to do."""
     workers = {row.id: row for row in scene.workers}
-    for path, jobs in scene.work.paths.items():
+    for number, (path, jobs) in enumerate(scene.work.paths.items(), 1):
+        if not number % STEP:
+            yield None
         if path.hop is not Hop.PREFILL:
             continue
         now, before = now_and_before(
@@ -230,13 +236,15 @@ def _per_s(job: Job) -> float:
     return job.size * NS / (job.end_ns - job.start_ns)
 
 
-def off_period(scene: Scene) -> Iterator[Suspicion]:
+def off_period(scene: Scene) -> Iterator[Suspicion | None]:
     """An LPU's gaps are a period that nothing shared changes. Those far above it, beyond the first one of each request whose prompt was computed elsewhere, are not its program's."""
     arrivals: dict[str, list[int]] = {}
     for path, jobs in scene.work.paths.items():
         if path.hop is Hop.TRANSFER:
             arrivals.setdefault(path.to, []).extend(job.second for job in jobs)
-    for row in scene.workers:
+    for number, row in enumerate(scene.workers, 1):
+        if not number % STEP:
+            yield None
         if row.device not in PERIODIC or row.role not in DECODING or row.id in scene.measured:
             continue
         if row.id not in scene.beats.index or known(scene.recent(row.id, "slow")) < ENOUGH_S:
