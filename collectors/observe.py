@@ -124,10 +124,13 @@ class Observation:
         return bool(self._waiting) and self._clock.now_ns() - self._waiting[0].time_ns > MAX_WAIT_NS
 
     def _catching_up(self) -> Steps[None]:
-        """Makes the ticks that are due, and takes what waits, in order."""
-        yield from self._until(self._clock.now_ns())
-        while self._waiting:
-            yield from self._taking(self._waiting.popleft())
+        """Takes what waits, and makes the ticks that are due: each before what came after it, and after what came before."""
+        while self._waiting or self._next_tick_ns <= self._clock.now_ns():
+            if self._waiting:
+                yield from self._taking(self._waiting.popleft())
+            else:
+                self._skip(self._clock.now_ns())
+                yield from self._until(self._next_tick_ns)
 
     def _take(self, batch: Batch) -> None:
         whole(self._taking(batch))
@@ -146,8 +149,7 @@ class Observation:
 
     def _until(self, now_ns: int) -> Steps[None]:
         """Makes every tick that is due at `now_ns`."""
-        if now_ns - self._next_tick_ns > MAX_LAG_NS:
-            self._next_tick_ns = now_ns - now_ns % TICK_NS
+        self._skip(now_ns)
         while self._next_tick_ns <= now_ns:
             time_ns = self._next_tick_ns
             self._next_tick_ns += TICK_NS
@@ -159,6 +161,10 @@ class Observation:
             self._on_frame(frame)
             if self._recorder is not None:
                 self._recorder.frame(frame)
+
+    def _skip(self, now_ns: int) -> None:
+        if now_ns - self._next_tick_ns > MAX_LAG_NS:
+            self._next_tick_ns = now_ns - now_ns % TICK_NS
 
 
 async def others() -> None:

@@ -1,6 +1,6 @@
 """The placement source: follows one token placement stream and yields its parts in batches, live or step by step.
 
-Decoding is `collectors.wire.placement`'s, fetching `collectors.wire.http`'s. Nothing is queued here: while a batch is worked on, the sender waits.
+Decoding is `collectors.wire.placement`'s, fetching `collectors.wire.http`'s. Nothing is queued here: where the session falls behind, nothing more is read, and the sender waits.
 """
 
 import asyncio

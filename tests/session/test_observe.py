@@ -195,3 +195,33 @@ async def test_nobody_else_has_a_turn_while_what_waits_is_old() -> None:
     await live(Slow(during), log, hold.append)
     assert turns[3] > turns[0]
     assert turns[-1] == turns[4]
+
+
+async def test_what_came_before_a_tick_counts_in_it_however_late_it_is_made() -> None:
+    def block(clock: Clock) -> None:
+        while clock.now_ns() < 2 * TICK_NS:
+            time.sleep(0.01)
+
+    class Blocking:
+        name = "a"
+
+        async def run(self, clock: Clock, emit: Emit) -> None:
+            emit(up(TICK_NS - 5))
+            emit(up(TICK_NS + 5))
+            block(clock)
+            await asyncio.Event().wait()
+
+        async def step(self, until_ns: int, emit: Emit) -> None: ...
+        async def close(self) -> None: ...
+
+    log, twice = Turns(), asyncio.Event()
+
+    def framed(frame: Frame) -> None:
+        if frame.time_ns == 2 * TICK_NS:
+            twice.set()
+
+    running = asyncio.create_task(Observation(Session("live"), [Blocking()], LiveClock(), framed, log).live())
+    await twice.wait()
+    running.cancel()
+    await asyncio.wait({running})
+    assert log.times[:4] == [TICK_NS - 5, -TICK_NS, TICK_NS + 5, -2 * TICK_NS]
