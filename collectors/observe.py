@@ -29,7 +29,9 @@ IDLE_S: Final = 60e-6
 IDLE: Final = 4
 """but so does one that only hands something on: after so many nobody does."""
 TURNS: Final = 100
+"""Of others, at most, between two steps."""
 BREATH_S: Final = 0.002
+"""How often it is asked whether somebody is still busy."""
 
 
 class Recorder(Protocol):

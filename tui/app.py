@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 GARBAGE_S: Final = 0.05
 """After a Frame: what it leads to has been done, and the keys that waited for it are answered."""
 TURN_S: Final = 0.002
+"""From a page's turn until it is drawn."""
 LATE_S: Final = 0.05
 """How often a slow terminal is asked whether it has all that was drawn."""
 STOP_SECONDS: Final = 5.0

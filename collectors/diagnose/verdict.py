@@ -52,7 +52,7 @@ class Verdict:
         return whole(self.thinking(scene))
 
     def thinking(self, scene: Scene) -> Steps[Diagnosis]:
-        """The same in steps, at most a rule each."""
+        """The same in steps, at most a rule each: one that goes through many workers says nothing (None) now and then."""
         for rule in RULES:
             for suspicion in rule(scene):
                 if suspicion is None:

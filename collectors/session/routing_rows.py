@@ -15,10 +15,8 @@ from collectors.stats.choices import ALONE
 from collectors.stats.figures import QUANTILES, distribution, figure
 from collectors.stats.outcomes import UNKNOWN, Outcome
 from collectors.stats.sketch import Estimate, Ints
-from collectors.stats.steps import Steps
+from collectors.stats.steps import ROWS, Steps
 
-ROWS: Final = 50
-"""Of labels at workers in a step."""
 _LABELS: Final = Outcome._fields.index("labels")
 _TTFT: Final = Outcome._fields.index("ttft_ns")
 _TPOT: Final = Outcome._fields.index("tpot_ns")

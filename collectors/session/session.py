@@ -37,14 +37,12 @@ from collectors.session.timeline import Timeline
 from collectors.session.total_rate import total_rate
 from collectors.session.worker_rows import all_ttft, jitter_row, worker_row
 from collectors.stats.columns import Key
-from collectors.stats.steps import Steps, whole
+from collectors.stats.steps import ROWS, Steps, whole
 
 WINDOW_S: Final = 60
 GONE_S: Final = 600
 """How long a target that is no longer listed, and its workers, are shown as gone."""
 MAX_GONE: Final = 64
-ROWS: Final = 50
-"""Of workers in a step."""
 _SECOND_NS: Final = 1_000_000_000
 
 

@@ -20,10 +20,8 @@ from collectors.session.source_state import SourceState
 from collectors.stats.columns import Key
 from collectors.stats.figures import figure
 from collectors.stats.outcomes import Ended
-from collectors.stats.steps import Steps
+from collectors.stats.steps import ROWS, Steps
 
-ROWS: Final = 50
-"""Of workers in a step."""
 _SIGNALS: Final = {"ttft": Signal.TTFT, "tpot": Signal.TPOT, "request": Signal.E2E}
 
 

@@ -130,10 +130,8 @@ class Passage:
 
     def read(self, time_ns: int, data: bytes) -> None:
         self._reads.append((time_ns, data))
-        if (
-            self._framing is None or self._head is not None
-        ):  # an answer begins once: nobody else's read waits long for it
-            self.pass_on()
+        if self._framing is None or self._head is not None:
+            self.pass_on()  # an answer begins once: nobody else's read waits long for it
             if not (self._came or self._outcome):
                 return  # a head is looked at with what follows it, which mostly is on its way already
         self._proxy.turns.add(self)

@@ -10,11 +10,11 @@ from collectors.wire.http_body import Body, Chunks, Length
 MAX_HEAD_BYTES: Final = 64 << 10
 MAX_HEADERS: Final = 128
 
-_TOKEN: Final = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_TARGET: Final = bytes(range(0x21, 0x7F))
-_VALUE: Final = bytes([0x09, *range(0x20, 0x7F), *range(0x80, 0x100)])
-MAX_METHOD: Final = 32
-MAX_DIGITS: Final = 18
+_TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"
+_HEAD: Final = re.compile(
+    rb"(%b{1,32}+) ([\x21-\x7e]++) HTTP/1\.([01])((?:\r\n%b++:[\t\x20-\x7e\x80-\xff]*+)*+)\r\n\r\n" % (_TOKEN, _TOKEN)
+)
+_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 ONE_CONNECTION: Final = frozenset(
     {
         "connection",
@@ -30,17 +30,12 @@ ONE_CONNECTION: Final = frozenset(
     }
 )
 """Headers of one connection: RFC 9110, section 7.6.1, those of before it, and the length, which is written anew beside no other framing."""
-_NOT_PASSED: Final = frozenset({one.encode() for one in ONE_CONNECTION} | {b"host", b"expect"})
+_NOT_PASSED: Final = re.compile(
+    rb"\r\n(%b):([^\r]*+)" % "|".join([*sorted(ONE_CONNECTION), "host", "expect"]).encode(), re.IGNORECASE
+)
 _ONCE: Final = frozenset({b"host", b"content-length", b"transfer-encoding"})
 _USUAL: Final = frozenset({b"keep-alive", b"close"})
 """What `Connection` mostly says, which names no other header."""
-_SECRET: Final = frozenset({b"authorization", b"proxy-authorization", b"cookie", b"api-key", b"x-api-key"})
-"""Of such lines nothing is kept."""
-MOST_KNOWN: Final = 512
-MAX_KNOWN: Final = 256
-"""Bytes of a line that is remembered."""
-_known: Final[dict[bytes, bytes]] = {}
-"""Lines that were understood: a client sends mostly the same. With each the name in lower case, if it is not passed on."""
 
 
 class RequestError(ValueError):
@@ -92,64 +87,37 @@ def request_head(data: bytes) -> tuple[RequestHead, int] | None:
         raise RequestError(431, f"a head of more than {MAX_HEAD_BYTES >> 10} KiB")
     if end < 0:
         return None
-    start, *lines = data[at:end].split(b"\r\n")
-    method, target, old = _started(start)
-    if len(lines) > MAX_HEADERS:
+    found = _HEAD.fullmatch(data, at, end + 4)
+    if found is None:
+        raise RequestError(400, "no HTTP/1.1 request")
+    method, target, minor, lines = found.groups()
+    if lines.count(b"\n") > MAX_HEADERS:
         raise RequestError(431, f"more than {MAX_HEADERS} headers")
+    pieces = _NOT_PASSED.split(lines)
     own: dict[bytes, bytes] = {}
-    passed: list[bytes] = []
-    for line in lines:
-        name = _known.get(line)
-        if name is None:
-            name = _understood(line)
-        if not name:
-            passed.append(line)
-            continue
-        value = line[len(name) + 1 :]
+    for name, value in zip(pieces[1::3], pieces[2::3], strict=True):
+        name = name.lower()
         if name not in own:
             own[name] = value.strip(b" \t")
         elif name in _ONCE:
             raise RequestError(400, f"{name.decode()} twice")
         else:
             own[name] += b"," + value
+    old = minor == b"0"
     if not old and b"host" not in own:
         raise RequestError(400, "no Host")
+    passed = b"".join(pieces[::3])
     connection = own.get(b"connection", b"").lower()
     kept = not old
     if connection:
         named = {connection} if connection in _USUAL else {one.strip(b" \t") for one in connection.split(b",")}
         kept = b"keep-alive" in named if old else b"close" not in named
         if not named <= _USUAL:
-            passed = [line for line in passed if line.partition(b":")[0].lower() not in named]
+            lines = (line for line in passed.split(b"\r\n") if line.partition(b":")[0].lower() not in named)
+            passed = b"\r\n".join(lines)
     waits = not old and own.get(b"expect", b"").lower() == b"100-continue"
     length, framing = _framing(own.get(b"content-length"), own.get(b"transfer-encoding"), old)
-    joined = b"\r\n".join([b"", *passed])
-    return RequestHead(method, target, old, kept, waits, joined, length, framing), end + 4
-
-
-def _started(line: bytes) -> tuple[bytes, bytes, bool]:
-    """Method, target, and whether it is of HTTP/1.0."""
-    parts = line.split(b" ")
-    if len(parts) == 3:
-        method, target, version = parts
-        plain = not (method.translate(None, _TOKEN) or target.translate(None, _TARGET))
-        if plain and target and 0 < len(method) <= MAX_METHOD and version in (b"HTTP/1.1", b"HTTP/1.0"):
-            return method, target, version == b"HTTP/1.0"
-    raise RequestError(400, "no HTTP/1.1 request")
-
-
-def _understood(line: bytes) -> bytes:
-    """The name of a header that is not passed on, in lower case; empty of one that is."""
-    name, colon, value = line.partition(b":")
-    if not (name and colon) or name.translate(None, _TOKEN) or value.translate(None, _VALUE):
-        raise RequestError(400, "no HTTP/1.1 request")
-    name = name.lower()
-    found = name if name in _NOT_PASSED else b""
-    if len(line) <= MAX_KNOWN and name not in _SECRET:
-        if len(_known) == MOST_KNOWN:
-            _known.clear()
-        _known[line] = found
-    return found
+    return RequestHead(method, target, old, kept, waits, passed, length, framing), end + 4
 
 
 def _framing(length: bytes | None, coding: bytes | None, old: bool) -> tuple[int | None, bytes]:
@@ -159,6 +127,6 @@ def _framing(length: bytes | None, coding: bytes | None, old: bool) -> tuple[int
         return None, b"\r\nTransfer-Encoding: chunked"
     if length is None:
         return 0, b""
-    if not (length.isdigit() and len(length) <= MAX_DIGITS):
+    if not _LENGTH.fullmatch(length):
         raise RequestError(400, "a Content-Length that is none")
     return int(length), b"\r\nContent-Length: " + length

@@ -19,7 +19,7 @@ from collectors.model.verdict import Hop, Kind, Knows
 from collectors.model.vocabulary import Device, Role, State, TargetStatus, Tier
 from collectors.stats.figures import absent, no_distribution
 from collectors.stats.fleet import PoolKey
-from collectors.stats.steps import whole
+from collectors.stats.steps import ROWS, whole
 from tests.diagnose.scenes import GIB, NOW, S, beats, handover, known, pool, quantile, scene, target, work, worker
 
 GPUS = [worker("a"), worker("b"), worker("c")]
@@ -351,7 +351,7 @@ def test_not_enough_data_is_an_answer() -> None:
 
 @pytest.mark.parametrize("rule", [devices.stragglers, devices.slow_prompts, devices.off_period])
 def test_a_rule_that_takes_long_for_many_workers_gives_way(rule: Rule) -> None:
-    many = [worker(f"w{number}") for number in range(3 * devices.STEP)]
+    many = [worker(f"w{number}") for number in range(3 * ROWS)]
     pieces = Work()
     for row in many:
         pieces.add(Path(Hop.PREFILL, row.id, row.id), Job(NOW - 1, 0, S, 2_000))
@@ -360,7 +360,7 @@ def test_a_rule_that_takes_long_for_many_workers_gives_way(rule: Rule) -> None:
 
 def test_a_verdict_in_steps_is_the_same() -> None:
     slow = {f"w{number}": {"fast": 0.08} for number in (7, 70, 140)}
-    many = [worker(f"w{number}") for number in range(3 * devices.STEP)]
+    many = [worker(f"w{number}") for number in range(3 * ROWS)]
     it = scene(many, beats=beats(many, slow))
     at_once, stepped = Verdict(), Verdict()
     for _ in range(4):

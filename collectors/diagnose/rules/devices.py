@@ -25,9 +25,8 @@ from collectors.model.frame import WorkerRow
 from collectors.model.verdict import Hop, Kind
 from collectors.model.vocabulary import Device, Role, State
 from collectors.stats.sketch import Floats
+from collectors.stats.steps import ROWS
 
-STEP: Final = 50
-"""Of so many workers a rule goes through many in steps, with nothing (None) after each."""
 ENOUGH_S: Final = 8
 """Of the recent seconds, with gaps in them."""
 ENOUGH_GAPS: Final = 100
@@ -63,7 +62,7 @@ def stragglers(scene: Scene) -> Iterator[Suspicion | None]:
     paces = _paces(scene)
     kinds = scene.kinds()
     for number, row in enumerate(scene.workers, 1):
-        if not number % STEP:
+        if not number % ROWS:
             yield None
         if row.role not in DECODING or row.id not in scene.beats.index:
             continue
@@ -180,7 +179,7 @@ def slow_prompts(scene: Scene) -> Iterator[Suspicion | None]:
     """The best of the recent large pieces of prompts is slower than what was usual before: what a chip computes is slower, whatever it has to do."""
     workers = {row.id: row for row in scene.workers}
     for number, (path, jobs) in enumerate(scene.work.paths.items(), 1):
-        if not number % STEP:
+        if not number % ROWS:
             yield None
         if path.hop is not Hop.PREFILL:
             continue
@@ -243,7 +242,7 @@ def off_period(scene: Scene) -> Iterator[Suspicion | None]:
         if path.hop is Hop.TRANSFER:
             arrivals.setdefault(path.to, []).extend(job.second for job in jobs)
     for number, row in enumerate(scene.workers, 1):
-        if not number % STEP:
+        if not number % ROWS:
             yield None
         if row.device not in PERIODIC or row.role not in DECODING or row.id in scene.measured:
             continue
