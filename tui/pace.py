@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
@@ -22,10 +23,16 @@ EASE_S: Final = 10.0
 """How long it has to keep up before it is given more again."""
 MEASURED: Final = 20
 """Frames that costs are told of."""
+UNANSWERED_S: Final = 20.0
+"""A terminal that has answered and then says nothing for so long is asked no more."""
 
 
 class Meter:
-    """What the terminal took: bytes, and for how long it was waited for. Written from one thread, read from another."""
+    """What the terminal took: bytes, and for how long it was waited for. Each number is written from one thread, and read from others.
+
+    What was written may stand for long in buffers on its way, of a terminal here tens of kilobytes, of ssh megabytes. Only the terminal's own word tells what it has: it is asked
+    behind what is drawn, and answers when it gets there.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.bytes = 0
@@ -33,6 +40,14 @@ class Meter:
         """Writes that were asked for; `begin` and `end` are of those that are done."""
         self.lost = False
         """It is there no more."""
+        self.answers = False
+        """It has answered, and is worth asking."""
+        self._way_s = math.inf
+        """The shortest answer so far."""
+        self._asked = 0
+        self._answered = 0
+        self.heard = clock()
+        """When it answered last, or was asked after it had told all."""
         self._clock = clock
         self._taken = 0
         self._waited_s = 0.0
@@ -45,17 +60,43 @@ class Meter:
         since, self._since = self._since, None
         self.bytes += written
         self._taken += bool(written)
-        if since is not None:
+        if since is not None and not self.answers:
             self._waited_s += self._clock() - since
+
+    def ask(self) -> None:
+        """It is asked behind what is written now."""
+        if not self.outstanding:
+            self.heard = self._clock()
+        self._asked += 1
+
+    def answer(self) -> None:
+        """What it took beyond the way there and back is what it was waited for."""
+        if self.outstanding:
+            now = self._clock()
+            took, self.heard = now - self.heard, now
+            self._way_s = min(self._way_s, took)
+            if self.answers:
+                self._waited_s += took - self._way_s
+            self._answered += 1
+        self.answers = True
+
+    @property
+    def outstanding(self) -> bool:
+        """It has not answered yet."""
+        return self._answered < self._asked
 
     @property
     def behind(self) -> bool:
         """Something that was drawn is not out yet: what is drawn now would be seen after it, and so would the answer to a key."""
-        return self._taken < self.given or self._since is not None
+        if self._taken < self.given or self._since is not None:
+            return True
+        if self.answers and self.outstanding and self._clock() - self.heard > UNANSWERED_S:
+            self.answers, self._answered = False, self._asked
+        return self.answers and self.outstanding
 
     @property
     def waited_s(self) -> float:
-        since = self._since
+        since = None if self.answers else self._since
         return self._waited_s + (0.0 if since is None else max(self._clock() - since, 0.0))
 
 

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-from typing import IO, TYPE_CHECKING, Any, cast
+import time
+from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 from textual.drivers.linux_driver import LinuxDriver
+from textual.events import CursorPosition
 
 from tui.pace import Meter
 
 if TYPE_CHECKING:
     from textual.app import App
+    from textual.message import Message
+
+ASK: Final = "\x1b[6n"
+"""Where the cursor is (DSR, ECMA-48 8.3.35), which every terminal tells: the place is nothing to us, but it comes after all that was written before."""
+DRAWN: Final = 200
+"""Characters of a write from which on it is a part of a Frame."""
+LAST_S: Final = 1.0
+"""How long an answer is waited for at the end: later it would stand on the shell's line."""
 
 
 class Metered:
@@ -52,10 +62,28 @@ class PacedDriver(LinuxDriver):
         self.meter = Meter()
         self._file = cast("Any", Metered(cast("IO[str]", self._file), self.meter))
 
+    def start_application_mode(self) -> None:
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+        if self.input_tty:
+            self.meter.ask()
+            self.write(ASK)
+
     def write(self, data: str) -> None:
         self.meter.given += bool(data)
+        if self.meter.answers and len(data) > DRAWN:
+            self.meter.ask()
+            data += ASK
         super().write(data)
 
+    def process_message(self, message: Message) -> None:
+        if isinstance(message, CursorPosition):
+            self.meter.answer()
+        else:
+            super().process_message(message)
+
     def stop_application_mode(self) -> None:
+        until = LAST_S + (time.monotonic() if self.meter.answers else self.meter.heard)
+        while self.meter.outstanding and time.monotonic() < until:
+            time.sleep(0.01)
         with contextlib.suppress(OSError):
             super().stop_application_mode()

@@ -18,6 +18,7 @@ from tests.tui.test_frame_of_screens import toasted
 
 DOC = Path(__file__).parents[2] / "docs" / "operators.md"
 SIZE = (80, 24)
+ASK = b"\x1b[6n"
 RATE = 2048
 """Bytes a second: less than a screen every other second needs."""
 STRAGGLER = "straggler:gpu-1/0@12s+30s,factor=4"
@@ -81,7 +82,7 @@ async def test_why_a_request_went_where_it_did(keys: list[list[str]]) -> None:
 
 
 def test_over_a_slow_terminal_a_key_is_answered_behind_one_screen() -> None:
-    """Counted in bytes: what comes between a key and its answer."""
+    """Counted in bytes: what comes between a key and its answer. A screen is on its way; where the machine is busy another was begun with before the key was read; and a part of the answer."""
     ours, theirs = pty.openpty()
     env = os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor", "COLUMNS": "80", "LINES": "24"}
     command = [sys.executable, "-m", "tui", "demo"]
@@ -100,6 +101,8 @@ def test_over_a_slow_terminal_a_key_is_answered_behind_one_screen() -> None:
                     got = os.read(ours, 256)
                     seen.extend(got)
                     time.sleep(len(got) / RATE)
+                    for _ in range(seen[-len(got) - len(ASK) + 1 :].count(ASK)):
+                        os.write(ours, b"\x1b[24;80R")
                 if until and until in seen[begin:]:
                     break
             return len(seen) - begin
@@ -110,7 +113,7 @@ def test_over_a_slow_terminal_a_key_is_answered_behind_one_screen() -> None:
             slowly(30_000)
             os.write(ours, b"?")
             taken = slowly(100_000, b"The cursor one row")
-            assert taken < 16_000
+            assert taken < 20_000
             assert b"The cursor one row" in seen
         finally:
             child.kill()

@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+import termios
 import time
 
 import pytest
@@ -16,7 +17,9 @@ from tests.tui import frames
 from tests.tui.playing import Played
 from tests.tui.screen import lines, running, settled
 from tui.app import LATE_S
-from tui.pace import EASE_S, Costs, Meter, Pace
+from tui.pace import EASE_S, UNANSWERED_S, Costs, Meter, Pace
+
+ASK = b"\x1b[6n"
 
 
 class Clock:
@@ -79,6 +82,54 @@ def test_waiting_that_still_goes_on_counts() -> None:
     clock.now += 1
     meter.end(20)
     assert (meter.waited_s, meter.bytes) == (4, 520)
+
+
+def behind(meter: Meter) -> bool:
+    return meter.behind
+
+
+def test_a_terminal_that_answers_is_behind_until_it_has() -> None:
+    """What was written stands in buffers on its way: that the system took it is not yet that the terminal has it."""
+    clock = Clock()
+    meter = Meter(clock)
+    meter.ask()
+    assert not behind(meter), "not known yet to answer"
+    clock.now += 0.2
+    meter.answer()
+    assert (behind(meter), meter.waited_s) == (False, 0), "a way of 0.2 s is no waiting"
+    clock.now += 5
+    meter.ask()
+    meter.begin()
+    clock.now += 0.5
+    meter.end(500)
+    meter.ask()
+    assert behind(meter)
+    clock.now += 0.7
+    meter.answer()
+    assert behind(meter), "one of two"
+    clock.now += 0.4
+    meter.answer()
+    assert not behind(meter)
+    assert meter.waited_s == pytest.approx(1.2)
+    meter.answer()
+    meter.ask()
+    assert behind(meter), "one too many answers none of those to come"
+
+
+def test_a_terminal_that_answers_no_more_is_not_waited_for_again() -> None:
+    clock = Clock()
+    meter = Meter(clock)
+    meter.ask()
+    meter.answer()
+    meter.ask()
+    clock.now += UNANSWERED_S
+    assert behind(meter)
+    clock.now += 1
+    assert (behind(meter), meter.answers, meter.outstanding) == (False, False, False)
+    meter.ask()
+    assert not behind(meter)
+    meter.answer()
+    assert meter.answers
 
 
 async def test_nothing_is_drawn_behind_what_the_terminal_has_not_taken() -> None:
@@ -180,3 +231,33 @@ def test_a_lost_terminal_ends_the_dashboard_and_what_it_started(how: str) -> Non
     assert not left
     if how != "closed":
         os.close(master)
+
+
+def test_no_answer_of_the_terminal_is_left_to_the_shell() -> None:
+    """One that is asked and answers a moment later, while the dashboard ends."""
+    master, slave = pty.openpty()
+    command = [sys.executable, "-m", "tui", "demo"]
+    env = os.environ | {"TERM": "xterm-256color"}
+    with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=env, start_new_session=True) as child:
+        seen, answered, left = b"", 0, False
+        due: list[float] = []
+        deadline = time.monotonic() + 90
+        while child.poll() is None and time.monotonic() < deadline:
+            if select.select([master], [], [], 0.02)[0]:
+                seen += os.read(master, 65536)
+            due += [time.monotonic() + 0.45] * (seen.count(ASK) - answered - len(due))
+            if answered > 6 and due and not left:
+                os.write(master, b"q")
+                left = True
+            while due and due[0] < time.monotonic():
+                os.write(master, b"\x1b[24;80R")
+                due.pop(0)
+                answered += 1
+        child.kill()
+    assert (child.returncode, left, due) == (0, True, [])
+    attributes = termios.tcgetattr(slave)
+    attributes[3] &= ~termios.ICANON
+    termios.tcsetattr(slave, termios.TCSANOW, attributes)
+    assert not select.select([slave], [], [], 0.2)[0], os.read(slave, 100)
+    os.close(master)
+    os.close(slave)
