@@ -1,6 +1,6 @@
 """The child of `bench.idle`: the dashboard with nothing to do. `held SECONDS`, `quiet SECONDS`, `replay SECONDS FILE`.
 
-`cpu_s` is without what a session took to make Frames, which is `taken_s`.
+`cpu_s` is without what a session took to make Frames, garbage looked for with it, which is `taken_s`.
 """
 
 import asyncio
@@ -35,6 +35,7 @@ class Live(Silent):
 
     async def run(self, post: Post) -> None:
         loaded = Loaded()
+        loaded.with_garbage(app)
         for _ in range(BEFORE):
             loaded.frame()
         for _ in range(0 if self._held else QUIET):

@@ -1,6 +1,6 @@
 """Each page of the dashboard beside ingest: CPU and bytes of a frame, with 300 workers that deliver 100,000 tokens a second.
 
-CPU is the child's own, without what the session took for its batches and ticks; caches are those that this leaves. The share of a core is that at the rate
+CPU is the child's own, without what the session took for its batches and ticks and what looking for garbage took; caches are those that this leaves. The share of a core is that at the rate
 asked for, also where the machine was too busy to keep it.
 """
 

@@ -1,6 +1,7 @@
 """Streams asked for by OpenAI's own package at a steady rate, run by the interpreter of a venv that has it: `REQUESTS TOKENS EVERY_S URL …`. Prints a line of JSON for each.
 
 Each address gets so many requests, one every so many seconds; they are asked one after the other, each first as often as last, so that what else the machine does meets all alike.
+When exactly is drawn: at a steady step they would always meet the pieces of the same streams, and whoever answers a little later would wait behind all of those in this process.
 `ttft` is from before the call to the first piece, `gaps` between pieces, in seconds of this process' clock; or `error` is what went wrong. They come in the order in which
 they were asked for, `of` an address. The last line is what share of a core this process took.
 """
@@ -8,6 +9,7 @@ they were asked for, `of` an address. The last line is what share of a core this
 import asyncio
 import itertools
 import json
+import random
 import sys
 import time
 
@@ -19,7 +21,7 @@ async def main(requests: int, tokens: int, every_s: float, urls: list[str]) -> N
     clients = [AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) for url in urls]
 
     async def ask(number: int) -> dict[str, object]:
-        await asyncio.sleep(number * every_s / len(urls))
+        await asyncio.sleep((number + random.random()) * every_s / len(urls))
         turn, place = divmod(number, len(urls))
         of = (turn + place) % len(urls)
         begin = time.perf_counter()
