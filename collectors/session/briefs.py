@@ -51,35 +51,48 @@ class Brief:
 
 
 class Briefs:
-    """One for each request; made anew when something was heard of it."""
+    """One for each request, made when it is asked for, and anew when something was heard of it since."""
 
     def __init__(self) -> None:
+        self.keys: Sequence[int] = ()
+        """As of the last look, the one that was heard of first last."""
         self._known: dict[int, Brief] = {}
-        """In the order in which they were first heard of."""
+        self._touched: set[int] = set()
+        """Of which more was heard than is known here."""
+        self._requests = Requests()
+        self._observers: Mapping[str, Observer] = {}
+        self._twice: Mapping[str, str] = {}
         self._look: object = None
 
-    def of(
+    def look(
         self, requests: Requests, touched: set[int], observers: Mapping[str, Observer], twice: Mapping[str, str]
-    ) -> list[Brief]:
-        """The one that was heard of first last. `touched` are the serials of which anything was heard since this was asked; it is emptied."""
+    ) -> None:
+        """`touched` are the serials of which anything was heard since the last look; it is emptied."""
         look = [(name, one.inventory) for name, one in observers.items()], dict(twice)
         if look != self._look:
-            touched.update(one.serial for one in requests)
+            self._known.clear()
             self._look = look
-        known = self._known
-        for serial in sorted(touched):
-            one = requests.get(serial)
-            if one is not None:
-                known[serial] = _brief(one, observers, twice)
-        touched.clear()
+        self._requests, self._observers, self._twice = requests, observers, twice
         there = requests.serials
-        for serial in [serial for serial in known if serial not in there]:
-            del known[serial]
-        return list(reversed(known.values()))
+        self._touched = (self._touched | touched) & there
+        touched.clear()
+        for serial in [serial for serial in self._known if serial not in there]:
+            del self._known[serial]
+        self.keys = sorted(there, reverse=True)  # they are numbered as they are first heard of
 
     def get(self, key: int) -> Brief | None:
-        """Of those that there were when this was asked last."""
-        return self._known.get(key)
+        known = self._known.get(key)
+        if known is None or key in self._touched:
+            one = self._requests.get(key)
+            if one is None:
+                return None
+            known = self._known[key] = _brief(one, self._observers, self._twice)
+            self._touched.discard(key)
+        return known
+
+    def some(self, keys: Iterable[int]) -> list[Brief]:
+        """Of those keys, as far as they are there."""
+        return [brief for key in keys if (brief := self.get(key)) is not None]
 
 
 def alive(briefs: Iterable[Brief], begin_ns: int, end_ns: int, until_ns: int) -> list[Brief]:

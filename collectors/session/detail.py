@@ -123,9 +123,9 @@ class Detail:
 
     def requests(self, until_ns: int, *, first: int = 0, limit: int = 64) -> RequestList:
         """The newest first, each with the distribution of its own gaps."""
-        briefs = self._requests.known(until_ns)
-        lines = self._requests.lines(briefs[first : first + limit], until_ns)
-        return RequestList(tuple(self.with_gaps(lines, until_ns)), first, tuple([brief.key for brief in briefs]))
+        keys = tuple(self._requests.keys(until_ns))
+        lines = self._requests.lines(self._requests.some(keys[first : first + limit]), until_ns)
+        return RequestList(tuple(self.with_gaps(lines, until_ns)), first, keys)
 
     def lines(self, until_ns: int, *, gaps: bool = False) -> list[RequestLine]:
         """All requests, the newest first, to pick from; with `gaps` each with their distribution, which takes a look at all deliveries."""

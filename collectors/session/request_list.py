@@ -1,6 +1,6 @@
 """Requests as lines, as of a tick. What an ended request's line says is remembered: it changes no more, until its deliveries are let go."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -35,7 +35,8 @@ class RequestLines:
         self._twice: Mapping[str, str] = {}
         self._tick_ns = -1
         self._briefs = Briefs()
-        self._listed: tuple[int, list[Brief]] = (-1, [])
+        self._looked_ns = -1
+        self._listed: tuple[tuple[int, int], list[Brief]] = ((-1, -1), [])
         self._lines: dict[int, tuple[_Look, RequestLine]] = {}
         self._gathered: dict[int, _Gathered] = {}
         self._held = 0
@@ -44,25 +45,37 @@ class RequestLines:
     def tick(self, book: RequestBook, sources: Mapping[str, Source], twice: Mapping[str, str], tick_ns: int) -> None:
         self._book, self._sources, self._twice, self._tick_ns = book, sources, twice, tick_ns
 
+    def keys(self, until_ns: int) -> Sequence[int]:
+        """Of those of which anything had been heard, the one that was first heard of last first."""
+        keys = self._looked().keys
+        if until_ns >= self._tick_ns:
+            return keys
+        get = self._book.requests.get
+        return [key for key in keys if (one := get(key)) is not None and one.since_ns < until_ns]
+
     def known(self, until_ns: int) -> list[Brief]:
-        """Those of which anything had been heard, the one that was first heard of last first."""
-        known = self._all()
-        return known if until_ns >= self._tick_ns else [brief for brief in known if brief.since_ns < until_ns]
+        """All of them. It takes long where much was heard since."""
+        if self._listed[0] != (self._tick_ns, until_ns):
+            self._listed = (self._tick_ns, until_ns), self.some(self.keys(until_ns))
+        return self._listed[1]
+
+    def some(self, keys: Iterable[int]) -> list[Brief]:
+        return self._looked().some(keys)
 
     def one(self, key: int, until_ns: int) -> Brief | None:
         """The one of that key, if anything had been heard of it."""
-        self._all()
-        brief = self._briefs.get(key)
+        brief = self._looked().get(key)
         return brief if brief is not None and brief.since_ns < until_ns else None
 
-    def _all(self) -> list[Brief]:
+    def _looked(self) -> Briefs:
         """As of the newest tick."""
-        if self._listed[0] != self._tick_ns:
+        if self._looked_ns != self._tick_ns:
+            self._looked_ns = self._tick_ns
             observers = {name: source.observer for name, source in self._sources.items()}
-            briefs = self._briefs.of(self._book.requests, self._book.touched, observers, self._twice)
-            self._listed = self._tick_ns, briefs
-            self._lines = {key: line for key, line in self._lines.items() if self._briefs.get(key) is not None}
-        return self._listed[1]
+            requests = self._book.requests
+            self._briefs.look(requests, self._book.touched, observers, self._twice)
+            self._lines = {key: line for key, line in self._lines.items() if key in requests.serials}
+        return self._briefs
 
     def observed(self, until_ns: int) -> list[Brief]:
         """Those of which somebody tells the deliveries."""
