@@ -53,6 +53,7 @@ class Detail:
         self._requests = RequestLines(self.kept)
         self._medians: dict[int, RunningMedians] = {}
         self._asked: tuple[int, int, int, RequestDetail | None] | None = None
+        self._every: tuple[tuple[int, int, bool], list[RequestLine]] | None = None
 
     def tick(self, sources: Iterable[SourceState], book: RequestBook, tick_ns: int) -> None:
         """After the sources and the requests."""
@@ -124,13 +125,19 @@ class Detail:
     def requests(self, until_ns: int, *, first: int = 0, limit: int = 64) -> RequestList:
         """The newest first, each with the distribution of its own gaps."""
         keys = tuple(self._requests.keys(until_ns))
-        lines = self._requests.lines(self._requests.some(keys[first : first + limit]), until_ns)
-        return RequestList(tuple(self.with_gaps(lines, until_ns)), first, keys)
+        return RequestList(tuple(self.some(keys[first : first + limit], until_ns)), first, keys)
 
     def lines(self, until_ns: int, *, gaps: bool = False) -> list[RequestLine]:
-        """All requests, the newest first, to pick from; with `gaps` each with their distribution, which takes a look at all deliveries."""
-        lines = self._requests.lines(self._requests.known(until_ns), until_ns)
-        return self.with_gaps(lines, until_ns) if gaps else lines
+        """All requests, the newest first, to pick from; with `gaps` each with their distribution. It takes a look at all deliveries."""
+        asked = until_ns, self.tick_ns, gaps
+        if self._every is None or self._every[0] != asked:
+            lines = self._requests.lines(self._requests.known(until_ns), until_ns)
+            self._every = asked, self.with_gaps(lines, until_ns) if gaps else lines
+        return self._every[1]
+
+    def some(self, keys: Iterable[int], until_ns: int) -> list[RequestLine]:
+        """Of those keys, as far as they are there, each with the distribution of its own gaps."""
+        return self.with_gaps(self._requests.lines(self._requests.some(keys), until_ns), until_ns)
 
     def with_gaps(self, lines: Sequence[RequestLine], until_ns: int) -> list[RequestLine]:
         return self._requests.with_gaps(lines, until_ns)

@@ -16,6 +16,7 @@ from tui.line import text_of
 from tui.replaying import ReplayDriver
 from tui.screens.requests import RequestsPage
 from tui.view import View
+from tui.widgets import request_table
 from tui.widgets.card import CHOSEN, _table, bar, score
 from tui.widgets.rows import RowsPanel
 from tui.widgets.stalls import StallKey
@@ -247,3 +248,30 @@ async def test_a_stall_opens_its_request_in_a_recording_too(recorded: Path) -> N
         assert one.line.stalls > 0
         await pilot.press("escape")
         assert app.page.name == "overview"
+
+
+async def test_where_picking_takes_long_rows_are_of_a_moment_before_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of thousands of requests it is not done for each Frame; what is told of the rows is as new as ever."""
+    monkeypatch.setattr(request_table, "LONG_S", -1.0)
+    monkeypatch.setattr(request_table, "REST", 1e9)
+    whole = demo()
+    played = Played(whole.frames[-12:-11])
+    played.detail = whole.detail
+    async with running(played, (120, 36)) as (app, pilot):
+        await pilot.press("5")
+        page(app).table.sort_by("took")
+        page(app).redraw()
+        await settled(pilot)
+        before = {row.key: row.last_s or 0.0 for row in page(app).table._shown}
+        assert "picked" not in text(app)
+        played.post(whole.frames[-1])
+        await settled(pilot)
+        assert "picked 2.75 s before" in text(app)
+        after = {row.key: row.last_s or 0.0 for row in page(app).table._shown}
+        assert list(after) == list(before)
+        assert sum(after.values()) > sum(before.values())
+        page(app).table.sort_by("at")
+        page(app).redraw()
+        await settled(pilot)
+        assert "picked" not in text(app), "it was asked for something else"
+        assert list({row.key: None for row in page(app).table._shown}) != list(before)

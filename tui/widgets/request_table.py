@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from collectors.model.detail import State
 from collectors.model.figure import Figure
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from collectors.model.detail import RequestLine
     from collectors.model.figure import Quantile
+    from collectors.session.detail import Detail
     from tui.line import Line
     from tui.table import Cell
     from tui.view import View
@@ -32,7 +34,21 @@ TTFT: Final = "its first delivery with content − when the teller had it"
 GAP: Final = "time between its consecutive deliveries, on the teller's clock"
 TOKENS: Final = "as its teller says at its end, until then the last delivered"
 _COSTLY: Final = "gap"
-"""What is asked for by it takes a look at every delivery of every request."""
+"""What is asked for by it takes another look at every delivery of every request."""
+LONG_S: Final = 0.1
+"""Where picking from all requests takes longer, it is not done again before REST times as long: thousands would leave no time for anything else."""
+REST: Final = 4
+SEEN_NS: Final = 10_000_000_000
+"""What is shown now is what was shown before, gone on, where it is no further on."""
+
+
+class _Picked(NamedTuple):
+    asked: object
+    time_ns: int
+    keys: Sequence[int]
+    all: int
+    until_s: float
+    """On this machine's clock."""
 
 
 _STATE_INKS: Final = {State.LOST: Ink.WARN, State.DECODES: Ink.GOOD, State.PREFILLS: Ink.ACCENT}
@@ -43,6 +59,7 @@ class RequestTable(RowsPanel):
         super().__init__(name)
         self._shown: Sequence[RequestLine] = ()
         self._drawn: Drawn[RequestLine, list[Line]] = Drawn()
+        self._picked: _Picked | None = None
 
     def title(self, view: View) -> tuple[str, str]:
         return "Requests", "gaps are each request's own; n of them beside"
@@ -52,14 +69,14 @@ class RequestTable(RowsPanel):
         if frame is None or detail is None:
             return Body([Pen(width).put(ABSENT, Ink.DIM).line()], 0, 0, 0)
         now, room = frame.time_ns, max(height - 1, 1)
+        self.picked_before = ""
         if self.picking or self.order is not None:
-            asked = self.filter_text + (self.order.field if self.order is not None else "")
-            costly = _COSTLY in asked
-            every = detail.lines(now, gaps=costly)
-            rows = self.pick(every, lambda: self.fields(view))
-            first = min(self.scroll_rows, max(len(rows) - room, 0))
-            shown: Sequence[RequestLine] = detail.with_gaps(rows[first : first + room], now)
-            keys: Sequence[int] = [row.key for row in rows]
+            keys = self._pick(view, detail, now)
+            first = min(self.scroll_rows, max(len(keys) - room, 0))
+            part = keys[first : first + room]
+            shown: Sequence[RequestLine] = detail.some(part, now)
+            if len(shown) < len(part):  # some were let go since
+                keys = [*keys[:first], *(row.key for row in shown), *keys[first + room :]]
         else:
             found = detail.requests(now, first=self.scroll_rows, limit=room)
             first, shown, keys = found.first, found.lines, found.keys
@@ -79,6 +96,21 @@ class RequestTable(RowsPanel):
         spots = stacked(len(shown), head=1)
         left_out = len(it.left_out)
         return Body(lines, first, len(shown), len(keys), left_out, keys=keys, spots=spots, heads=heads(it))
+
+    def _pick(self, view: View, detail: Detail, now: int) -> Sequence[int]:
+        asked, last = (self.filtered_by, self.order, view.names), self._picked
+        begun_s = time.monotonic()
+        if last is not None and last.asked == asked and begun_s < last.until_s and 0 <= now - last.time_ns < SEEN_NS:
+            self._all = last.all
+            if now > last.time_ns:
+                self.picked_before = f"picked {fmt.seconds((now - last.time_ns) / 1e9)} before"
+            return last.keys
+        costly = _COSTLY in self.filter_text + (self.order.field if self.order is not None else "")
+        rows = self.pick(detail.lines(now, gaps=costly), lambda: self.fields(view))
+        took_s = time.monotonic() - begun_s
+        rest_s = REST * took_s if took_s > LONG_S else 0.0
+        self._picked = _Picked(asked, now, [row.key for row in rows], self._all, begun_s + took_s + rest_s)
+        return self._picked.keys
 
     def figures(self, view: View, row: Hashable) -> Sequence[Told]:
         one = next((line for line in self._shown if line.key == row), None)

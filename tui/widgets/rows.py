@@ -79,6 +79,8 @@ class RowsPanel(Panel):
         self.problem = ""
         """Why what is typed says nothing."""
         self._terms: tuple[Term, ...] = ()
+        self.picked_before = ""
+        """Where rows are of an earlier moment than what is told of them: which, in words."""
         self._all = 0
         """Rows there were to pick from."""
         self.head_labels: Mapping[str, str] = {}
@@ -222,6 +224,8 @@ class RowsPanel(Panel):
             subtitle = f"/{printable(self.filtered_by)} · {len(body.keys)} of {self._all}"
             if not body.keys:
                 body = Body([Pen(inner[0]).put("no row is like that; esc shows all", Ink.DIM).line()], 0, 0, 0)
+        if self.picked_before:
+            subtitle = f"{self.picked_before} · {subtitle}"
         top = titled(
             width,
             title,
