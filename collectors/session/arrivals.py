@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, NamedTuple, cast
+from typing import Final, Generic, NamedTuple, TypeVar, cast
 
 import numpy as np
 
@@ -94,15 +94,18 @@ class Runs(NamedTuple):
     end: Index
 
 
-class Wanted(NamedTuple):
-    """The deliveries of `serials` of one source, of pieces of ticks after `since_ns`; `before` are those of earlier ones."""
+Made = TypeVar("Made")
+
+
+class Wanted(NamedTuple, Generic[Made]):
+    """The deliveries of `serials` of one source, of pieces of ticks after `since_ns`; `before` is what was made of those of earlier ones."""
 
     serials: Sequence[int]
     since_ns: int
-    before: Arrivals | None = None
+    before: Made | None
 
 
-def arrivals(pieces: Iterable[Piece], wanted: Mapping[int, Wanted]) -> dict[int, Arrivals]:
+def arrivals(pieces: Iterable[Piece], wanted: Mapping[int, Wanted[Arrivals]]) -> dict[int, Arrivals]:
     """Of one source's pieces, oldest first: for each key what is wanted."""
     keys = [key for key, one in wanted.items() for _ in one.serials]
     serials = np.array([serial for one in wanted.values() for serial in one.serials], np.int64)

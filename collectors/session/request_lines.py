@@ -11,8 +11,8 @@ from collectors.model.detail import RequestLine, State
 from collectors.model.figure import Distribution
 from collectors.model.requests import RequestRow
 from collectors.model.vocabulary import About, Phase, Provenance
-from collectors.session.arrivals import Arrivals
 from collectors.session.briefs import Brief
+from collectors.session.courses import NO_GAP, Course
 from collectors.session.request_rows import Observer
 from collectors.stats.figures import distribution
 from collectors.stats.histograms import QUANTILES, Histograms
@@ -35,7 +35,7 @@ class Source:
 
 
 def request_line(
-    brief: Brief, known: Known, arrived: Arrivals | None, source: Source, *, kept: bool, remarked: bool
+    brief: Brief, known: Known, course: Course | None, source: Source, *, kept: bool, remarked: bool
 ) -> RequestLine:
     """`kept`: since the request was received no delivery has been let go."""
     received = known.received
@@ -50,15 +50,12 @@ def request_line(
     ttft_s = longest_s = last_s = None
     tokens: int | None = None
     stalls = 0
-    if arrived is not None and len(arrived):
-        decode = arrived.workers[int(arrived.worker[-1])]
-        tokens = arrived.next_token
-        last_s = (int(arrived.time_ns[-1]) - received.time_ns) / 1e9
-        if arrived.from_the_first and not arrived.whole:
-            ttft_s = (int(arrived.time_ns[0]) - received.time_ns) / 1e9
-        gaps = arrived.gaps_ns
-        longest_s = float(gaps.max()) / 1e9 if len(gaps) else None
-        stalls = len(arrived.stalls)
+    if course is not None:
+        decode, tokens, stalls = course.worker, course.next_token, course.stalls
+        last_s = (course.last_ns - received.time_ns) / 1e9
+        if course.first_token == 0 and not course.whole:
+            ttft_s = (course.begin_ns - received.time_ns) / 1e9
+        longest_s = None if course.longest_ns == NO_GAP else course.longest_ns / 1e9
     if known.finished is not None:
         last_s = (known.finished.time_ns - received.time_ns) / 1e9
         tokens = known.finished.output_tokens if known.finished.output_tokens is not None else tokens
@@ -67,7 +64,7 @@ def request_line(
         key=brief.key,
         id=received.request,
         at=(received.time_ns + brief.offset_ns) / 1e9,
-        state=_state(known, arrived, source, lost=brief.view is not None and brief.view.lost),
+        state=_state(known, course, source, lost=brief.view is not None and brief.view.lost),
         reason="" if known.finished is None else known.finished.reason,
         model=received.model,
         workflow=brief.workflow,
@@ -85,7 +82,7 @@ def request_line(
         provenance=source.observer.provenance,
         emulated=source.emulated,
         kept=kept,
-        uncounted=arrived is not None and arrived.uncounted,
+        uncounted=course is not None and course.uncounted,
         remarked=remarked,
     )
 
@@ -154,12 +151,12 @@ def recorded_line(brief: Brief, row: RequestRow) -> RequestLine:
     )
 
 
-def _state(known: Known, arrived: Arrivals | None, source: Source, *, lost: bool) -> State:
+def _state(known: Known, course: Course | None, source: Source, *, lost: bool) -> State:
     if known.finished is not None:
         return State.ENDED
     if lost:
         return State.LOST
-    if arrived is not None and len(arrived):
+    if course is not None:
         return State.DECODES
     if known.admitted:
         return State.PREFILLS

@@ -1,13 +1,15 @@
 """Requests as lines, as of a tick. What an ended request's line says is remembered: it changes no more, until its deliveries are let go."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
 from collectors.model.detail import RequestLine
-from collectors.session.arrivals import Arrivals, Wanted, arrivals
+from collectors.session.arrivals import Arrivals, arrivals
 from collectors.session.briefs import Brief, Briefs
+from collectors.session.courses import Course, courses
+from collectors.session.gathered import Gathered
 from collectors.session.kept_deliveries import KeptDeliveries
 from collectors.session.request_lines import Source, gap_distributions, recorded_line, request_line
 from collectors.session.requests import RequestBook
@@ -19,12 +21,8 @@ _Look = tuple[int, int, bool]
 
 MAX_GATHERED: Final = 200_000
 """Deliveries that are remembered from one look to the next."""
-
-
-class _Gathered(NamedTuple):
-    until_ns: int
-    looks: tuple[int, int]
-    arrivals: Arrivals
+MAX_COURSES: Final = 20_000
+"""Requests of which it is remembered how they went: more than are kept."""
 
 
 class RequestLines:
@@ -38,9 +36,10 @@ class RequestLines:
         self._looked_ns = -1
         self._listed: tuple[tuple[int, int], list[Brief]] = ((-1, -1), [])
         self._lines: dict[int, tuple[_Look, RequestLine]] = {}
-        self._gathered: dict[int, _Gathered] = {}
-        self._held = 0
-        """Deliveries in those."""
+        self._told: dict[int, tuple[int, Known | None]] = {}
+        """With the version of each, as of any tick after the last of it was heard."""
+        self._arrivals = Gathered(kept, arrivals, len, MAX_GATHERED)
+        self._courses = Gathered(kept, courses, lambda _: 1, MAX_COURSES)
 
     def tick(self, book: RequestBook, sources: Mapping[str, Source], twice: Mapping[str, str], tick_ns: int) -> None:
         self._book, self._sources, self._twice, self._tick_ns = book, sources, twice, tick_ns
@@ -74,7 +73,9 @@ class RequestLines:
             observers = {name: source.observer for name, source in self._sources.items()}
             requests = self._book.requests
             self._briefs.look(requests, self._book.touched, observers, self._twice)
-            self._lines = {key: line for key, line in self._lines.items() if key in requests.serials}
+            for known in (self._lines, self._told):
+                for key in [key for key in known if key not in requests.serials]:
+                    del known[key]
         return self._briefs
 
     def observed(self, until_ns: int) -> list[Brief]:
@@ -87,7 +88,7 @@ class RequestLines:
         done: dict[int, RequestLine] = {}
         fresh: list[tuple[Brief, Known | None, _Look]] = []
         for brief in briefs:
-            known = None if brief.told is None else brief.told.until(until_ns)
+            known = self._known(brief, until_ns)
             told = 0 if known is None else len(known.spans) + len(known.admitted)
             look = brief.version, told, brief.begin_ns >= since_ns
             last = self._lines.get(brief.key)
@@ -95,9 +96,9 @@ class RequestLines:
                 done[brief.key] = last[1]
             else:
                 fresh.append((brief, known, look))
-        arrived = self.arrivals([brief for brief, _, _ in fresh], until_ns)
+        went = self._courses.of([brief for brief, _, _ in fresh], until_ns)
         for brief, known, look in fresh:
-            line = self._line(brief, known, arrived.get(brief.key), kept=look[2])
+            line = self._line(brief, known, went.get(brief.key), kept=look[2])
             done[brief.key] = line
             if known is not None and known.finished is not None:
                 self._lines[brief.key] = look, line
@@ -128,49 +129,20 @@ class RequestLines:
         return found
 
     def arrivals(self, briefs: Sequence[Brief], until_ns: int) -> dict[int, Arrivals]:
-        """The deliveries of each, as its teller in front tells them. What was gathered for an earlier tick is gone on from, as long as nothing of it was let go."""
-        wanted: dict[str, dict[int, Wanted]] = {}
-        found: dict[int, Arrivals] = {}
-        kept_ns = self._kept.since_ns or 0
-        for brief in briefs:
-            if brief.front is not None and brief.told is not None and brief.told.serials:
-                known = self._gathered.get(brief.key)
-                if known is not None and known.looks != _looks(brief, kept_ns):
-                    known = None
-                if known is not None and known.until_ns == until_ns:
-                    found[brief.key] = known.arrivals
-                    continue
-                if known is not None and known.until_ns < until_ns:
-                    one = Wanted(brief.told.serials, known.until_ns, known.arrivals)
-                else:
-                    one = Wanted(brief.told.serials, min(brief.begin_ns, until_ns))
-                wanted.setdefault(brief.front, {})[brief.key] = one
-        gathered: dict[int, Arrivals] = {}
-        if wanted:
-            begin_ns = min(one.since_ns for mine in wanted.values() for one in mine.values())
-            pieces = [piece for piece in self._kept.until(until_ns) if piece.tick_ns > begin_ns]
-            for source, mine in wanted.items():
-                gathered |= arrivals([piece for piece in pieces if piece.source == source], mine)
-        for brief in briefs:
-            if brief.key in gathered:
-                self._let_go(brief.key)
-                self._gathered[brief.key] = _Gathered(until_ns, _looks(brief, kept_ns), gathered[brief.key])
-                self._held += len(gathered[brief.key])
-        while self._held > MAX_GATHERED:
-            self._let_go(next(iter(self._gathered)))
-        return found | gathered
+        """The deliveries of each, as its teller in front tells them."""
+        return self._arrivals.of(briefs, until_ns)
 
-    def _let_go(self, key: int) -> None:
-        if (one := self._gathered.pop(key, None)) is not None:
-            self._held -= len(one.arrivals)
+    def _known(self, brief: Brief, until_ns: int) -> Known | None:
+        """What was told of it before a tick."""
+        if brief.told is None or brief.known.heard_ns >= until_ns:
+            return None if brief.told is None else brief.told.until(until_ns)
+        last = self._told.get(brief.key)
+        if last is None or last[0] != brief.version:
+            last = self._told[brief.key] = brief.version, brief.told.until(until_ns)
+        return last[1]
 
-    def _line(self, brief: Brief, known: Known | None, arrived: Arrivals | None, *, kept: bool) -> RequestLine:
+    def _line(self, brief: Brief, known: Known | None, course: Course | None, *, kept: bool) -> RequestLine:
         source = self._sources.get(brief.front or "")
         if known is None or source is None:
             return recorded_line(brief, self._book.row(brief.known))
-        return request_line(brief, known, arrived, source, kept=kept, remarked=self._book.remarked(brief.known))
-
-
-def _looks(brief: Brief, kept_ns: int) -> tuple[int, int]:
-    """What its deliveries so far depend on beside the tick: how many numbers they have, and from when on they are kept."""
-    return len(brief.serials), kept_ns if brief.begin_ns < kept_ns else 0
+        return request_line(brief, known, course, source, kept=kept, remarked=self._book.remarked(brief.known))
