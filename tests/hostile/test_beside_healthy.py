@@ -88,7 +88,7 @@ def test_the_reason_is_on_its_row(name: str, seen: dict[str, Any]) -> None:
 def test_memory_and_time_are_bounded(name: str, seen: dict[str, Any]) -> None:
     added, cpu_s, took_s = seen["alone"][name]["cost"]
     assert added < MOST_BYTES
-    assert cpu_s < took_s < PATIENT.total_s + SLACK_S
+    assert max(cpu_s, took_s) < PATIENT.total_s + SLACK_S  # of all threads: CPU may be more than what passed
 
 
 def test_all_at_once_are_bounded(seen: dict[str, Any]) -> None:
