@@ -1,7 +1,7 @@
 """Requests as lines, as of a tick. What an ended request's line says is remembered: it changes no more, until its deliveries are let go."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -13,7 +13,7 @@ from collectors.session.gathered import Gathered
 from collectors.session.kept_deliveries import KeptDeliveries
 from collectors.session.request_lines import Source, gap_distributions, recorded_line, request_line
 from collectors.session.requests import RequestBook
-from collectors.stats.told import Known
+from collectors.stats.told import Known, Told
 
 _Look = tuple[int, int, bool]
 """What an ended request's line depends on: its version, how much was told of it, and whether its deliveries are kept."""
@@ -23,6 +23,15 @@ MAX_GATHERED: Final = 200_000
 """Deliveries that are remembered from one look to the next."""
 MAX_COURSES: Final = 20_000
 """Requests of which it is remembered how they went: more than are kept."""
+
+
+class _Told(NamedTuple):
+    """What so many rows say, as of any tick after the last of them was heard."""
+
+    told: Told
+    rows: int
+    heard_ns: int
+    known: Known | None
 
 
 class RequestLines:
@@ -36,8 +45,7 @@ class RequestLines:
         self._looked_ns = -1
         self._listed: tuple[tuple[int, int], list[Brief]] = ((-1, -1), [])
         self._lines: dict[int, tuple[_Look, RequestLine]] = {}
-        self._told: dict[int, tuple[int, Known | None]] = {}
-        """With the version of each, as of any tick after the last of it was heard."""
+        self._told: dict[int, _Told] = {}
         self._arrivals = Gathered(kept, arrivals, len, MAX_GATHERED)
         self._courses = Gathered(kept, courses, lambda _: 1, MAX_COURSES)
 
@@ -134,12 +142,14 @@ class RequestLines:
 
     def _known(self, brief: Brief, until_ns: int) -> Known | None:
         """What was told of it before a tick."""
-        if brief.told is None or brief.known.heard_ns >= until_ns:
-            return None if brief.told is None else brief.told.until(until_ns)
+        told = brief.told
+        if told is None:
+            return None
         last = self._told.get(brief.key)
-        if last is None or last[0] != brief.version:
-            last = self._told[brief.key] = brief.version, brief.told.until(until_ns)
-        return last[1]
+        if last is None or last.told is not told or last.rows != len(told.rows):
+            heard_ns = max([told.heard_ns, *(heard_ns for heard_ns, _ in told.rows)])
+            last = self._told[brief.key] = _Told(told, len(told.rows), heard_ns, told.until(heard_ns + 1))
+        return last.known if until_ns > last.heard_ns else told.until(until_ns)
 
     def _line(self, brief: Brief, known: Known | None, course: Course | None, *, kept: bool) -> RequestLine:
         source = self._sources.get(brief.front or "")

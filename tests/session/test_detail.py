@@ -295,6 +295,24 @@ def test_a_request_that_waits_has_begun_nothing_else() -> None:
     assert (phase, length, goes_on) == (Phase.QUEUE, 0.24, True)
 
 
+def test_what_is_told_after_a_look_is_seen_at_the_next_and_not_in_the_past() -> None:
+    watched = Watching()
+    watched.tell(0, received(), received("other", 1))
+    before = watched.tick(250)
+    assert [line.state for line in watched.detail.lines(before)] == [State.RECEIVED, State.RECEIVED]
+    watched.tell(260, Requests((Admitted(260 * MS, "r", 0, 60, ((0, 40),)),)))
+    now = watched.tick(500)
+    for _ in range(2):
+        other, line = watched.detail.lines(now)
+        assert (line.id, line.state, line.prefill, line.hit_tokens) == ("r", State.PREFILLS, "gpu-0/0", 40)
+        assert (other.state, other.hit_tokens) == (State.WAITS, None)
+        assert [line.hit_tokens for line in watched.detail.lines(before)] == [None, None]
+    watched.tell(510, Decisions((DECISION,)))
+    one = watched.detail.request(line.key, watched.tick(750))
+    assert one is not None
+    assert isinstance(one.decision, DecisionCard)
+
+
 DECISION = Decision(
     2 * MS,
     "r",

@@ -66,10 +66,10 @@ class RequestTable(RowsPanel):
 
     def body(self, view: View, width: int, height: int) -> Body:
         frame, detail = view.frame, view.detail
+        self.picked_before = ""
         if frame is None or detail is None:
             return Body([Pen(width).put(ABSENT, Ink.DIM).line()], 0, 0, 0)
         now, room = frame.time_ns, max(height - 1, 1)
-        self.picked_before = ""
         if self.picking or self.order is not None:
             keys = self._pick(view, detail, now)
             first = min(self.scroll_rows, max(len(keys) - room, 0))
