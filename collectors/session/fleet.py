@@ -9,6 +9,7 @@ import msgspec
 from collectors.model.batch import WorkerInfo
 from collectors.model.vocabulary import Device, Role
 from collectors.session.kept import Kept
+from collectors.session.row_figures import RowFigures
 from collectors.session.source_state import SourceState
 
 _UNKNOWN: Final = {"role": Role.UNKNOWN, "device": Device.UNKNOWN, "chip": "", "chips": 0, "model": ""}
@@ -50,6 +51,11 @@ class Worker:
     def emulated(self) -> bool:
         placed, scraped = self.placed, self.scraped
         return (placed is not None and placed.emulated) or (scraped is not None and scraped.emulated)
+
+    @property
+    def told(self) -> RowFigures | None:
+        """What its deliveries say, where they are seen."""
+        return None if self.placed is None else self.placed.figures(emulated=self.emulated)
 
     def stamp(self, tick_ns: int, window_ns: int) -> Hashable:
         """Of a worker of which there is only a page: that page's."""

@@ -11,13 +11,12 @@ from collectors.model.signals import Signal
 from collectors.model.vocabulary import TIERS, Provenance, Tier
 from collectors.session.fleet import Worker
 from collectors.session.kept import kept
+from collectors.session.row_figures import RowFigures
 from collectors.session.source_state import SourceState
-from collectors.session.worker_rows import of_row
 from collectors.stats.columns import Key
 from collectors.stats.figures import absent, estimated, figure, histogram, increase, rate, total
 from collectors.stats.handovers import fetch_row
 from collectors.stats.scraped import ScrapedStats
-from collectors.stats.summary import Summary
 
 _MOVED: Final = (
     (Signal.KV_TRANSFER_BYTES, "bytes"),
@@ -48,8 +47,8 @@ def handover_rows(workers: Iterable[Worker], tick_ns: int, window_ns: int) -> tu
     """Of the workers that took any, and of the routers that tell a bound."""
     rows = []
     for worker in workers:
-        if worker.placed is not None and worker.placed.summary is not None:
-            made = _taken(worker, worker.placed.summary, worker.placed.heard_ns)
+        if worker.placed is not None and worker.told is not None:
+            made = _taken(worker, worker.told, worker.placed.heard_ns)
             row = None if made is None else worker.placed.dated(made)
         else:
             row = _counted(worker, tick_ns, window_ns)
@@ -59,10 +58,10 @@ def handover_rows(workers: Iterable[Worker], tick_ns: int, window_ns: int) -> tu
 
 
 def _fetched(worker: Worker) -> Iterator[FlowRow]:
-    source = worker.placed
-    if source is None or source.summary is None:
+    source, told = worker.placed, worker.told
+    if source is None or told is None or not told.summary.moved.fetched:
         return
-    summary, emulated, heard_ns = source.summary, worker.emulated, source.heard_ns
+    summary, emulated = told.summary, worker.emulated
     for tier in _TIERS:
         if (moved := summary.moved.fetched.get((worker.row, tier))) is not None:
             per_s = moved / summary.window_s if summary.window_s else None
@@ -72,8 +71,10 @@ def _fetched(worker: Worker) -> Iterator[FlowRow]:
                 tier=tier,
                 to=None,
                 label="",
-                moved_per_s=figure(per_s, Provenance.DERIVED, emulated=emulated, heard_ns=heard_ns, unit="bytes"),
-                duration=of_row(summary.moved.fetches, worker, FETCHES, heard_ns, fetch_row(worker.row, tier)),
+                moved_per_s=figure(
+                    per_s, Provenance.DERIVED, emulated=emulated, heard_ns=source.heard_ns, unit="bytes"
+                ),
+                duration=told.duration(summary.moved.fetches, FETCHES, fetch_row(worker.row, tier)),
                 failures=absent(emulated=emulated),
             )
             yield source.dated(made)
@@ -107,15 +108,16 @@ def _paged(source: SourceState, stats: ScrapedStats, tick_ns: int, window_ns: in
             )
 
 
-def _taken(worker: Worker, summary: Summary, heard_ns: int | None) -> HandoverRow | None:
-    moved, row = summary.moved, worker.row
+def _taken(worker: Worker, told: RowFigures, heard_ns: int | None) -> HandoverRow | None:
+    summary, row = told.summary, worker.row
+    moved = summary.moved
     if not moved.duration.n[row]:
         return None
     whole = not moved.unsized[row] and summary.window_s
     into = {tier for one, tier in moved.into if one == row and tier is not Tier.UNKNOWN}
     return HandoverRow(
         worker=worker.info.id,
-        duration=of_row(moved.duration, worker, HANDOVERS, heard_ns),
+        duration=told.duration(moved.duration, HANDOVERS, row),
         bytes_per_s=figure(
             int(moved.bytes[row]) / summary.window_s if whole else None,
             Provenance.DERIVED,

@@ -13,8 +13,9 @@ from collectors.model.signals import Signal
 from collectors.model.vocabulary import Device, Provenance, State
 from collectors.session.fleet import Worker
 from collectors.session.kept import kept
+from collectors.session.row_figures import POPULATION
 from collectors.session.source_state import SourceState
-from collectors.session.worker_rows import POPULATION, by_whose_clock
+from collectors.session.worker_rows import by_whose_clock
 from collectors.stats.columns import Key
 from collectors.stats.figures import absent, distribution, figure, histogram, no_distribution, outdated
 from collectors.stats.histograms import QUANTILES

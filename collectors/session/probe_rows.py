@@ -7,9 +7,8 @@ from collectors.model.batch import Probing
 from collectors.model.figure import Distribution, Figure
 from collectors.model.probes import ProbedWorker, ProbeRow
 from collectors.model.vocabulary import PROBE_SKIPPED, Provenance, State
-from collectors.session.fleet import Worker, workers
+from collectors.session.fleet import workers
 from collectors.session.source_state import SourceState
-from collectors.session.worker_rows import of_row
 from collectors.stats.figures import QUANTILES, distribution, figure, no_distribution
 from collectors.stats.lives import COMPLETED
 from collectors.stats.sketch import Counts
@@ -51,7 +50,7 @@ def _row(source: SourceState, probing: Probing, summary: Summary, target: Source
         failures=failures,
         skipped=count(skipped),
         ttft=_first_tokens(summary.ttft_all, source, emulated),
-        workers=tuple(_workers(source, summary, target)),
+        workers=tuple(_workers(source, summary, emulated)),
     )
 
 
@@ -72,14 +71,11 @@ def _first_tokens(counts: Counts, source: SourceState, emulated: bool) -> Distri
     )
 
 
-def _workers(source: SourceState, summary: Summary, target: SourceState | None) -> Iterator[ProbedWorker]:
-    """Those that delivered anything in the window. What is emulated of the target is emulated of its probes."""
+def _workers(source: SourceState, summary: Summary, emulated: bool) -> Iterator[ProbedWorker]:
+    """Those that delivered anything in the window."""
+    told = source.figures(emulated=emulated)
+    assert told is not None
+    ttft, gap = told.durations(summary.ttft, FIRST_TOKENS), told.durations(summary.gap, GAPS)
     for worker in workers([source]).values():
         if summary.ttft.n[worker.row] or summary.gap.n[worker.row]:
-            one = Worker(worker.info, worker.target, placed=source, row=worker.row, scraped=target)
-            yield ProbedWorker(
-                worker.info.id,
-                worker.info.named_by,
-                of_row(summary.ttft, one, FIRST_TOKENS, source.heard_ns),
-                of_row(summary.gap, one, GAPS, source.heard_ns),
-            )
+            yield ProbedWorker(worker.info.id, worker.info.named_by, ttft[worker.row], gap[worker.row])

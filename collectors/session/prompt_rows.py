@@ -21,10 +21,13 @@ ROUTED = "requests that the router placed"
 def prompt_rows(workers: Iterable[Worker], tick_ns: int, window_ns: int) -> tuple[PromptRow, ...]:
     """Of the workers of whose prompts anything is said."""
     rows = []
+    streamed: dict[tuple[int, bool], dict[int, PromptRow]] = {}
     for worker in workers:
-        if worker.placed is not None and worker.placed.summary is not None:
-            made = _placed(worker, worker.placed.summary, worker.placed.heard_ns)
-            row = None if made is None else worker.placed.dated(made)
+        source, emulated = worker.placed, worker.emulated
+        if source is not None and source.summary is not None:
+            if (id(source), emulated) not in streamed:
+                streamed[id(source), emulated] = _streamed(source, emulated=emulated)
+            row = streamed[id(source), emulated].get(worker.row)
         else:
             row = _scraped(worker, tick_ns, window_ns)
         if row is not None:
@@ -45,41 +48,46 @@ def reuse_rows(
     return (*rows, *(row for row in believed if row is not None))
 
 
-def _placed(worker: Worker, summary: Summary, heard_ns: int | None) -> PromptRow | None:
-    told, row = summary.prompted, worker.row
-    prompt, computed, found, recomputed, again = (
-        int(column[row]) for column in (told.prompt, told.computed, told.found, told.recomputed, told.preemptions)
+def _streamed(source: SourceState, *, emulated: bool) -> dict[int, PromptRow]:
+    """By row, those of the source's workers of whose prompts anything is said; worked out for all at once."""
+    told = source.figures(emulated=emulated)
+    if told is None:
+        return {}
+    of, workers = told.summary.prompted, told.summary.workers
+    prompt, computed, hits, lost, preemptions = map(
+        told.reported, (of.prompt, of.computed, of.found, of.recomputed, of.preemptions)
     )
-    if not (prompt or again):
-        return None
-
-    emulated = worker.emulated
-
-    def counted(value: int, provenance: Provenance = Provenance.REPORTED) -> Figure:
-        return figure(value, provenance, emulated=emulated, heard_ns=heard_ns)
-
-    had, hits, lost, preemptions = counted(prompt), counted(found), counted(recomputed), counted(again)
-    return PromptRow(
-        worker=worker.info.id,
-        window_s=summary.window_s,
-        prompt_tokens=had,
-        computed_tokens=counted(computed),
-        hit_tokens=hits,
-        residual_tokens=counted(prompt - computed - found, Provenance.DERIVED),
-        hit_rate=HitRate(
-            rate=ratio(hits, had),
-            hits=hits,
-            of=had,
-            unit="tokens",
-            population=OF_WORKER,
-            tiers=tuple(sorted({pool.tier for one, pool in told.pools if one == row})),
-            window_s=summary.window_s,
-            preempted=preempted(preemptions),
-        ),
-        recomputed_tokens=lost,
-        recompute_tax=ratio(lost, counted(computed + recomputed)),
-        preemptions=preemptions,
-    )
+    residual = told.derived(of.prompt - of.computed - of.found)
+    both = told.reported(of.computed + of.recomputed)
+    tiers: dict[int, set[Tier]] = {}
+    for row, pool in of.pools:
+        tiers.setdefault(row, set()).add(pool.tier)
+    made = {}
+    for row in ((of.prompt != 0) | (of.preemptions != 0)).nonzero()[0].tolist():
+        made[row] = source.dated(
+            PromptRow(
+                worker=workers[row],
+                window_s=told.summary.window_s,
+                prompt_tokens=prompt[row],
+                computed_tokens=computed[row],
+                hit_tokens=hits[row],
+                residual_tokens=residual[row],
+                hit_rate=HitRate(
+                    rate=ratio(hits[row], prompt[row]),
+                    hits=hits[row],
+                    of=prompt[row],
+                    unit="tokens",
+                    population=OF_WORKER,
+                    tiers=tuple(sorted(tiers.get(row, ()))),
+                    window_s=told.summary.window_s,
+                    preempted=preempted(preemptions[row]),
+                ),
+                recomputed_tokens=lost[row],
+                recompute_tax=ratio(lost[row], both[row]),
+                preemptions=preemptions[row],
+            )
+        )
+    return made
 
 
 @kept

@@ -9,8 +9,9 @@ from collectors.model.figure import Distribution, Figure
 from collectors.model.routing import MARGIN_EDGES, LabelRow, Routing, RuleRow
 from collectors.model.signals import Signal
 from collectors.model.vocabulary import Provenance
+from collectors.session.row_figures import POPULATION
 from collectors.session.source_state import SourceState
-from collectors.session.worker_rows import POPULATION, by_whose_clock
+from collectors.session.worker_rows import by_whose_clock
 from collectors.stats.choices import ALONE
 from collectors.stats.figures import QUANTILES, distribution, figure
 from collectors.stats.outcomes import UNKNOWN, Outcome

@@ -26,6 +26,7 @@ from collectors.model.traces import Accounts
 from collectors.model.vocabulary import Counted, TargetStatus
 from collectors.session.kept import Kept
 from collectors.session.naming import Naming
+from collectors.session.row_figures import RowFigures
 from collectors.stats.churn import Churn, Churned
 from collectors.stats.deliveries import DeliveryStats, HearEnd
 from collectors.stats.earlier import Earlier, earlier
@@ -96,6 +97,7 @@ class SourceState:
         self._inventories = 0
         self._new_resets: deque[int] = deque(maxlen=MAX_RESETS)
         self._stamped: tuple[int, int, Hashable] | None = None
+        self._figures: dict[bool, RowFigures] = {}
 
     @property
     def inventory(self) -> Inventory:
@@ -127,6 +129,18 @@ class SourceState:
         """What its stream told, stale where it is not heard now."""
         return row if self.status.status is TargetStatus.UP else outdated(row)
 
+    def figures(self, *, emulated: bool) -> RowFigures | None:
+        """Of its summary's workers, as they are `emulated` or not; None without one. The same object until something is fed or a tick is made."""
+        if self.summary is not None and emulated not in self._figures:
+            self._figures[emulated] = RowFigures(
+                self.summary,
+                measured=self.inventory.measured,
+                emulated=emulated,
+                heard_ns=self.heard_ns,
+                heard=self.status.status is TargetStatus.UP,
+            )
+        return self._figures.get(emulated)
+
     def stamp(self, tick_ns: int, window_ns: int) -> Hashable:
         """Of the statistics of its page and whether it is heard, which is all that there is of it: deliveries and blocks come so often that nothing is kept."""
         if self._stamped is None or self._stamped[:2] != (tick_ns, window_ns):
@@ -141,7 +155,7 @@ class SourceState:
 
     def feeding(self, batch: Batch) -> Steps[None]:
         """The same in steps, a part each."""
-        self._stamped = None
+        self._stamped, self._figures = None, {}
         for part in batch.parts:
             self._take(part, batch.time_ns)
             yield
@@ -172,6 +186,7 @@ class SourceState:
 
     def ticking(self, tick_ns: int) -> Steps[None]:
         """The same in steps, between which nothing may be fed."""
+        self._figures = {}
         if self.residency is not None:
             self.residents = self.residency.tick(tick_ns)
         if self.churn is not None:

@@ -1,6 +1,5 @@
 """The fleet's figures: a worker's rates and distributions, from its deliveries where they are seen one by one, else from its page."""
 
-import math
 from collections.abc import Sequence
 from functools import reduce
 from typing import Final
@@ -13,15 +12,13 @@ from collectors.model.signals import Signal
 from collectors.model.vocabulary import Provenance, State
 from collectors.session.fleet import Worker
 from collectors.session.kept import kept
+from collectors.session.row_figures import POPULATION, RowFigures
 from collectors.session.source_state import SourceState
 from collectors.stats.buckets import BucketMismatchError, Buckets
 from collectors.stats.columns import Key
-from collectors.stats.elsewhere import disputed
 from collectors.stats.figures import (
     absent,
-    counted,
     distribution,
-    figure,
     histogram,
     no_distribution,
     outdated,
@@ -29,26 +26,28 @@ from collectors.stats.figures import (
     reading,
     spread,
 )
-from collectors.stats.histograms import QUANTILES, Quantiles
-from collectors.stats.medians import ENOUGH
+from collectors.stats.histograms import QUANTILES
 from collectors.stats.scraped import Histogram, merged
 from collectors.stats.sketch import SUB, Counts
-from collectors.stats.summary import Summary
 
-POPULATION: Final = {
-    Signal.TTFT: "requests with a first token",
-    Signal.QUEUE: "requests that left the queue",
-    Signal.GAP: "gaps between deliveries",
-    Signal.TPOT: "completed requests",
-}
-_COLUMNS: Final = {Signal.TTFT: "ttft", Signal.QUEUE: "queue", Signal.GAP: "gap", Signal.TPOT: "tpot"}
-"""In a Summary."""
+_DURATIONS: Final = (Signal.TTFT, Signal.QUEUE, Signal.GAP, Signal.TPOT)
 _ABSENT_GAUGE: Final = (State.ABSENT, State.UNSAMPLED, State.NAN, State.STALE)
 
 
 @kept
 def worker_row(worker: Worker, tick_ns: int, window_ns: int) -> WorkerRow:
-    info = worker.info
+    info, row, told = worker.info, worker.row, worker.told
+    if told is not None:
+        tokens_per_s, per_delivery, longest = (
+            told.tokens_per_s[row],
+            told.tokens_per_delivery[row],
+            told.longest_stall_s[row],
+        )
+        ttft, queue, gap, tpot = told.ttft[row], told.queue[row], told.gap[row], told.tpot[row]
+    else:
+        tokens_per_s, per_delivery = _tokens_per_s(worker, tick_ns, window_ns), absent(emulated=worker.emulated)
+        longest = per_delivery
+        ttft, queue, gap, tpot = (_durations(worker, signal, tick_ns, window_ns) for signal in _DURATIONS)
     return WorkerRow(
         id=info.id,
         target=worker.target,
@@ -57,15 +56,15 @@ def worker_row(worker: Worker, tick_ns: int, window_ns: int) -> WorkerRow:
         chip=info.chip,
         chips=info.chips,
         model=info.model,
-        running=_gauge(worker, Signal.REQUESTS_RUNNING, tick_ns),
-        waiting=_gauge(worker, Signal.REQUESTS_WAITING, tick_ns),
-        tokens_per_s=_tokens_per_s(worker, tick_ns, window_ns),
-        ttft=_durations(worker, Signal.TTFT, tick_ns, window_ns),
-        queue=_durations(worker, Signal.QUEUE, tick_ns, window_ns),
-        gap=_durations(worker, Signal.GAP, tick_ns, window_ns),
-        tpot=_durations(worker, Signal.TPOT, tick_ns, window_ns),
-        longest_stall_s=_longest_stall(worker, tick_ns),
-        tokens_per_delivery=_tokens_per_delivery(worker, tick_ns),
+        running=_gauge(worker, told, Signal.REQUESTS_RUNNING, tick_ns),
+        waiting=_gauge(worker, told, Signal.REQUESTS_WAITING, tick_ns),
+        tokens_per_s=tokens_per_s,
+        ttft=ttft,
+        queue=queue,
+        gap=gap,
+        tpot=tpot,
+        longest_stall_s=longest,
+        tokens_per_delivery=per_delivery,
         assumed=info.assumed,
         labels=info.labels,
     )
@@ -155,113 +154,36 @@ def _merged_pages(pages: list[Histogram], emulated: bool) -> Distribution:
     return histogram(whole, population=population, emulated=emulated)
 
 
-def _gauge(worker: Worker, signal: Signal, tick_ns: int) -> Figure:
+def _gauge(worker: Worker, told: RowFigures | None, signal: Signal, tick_ns: int) -> Figure:
     """As the page says; where it does not (now), as many as the deliveries' source has not seen the end of, which it knows only while it is connected.
 
     What a page said before its target went down is no level of now, however short ago: nobody knows how many there are.
     """
-    found = absent(emulated=worker.emulated)
+    found = None
     if worker.scraped is not None and worker.scraped.scraped is not None and worker.scraped.connected:
         found = reading(worker.scraped.scraped.gauge(tick_ns, Key(worker.info.id, signal)), emulated=worker.emulated)
-    summary = _summary(worker)
-    if found.state not in _ABSENT_GAUGE or summary is None or worker.placed is None or not worker.placed.connected:
-        return found
-    counted = summary.running if signal is Signal.REQUESTS_RUNNING else summary.waiting
-    made = figure(
-        int(counted[worker.row]),
-        Provenance.DERIVED,
-        emulated=worker.emulated,
-        heard_ns=worker.placed.heard_ns,
-    )
-    return worker.placed.dated(made)
+        if found.state not in _ABSENT_GAUGE:
+            return found
+    if told is not None and worker.placed is not None and worker.placed.connected:
+        return (told.running if signal is Signal.REQUESTS_RUNNING else told.waiting)[worker.row]
+    return absent(emulated=worker.emulated) if found is None else found
 
 
 def _tokens_per_s(worker: Worker, tick_ns: int, window_ns: int) -> Figure:
-    summary = _summary(worker)
-    if summary is not None and worker.placed is not None:
-        tokens = int(summary.placed.tokens[worker.row].sum())
-        made = figure(
-            tokens / summary.window_s if summary.window_s else None,
-            Provenance.DERIVED,
-            emulated=worker.emulated,
-            heard_ns=worker.placed.heard_ns,
-            n=tokens,
-        )
-        made = counted(made, int(summary.placed.uncounted[worker.row].sum()))
-        return worker.placed.dated(disputed(made, summary.disputed.get(worker.row, 0)))
+    """As its page counts them."""
     if worker.scraped is None or worker.scraped.scraped is None:
         return absent(emulated=worker.emulated)
     grown = worker.scraped.scraped.increase(tick_ns, window_ns, Key(worker.info.id, Signal.GENERATION_TOKENS))
     return rate(grown, emulated=worker.emulated)
 
 
-def _tokens_per_delivery(worker: Worker, tick_ns: int) -> Figure:
-    summary = _summary(worker)
-    if summary is None or worker.placed is None:
-        return absent(emulated=worker.emulated)
-    heard_ns = worker.placed.heard_ns
-    deliveries = int(summary.placed.deliveries[worker.row])
-    if not deliveries:
-        return absent(emulated=worker.emulated, state=State.UNSAMPLED, heard_ns=heard_ns)
-    tokens = int(summary.placed.delivered[worker.row])
-    made = figure(tokens / deliveries, Provenance.DERIVED, emulated=worker.emulated, heard_ns=heard_ns, n=deliveries)
-    return worker.placed.dated(made)
-
-
 def _durations(worker: Worker, signal: Signal, tick_ns: int, window_ns: int) -> Distribution:
+    """As its page counts them."""
     population = POPULATION[signal]
-    summary = _summary(worker)
-    if summary is not None and worker.placed is not None:
-        columns: Quantiles = getattr(summary, _COLUMNS[signal])
-        return worker.placed.dated(of_row(columns, worker, population, worker.placed.heard_ns))
     if worker.scraped is None or worker.scraped.scraped is None:
         return no_distribution(population=population, emulated=worker.emulated)
     window = worker.scraped.scraped.histogram(tick_ns, window_ns, Key(worker.info.id, signal))
     return histogram(window, population=population, emulated=worker.emulated)
-
-
-def of_row(
-    columns: Quantiles, worker: Worker, population: str, heard_ns: int | None, row: int | None = None
-) -> Distribution:
-    """A worker's quantiles of durations (or those of another `row`) as a distribution."""
-    n, estimates, longest_s = columns.told(worker.row if row is None else row)
-    if not n:
-        return no_distribution(
-            population=population, emulated=worker.emulated, state=State.UNSAMPLED, heard_ns=heard_ns
-        )
-    measured = worker.placed is not None and worker.placed.inventory.measured
-    return distribution(
-        n,
-        estimates,
-        longest_s,
-        population=population,
-        provenance=Provenance.MEASURED if measured else Provenance.DERIVED,
-        emulated=worker.emulated,
-        heard_ns=heard_ns,
-    )
-
-
-def _longest_stall(worker: Worker, tick_ns: int) -> Figure:
-    """Zero only where there were gaps enough to find a stall among."""
-    summary = _summary(worker)
-    if summary is None or worker.placed is None:
-        return absent(emulated=worker.emulated)
-    heard_ns = worker.placed.heard_ns
-    longest_s = float(summary.longest_stall_s[worker.row])
-    if math.isnan(longest_s) and summary.gap.n[worker.row] <= ENOUGH:
-        return absent(emulated=worker.emulated, state=State.UNSAMPLED, heard_ns=heard_ns)
-    made = figure(
-        0.0 if math.isnan(longest_s) else longest_s,
-        Provenance.DERIVED,
-        emulated=worker.emulated,
-        heard_ns=heard_ns,
-        n=int(summary.stalled[worker.row]),
-    )
-    return worker.placed.dated(made)
-
-
-def _summary(worker: Worker) -> Summary | None:
-    return None if worker.placed is None else worker.placed.summary
 
 
 def by_whose_clock(placed: Sequence[SourceState]) -> Provenance:
