@@ -7,6 +7,7 @@ import gc
 import re
 import typing
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
@@ -29,6 +30,8 @@ _ROW_TYPES: Final[dict[str, Any]] = {
 _NO_ROWS: Final[dict[str, Any]] = dict.fromkeys(_ROW_TYPES, ())
 _ESCAPED: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\[bfnrtu]")
 """A control character in JSON."""
+_ARRAY: Final = b"\xdd"
+"""An array in MessagePack, of which the length comes next, as four bytes."""
 _ASCII: Final = bytes(range(0x7F))
 
 
@@ -111,7 +114,7 @@ def _unpacked(raw: bytes) -> list[Frame]:
     return frames
 
 
-def _compressed(frames: Sequence[Frame] | Sequence[msgspec.Raw], rows: dict[str, _RawRows]) -> bytes:
+def _compressed(frames: Sequence[Frame] | Sequence[msgspec.Raw], rows: dict[str, _Rows]) -> bytes:
     return compact(zstandard.compress(_encode((frames, rows)), LEVEL))
 
 
@@ -124,22 +127,17 @@ def _decompressed(blob: bytes) -> bytes:
         raise DamagedError(f"cannot be decompressed ({error})") from error
 
 
-def _once(tuples: Sequence[Sequence[Any]], encode: Callable[[Any], bytes]) -> _RawRows:
-    place_of_object: dict[int, int] = {}
+def _once(tuples: Sequence[Sequence[Any]], encode: Callable[[Any], bytes]) -> _Rows:
+    """Most rows are other objects than before, and so are told apart by what they are as bytes."""
+    rows = list(chain.from_iterable(tuples))
+    ids = list(map(id, rows))
+    different = dict(zip(ids, rows, strict=True))
     place_of_bytes: dict[bytes, int] = {}
-    places: list[int] = []
-    for rows in tuples:
-        for row in rows:
-            place = place_of_object.get(id(row))
-            if place is None:
-                place = place_of_bytes.setdefault(encode(row), len(place_of_bytes))
-                place_of_object[id(row)] = place
-            places.append(place)
-    return _RawRows(
-        [msgspec.Raw(row) for row in place_of_bytes],
-        [len(rows) for rows in tuples],
-        np.array(places, _PLACE).tobytes(),
-    )
+    found = [place_of_bytes.setdefault(row, len(place_of_bytes)) for row in map(encode, different.values())]
+    place_of_id = dict(zip(different, found, strict=True))
+    places = np.fromiter(map(place_of_id.__getitem__, ids), _PLACE, len(ids))
+    head = _ARRAY + len(place_of_bytes).to_bytes(4, "big")
+    return _Rows(msgspec.Raw(b"".join((head, *place_of_bytes))), list(map(len, tuples)), places.tobytes())
 
 
 def _each(it: _Rows, name: str, frames: int) -> list[tuple[Any, ...]]:
