@@ -76,8 +76,8 @@ class GapMedians:
             del self._free[-len(standing) :]
 
     def forget(self, streams: Index) -> None:
-        seats = np.unique(self._seat[streams])
-        seats = seats[seats > 0]
+        seats = self._seat[streams]
+        seats = np.unique(seats[seats > 0])
         if not len(seats):
             return
         seat, octave = np.nonzero(self._octaves[seats])

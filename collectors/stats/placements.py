@@ -82,7 +82,7 @@ class Placements:
             self._beside.add(second, keys[mine], tokens[mine])
 
     def add_prompt(self, second: int, row: int, tier: Tier, tokens: int) -> None:
-        self._prompt.add(second, np.array([row * _CODES + _TIER_CODE[tier]]), np.array([tokens]))
+        self._prompt.count(second, row * _CODES + _TIER_CODE[tier], tokens)
 
     def add_hit(self, second: int, pool: PoolKey, tokens: int) -> None:
         self._hits.add(second, pool, tokens)

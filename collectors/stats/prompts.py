@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Final
 
-import numpy as np
-
 from collectors.model.batch import Decision
 from collectors.stats.fleet import NO_POOL, PoolKey
 from collectors.stats.sketch import Ints
@@ -67,7 +65,8 @@ class Prompts:
             amounts = {_PROMPT: computed + found if prompt is None else prompt, _COMPUTED: computed, _FOUND: found}
             for pool, tokens in hits:
                 self._pools.add(second, (row, pool), tokens)
-        self._cells.add(second, row * _COLUMNS + np.array(list(amounts)), np.array(list(amounts.values()), np.int64))
+        for column, amount in amounts.items():
+            self._cells.count(second, row * _COLUMNS + column, amount)
 
     def decide(self, second: int, prompt: int | None, decision: Decision) -> int | None:
         """Counts if it is known what every candidate was believed to hold of how long a prompt: how much the chosen one was, else None."""

@@ -53,6 +53,13 @@ class Slots:
         cells, place = np.unique(keys, return_inverse=True)
         self._hold(second, cells, np.bincount(place, weights=amounts, minlength=len(cells)).astype(np.int64))
 
+    def count(self, second: int, key: int, amount: int) -> None:
+        """The same of one cell."""
+        if second == self._second >= self._first:
+            self._open[key] += amount
+        else:
+            self.add(second, np.array([key]), np.array([amount]))
+
     def _hold(self, second: int, cells: Index, held: Ints) -> None:
         self._pieces.setdefault(second, []).append((cells, held))
         self._closed[cells] += held

@@ -33,81 +33,55 @@ _FLAGS: Final = 56
 class StreamTable:
     """A row for each stream number in use, sized by growth up to `MAX_STREAMS`. Times are the emitter's; UNSEEN where nothing is known."""
 
-    _COLUMNS: Final = (
-        "last_ns",
-        "first_ns",
-        "first_row",
-        "next_token",
-        "last_row",
-        "before_row",
-        "since",
-        "received_ns",
-        "home",
-        "queued",
-        "prompt_tokens",
-        "weighed",
-        "believed",
-        "found",
-        "flags",
-        "model",
-        "labels",
-        "last_gap",
-        "jitter",
-        "gaps",
-        "serial",
-        "taken_from",
-        "taken_by",
-        "taken_since",
-        "elsewhere",
-    )
+    last_ns: Ints
+    first_ns: Ints
+    """When the first token was delivered, where that was seen."""
+    first_row: Ints
+    """Row of the worker that delivered it."""
+    next_token: Ints
+    """Index of the token that the next delivery should begin with."""
+    last_row: Ints
+    """Row of the worker that made the last delivery."""
+    before_row: Ints
+    """Row of another worker, that made those before."""
+    since: Ints
+    """The first token since then."""
+    received_ns: Ints
+    """Of the request that lives on the stream."""
+    home: Ints
+    """Row of the worker that admitted it."""
+    queued: Ints
+    """Row of the worker that it was sent to and waits for."""
+    prompt_tokens: Ints
+    weighed: Ints
+    """Session second in which it was chosen among workers of each of which it was known what it held of the prompt."""
+    believed: Ints
+    """Tokens of the prompt that the chosen one was believed to hold then."""
+    found: Ints
+    """Tokens of the prompt that were found when it was admitted for the first time."""
+    flags: Ints
+    """Of any delivery so far; UNSEEN where none had any."""
+    model: Ints
+    labels: Ints
+    """Number of the request's model, and bits of its labels, as `outcomes.Names` has them."""
+    last_gap: Ints
+    jitter: Ints
+    gaps: Ints
+    """The request's newest gap in ns, its smoothed jitter (`rfc3550`) and how many gaps it had."""
+    serial: Ints
+    """Number of the request, which no other of the source has."""
+    taken_from: Ints
+    """Slot of the worker that its deliveries go on naming, though it was taken from it."""
+    taken_by: Ints
+    """Slot of the worker that makes its tokens instead."""
+    taken_since: Ints
+    """The first of those."""
+    elsewhere: Ints
+    """1: deliveries of it were put there."""
 
     def __init__(self) -> None:
         self.size = 0
-        self.last_ns = np.empty(0, np.int64)
-        self.first_ns = np.empty(0, np.int64)
-        """When the first token was delivered, where that was seen."""
-        self.first_row = np.empty(0, np.int64)
-        """Row of the worker that delivered it."""
-        self.next_token = np.empty(0, np.int64)
-        """Index of the token that the next delivery should begin with."""
-        self.last_row = np.empty(0, np.int64)
-        """Row of the worker that made the last delivery."""
-        self.before_row = np.empty(0, np.int64)
-        """Row of another worker, that made those before."""
-        self.since = np.empty(0, np.int64)
-        """The first token since then."""
-        self.received_ns = np.empty(0, np.int64)
-        """Of the request that lives on the stream."""
-        self.home = np.empty(0, np.int64)
-        """Row of the worker that admitted it."""
-        self.queued = np.empty(0, np.int64)
-        """Row of the worker that it was sent to and waits for."""
-        self.prompt_tokens = np.empty(0, np.int64)
-        self.weighed = np.empty(0, np.int64)
-        """Session second in which it was chosen among workers of each of which it was known what it held of the prompt."""
-        self.believed = np.empty(0, np.int64)
-        """Tokens of the prompt that the chosen one was believed to hold then."""
-        self.found = np.empty(0, np.int64)
-        """Tokens of the prompt that were found when it was admitted for the first time."""
-        self.flags = np.empty(0, np.int64)
-        """Of any delivery so far; UNSEEN where none had any."""
-        self.model = np.empty(0, np.int64)
-        self.labels = np.empty(0, np.int64)
-        """Number of the request's model, and bits of its labels, as `outcomes.Names` has them."""
-        self.last_gap = np.empty(0, np.int64)
-        self.jitter = np.empty(0, np.int64)
-        self.gaps = np.empty(0, np.int64)
-        """The request's newest gap in ns, its smoothed jitter (`rfc3550`) and how many gaps it had."""
-        self.serial = np.empty(0, np.int64)
-        """Number of the request, which no other of the source has."""
-        self.taken_from = np.empty(0, np.int64)
-        """Slot of the worker that its deliveries go on naming, though it was taken from it."""
-        self.taken_by = np.empty(0, np.int64)
-        """Slot of the worker that makes its tokens instead."""
-        self.taken_since = np.empty(0, np.int64)
-        """The first of those."""
-        self.elsewhere = np.empty(0, np.int64)
-        """1: deliveries of it were put there."""
+        self._all = np.empty((len(_COLUMNS), 0), np.int64)
         self.reserve(256)
 
     def reserve(self, size: int) -> None:
@@ -115,15 +89,17 @@ class StreamTable:
         if size <= self.size:
             return
         size = min(max(size, 2 * self.size), MAX_STREAMS)
-        for name in self._COLUMNS:
-            column = np.full(size, UNSEEN, np.int64)
-            column[: self.size] = getattr(self, name)
+        columns = np.full((len(_COLUMNS), size), UNSEEN, np.int64)
+        columns[:, : self.size] = self._all
+        self._all, self.size = columns, size
+        for name, column in zip(_COLUMNS, columns, strict=True):
             setattr(self, name, column)
-        self.size = size
 
     def forget(self, streams: Index | slice) -> None:
-        for name in self._COLUMNS:
-            getattr(self, name)[streams] = UNSEEN
+        self._all[:, streams] = UNSEEN
+
+
+_COLUMNS: Final = tuple(StreamTable.__annotations__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
