@@ -4,6 +4,7 @@ A pool that is given back what it gave up is too small for what is asked of it. 
 stored or removed whenever it is said to be.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from itertools import islice, repeat
 from typing import Final, NamedTuple
@@ -106,7 +107,9 @@ class Churn:
         came, went = np.flatnonzero(stored & ~both), ~stored & ~both
         gone = list(map(removed.pop, names[came].tolist(), repeat(-1)))
         again[came] = np.array(gone, np.int64) >= 0
-        removed.update(zip(names[went].tolist(), repeat(second)))
+        left = names[went].tolist()
+        deque(map(removed.pop, left, repeat(-1)), 0)  # one that was removed before stands last from now on
+        removed.update(zip(left, repeat(second)))
         for at in np.flatnonzero(both).tolist():
             name = int(names[at])
             if stored[at]:

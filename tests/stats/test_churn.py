@@ -72,6 +72,20 @@ def test_as_row_by_row(parts: list[list[Row]]) -> None:
         assert {key: (one.stored, one.removed, one.again) for key, one in told.items()} == expected
 
 
+@pytest.mark.parametrize(
+    "among",
+    [[], [(3, STORED, 1, 64), (3, REMOVED, 1, 64), (9, REMOVED, 1, 64), (9, STORED, 2, 64), (9, REMOVED, 2, 64)]],
+)
+def test_one_that_is_removed_a_second_time_keeps_no_other_from_being_forgotten(among: list[Row]) -> None:
+    """Of the pools' blocks 0 and 1, removed at second 0, only the latter is removed again at second 10."""
+    it = fed((0, [(9, REMOVED, 1, 64), (9, REMOVED, 2, 64), (3, REMOVED, 0, 64)]))
+    it.tick(SECOND)
+    it.blocks(part([(9, REMOVED, 1, 64), *among]), 10 * SECOND)
+    it.tick(11 * SECOND)
+    it.blocks(part([(3, STORED, 0, 64)]), 11 * SECOND)
+    assert it.tick(12 * SECOND)[HBM].again == 0
+
+
 def test_what_a_pool_takes_back() -> None:
     it = fed((0, [(3, STORED, 7, 64)]), (1, [(3, REMOVED, 7, 64)]), (4, [(3, STORED, 7, 64), (3, STORED, 8, 32)]))
     assert it.tick(5 * SECOND) == {HBM: Churned(3, 1, 1, Sizes(160, 64, 64), False)}
