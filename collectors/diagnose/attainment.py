@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from collectors.diagnose.objectives import Profile, verdict, wilson
 from collectors.model.slo import Attained, Objective, Share
 from collectors.stats.buckets import Buckets, share_below
 from collectors.stats.outcomes import UNKNOWN, Ended, Outcomes
-from collectors.stats.sketch import Bools, Index
+from collectors.stats.sketch import Bools, Index, Ints
 
 NS: Final = 1e9
 
@@ -57,10 +59,10 @@ def judge(outcomes: Outcomes, wanted: Sequence[Objective]) -> Judged:
     return Judged(tuple(counts), tuple(met), all_count, all_met & all_count)
 
 
-def counted(counts: Bools, met: Bools, rows: Index | slice) -> Met:
-    """Of some of the requests."""
-    found = int(met[rows].sum())
-    return Met(found, found, int(counts[rows].sum()))
+def counted(counts: Bools, met: Bools, group: Index | Ints, groups: int) -> list[Met]:
+    """Of the requests of each group: theirs are 0 … `groups` − 1."""
+    found = (np.bincount(group[some], minlength=groups).tolist() for some in (met, counts))
+    return [Met(least, least, n) for least, n in zip(*found, strict=True)]
 
 
 def of_buckets(buckets: Buckets, seconds: float) -> Met:

@@ -6,6 +6,7 @@ Not here: which requests met what. Whoever counts says of what population: an er
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from collectors.model.slo import Attained
@@ -60,6 +61,7 @@ class Bounds(NamedTuple):
     high: float
 
 
+@lru_cache(4_096)
 def wilson(met: int, n: int, z: float = Z_95) -> Bounds:
     """Where the true share lies of which `met` of `n` were seen (Wilson 1927, score interval); anywhere without any."""
     if not 0 <= met <= n:

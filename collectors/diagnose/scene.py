@@ -97,8 +97,15 @@ def quarter(values: Floats, q: float = 0.25) -> float:
     return float(below + (above - below) * (at - int(at)))
 
 
-def known(values: Floats) -> int:
-    return int(np.isfinite(values).sum())
+def quarters(values: Floats, q: float = 0.25) -> Floats:
+    """Quartiles of the rows, of what is known in each."""
+    some = np.isfinite(values).sum(axis=1)
+    ordered = np.sort(values, axis=1)  # what is not known comes last
+    at = np.maximum(some - 1, 0) * q
+    rows, part = np.arange(len(values)), at % 1
+    below, above = ordered[rows, np.floor(at).astype(np.intp)], ordered[rows, np.ceil(at).astype(np.intp)]
+    found: Floats = np.where(some > 0, below + (above - below) * part, np.nan)
+    return found
 
 
 def total(values: Floats) -> int:

@@ -49,9 +49,12 @@ class Work:
         self.paths: dict[Path, deque[Job]] = {}
 
     def add(self, path: Path, job: Job) -> None:
-        if path not in self.paths and len(self.paths) >= MOST_PATHS:
-            return
-        self.paths.setdefault(path, deque(maxlen=MOST.get(path.hop, MOST_OF_OTHERS))).append(job)
+        jobs = self.paths.get(path)
+        if jobs is None:
+            if len(self.paths) >= MOST_PATHS:
+                return
+            jobs = self.paths[path] = deque(maxlen=MOST.get(path.hop, MOST_OF_OTHERS))
+        jobs.append(job)
 
     def expire(self, now: int) -> None:
         """`now` is the session second that begins."""

@@ -85,6 +85,8 @@ def closed(parts: Iterable[WorkerRow], fleet: Iterable[WorkerRow]) -> bool:
     """Whether the tokens of these workers are made by them alone, but for prefill that others did: workers that only prefill for others have no tokens of their own."""
     inside = list(parts)
     prefilled = {row.model for row in inside if row.role is Role.PREFILL}
+    if not prefilled:
+        return True
     ids = {row.id for row in inside}
     return not any(row.id not in ids and row.model in prefilled and row.role is Role.DECODE for row in fleet)
 

@@ -6,6 +6,7 @@ from functools import partial
 from heapq import nlargest
 
 import msgspec
+import numpy as np
 
 from collectors.diagnose.stalls import UNKNOWN, Unexplained, shared_causes
 from collectors.model.figure import Figure
@@ -14,11 +15,11 @@ from collectors.model.signals import Signal
 from collectors.model.vocabulary import PRIMARY, STAGES, TIERS, Device, Provenance, Stage, Tier
 from collectors.session.fleet import Worker
 from collectors.session.kept import kept
+from collectors.session.row_figures import RowFigures
 from collectors.session.source_state import SourceState
 from collectors.stats.columns import Key
 from collectors.stats.elsewhere import disputed
 from collectors.stats.figures import absent, counted, figure, increase, outdated
-from collectors.stats.sketch import Ints
 from collectors.stats.stalls import Stall
 from collectors.stats.streams import UNSEEN
 from collectors.stats.summary import Summary
@@ -36,8 +37,8 @@ def placement_rows(
     rows = [
         row
         for source in sources
-        if source.summary is not None and not source.twice
-        for row in map(source.dated, _placed(source, source.summary, workers))
+        if not source.twice and (streamed := source.figures(emulated=source.emulated)) is not None
+        for row in map(source.dated, _placed(source, streamed, workers))
     ]
     paged = [worker for worker in workers.values() if worker.placed is None and worker.scraped is not None]
     for worker in paged:
@@ -148,30 +149,26 @@ def river_rows(workers: Iterable[Worker]) -> tuple[RiverRow, ...]:
     )
 
 
-def _placed(source: SourceState, summary: Summary, workers: dict[str, Worker]) -> Iterator[PlacementRow]:
-    heard_ns = source.heard_ns
+def _placed(source: SourceState, told: RowFigures, workers: dict[str, Worker]) -> Iterator[PlacementRow]:
+    summary, placed = told.summary, told.summary.placed
+    devices = [workers[name].info.device if name in workers else Device.UNKNOWN for name in summary.workers]
 
-    def row(number: int, stage: Stage, tier: Tier, primary: bool, tokens: int, uncounted: int = 0) -> PlacementRow:
-        name = summary.workers[number]
-        worker = workers.get(name)
-        made = counted(figure(tokens, Provenance.REPORTED, emulated=source.emulated, heard_ns=heard_ns), uncounted)
-        return PlacementRow(
-            stage=stage,
-            primary=primary,
-            worker=name or None,
-            device=Device.UNKNOWN if worker is None else worker.info.device,
-            tier=tier,
-            tokens=disputed(made, summary.disputed.get(number, 0)) if primary else made,
-        )
+    def row(number: int, stage: Stage, tier: int, primary: bool, tokens: Figure) -> PlacementRow:
+        return PlacementRow(stage, primary, summary.workers[number] or None, devices[number], TIERS[tier], tokens)
 
-    placed = summary.placed
-    for number, tier, stage in _occupied(placed.tokens + placed.uncounted):
-        tokens, uncounted = int(placed.tokens[number, tier, stage]), int(placed.uncounted[number, tier, stage])
-        yield row(number, STAGES[stage], TIERS[tier], True, tokens, uncounted)
-    for number, tier, stage in _occupied(placed.beside):
-        yield row(number, STAGES[stage], TIERS[tier], False, int(placed.beside[number, tier, stage]))
-    for number, tier in _occupied(placed.prompt):
-        yield row(number, Stage.PREFILL, TIERS[tier], False, int(placed.prompt[number, tier]))
+    cells = (placed.tokens + placed.uncounted).nonzero()
+    of_cells = zip(*map(np.ndarray.tolist, cells), told.reported(placed.tokens[cells]), strict=True)
+    for (number, tier, stage, made), uncounted in zip(of_cells, placed.uncounted[cells].tolist(), strict=True):
+        tokens = disputed(counted(made, uncounted), summary.disputed.get(number, 0))
+        yield row(number, STAGES[stage], tier, True, tokens)
+    cells = placed.beside.nonzero()
+    for number, tier, stage, made in zip(
+        *map(np.ndarray.tolist, cells), told.reported(placed.beside[cells]), strict=True
+    ):
+        yield row(number, STAGES[stage], tier, False, made)
+    cells = placed.prompt.nonzero()
+    for number, tier, made in zip(*map(np.ndarray.tolist, cells), told.reported(placed.prompt[cells]), strict=True):
+        yield row(number, Stage.PREFILL, tier, False, made)
 
 
 @kept
@@ -194,9 +191,3 @@ def _scraped(worker: Worker, tick_ns: int, window_ns: int) -> tuple[PlacementRow
 def _elsewhere(row: PlacementRow) -> PlacementRow:
     """Tokens that passed a router, where nobody says who made them."""
     return msgspec.structs.replace(row, worker=None, device=Device.UNKNOWN)
-
-
-def _occupied(cells: Ints) -> list[list[int]]:
-    """Indices of the cells that hold anything."""
-    found: list[list[int]] = list(map(list, zip(*(axis.tolist() for axis in cells.nonzero()), strict=True)))
-    return found

@@ -110,15 +110,16 @@ def _ended(source: SourceState, wanted: Sequence[Objective]) -> Steps[tuple[dict
     outcomes, seconds = source.placed.outcomes(), source.summary.window_s
     judged = judge(outcomes, wanted)
     row_of, ended = outcomes.column("row"), outcomes.column("ended")
-    found: dict[str, _Told] = {}
     yield
-    for row in np.unique(row_of).tolist():
-        if len(found) % ROWS == ROWS - 1:
-            yield
-        mine = np.flatnonzero(row_of == row)
-        each = tuple(counted(known, met, mine) for known, met in zip(judged.counts, judged.met, strict=True))
-        whole = counted(judged.all_count, judged.all_met, mine)
-        found[source.summary.workers[row]] = _Told(each, whole, whole.least / seconds if seconds else 0.0)
+    workers = source.summary.workers
+    columns = [counted(known, met, row_of, len(workers)) for known, met in zip(judged.counts, judged.met, strict=True)]
+    whole = counted(judged.all_count, judged.all_met, row_of, len(workers))
+    found = {
+        workers[row]: _Told(
+            tuple(each[row] for each in columns), whole[row], whole[row].least / seconds if seconds else 0.0
+        )
+        for row in np.unique(row_of).tolist()
+    }
     aborted = int((ended == Ended.ABORTED).sum())
     unjudged = len(ended) - aborted - int(judged.all_count.sum()) + outcomes.more
     return found, (int((ended == Ended.ERROR).sum()), aborted, unjudged)

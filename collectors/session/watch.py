@@ -24,7 +24,6 @@ SECOND_NS: Final = 1_000_000_000
 RIVER_TICKS: Final = 4
 MOST_REQUESTS: Final = 16_384
 """Of which it is remembered who computed their prompt."""
-_HOPS: Final = {Phase.PREFILL: Hop.PREFILL, Phase.TRANSFER: Hop.TRANSFER, Phase.FETCH: Hop.TIER}
 
 
 class Watch:
@@ -96,24 +95,21 @@ class Watch:
         self.beats.put([row.id for row in rows], values)
 
     def _take(self, piece: Piece, workers: Sequence[str], owners: Mapping[Tier, str]) -> None:
-        span, to = piece.span, workers[piece.row]
-        hop = _HOPS[span.phase]
-        size = span.tokens if span.phase is Phase.PREFILL else span.bytes
-        if span.phase is Phase.PREFILL:
+        second, row, span = piece
+        to, phase, tier, size = workers[row], span.phase, Tier.UNKNOWN, span.bytes
+        if phase is Phase.PREFILL:
+            hop, source, size = Hop.PREFILL, to, span.tokens
             self._prefilled.pop(span.request, None)
             self._prefilled[span.request] = to
             if len(self._prefilled) > MOST_REQUESTS:
                 del self._prefilled[next(iter(self._prefilled))]
-        if not size:
-            return
-        source = {
-            Hop.PREFILL: to,
-            Hop.TRANSFER: self._prefilled.get(span.request, ""),
-            Hop.TIER: owners.get(span.tier, ""),
-        }[hop]
-        tier = span.tier if hop is Hop.TIER else Tier.UNKNOWN
-        job = Job(piece.second, span.start_ns, span.start_ns + span.duration_ns, size)
-        self.work.add(Path(hop, source, to, tier), job)
+        elif phase is Phase.TRANSFER:
+            hop, source = Hop.TRANSFER, self._prefilled.get(span.request, "")
+        else:
+            hop, source, tier = Hop.TIER, owners.get(span.tier, ""), span.tier
+        if size:
+            job = Job(second, span.start_ns, span.start_ns + span.duration_ns, size)
+            self.work.add(Path(hop, source, to, tier), job)
 
 
 def _numbers(values: Iterable[float | None]) -> Floats:

@@ -71,12 +71,16 @@ def ratio(part: Figure, whole: Figure) -> Figure:
             return msgspec.structs.replace(one, provenance=None, n=msgspec.UNSET, unit=msgspec.UNSET)
     assert part.value is not None
     emulated = part.emulated or whole.emulated
-    heard_ns = min((one.heard_ns for one in (part, whole) if one.heard_ns is not None), default=None)
+    heard_ns = part.heard_ns
+    if heard_ns is None or (whole.heard_ns is not None and whole.heard_ns < heard_ns):
+        heard_ns = whole.heard_ns
     if not whole.value:
         return absent(emulated=emulated, state=State.UNSAMPLED, heard_ns=heard_ns)
     made = figure(part.value / whole.value, Provenance.DERIVED, emulated=emulated, heard_ns=heard_ns)
-    made = msgspec.structs.replace(made, metric=_formula(" ÷ ", part.metric, whole.metric))
-    return msgspec.structs.replace(made, state=State.STALE) if State.STALE in (part.state, whole.state) else made
+    stale, metric = State.STALE in (part.state, whole.state), _formula(" ÷ ", part.metric, whole.metric)
+    if stale or metric is not msgspec.UNSET:
+        made = msgspec.structs.replace(made, metric=metric, state=State.STALE if stale else made.state)
+    return made
 
 
 def total(parts: Sequence[Figure], *, emulated: bool) -> Figure:

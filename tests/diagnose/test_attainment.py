@@ -37,8 +37,9 @@ def test_an_error_has_met_nothing_and_an_abort_is_not_judged() -> None:
     judged = judge(
         of(outcome(ended=Ended.ERROR), outcome(UNKNOWN, UNKNOWN, Ended.ERROR), outcome(ended=Ended.ABORTED)), CHAT
     )
-    assert counted(judged.all_count, judged.all_met, slice(None)) == Met(0, 0, 2)
-    assert counted(judged.counts[0], judged.met[0], slice(None)) == Met(0, 0, 2)
+    group, nobody = np.array([2, 2, 0]), Met(0, 0, 0)
+    assert counted(judged.all_count, judged.all_met, group, 4) == [nobody, nobody, Met(0, 0, 2), nobody]
+    assert counted(judged.counts[0], judged.met[0], group, 4) == [nobody, nobody, Met(0, 0, 2), nobody]
 
 
 def test_what_cannot_be_measured_is_not_counted() -> None:

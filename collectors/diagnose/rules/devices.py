@@ -1,6 +1,6 @@
 """A worker that is slower than others of its kind, or than itself: decode steps, prompts, and an LPU's period."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -11,20 +11,20 @@ from collectors.diagnose.scene import (
     Suspicion,
     evidence,
     kind,
-    known,
     middle,
     middles,
     quarter,
+    quarters,
     rate,
     seconds,
     times,
     total,
 )
-from collectors.diagnose.work import NS, Job, now_and_before
+from collectors.diagnose.work import NS, Job
 from collectors.model.frame import WorkerRow
 from collectors.model.verdict import Hop, Kind
 from collectors.model.vocabulary import Device, Role, State
-from collectors.stats.sketch import Floats
+from collectors.stats.sketch import Bools, Floats
 from collectors.stats.steps import ROWS
 
 ENOUGH_S: Final = 8
@@ -59,7 +59,7 @@ def stragglers(scene: Scene) -> Iterator[Suspicion | None]:
     A step's time is at most proportional to what it works on (a fixed part, and one that grows with requests and their KV), so the batch explains no more than the
     ratio of the loads.
     """
-    paces = _paces(scene)
+    paces, usual = _paces(scene), _usual(scene)
     kinds = scene.kinds()
     for number, row in enumerate(scene.workers, 1):
         if not number % ROWS:
@@ -68,8 +68,8 @@ def stragglers(scene: Scene) -> Iterator[Suspicion | None]:
             continue
         mine, alike = paces.get(row.id), kinds.get(kind(row), [])
         found = _paged(scene, row, alike) if mine is None else _beside_peers(row, mine, alike, paces)
-        if found is None and mine is not None:
-            found = _beside_itself(scene, row, mine)
+        if found is None and mine is not None and row.id in usual:
+            found = _beside_itself(row, mine, usual[row.id])
         if found is not None:
             yield found
 
@@ -80,7 +80,20 @@ def _paces(scene: Scene) -> dict[str, _Pace]:
     fast, n = beats.recent("fast"), np.nansum(beats.recent("n"), axis=1)
     enough = (np.isfinite(fast).sum(axis=1) >= ENOUGH_S) & (n >= ENOUGH_GAPS)
     columns = middles(fast), middles(beats.recent("running")), middles(beats.recent("active")), n
-    rows = zip(*(column.tolist() for column in columns), enough.tolist(), beats.ids, strict=True)
+    return _told(beats.ids, columns, enough)
+
+
+def _usual(scene: Scene) -> dict[str, _Pace]:
+    """Of the seconds before, of the workers that had gaps in enough of them."""
+    beats = scene.beats
+    fast, n = beats.before("fast"), np.nansum(beats.before("n"), axis=1)
+    enough = np.isfinite(fast).sum(axis=1) >= ENOUGH_S
+    columns = quarters(fast), middles(beats.before("running")), middles(beats.before("active")), n
+    return _told(beats.ids, columns, enough)
+
+
+def _told(ids: Sequence[str], columns: Sequence[Floats], enough: Bools) -> dict[str, _Pace]:
+    rows = zip(*(column.tolist() for column in columns), enough.tolist(), ids, strict=True)
     return {name: _Pace(fast_s, running, active, int(gaps)) for fast_s, running, active, gaps, it, name in rows if it}
 
 
@@ -110,16 +123,7 @@ def _beside_peers(row: WorkerRow, mine: _Pace, alike: list[WorkerRow], paces: di
     )
 
 
-def _beside_itself(scene: Scene, row: WorkerRow, mine: _Pace) -> Suspicion | None:
-    fast = scene.before(row.id, "fast")
-    if known(fast) < ENOUGH_S:
-        return None
-    before = _Pace(
-        quarter(fast),
-        middle(scene.before(row.id, "running")),
-        middle(scene.before(row.id, "active")),
-        total(scene.before(row.id, "n")),
-    )
+def _beside_itself(row: WorkerRow, mine: _Pace, before: _Pace) -> Suspicion | None:
     if mine.fast_s <= AGAINST_ITSELF * before.fast_s * _load(mine, before):
         return None
     return _straggler(row, mine, before.fast_s, before.n, "of its own before", "its own before")
@@ -183,12 +187,10 @@ def slow_prompts(scene: Scene) -> Iterator[Suspicion | None]:
             yield None
         if path.hop is not Hop.PREFILL:
             continue
-        now, before = now_and_before(
-            [job for job in jobs if job.size >= LARGE and job.end_ns > job.start_ns], scene.now
-        )
+        now, before = _speeds(jobs, scene.now) if len(jobs) >= sum(PIECES) else ([], [])
         if len(now) < PIECES[0] or len(before) < PIECES[1]:
             continue
-        best, usual = max(map(_per_s, now)), quarter(np.array([*map(_per_s, before)]), 0.75)
+        best, usual = max(now), quarter(np.array(before), 0.75)
         if best >= SLOW_PROMPTS * usual:
             continue
         row = workers.get(path.to)
@@ -231,8 +233,14 @@ def _a_second(came: list[int], scene: Scene) -> Floats:
     return counted
 
 
-def _per_s(job: Job) -> float:
-    return job.size * NS / (job.end_ns - job.start_ns)
+def _speeds(jobs: Iterable[Job], now: int) -> tuple[list[float], list[float]]:
+    """Tokens a second of the large pieces: of the recent seconds, and before."""
+    recent: list[float] = []
+    before: list[float] = []
+    for second, start_ns, end_ns, size in jobs:
+        if size >= LARGE and end_ns > start_ns:
+            (recent if second >= now - RECENT_S else before).append(size * NS / (end_ns - start_ns))
+    return recent, before
 
 
 def off_period(scene: Scene) -> Iterator[Suspicion | None]:
@@ -241,12 +249,15 @@ def off_period(scene: Scene) -> Iterator[Suspicion | None]:
     for path, jobs in scene.work.paths.items():
         if path.hop is Hop.TRANSFER:
             arrivals.setdefault(path.to, []).extend(job.second for job in jobs)
+    recent = scene.beats.recent("slow")
+    far, seconds_known = np.nansum(recent, axis=1), np.isfinite(recent).sum(axis=1)
     for number, row in enumerate(scene.workers, 1):
         if not number % ROWS:
             yield None
         if row.device not in PERIODIC or row.role not in DECODING or row.id in scene.measured:
             continue
-        if row.id not in scene.beats.index or known(scene.recent(row.id, "slow")) < ENOUGH_S:
+        at = scene.beats.index.get(row.id)
+        if at is None or seconds_known[at] < ENOUGH_S or far[at] < OFF_PERIOD:
             continue
         slow, n = scene.recent(row.id, "slow"), total(scene.recent(row.id, "n"))
         came = arrivals.get(row.id, [])
