@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
+import zstandard
 
 from collectors.model.batch import (
     BLOCK,
@@ -29,10 +30,13 @@ from collectors.recording.errors import DamagedError
 
 Item = Batch | Tick
 
-CODEC: Final = "columns+zlib"
+CODEC: Final = "columns+zstd"
+ZLIB_CODEC: Final = "columns+zlib"
 OLDER_CODEC: Final = "msgpack+zlib"
 """Of format 1: each array as it was, in its place."""
-LEVEL: Final = 1
+CODECS: Final = (CODEC, ZLIB_CODEC, OLDER_CODEC)
+LEVEL: Final = 3
+"""Of Zstandard, whose window spans some Frames of hundreds of workers: less than zlib leaves of deliveries, and half of what it leaves of Frames, in a fifth and a tenth of its time."""
 MAX_RAW_BYTES: Final = 64 << 20
 """Of one chunk, decompressed. A writer never makes a larger one, a reader never unpacks one."""
 MAX_TEXT: Final = 4_096
@@ -68,12 +72,22 @@ def pack(items: Sequence[Item]) -> bytes:
 
 
 def compress(raw: bytes) -> bytes:
-    return compact(zlib.compress(raw, LEVEL))
+    return compact(zstandard.compress(raw, LEVEL))
 
 
 def compact(blob: bytes) -> bytes:
     """A copy: what a compressor gives is the beginning of a buffer as large as its input may need, and while it is kept no other such buffer fits there."""
     return bytes(memoryview(blob))
+
+
+def decompressed(blob: bytes, limit: int) -> bytes:
+    """All that a whole frame of Zstandard holds. Raises `DamagedError`, also where that is more than `limit` bytes, or how many it does not say."""
+    try:
+        if not 0 <= zstandard.frame_content_size(blob) <= limit:
+            raise DamagedError(f"unpacks to more than {limit >> 20} MiB, or does not say to how much")
+        return zstandard.ZstdDecompressor().decompress(blob, limit, allow_extra_data=False)
+    except zstandard.ZstdError as error:
+        raise DamagedError(f"cannot be decompressed ({error})") from error
 
 
 def inflated(blob: bytes, limit: int) -> bytes:
@@ -92,7 +106,7 @@ def inflated(blob: bytes, limit: int) -> bytes:
 
 def unpack(blob: bytes, codec: str = CODEC) -> list[Item]:
     """The items of a chunk. Raises `DamagedError`; never takes more memory than the limits allow."""
-    raw = inflated(blob, MAX_RAW_BYTES)
+    raw = decompressed(blob, MAX_RAW_BYTES) if codec == CODEC else inflated(blob, MAX_RAW_BYTES)
     items = _decoded(raw, _ext_to_array) if codec == OLDER_CODEC else _with_columns(raw)
     texts: list[str] = []
     for item in items:

@@ -12,16 +12,13 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
-import zstandard
 
 from collectors.model.frame import Frame
-from collectors.recording.codec import MAX_RAW_BYTES, MAX_TEXT, compact, harmless, inflated
+from collectors.recording.codec import MAX_RAW_BYTES, MAX_TEXT, compress, decompressed, harmless, inflated
 from collectors.recording.errors import DamagedError
 
 FRAMES_CODEC: Final = "rows+zstd"
 OLDER_FRAMES_CODEC: Final = "rows+zlib"
-LEVEL: Final = 3
-"""Its window spans some Frames of hundreds of workers: half of what zlib leaves of them, in a tenth of its time."""
 _PLACE: Final = np.dtype("<u4")
 _ROW_TYPES: Final[dict[str, Any]] = {
     name: kind for name, kind in typing.get_type_hints(Frame).items() if typing.get_origin(kind) is tuple
@@ -76,7 +73,7 @@ def thinned(blobs: Sequence[bytes], step_ns: int) -> tuple[list[int], bytes]:
     times: list[int] = []
     rows: dict[str, list[Sequence[object]]] = {name: [] for name in _ROW_TYPES}
     for blob in blobs:
-        chunk = _decode_raw(zstandard.decompress(blob))
+        chunk = _decode_raw(decompressed(blob, MAX_RAW_BYTES))
         told = [_decode_time(frame).time_ns for frame in chunk.frames]
         kept = [at for at, time_ns in enumerate(told) if time_ns % step_ns == 0]
         times += [told[at] for at in kept]
@@ -89,7 +86,7 @@ def thinned(blobs: Sequence[bytes], step_ns: int) -> tuple[list[int], bytes]:
 
 def unpack_frames(blob: bytes, codec: str = FRAMES_CODEC) -> list[Frame]:
     """The Frames of a chunk. Raises `DamagedError`; never takes more memory than the limits allow."""
-    raw = inflated(blob, MAX_RAW_BYTES) if codec == OLDER_FRAMES_CODEC else _decompressed(blob)
+    raw = inflated(blob, MAX_RAW_BYTES) if codec == OLDER_FRAMES_CODEC else decompressed(blob, MAX_RAW_BYTES)
     collecting = gc.isenabled()
     # Nothing made here can be garbage yet, and looking for it takes ten times as long as making it.
     gc.disable()
@@ -115,16 +112,7 @@ def _unpacked(raw: bytes) -> list[Frame]:
 
 
 def _compressed(frames: Sequence[Frame] | Sequence[msgspec.Raw], rows: dict[str, _Rows]) -> bytes:
-    return compact(zstandard.compress(_encode((frames, rows)), LEVEL))
-
-
-def _decompressed(blob: bytes) -> bytes:
-    try:
-        if not 0 <= zstandard.frame_content_size(blob) <= MAX_RAW_BYTES:
-            raise DamagedError(f"unpacks to more than {MAX_RAW_BYTES >> 20} MiB, or does not say to how much")
-        return zstandard.ZstdDecompressor().decompress(blob, MAX_RAW_BYTES, allow_extra_data=False)
-    except zstandard.ZstdError as error:
-        raise DamagedError(f"cannot be decompressed ({error})") from error
+    return compress(_encode((frames, rows)))
 
 
 def _once(tuples: Sequence[Sequence[Any]], encode: Callable[[Any], bytes]) -> _Rows:

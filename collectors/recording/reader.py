@@ -16,7 +16,7 @@ import msgspec
 
 from collectors.model.frame import Frame
 from collectors.recording import salvage
-from collectors.recording.codec import CODEC, OLDER_CODEC, Item, unpack
+from collectors.recording.codec import CODECS, Item, unpack
 from collectors.recording.database import MAX_BLOB_BYTES, checked, has_code, meta_of, opened
 from collectors.recording.errors import DamagedError, NotARecordingError
 from collectors.recording.frames import FRAMES_CODEC, OLDER_FRAMES_CODEC, unpack_frames
@@ -280,7 +280,7 @@ def _typed(row: tuple[object, ...]) -> ChunkRow:
 
 def _unpacked(row: ChunkRow) -> list[Item]:
     with _said(row):
-        if row.codec not in (CODEC, OLDER_CODEC):
+        if row.codec not in CODECS:
             raise DamagedError("is in a form that this version does not know")
         items = unpack(row.blob, row.codec)
         _agree(row, [item.time_ns for item in items], "items")

@@ -5,11 +5,12 @@ import zlib
 import msgspec
 import numpy as np
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.model.batch import DELIVERY, DTYPES, EXTRA, Batch, Deliveries, Received, Requests, Samples, Tick
-from collectors.recording.codec import MAX_RAW_BYTES, Item, compress, pack, unpack
+from collectors.recording.codec import CODEC, MAX_RAW_BYTES, ZLIB_CODEC, Item, compress, pack, unpack
 from collectors.recording.columns import pack_arrays, unpack_arrays
 from collectors.recording.errors import DamagedError
 from tests.recording.material import PARTS
@@ -36,9 +37,14 @@ def test_arrays_are_equal_and_cannot_be_changed() -> None:
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_items_or_damage(raw: bytes) -> None:
-    for blob in (raw, zlib.compress(raw)):
+    for blob, codec in ((raw, CODEC), (compress(raw), CODEC), (raw, ZLIB_CODEC), (zlib.compress(raw), ZLIB_CODEC)):
         with contextlib.suppress(DamagedError):
-            unpack(blob)
+            unpack(blob, codec)
+
+
+def test_items_that_zlib_compressed_are_read() -> None:
+    items: list[Item] = [Batch("s", 7, PARTS), Tick(8, 1.5)]
+    assert pack(unpack(zlib.compress(pack(items)), ZLIB_CODEC)) == pack(items)
 
 
 @given(st.integers(0, 10_000), st.integers(0, 255))
@@ -46,7 +52,7 @@ def test_a_changed_byte_is_items_or_damage(at: int, value: int) -> None:
     raw = bytearray(pack([Batch("s", 7, PARTS)]))
     raw[at % len(raw)] = value
     with contextlib.suppress(DamagedError):
-        unpack(zlib.compress(bytes(raw)))
+        unpack(compress(bytes(raw)))
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -81,18 +87,29 @@ def test_a_declared_number_of_rows_takes_no_memory() -> None:
     tracemalloc.stop()
 
 
-def test_a_bomb_is_not_unpacked() -> None:
-    bomb = zlib.compress(bytes(4 * MAX_RAW_BYTES), 9)
+def squeezed(raw: bytes, codec: str) -> bytes:
+    return compress(raw) if codec == CODEC else zlib.compress(raw)
+
+
+@pytest.mark.parametrize("codec", [CODEC, ZLIB_CODEC])
+def test_a_bomb_is_not_unpacked(codec: str) -> None:
+    bomb = squeezed(bytes(4 * MAX_RAW_BYTES), codec)
     tracemalloc.start()
     with pytest.raises(DamagedError, match="more than 64 MiB"):
-        unpack(bomb)
+        unpack(bomb, codec)
     assert tracemalloc.get_traced_memory()[1] < 3 * MAX_RAW_BYTES
     tracemalloc.stop()
 
 
-def test_a_short_blob_ends_early() -> None:
-    with pytest.raises(DamagedError, match="ends early"):
-        unpack(compress(pack([Tick(1)] * 50))[:-3])
+@pytest.mark.parametrize(("codec", "says"), [(CODEC, "cannot be decompressed"), (ZLIB_CODEC, "ends early")])
+def test_a_short_blob_is_not_believed(codec: str, says: str) -> None:
+    with pytest.raises(DamagedError, match=says):
+        unpack(squeezed(pack([Tick(1)] * 50), codec)[:-3], codec)
+
+
+def test_a_blob_that_does_not_say_its_length_is_not_unpacked() -> None:
+    with pytest.raises(DamagedError, match="does not say"):
+        unpack(zstandard.ZstdCompressor(write_content_size=False).compress(pack([Tick(1)])))
 
 
 def ext(code: int, rows: int) -> msgspec.msgpack.Ext:
@@ -102,7 +119,7 @@ def ext(code: int, rows: int) -> msgspec.msgpack.Ext:
 def blob(part: object, arrays: dict[int, np.ndarray]) -> bytes:
     plain = msgspec.msgpack.encode([{"type": "batch", "source": "s", "time_ns": 1, "parts": [part]}])
     columns = pack_arrays([[arrays[code]] if code in arrays else [] for code in range(len(DTYPES))])
-    return zlib.compress(len(plain).to_bytes(4, "little") + plain + columns)
+    return compress(len(plain).to_bytes(4, "little") + plain + columns)
 
 
 def test_a_part_takes_its_rows() -> None:

@@ -1,5 +1,7 @@
 """Devices and hosts of a Frame: what their pages tell, and which worker runs on them."""
 
+import zlib
+
 import msgspec
 
 from collectors.model.batch import Batch, Inventory
@@ -183,7 +185,7 @@ def test_devices_are_recorded_and_older_recordings_have_none() -> None:
     assert read == batch
     older = msgspec.msgpack.decode(msgspec.msgpack.encode([batch]))
     del older[0]["parts"][0]["devices"]
-    (read,) = unpack(compress(msgspec.msgpack.encode(older)), OLDER_CODEC)
+    (read,) = unpack(zlib.compress(msgspec.msgpack.encode(older)), OLDER_CODEC)
     assert isinstance(read, Batch)
     assert read.parts == (Inventory(workers=()),)
 
