@@ -71,13 +71,10 @@ def pack(items: Sequence[Item]) -> bytes:
     return b"".join((len(plain).to_bytes(4, "little"), plain, pack_arrays(arrays)))
 
 
-def compress(raw: bytes) -> bytes:
-    return compact(zstandard.compress(raw, LEVEL))
-
-
-def compact(blob: bytes) -> bytes:
-    """A copy: what a compressor gives is the beginning of a buffer as large as its input may need, and while it is kept no other such buffer fits there."""
-    return bytes(memoryview(blob))
+def compress(*pieces: bytes) -> bytes:
+    """All of them, as one frame of Zstandard that says how long they are. Joined anew: what a compressor gives is the beginning of a larger buffer."""
+    into = zstandard.ZstdCompressor(LEVEL).compressobj(sum(map(len, pieces)))
+    return b"".join([*map(into.compress, pieces), into.flush()])
 
 
 def decompressed(blob: bytes, limit: int) -> bytes:

@@ -157,6 +157,8 @@ class SourceState:
         """The same in steps, a part each."""
         self._stamped, self._figures = None, {}
         for part in batch.parts:
+            if self.placed is not None:
+                yield from self.placed.preparing(part)
             self._take(part, batch.time_ns)
             yield
         if self.connected and any(not isinstance(part, Status | Past) for part in batch.parts):

@@ -16,6 +16,7 @@ from collectors.model.batch import (
     Deliveries,
     Inventory,
     Occupancy,
+    Part,
     Phases,
     Received,
     Requests,
@@ -165,6 +166,13 @@ class DeliveryStats:
         if self._pending.rows >= CHUNK:
             self.flush()
 
+    def preparing(self, part: Part) -> Steps[None]:
+        """What taking a part would begin with, in steps: a stream that is given to another request is the one's before until its deliveries are dealt with."""
+        if isinstance(part, Requests) and any(
+            isinstance(row, Received) and self._lives.taken(row.stream) for row in part.rows
+        ):
+            yield from self.flushing()
+
     def requests(self, part: Requests, time_ns: int) -> None:
         for row in part.rows:
             second = self._second(row.time_ns, time_ns)
@@ -287,8 +295,12 @@ class DeliveryStats:
 
     def flush(self) -> None:
         """Deals with the deliveries that have come, and with the requests that ended after them; a tick does it by itself."""
+        whole(self.flushing())
+
+    def flushing(self) -> Steps[None]:
+        """The same in steps, between which nothing may be fed or asked."""
         if self._pending.rows:
-            self._digest(*self._pending.take())
+            yield from self._digest(*self._pending.take())
         _add(self._tpot, self._lives.settle())
         for second, outcome in self._lives.outcomes():
             self._outcomes.add(second, outcome)
@@ -301,7 +313,7 @@ class DeliveryStats:
 
     def ticking(self, time_ns: int) -> Steps[Summary]:
         """The same in steps, between which nothing may be fed."""
-        self.flush()
+        yield from self.flushing()
         yield
         observed_ns = time_ns if self._observed_ns is None else self._observed_ns
         self._expire(time_ns)
@@ -387,7 +399,7 @@ class DeliveryStats:
         ):
             part.expire(self._first)
 
-    def _digest(self, rows: Rows, extras: Rows, limit_ns: Ints | int) -> None:
+    def _digest(self, rows: Rows, extras: Rows, limit_ns: Ints | int) -> Steps[None]:
         streams = int(rows["stream"].max()) + 1
         if streams > MAX_STREAMS or (len(extras) and rows["extra"].sum() != len(extras)):
             self._rejected += len(rows)
@@ -396,7 +408,7 @@ class DeliveryStats:
             self._gaps.table.reserve(streams)
             rows = put(rows, self._gaps.table)
         offset_ns, row_of_worker = self._fleet.clock_offset_ns, self._fleet.row_of_slot
-        self._gaps.add(rows, streams, offset_ns, limit_ns, row_of_worker, extras)
+        yield from self._gaps.adding(rows, streams, offset_ns, limit_ns, row_of_worker, extras)
         if len(extras):
             second = np.minimum(rows["time_ns"] + offset_ns, limit_ns) // SECOND_NS
             self._placements.add_extras(np.maximum(second, self._first - 1), rows, extras, row_of_worker)

@@ -18,6 +18,7 @@ from collectors.stats.river import TICK_NS, River
 from collectors.stats.sketch import Floats, Index, Ints, bins
 from collectors.stats.slots import NEVER, SECOND_NS, Extremes, Slots, each_second
 from collectors.stats.stalls import LEDGER, Ledger, Rule, Stall, judge
+from collectors.stats.steps import Steps
 from collectors.stats.streams import UNSEEN, Chunk, StreamTable, arrange, remember
 
 CHUNK: Final = 32_768
@@ -86,7 +87,7 @@ class GapStats:
             part.expire(first)
         self.ledger.expire(first * SECOND_NS)
 
-    def add(
+    def adding(
         self,
         rows: Rows,
         streams: int,
@@ -94,27 +95,31 @@ class GapStats:
         limit_ns: Ints | int,
         row_of_worker: Index,
         extras: Rows = _NONE,
-    ) -> None:
-        """At least one delivery, in the order of the stream, all of streams below `streams`. Session time is the emitter's plus `offset_ns`, and at most `limit_ns` (of each row, or of all)."""
+    ) -> Steps[None]:
+        """In steps, between which nothing may be asked. At least one delivery, in the order of the stream, all of streams below `streams`. Session time is the emitter's plus `offset_ns`, and at most `limit_ns` (of each row, or of all)."""
         self.table.reserve(streams)
         for start in range(0, len(rows), CHUNK):
-            extras = self._part(rows, slice(start, start + CHUNK), offset_ns, limit_ns, row_of_worker, extras)
+            part = slice(start, start + CHUNK)
+            extras = yield from self._part(rows, part, offset_ns, limit_ns, row_of_worker, extras)
 
     def _part(
         self, rows: Rows, part: slice, offset_ns: int, limit_ns: Ints | int, row_of_worker: Index, extras: Rows
-    ) -> Rows:
+    ) -> Steps[Rows]:
         """Deals with some of the rows, which have the first of the extras; the other extras."""
         some = rows[part]
         mine = int(some["extra"].sum()) if len(extras) else 0
         limit_ns = limit_ns if isinstance(limit_ns, int) else limit_ns[part]
-        self._digest(some, offset_ns, limit_ns, row_of_worker, extras[:mine])
+        yield from self._digest(some, offset_ns, limit_ns, row_of_worker, extras[:mine])
         return extras[mine:]
 
-    def _digest(self, rows: Rows, offset_ns: int, limit_ns: Ints | int, row_of_worker: Index, extras: Rows) -> None:
+    def _digest(
+        self, rows: Rows, offset_ns: int, limit_ns: Ints | int, row_of_worker: Index, extras: Rows
+    ) -> Steps[None]:
         chunk = arrange(rows, self.table)
         at_ns = chunk.time_ns + offset_ns
         np.minimum(at_ns, limit_ns if isinstance(limit_ns, int) else limit_ns[chunk.order], out=at_ns)
         ticks = int(at_ns.min()) // TICK_NS, int(at_ns.max()) // TICK_NS
+        yield
         pieces = cut(chunk, ticks[0] if ticks[0] == ticks[1] else at_ns // TICK_NS, self._first, row_of_worker)
         cell = self.river.cells(pieces.tick, pieces.row)
         bin_ = bins(chunk.gap_ns)
@@ -124,13 +129,15 @@ class GapStats:
         if stalls is None:
             half = len(rows) // 2
             for part in (slice(half), slice(half, None)):
-                extras = self._part(rows, part, offset_ns, limit_ns, row_of_worker, extras)
+                extras = yield from self._part(rows, part, offset_ns, limit_ns, row_of_worker, extras)
             return
+        yield
         self.river.add(cell, pieces.tokens)
         self._placements.add(pieces)
         self.gap.add_groups(pieces.second, pieces.row, pieces.gaps, chunk.gap_ns, bin_)
         first_told = self._add_first(chunk, pieces)
         self._add_stalls(chunk, pieces, at_ns, *stalls)
+        yield
         if self.keep is not None:
             late = lateness(chunk, self.medians, chunk.position_of(stalls[0]))
             limit = int(np.max(limit_ns))
@@ -138,6 +145,7 @@ class GapStats:
         if self.hear is not None:
             row = pieces.row.repeat(pieces.deliveries)
             self.hear(Dealt(chunk, at_ns, row, self.ids, self.lives.name, *first_told))
+        yield
         self.medians.remember(chunk, coarse)
         moved = remember_moves(chunk, pieces, self.table)
         smooth(chunk, self.table)
