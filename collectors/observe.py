@@ -93,7 +93,7 @@ class Observation:
                     steps = self._catching_up()
                     begun_s = loop.time()
                     for _ in steps:
-                        if loop.time() - begun_s > STEP_S and not self._behind:
+                        if loop.time() - begun_s > STEP_S and (self._busy() or not self._behind):
                             await others()
                             while self._busy() and not self._behind:  # noqa: ASYNC110  nobody tells when it is over
                                 await asyncio.sleep(BREATH_S)

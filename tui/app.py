@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
 GARBAGE_S: Final = 0.05
 """After a Frame: what it leads to has been done, and the keys that waited for it are answered."""
+ANSWERED_S: Final = 0.25
+"""After a key: by then its answer is drawn."""
 TURN_S: Final = 0.002
 """From a page's turn until it is drawn."""
 LATE_S: Final = 0.05
@@ -108,6 +110,8 @@ class TokenyardApp(Presents):
         self._begin_with(PALETTES[self.palette])
 
     def on_mount(self) -> None:
+        if (heed := getattr(self._driver, "heed", None)) is not None:
+            heed(self.feed.pressed)
         self.show_now()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGHUP, signal.SIGTERM):
@@ -172,7 +176,7 @@ class TokenyardApp(Presents):
     async def on_event(self, event: Event) -> None:
         if isinstance(event, Key):
             self.feed.pressed()
-            self._garbage.wait(GARBAGE_S)
+            self._garbage.wait(ANSWERED_S)
             self.note_key(event)
         await super().on_event(event)
 

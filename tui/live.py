@@ -127,7 +127,7 @@ class LiveDriver:
         self.detail = Detail()
         self._session = session = Session(by.kind, judging=self._judged.judging, detail=self.detail)
         change = Redactor().batch if self._redaction == LEVEL else None
-        with remembering(memory, self._record, by.kind, self._redaction) as spool:
+        with remembering(memory, self._record, by.kind, self._redaction, self._answering) as spool:
             observation = Observation(session, sources, by, keep, spool, change, self._answering)
             try:
                 await (observation.live() if run is None else run(observation))

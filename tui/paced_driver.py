@@ -7,11 +7,13 @@ import time
 from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 from textual.drivers.linux_driver import LinuxDriver
-from textual.events import CursorPosition
+from textual.events import CursorPosition, Key
 
 from tui.pace import Meter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from textual.app import App
     from textual.message import Message
 
@@ -60,7 +62,12 @@ class PacedDriver(LinuxDriver):
     ) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         self.meter = Meter()
+        self._heed: Callable[[], None] | None = None
         self._file = cast("Any", Metered(cast("IO[str]", self._file), self.meter))
+
+    def heed(self, pressed: Callable[[], None]) -> None:
+        """`pressed` is called at each key, in the thread that reads: sooner than the app hears of it, which may be at work."""
+        self._heed = pressed
 
     def start_application_mode(self) -> None:
         super().start_application_mode()  # type: ignore[no-untyped-call]
@@ -76,10 +83,13 @@ class PacedDriver(LinuxDriver):
         super().write(data)
 
     def process_message(self, message: Message) -> None:
+        """In the thread that reads."""
         if isinstance(message, CursorPosition):
             self.meter.answer()
-        else:
-            super().process_message(message)
+            return
+        if isinstance(message, Key) and self._heed is not None:
+            self._heed()
+        super().process_message(message)
 
     def stop_application_mode(self) -> None:
         until = LAST_S + (time.monotonic() if self.meter.answers else self.meter.heard)

@@ -1,6 +1,6 @@
 """Recordings as commands use them: opened or begun, with errors as the command line says them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -33,13 +33,19 @@ def recorder(path: Path | None, clock: str) -> Iterator[Spool | None]:
 
 
 @contextmanager
-def remembering(memory: Memory, path: Path | None, clock: str, redaction: str = "none") -> Iterator[Spool]:
-    """What is seen goes into `memory`, and into a new recording at `path`, if that is not None."""
+def remembering(
+    memory: Memory,
+    path: Path | None,
+    clock: str,
+    redaction: str = "none",
+    busy: Callable[[], bool] = lambda: False,
+) -> Iterator[Spool]:
+    """What is seen goes into `memory`, and into a new recording at `path`, if that is not None; what takes long waits for who is `busy`."""
     if path is None:
-        with closing(Spool([memory])) as spool:
+        with closing(Spool([memory], busy)) as spool:
             yield spool
         return
-    with _file(path, clock, redaction) as file, closing(Spool([memory, file])) as spool:
+    with _file(path, clock, redaction) as file, closing(Spool([memory, file], busy)) as spool:
         yield spool
 
 

@@ -3,7 +3,7 @@
 A chunk of `items` is a second or less. A `key` lets a reader begin in the middle: it says what had been said before and still holds (`opening`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from collectors.model.batch import (
@@ -21,7 +21,7 @@ from collectors.model.batch import (
 from collectors.model.frame import Frame
 from collectors.recording.codec import CODEC, MAX_RAW_BYTES, Item, compress, pack, unpack
 from collectors.recording.errors import RecordingError
-from collectors.recording.frames import FRAMES_CODEC, pack_frames, thinned
+from collectors.recording.frames import FRAMES_CODEC, nobody, pack_frames, thinned
 from collectors.recording.opening import Opening
 from collectors.recording.schema import FRAMES, ITEMS, KEY
 
@@ -54,7 +54,9 @@ class Chunk(NamedTuple):
 class Chunker:
     """What is given to it comes out again in chunks; `flush` gives what is left."""
 
-    def __init__(self) -> None:
+    def __init__(self, breathe: Callable[[], None] = nobody) -> None:
+        """`breathe` is called again and again while much is packed, and may wait for others."""
+        self._breathe = breathe
         self.opening = Opening()
         self._items: list[Item] = []
         self._frames: list[Frame] = []
@@ -93,7 +95,7 @@ class Chunker:
 
     def flush_frames(self) -> list[Chunk]:
         frames, self._frames = self._frames, []
-        return [frames_chunk(frames)] if frames else []
+        return [frames_chunk(frames, self._breathe)] if frames else []
 
     def _key(self, time_ns: int) -> list[Chunk]:
         if self._key_ns is None:
@@ -117,9 +119,10 @@ def item_chunks(items: Sequence[Item], kind: str = ITEMS) -> list[Chunk]:
     return item_chunks(items[: len(items) // 2], kind) + item_chunks(items[len(items) // 2 :], kind)
 
 
-def frames_chunk(frames: Sequence[Frame]) -> Chunk:
+def frames_chunk(frames: Sequence[Frame], breathe: Callable[[], None] = nobody) -> Chunk:
     """Of at least one Frame, in order of time."""
-    return Chunk(frames[0].time_ns, frames[-1].time_ns, len(frames), FRAMES, FRAMES_CODEC, pack_frames(frames))
+    packed = pack_frames(frames, breathe)
+    return Chunk(frames[0].time_ns, frames[-1].time_ns, len(frames), FRAMES, FRAMES_CODEC, packed)
 
 
 def thinned_chunk(chunks: Sequence[Chunk], step_ns: int) -> Chunk | None:

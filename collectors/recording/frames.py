@@ -7,7 +7,7 @@ import gc
 import re
 import typing
 from collections.abc import Callable, Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, Final
 
 import msgspec
@@ -19,6 +19,8 @@ from collectors.recording.errors import DamagedError
 
 FRAMES_CODEC: Final = "rows+zstd"
 OLDER_FRAMES_CODEC: Final = "rows+zlib"
+AT_ONCE: Final = 100
+"""Rows that are packed before others may have their turn."""
 _PLACE: Final = np.dtype("<u4")
 _ROW_TYPES: Final[dict[str, Any]] = {
     name: kind for name, kind in typing.get_type_hints(Frame).items() if typing.get_origin(kind) is tuple
@@ -63,10 +65,14 @@ class _Time(msgspec.Struct):
     time_ns: int
 
 
-def pack_frames(frames: Sequence[Frame]) -> bytes:
-    """A chunk of Frames in order of time."""
+def nobody() -> None:
+    """Waits for nobody."""
+
+
+def pack_frames(frames: Sequence[Frame], breathe: Callable[[], None] = nobody) -> bytes:
+    """A chunk of Frames in order of time. `breathe` is called every millisecond or so, and may wait for others."""
     bare = [msgspec.structs.replace(frame, **_NO_ROWS) for frame in frames]
-    rows = {name: _once([getattr(frame, name) for frame in frames], _encode) for name in _ROW_TYPES}
+    rows = {name: _once([getattr(frame, name) for frame in frames], _encode, breathe) for name in _ROW_TYPES}
     return _compressed(bare, rows)
 
 
@@ -122,13 +128,19 @@ def _compressed(frames: Sequence[Frame] | Sequence[msgspec.Raw], rows: dict[str,
     return compress(*pieces)
 
 
-def _once(tuples: Sequence[Sequence[Any]], encode: Callable[[Any], bytes]) -> _Rows:
+def _once(
+    tuples: Sequence[Sequence[Any]], encode: Callable[[Any], bytes], breathe: Callable[[], None] = nobody
+) -> _Rows:
     """Most rows are other objects than before, and so are told apart by what they are as bytes."""
     rows = list(chain.from_iterable(tuples))
     ids = list(map(id, rows))
     different = dict(zip(ids, rows, strict=True))
     place_of_bytes: dict[bytes, int] = {}
-    found = [place_of_bytes.setdefault(row, len(place_of_bytes)) for row in map(encode, different.values())]
+    found: list[int] = []
+    left = iter(different.values())
+    while some := list(map(encode, islice(left, AT_ONCE))):
+        found += [place_of_bytes.setdefault(row, len(place_of_bytes)) for row in some]
+        breathe()
     place_of_id = dict(zip(different, found, strict=True))
     places = np.fromiter(map(place_of_id.__getitem__, ids), _PLACE, len(ids))
     head = _ARRAY + len(place_of_bytes).to_bytes(4, "big")

@@ -19,6 +19,9 @@ COMMIT_S: Final = 0.9
 MAX_WAITING_BYTES: Final = 64 << 20
 """Of batches that wait for the thread."""
 CLOSE_S: Final = 10.0
+BREATH_S: Final = 0.002
+PATIENCE_S: Final = 0.2
+"""With each item at most so long is waited for others."""
 _FRAME_BYTES: Final = 65_536
 """Rough size of a Frame."""
 
@@ -43,9 +46,12 @@ class Sink(Protocol):
 class Spool:
     """Takes batches, ticks and Frames in order, from one thread."""
 
-    def __init__(self, sinks: Sequence[Sink]) -> None:
+    def __init__(self, sinks: Sequence[Sink], busy: Callable[[], bool] = lambda: False) -> None:
+        """While somebody is `busy` with what is not to wait, what takes long here waits for a while."""
         self._sinks = list(sinks)
-        self._chunker = Chunker()
+        self._busy = busy
+        self._patient_until = 0.0
+        self._chunker = Chunker(self._breathe)
         self._queue: SimpleQueue[Entry | None] = SimpleQueue()
         self._offered_bytes = 0
         self._taken_bytes = 0
@@ -101,6 +107,11 @@ class Spool:
             for sink in self._sinks:
                 sink.close()
 
+    def _breathe(self) -> None:
+        """Python runs one thread at a time: what others begin ends twice as late while this one goes on."""
+        while not self._closed and time.monotonic() < self._patient_until and self._busy():
+            time.sleep(BREATH_S)
+
     def _take_all(self) -> None:
         due: float | None = None
         while True:
@@ -112,6 +123,7 @@ class Spool:
                 if waiting is None:
                     break
                 self._taken_bytes += waiting[1]
+                self._patient_until = time.monotonic() + PATIENCE_S
                 self._add(*waiting)
                 if due is None:
                     due = time.monotonic() + COMMIT_S
