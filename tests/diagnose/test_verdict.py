@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from collectors.diagnose.beats import RECENT_S, Beats
 from collectors.diagnose.rules import bursts, devices, memory, paths, routing, targets
-from collectors.diagnose.scene import Scene, Suspicion
+from collectors.diagnose.scene import Scene, Suspicion, middle, middles, quarter, quarters
 from collectors.diagnose.stalls import PREFILL, UNKNOWN
 from collectors.diagnose.verdict import HOLD_S, RULES, SURE, Verdict
 from collectors.diagnose.work import Job, Path, Work, speed, usual_speed
@@ -22,6 +24,7 @@ from collectors.stats.fleet import PoolKey
 from collectors.stats.steps import ROWS, whole
 from tests.diagnose.scenes import GIB, NOW, S, beats, handover, known, pool, quantile, scene, target, work, worker
 
+SOME = st.lists(st.sampled_from([np.nan, 0.0, 1.5, 2.0, 7.0]), min_size=6, max_size=6)
 GPUS = [worker("a"), worker("b"), worker("c")]
 Rule = Callable[[Scene], Iterator[Suspicion | None]]
 
@@ -32,6 +35,13 @@ def suspected(rule: Rule, it: Scene) -> list[Suspicion]:
 
 def said(rule: Rule, it: Scene) -> list[tuple[Kind, str]]:
     return [(one.kind, one.worker) for one in suspected(rule, it)]
+
+
+@given(st.lists(SOME, min_size=1, max_size=5), st.sampled_from([0.25, 0.5, 0.75]))
+def test_quartiles_and_medians_of_all_are_those_of_each(rows: list[list[float]], q: float) -> None:
+    values = np.array(rows)
+    np.testing.assert_array_equal(quarters(values, q), [quarter(row, q) for row in values])
+    np.testing.assert_array_equal(middles(values), [middle(row) for row in values])
 
 
 def test_nothing_is_wrong_with_a_fleet_with_which_nothing_is_wrong() -> None:

@@ -134,9 +134,14 @@ class Turns(Log):
         self.framed.set()
 
 
-async def live(session: Session, log: Turns, during: Callable[[Observation], None] = lambda it: None) -> None:
+async def live(
+    session: Session,
+    log: Turns,
+    during: Callable[[Observation], None] = lambda it: None,
+    busy: Callable[[], bool] = lambda: False,
+) -> None:
     """Until the first Frame is made, and cancelled then."""
-    observed = Observation(session, [], LiveClock(), lambda frame: None, log)
+    observed = Observation(session, [], LiveClock(), lambda frame: None, log, busy=busy)
     during(observed)
     running, other = asyncio.create_task(observed.live()), asyncio.create_task(log.run())
     await log.framed.wait()
@@ -195,6 +200,20 @@ async def test_nobody_else_has_a_turn_while_what_waits_is_old() -> None:
     await live(Slow(during), log, hold.append)
     assert turns[3] > turns[0]
     assert turns[-1] == turns[4]
+
+
+async def test_who_is_busy_has_a_turn_even_then() -> None:
+    """As whoever pressed a key: not for ever, one at each step."""
+    log, hold, turns, busy = Turns(), list[Observation](), list[int](), list[int]()
+
+    def during(step: int) -> None:
+        if step == 3:
+            hold[0].emit(up(TICK_NS - MAX_WAIT_NS - 1))
+        busy[:] = [step] * (step in (8, 9))
+        turns.append(log.turns)
+
+    await live(Slow(during), log, hold.append, lambda: bool(busy))
+    assert turns[8] == turns[4] < turns[9] < turns[10] == turns[-1]
 
 
 async def test_what_came_before_a_tick_counts_in_it_however_late_it_is_made() -> None:

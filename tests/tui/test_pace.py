@@ -12,12 +12,15 @@ import time
 
 import pytest
 from textual import events
+from textual.drivers.headless_driver import HeadlessDriver
+from textual.drivers.linux_driver import LinuxDriver
 
 from tests.tui import frames
 from tests.tui.playing import Played
 from tests.tui.screen import lines, running, settled
 from tui.app import LATE_S
 from tui.pace import EASE_S, UNANSWERED_S, Costs, Meter, Pace
+from tui.paced_driver import PacedDriver
 
 ASK = b"\x1b[6n"
 
@@ -148,6 +151,27 @@ async def test_nothing_is_drawn_behind_what_the_terminal_has_not_taken() -> None
         await asyncio.sleep(2 * LATE_S)
         await settled(pilot)
         assert app.page.view.frame is app.playhead.shown is not before
+
+
+def test_a_key_is_heeded_in_the_thread_that_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the app hears of it, which may be at work."""
+    heard: list[str] = []
+    monkeypatch.setattr(LinuxDriver, "process_message", lambda self, message: heard.append(type(message).__name__))
+    driver = PacedDriver.__new__(PacedDriver)
+    driver.meter = Meter()
+    driver.heed(lambda: heard.append("heeded"))
+    for message in (events.Key("a", "a"), events.Paste("a"), events.CursorPosition(1, 1)):
+        driver.process_message(message)
+    assert heard == ["heeded", "Key", "Paste"]
+    assert driver.meter.answers
+
+
+async def test_a_dashboard_heeds_its_keys_where_its_driver_can_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    heeded: list[object] = []
+    monkeypatch.setattr(HeadlessDriver, "heed", lambda self, pressed: heeded.append(pressed), raising=False)
+    played = Played([frames.emulated(3600)])
+    async with running(played):
+        assert heeded == [played.pressed]
 
 
 def test_costs_are_means_of_the_newest_frames() -> None:
