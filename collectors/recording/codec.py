@@ -77,6 +77,11 @@ def compress(*pieces: bytes) -> bytes:
     return b"".join([*map(into.compress, pieces), into.flush()])
 
 
+def unpacked_bytes(blob: bytes) -> int:
+    """How long a frame of Zstandard says it is unpacked; 0 if it does not."""
+    return max(zstandard.frame_content_size(blob), 0)
+
+
 def decompressed(blob: bytes, limit: int) -> bytes:
     """All that a whole frame of Zstandard holds. Raises `DamagedError`, also where that is more than `limit` bytes, or how many it does not say."""
     try:

@@ -12,11 +12,13 @@ from typing import Final, NamedTuple
 
 from collectors.model.frame import Frame
 from collectors.recording.chunks import CHUNK_FRAMES, Chunk, frames_chunk, thinned_chunk
+from collectors.recording.codec import unpacked_bytes
 from collectors.recording.frames import unpack_frames
 
 SECOND_NS: Final = 1_000_000_000
 SUMMARY_FRAMES: Final = 20
-"""Frames of one chunk of a summary: so many small ones become one."""
+SUMMARY_BYTES: Final = 8 << 20
+"""Frames of one chunk of a summary, or how long it is unpacked: so many small ones become one. All of it is unpacked for one of its Frames."""
 DETAIL_BYTES: Final = 16 << 20
 
 
@@ -59,8 +61,9 @@ class _Level:
             yield oldest
 
     def small(self) -> list[Chunk]:
-        """The last chunks, of few Frames each."""
-        return list(takewhile(lambda chunk: chunk.n < SUMMARY_FRAMES, reversed(self.chunks)))[::-1]
+        """The last chunks, of few Frames each, if they are enough for a whole one."""
+        some = list(takewhile(lambda chunk: not _whole(chunk), reversed(self.chunks)))[::-1]
+        return some if len(some) > 1 and _whole(*some) else []
 
     def join(self, small: Sequence[Chunk], whole: Chunk) -> None:
         """`whole` in place of the last ones."""
@@ -77,6 +80,11 @@ class _Level:
     @property
     def last_ns(self) -> int | None:
         return self.open[-1].time_ns if self.open else self.chunks[-1].t1_ns if self.chunks else None
+
+
+def _whole(*chunks: Chunk) -> bool:
+    frames, size = sum(one.n for one in chunks), sum(unpacked_bytes(one.blob) for one in chunks)
+    return frames >= SUMMARY_FRAMES or size >= SUMMARY_BYTES
 
 
 class History:
@@ -172,7 +180,7 @@ class History:
         with self._lock:
             gone = list(level.add(chunk))
             small = level.small()
-        if sum(one.n for one in small) >= SUMMARY_FRAMES and (whole := thinned_chunk(small, level.step_ns)):
+        if small and (whole := thinned_chunk(small, level.step_ns)):
             with self._lock:
                 level.join(small, whole)
         for older in gone:

@@ -3,8 +3,12 @@
 import itertools
 
 import msgspec
+import pytest
 
 from collectors.model.frame import Frame
+from collectors.recording import history as remembering
+from collectors.recording.codec import unpacked_bytes
+from collectors.recording.frames import pack_frames
 from collectors.recording.history import History, Summary
 from collectors.session.clock import TICK_NS
 from collectors.session.session import Session
@@ -97,3 +101,20 @@ def test_what_is_old_is_thinned_step_by_step() -> None:
         assert frame.time_ns == time_ns
         before = history.step(time_ns, -1)
         assert (before.time_ns if before else 0) == times[times.index(time_ns) - 1]
+
+
+def test_no_chunk_is_unpacked_to_much_more_than_is_asked_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames of a large fleet stay in chunks of few: all of one is unpacked for one of its Frames. All come back equal."""
+    seen = observed(1, 30, 40)
+    alone = unpacked_bytes(pack_frames(seen[-1:]))
+    monkeypatch.setattr(remembering, "SUMMARY_BYTES", 3 * alone)
+    history = History(1_500, (Summary(4 * TICK_NS, 10**18, 1 << 30),))
+    for frame in seen:
+        history.append(frame)
+    sizes = [(chunk.n, unpacked_bytes(chunk.blob)) for chunk in history._levels[1].chunks]
+    assert max(n for n, _ in sizes[:-4]) > 1
+    assert max(size for _, size in sizes) <= 4 * alone
+    detail = history.detail_ns() or 0
+    kept = [frame for frame in seen if frame.time_ns % (4 * TICK_NS) == 0 and frame.time_ns < detail]
+    assert len(kept) > 10
+    assert [history.at(frame.time_ns) for frame in kept] == kept
