@@ -37,14 +37,14 @@ class RowFigures:
 
     def durations(self, columns: Quantiles, population: str) -> list[Distribution]:
         """Any of the summary's, by rows of its own."""
-        nothing = no_distribution(
-            population=population, emulated=self._emulated, state=State.UNSAMPLED, heard_ns=self._heard_ns
-        )
+        nothing = self._nothing(population)
         return self._dated(distributions(columns, nothing, self._provenance, heard_ns=self._heard_ns))
 
     def duration(self, columns: Quantiles, population: str, row: int) -> Distribution:
         """The same of one row only, stale or not."""
         n, estimates, longest_s = columns.told(row)
+        if not n:
+            return self._nothing(population)
         return distribution(
             n,
             estimates,
@@ -117,6 +117,11 @@ class RowFigures:
 
     def derived(self, values: Ints | Floats, n: Ints | None = None) -> list[Figure]:
         return figures(values, Provenance.DERIVED, emulated=self._emulated, heard_ns=self._heard_ns, n=n)
+
+    def _nothing(self, population: str) -> Distribution:
+        return no_distribution(
+            population=population, emulated=self._emulated, state=State.UNSAMPLED, heard_ns=self._heard_ns
+        )
 
     def _unsampled(self, made: list[Figure], where: Flags) -> list[Figure]:
         nothing = absent(emulated=self._emulated, state=State.UNSAMPLED, heard_ns=self._heard_ns)
