@@ -23,7 +23,8 @@ MAX_LAG_NS: Final = 2_000_000_000
 STEP_S: Final = 0.004
 """Steps of a tick that are made together, about."""
 MAX_WAIT_NS: Final = 500_000_000
-"""So old may what waits for a tick be, or nobody else has a turn until it is taken."""
+MAX_BUSY_NS: Final = 2_000_000_000
+"""So old may what waits for a tick be, or nobody else has a turn until it is taken; and where somebody is busy."""
 IDLE_S: Final = 60e-6
 """A turn of the event loop in which nobody did anything takes less,"""
 IDLE: Final = 4
@@ -93,9 +94,10 @@ class Observation:
                     steps = self._catching_up()
                     begun_s = loop.time()
                     for _ in steps:
-                        if loop.time() - begun_s > STEP_S and (self._busy() or not self._behind):
+                        most_ns = MAX_BUSY_NS if self._busy() else MAX_WAIT_NS
+                        if loop.time() - begun_s > STEP_S and not self._behind(most_ns):
                             await others()
-                            while self._busy() and not self._behind:  # noqa: ASYNC110  nobody tells when it is over
+                            while self._busy() and not self._behind():  # noqa: ASYNC110  nobody tells when it is over
                                 await asyncio.sleep(BREATH_S)
                             begun_s = loop.time()
                     due.clear()
@@ -120,10 +122,9 @@ class Observation:
         for source in self._sources:
             await source.close()
 
-    @property
-    def _behind(self) -> bool:
+    def _behind(self, most_ns: int = MAX_WAIT_NS) -> bool:
         """Whether what waits is so old that nobody else may have a turn, so that sources are slowed down."""
-        return bool(self._waiting) and self._clock.now_ns() - self._waiting[0].time_ns > MAX_WAIT_NS
+        return bool(self._waiting) and self._clock.now_ns() - self._waiting[0].time_ns > most_ns
 
     def _catching_up(self) -> Steps[None]:
         """Takes what waits, and makes the ticks that are due: each before what came after it, and after what came before."""

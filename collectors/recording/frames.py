@@ -14,7 +14,15 @@ import msgspec
 import numpy as np
 
 from collectors.model.frame import Frame
-from collectors.recording.codec import MAX_RAW_BYTES, MAX_TEXT, compress, decompressed, harmless, inflated
+from collectors.recording.codec import (
+    MAX_RAW_BYTES,
+    MAX_TEXT,
+    compress,
+    decompressed,
+    harmless,
+    inflated,
+    unpacked_bytes,
+)
 from collectors.recording.errors import DamagedError
 
 FRAMES_CODEC: Final = "rows+zstd"
@@ -82,7 +90,7 @@ def thinned(blobs: Sequence[bytes], step_ns: int) -> tuple[list[int], bytes]:
     times: list[int] = []
     rows: dict[str, list[Sequence[object]]] = {name: [] for name in _ROW_TYPES}
     for blob in blobs:
-        chunk = _decode_raw(decompressed(blob, MAX_RAW_BYTES))
+        chunk = _decode_raw(decompressed(blob, unpacked_bytes(blob)))
         told = [_decode_time(frame).time_ns for frame in chunk.frames]
         kept = [at for at, time_ns in enumerate(told) if time_ns % step_ns == 0]
         times += [told[at] for at in kept]

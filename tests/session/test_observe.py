@@ -4,10 +4,12 @@ import asyncio
 import time
 from collections.abc import Callable
 
+import pytest
+
 from collectors.model.batch import Batch, Status
 from collectors.model.frame import Frame
 from collectors.model.vocabulary import TargetStatus
-from collectors.observe import MAX_LAG_NS, MAX_WAIT_NS, STEP_S, Observation
+from collectors.observe import MAX_BUSY_NS, MAX_LAG_NS, MAX_WAIT_NS, STEP_S, Observation
 from collectors.session.clock import TICK_NS, LiveClock, VirtualClock
 from collectors.session.session import Session
 from collectors.sources.source import Clock, Emit
@@ -202,18 +204,21 @@ async def test_nobody_else_has_a_turn_while_what_waits_is_old() -> None:
     assert turns[-1] == turns[4]
 
 
-async def test_who_is_busy_has_a_turn_even_then() -> None:
-    """As whoever pressed a key: not for ever, one at each step."""
+@pytest.mark.parametrize(("old_ns", "turn"), [(MAX_WAIT_NS, True), (MAX_BUSY_NS, False)])
+async def test_who_is_busy_has_a_turn_even_then_but_not_whatever_waits(old_ns: int, turn: bool) -> None:
+    """As whoever pressed a key; one who goes on pressing must not keep sources from being slowed down."""
     log, hold, turns, busy = Turns(), list[Observation](), list[int](), list[int]()
 
     def during(step: int) -> None:
         if step == 3:
-            hold[0].emit(up(TICK_NS - MAX_WAIT_NS - 1))
+            hold[0].emit(up(TICK_NS - old_ns - 1))
         busy[:] = [step] * (step in (8, 9))
         turns.append(log.turns)
 
     await live(Slow(during), log, hold.append, lambda: bool(busy))
-    assert turns[8] == turns[4] < turns[9] < turns[10] == turns[-1]
+    assert turns[4] == turns[8]
+    assert (turns[8] < turns[9] < turns[10]) is turn
+    assert turns[10] == turns[-1]
 
 
 async def test_what_came_before_a_tick_counts_in_it_however_late_it_is_made() -> None:
