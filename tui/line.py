@@ -15,7 +15,7 @@ from tui.glyphs import ELLIPSIS
 from tui.theme import Ink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 Run = tuple[str, int]
 Line = tuple[Run, ...]
@@ -99,6 +99,15 @@ class Pen:
             size = self.left
         if size > 0:
             self.put(" " * size, _TEXT if self._ink in _GROUNDED else self._ink, size)
+        return self
+
+    def spread(self, glyphs: Sequence[str], ink: int, pitch: int) -> Pen:
+        """One glyph, of one cell, every `pitch` columns."""
+        gap = " " * (pitch - 1)
+        if not gap or ink not in _GROUNDED:
+            return self.put(gap.join(glyphs) + gap, ink, len(glyphs) * pitch)
+        for glyph in glyphs:
+            self.put(glyph, ink, 1).gap(pitch - 1)
         return self
 
     def cell(self, text: str, size: int, ink: int = _TEXT, *, right: bool = False) -> Pen:

@@ -9,6 +9,8 @@ import math
 from bisect import bisect_right
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from collectors.model.vocabulary import Device, Role, State, TargetStatus
@@ -83,12 +85,16 @@ def groups(frame: Frame, workers: Iterable[WorkerRow], told: Callable[[WorkerRow
     named = finding.worker if finding is not None else ""
     for (device, role), rows in kinds(workers).items():
         figures = [told(row) for row in rows]
-        highest = top(max((one.number or 0.0 for one in figures), default=0.0))
+        numbers = [one.number for one in figures]
+        highest = top(max((number or 0.0 for number in numbers), default=0.0))
+        inks = [device_ink(device, lateness) for lateness in range(STALLED)]
         cells = []
-        for row, figure in zip(rows, figures, strict=True):
+        for row, it, number in zip(rows, figures, numbers, strict=True):
             state, lateness = status.get(row.target, TargetStatus.UP), late.get(row.id, 0)
-            sign = _ails(state, figure.it, stalled=lateness >= STALLED, named=row.id == named)
-            cells.append(Cell(row.id, *(sign or _level(figure, highest, device, lateness))))
+            sign = _ails(state, it.it, stalled=lateness >= STALLED, named=row.id == named)
+            if sign is None:
+                sign = (_height(number, highest), inks[lateness]) if number else (_nothing(it, number), Ink.DIM)
+            cells.append(Cell(row.id, *sign))
         kind, word = KINDS.get(device, str(device)), ROLES.get(role, str(role))
         names = f"{kind:<4} {word:<7} {len(rows):>4}", f"{kind:<3} {ROLE_LETTERS[role]} {len(rows):>4}"
         full = fmt.plain(highest, figures[0].unit) if highest else ""
@@ -115,12 +121,13 @@ def _ails(state: TargetStatus, it: Figure, *, stalled: bool, named: bool) -> tup
     return (STALL, Ink.STALL) if stalled else None
 
 
-def _level(told: Told, highest: float, device: Device, lateness: int) -> tuple[str, int]:
-    value = told.number
-    if not value:
-        return "0" if value == 0 else _UNKNOWN.get(told.it.state, ABSENT), Ink.DIM
+def _height(number: float, highest: float) -> str:
     steps = len(HEIGHTS) - 1
-    return HEIGHTS[max(1, min(math.ceil(steps * value / highest), steps))], device_ink(device, lateness)
+    return HEIGHTS[max(1, min(math.ceil(steps * number / highest), steps))]
+
+
+def _nothing(told: Told, number: float | None) -> str:
+    return "0" if number == 0 else _UNKNOWN.get(told.it.state, ABSENT)
 
 
 def _target(one: TargetRow) -> Cell:
@@ -182,8 +189,8 @@ def line_of(its: Sequence[Group], it: Places, number: int, width: int) -> Line:
     if not begin:
         pen.put(group.names[width < WIDE], group.ink)
     pen.to(it.label)
-    for cell in group.cells[begin : begin + count]:
-        pen.put(cell.glyph, cell.ink, 1).gap(it.pitch - 1)
+    for ink, some in groupby(group.cells[begin : begin + count], key=attrgetter("ink")):
+        pen.spread([cell.glyph for cell in some], ink, it.pitch)
     if group.top and not begin and width >= WIDE:
         pen.to(width - TAIL[1]).cell(group.top, TAIL[1], Ink.DIM, right=True)
     return pen.line()
