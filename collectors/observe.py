@@ -97,7 +97,7 @@ class Observation:
                         most_ns = MAX_BUSY_NS if self._busy() else MAX_WAIT_NS
                         if loop.time() - begun_s > STEP_S and not self._behind(most_ns):
                             await others()
-                            while self._busy() and not self._behind():  # noqa: ASYNC110  nobody tells when it is over
+                            while self._busy() and not self._behind() and not self._late:  # noqa: ASYNC110  nobody tells when it is over
                                 await asyncio.sleep(BREATH_S)
                             begun_s = loop.time()
                     due.clear()
@@ -125,6 +125,11 @@ class Observation:
     def _behind(self, most_ns: int = MAX_WAIT_NS) -> bool:
         """Whether what waits is so old that nobody else may have a turn, so that sources are slowed down."""
         return bool(self._waiting) and self._clock.now_ns() - self._waiting[0].time_ns > most_ns
+
+    @property
+    def _late(self) -> bool:
+        """Whether what is being done should have been done so long ago that it waits for nobody."""
+        return self._clock.now_ns() - self._last_ns > MAX_WAIT_NS
 
     def _catching_up(self) -> Steps[None]:
         """Takes what waits, and makes the ticks that are due: each before what came after it, and after what came before."""

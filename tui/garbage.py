@@ -53,13 +53,14 @@ class Garbage:
             self._before = None
 
     def wait(self, seconds: float) -> None:
-        """Somebody waits for something: not before so long."""
+        """Somebody waits for something: not before so long, but for what is overdue."""
         self._until_s = self._clock() + seconds
 
     def look(self) -> None:
         """Looks for some if it is time, and nobody waits."""
         now_s = self._clock()
-        if self._before is None or now_s - self._young_s < self._every_s or now_s < self._until_s:
+        since_s = now_s - self._young_s
+        if self._before is None or since_s < self._every_s or (now_s < self._until_s and since_s < LATEST_S):
             return
         old = now_s - self._old_s >= OLD_S
         gc.collect(2 if old else 1)

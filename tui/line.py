@@ -105,7 +105,7 @@ class Pen:
         """One glyph, of one cell, every `pitch` columns."""
         gap = " " * (pitch - 1)
         if not gap or ink not in _GROUNDED:
-            return self.put(gap.join(glyphs) + gap, ink, len(glyphs) * pitch)
+            return self.put(gap.join(glyphs), ink, (len(glyphs) - 1) * pitch + 1).gap(pitch - 1)
         for glyph in glyphs:
             self.put(glyph, ink, 1).gap(pitch - 1)
         return self

@@ -21,7 +21,7 @@ MAX_WAITING_BYTES: Final = 64 << 20
 CLOSE_S: Final = 10.0
 BREATH_S: Final = 0.002
 PATIENCE_S: Final = 0.2
-"""With each item at most so long is waited for others."""
+"""With each item at most so long is waited for others, and never longer than until all is handed on."""
 _FRAME_BYTES: Final = 65_536
 """Rough size of a Frame."""
 
@@ -123,11 +123,13 @@ class Spool:
                 if waiting is None:
                     break
                 self._taken_bytes += waiting[1]
-                self._patient_until = time.monotonic() + PATIENCE_S
+                patient_until = time.monotonic() + PATIENCE_S
+                self._patient_until = patient_until if due is None else min(patient_until, due)
                 self._add(*waiting)
                 if due is None:
                     due = time.monotonic() + COMMIT_S
             if due is not None and time.monotonic() >= due:
+                self._patient_until = 0.0
                 self._hand_on(self._chunker.flush())
                 self._each(lambda sink: sink.commit())
                 due = None

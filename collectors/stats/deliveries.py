@@ -82,6 +82,8 @@ class DeliveryStats:
         self._rejected = 0
         self._backwards = 0
         self._fleet = Fleet()
+        self._gone_rows = 0
+        """Rows that there were before they were last numbered anew: those of a Life go on from there."""
         self._begin()
 
     def _begin(self) -> None:
@@ -90,6 +92,7 @@ class DeliveryStats:
         self._gaps = GapStats(rows, self._rule, self._placements)
         self._gaps.keep, self._gaps.hear, self._gaps.ids = self._keep, self._hear, self._fleet.ids
         self._lives = self._gaps.lives
+        self._lives.gone_rows = self._gone_rows
         self._tpot = Histograms(rows)
         self._queue = Histograms(rows)
         self._prompts = Prompts(rows)
@@ -112,6 +115,7 @@ class DeliveryStats:
         self.flush()
         if not self._fleet.fits(part):
             # More workers have come and gone than there are rows: start anew with those that are there.
+            self._gone_rows += len(self._fleet.ids)
             self._fleet = Fleet()
             self._begin()
             self._observed_ns = None
@@ -248,8 +252,8 @@ class DeliveryStats:
             tokens, row = int(table.next_token[stream]), int(table.last_row[stream])
             table.taken_from[stream], table.taken_by[stream], table.taken_since[stream] = named, by, since
             self._elsewhere = True
-        elif life is not None:
-            tokens, row = life.tokens, life.row
+        elif life is not None and life.row >= self._gone_rows:
+            tokens, row = life.tokens, life.row - self._gone_rows
         else:
             return False
         other = self._fleet.row(by)
@@ -283,8 +287,8 @@ class DeliveryStats:
         return self._gaps.gap.grouped(group_of_row, groups, second)
 
     def worker(self, row: int) -> str:
-        """Its id; empty where it is not known."""
-        return self._fleet.ids[row]
+        """The id of a Life's; empty where it is not known, or of those that there were before rows were numbered anew."""
+        return self._fleet.ids[row - self._gone_rows] if row >= self._gone_rows else ""
 
     def rename(self, before: str, after: str) -> None:
         """A worker has another name from now on."""

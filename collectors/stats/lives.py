@@ -37,7 +37,8 @@ class End(NamedTuple):
 
 
 class Life(NamedTuple):
-    """How the deliveries of a request were, on the producer's clock: the first and the last of them, so many tokens, and the rows of the workers of the two.
+    """How the deliveries of a request were, on the producer's clock: the first and the last of them, so many tokens, and the rows of the workers of the two, which no
+    other worker of the source has had.
 
     `uncounted`: of some deliveries it is not known how many tokens they brought, so that each counts for one at least. `since`: the first token that the last worker made, where another, of `before_row`, had made those before; else UNSEEN. `elsewhere`: what its deliveries name since it was taken over is not so. `whole`: there was one delivery, of a response that was not streamed.
     """
@@ -67,6 +68,8 @@ class Lives:
         self._moved: deque[str] = deque(maxlen=MAX_ENDED)
         self._outcomes: list[tuple[int, Outcome]] = []
         self._serial = 0
+        self.gone_rows = 0
+        """The first row of now, as a Life has it."""
         self._begun: deque[tuple[str, int, int]] = deque(maxlen=MAX_BEGUN)
 
     def ended(self) -> list[tuple[str, Life]]:
@@ -208,9 +211,10 @@ class Lives:
         first_ns, last_ns = int(table.first_ns[stream]), int(table.last_ns[stream])
         if first_ns == UNSEEN or last_ns == UNSEEN:
             return None
-        rows = int(table.first_row[stream]), int(table.last_row[stream])
+        rows = self.gone_rows + int(table.first_row[stream]), self.gone_rows + int(table.last_row[stream])
         flags = max(int(table.flags[stream]), 0)
-        moved = int(table.before_row[stream]), int(table.since[stream])
+        before_row = int(table.before_row[stream])
+        moved = before_row if before_row == UNSEEN else self.gone_rows + before_row, int(table.since[stream])
         tokens, uncounted = int(table.next_token[stream]), bool(flags & UNCOUNTED)
         elsewhere = bool(table.elsewhere[stream] == 1)
         return Life(first_ns, last_ns, tokens, *rows, bool(flags & WHOLE), *moved, uncounted, elsewhere)

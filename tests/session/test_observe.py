@@ -221,6 +221,15 @@ async def test_who_is_busy_has_a_turn_even_then_but_not_whatever_waits(old_ns: i
     assert turns[10] == turns[-1]
 
 
+async def test_a_tick_does_not_wait_for_ever_for_who_is_busy() -> None:
+    """As whoever holds a key: it is made before it would be left out."""
+    log = Turns()
+    async with asyncio.timeout(30):
+        await live(Slow(), log, busy=lambda: True)
+    assert log.times[0] == -TICK_NS
+    assert log.of_ticks[0] > 20
+
+
 async def test_what_came_before_a_tick_counts_in_it_however_late_it_is_made() -> None:
     def block(clock: Clock) -> None:
         while clock.now_ns() < 2 * TICK_NS:

@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.model.batch import Inventory, Requests, WorkerInfo
+from collectors.stats import fleet
 from collectors.stats.deliveries import DeliveryStats
 from collectors.stats.fleet import MAX_ROWS
+from collectors.stats.lives import Life
 from collectors.stats.river import NOT_OBSERVED
 from collectors.stats.stalls import LEDGER, LONGEST, Ledger, Stall
 from tests.stats.test_requests import DECODE, INVENTORY, MS, SECOND, delivered, finished, received
@@ -238,6 +240,33 @@ def test_more_workers_than_rows_begin_anew() -> None:
     assert len(summary.workers) == 2001 < MAX_ROWS
     assert summary.placed.tokens.sum() == 2
     assert summary.window_s == 2
+
+
+def test_who_made_a_request_of_before_is_no_other_worker_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are numbered anew: an ended request's worker is not known any more, and its tokens are in dispute with nobody."""
+    monkeypatch.setattr(fleet, "MAX_ROWS", 6)
+    stats = DeliveryStats()
+    stats.inventory(Inventory(workers=tuple(WorkerInfo(slot, f"a{slot}") for slot in range(5))), 0)
+
+    def lived(request: str, at_s: int, worker: int) -> Life:
+        stats.requests(Requests((received(request, 1, 1_000 * at_s),)), at_s * SECOND)
+        stats.deliveries(delivered(1, [1_000 * at_s, 1_000 * at_s + 1], worker=worker), at_s * SECOND)
+        stats.requests(Requests((finished(request, 1_000 * at_s + 2),)), (at_s + 1) * SECOND)
+        stats.tick((at_s + 1) * SECOND)
+        ((name, life),) = stats.ended()
+        assert name == request
+        return life
+
+    before = lived("r", 1, 4)
+    assert stats.worker(before.row) == stats.worker(before.first_row) == "a4"
+    stats.inventory(Inventory(workers=(WorkerInfo(0, "b0"), WorkerInfo(1, "b1"))), 2 * SECOND)
+    assert stats.worker(before.row) == stats.worker(before.first_row) == ""
+    assert not stats.taken_over("r", 0, 1, 1, before, 3 * SECOND)
+    after = lived("s", 3, 1)
+    assert stats.worker(after.row) == "b1"
+    assert stats.tick(5 * SECOND).disputed == {}
+    assert stats.taken_over("s", 1, 0, 1, after, 5 * SECOND)
+    assert stats.tick(6 * SECOND).disputed == {1: 1, 2: 1}
 
 
 def test_impossible_streams_and_extras_are_refused() -> None:

@@ -68,6 +68,17 @@ def test_where_there_is_much_it_is_looked_for_with_each_frame(garbage: Garbage, 
     assert SOONEST_S < 0.25
 
 
+def test_it_is_looked_for_though_somebody_waits_all_the_time(garbage: Garbage, time: Time) -> None:
+    """As long as a key is held."""
+    end_s = time.now_s + 30
+    while time.now_s < end_s:
+        time.now_s += 0.25
+        garbage.wait(0.5)
+        garbage.look()
+    assert pauses(time)
+    assert pauses(time)[-1] == pytest.approx(LATEST_S)
+
+
 def test_the_old_are_looked_at_rarely(garbage: Garbage, time: Time) -> None:
     time.takes_s = 0.03
     frames(garbage, time, 2.5 * OLD_S)

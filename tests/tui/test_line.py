@@ -47,6 +47,21 @@ def test_a_pen_writes_exactly_its_width(parts: list[tuple[str, int, int, bool]],
     assert all(left[1] != right[1] for left, right in pairwise(line))
 
 
+@given(
+    st.lists(st.sampled_from("ab▁█"), min_size=1, max_size=9),
+    st.sampled_from([Ink.TEXT, Ink.STALL, Ink.BAD, Ink.CURSOR]),
+    st.integers(1, 3),
+    st.integers(1, 40),
+)
+def test_spread_glyphs_are_written_as_one_by_one(glyphs: list[str], ink: Ink, pitch: int, width: int) -> None:
+    """Also at the right edge, as far as every glyph finds room."""
+    alone = Pen(max(width, (len(glyphs) - 1) * pitch + 1))
+    for glyph in glyphs:
+        alone.put(glyph, ink, 1).gap(pitch - 1)
+    together = Pen(alone.width).spread(glyphs, ink, pitch)
+    assert together.line() == alone.line()
+
+
 def test_markup_stays_text() -> None:
     assert text_of([Pen(30).put(HOSTILE[:14], Ink.TEXT).line()]) == "[bold red]x[/]"
 
