@@ -18,7 +18,7 @@ def observed(frame: Frame) -> tuple[str, bool]:
     up, total = sum(one.status is TargetStatus.UP for one in listed), len(listed)
     targets = f"{total} target{'s' * (total != 1)}" if up == total else f"{up} of {total} targets up"
     left = f" · {len(gone)} gone" if gone else ""
-    workers = sum(one.target not in gone for one in frame.workers)
+    workers = sum(one.target not in gone for one in frame.workers) if gone else len(frame.workers)
     return f"{targets}{left} · {workers} worker{'s' * (workers != 1)}", up == total
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from collectors.model.vocabulary import Provenance, State
@@ -99,6 +100,7 @@ def metric(value: float, unit: str, digits: int = DIGITS) -> str:
     return f"{significant(value / scale, digits)} {prefix}{unit}"
 
 
+@lru_cache(4_096)
 def plain(value: float, unit: Unit) -> str:
     """A known value in its unit."""
     if unit is Unit.SECONDS:

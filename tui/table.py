@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 from tui.filter import Field
 from tui.format import Forms, pick
 from tui.glyphs import FALLING, RISING
 from tui.line import Line, Pen, cells, clip
 from tui.theme import Ink
-from tui.told import Told
+from tui.told import Told, number_of
+
+if TYPE_CHECKING:
+    from collectors.model.figure import Figure
 
 Row = TypeVar("Row")
 Look = TypeVar("Look")
@@ -39,6 +42,8 @@ class Column(Generic[Row]):
     shorten: Callable[[str, int], str] = clip
     told: Callable[[Row], Told] | None = None
     """The figure that its cells show."""
+    figure: Callable[[Row], Figure] | None = None
+    """The same without what is known of it, where many are asked for."""
     field: str = ""
     """What it is called where rows are filtered and sorted, if not by its name."""
     least: int = MIN_TEXT
@@ -177,27 +182,52 @@ def fields_of(columns: Iterable[Column[Row]]) -> list[Field[Row]]:
 
 
 def _field(column: Column[Row]) -> Field[Row]:
-    told = column.told
+    told, figure = column.told, column.figure
+    if figure is not None:
+        return Field(field_name(column), lambda row: number_of(figure(row)), number=True)
     if told is None:
         return Field(field_name(column), lambda row: column.cell(row)[0][0].strip())
     return Field(field_name(column), lambda row: told(row).number, number=True)
 
 
 def row_lines(it: Grid[Row], row: Row, width: int) -> list[Line]:
-    out = []
-    for number, line in enumerate(it.lines):
-        pen = Pen(width).gap(it.indent if number else 0)
-        for index, (column, size) in enumerate(line):
-            forms, ink = column.cell(row)
-            gap = it.gap if index else 0
-            if column.text:
-                pen.gap(gap).cell(column.shorten(forms[0], size), size, ink)
-            else:
-                text = pick(forms, size)
+    return [_row_line(it, at, row, width) for at in range(len(it.lines))]
+
+
+def _row_line(it: Grid[Row], at: int, row: Row, width: int) -> Line:
+    """Neighbours of one ink in one run, as a `Pen` does it; blanks are in that of what is before them."""
+    line, before = it.lines[at], it.indent if at else 0
+    texts, inks = [""], [int(Ink.TEXT)]
+    used = 0
+    for column, size in line:
+        forms, ink = column.cell(row)
+        if column.text:
+            text = column.shorten(forms[0], size)
+            taken = cells(text)
+            if taken > size:
+                text = clip(text, size)
                 taken = cells(text)
-                pen.gap(gap + size - taken).put(text, ink, taken)
-        out.append(pen.line())
-    return out
+            behind = size - taken
+        else:
+            text = pick(forms, size)
+            taken = cells(text)
+            before, behind = before + size - taken, 0
+        used += before + taken + behind
+        texts[-1] += " " * before
+        if ink == inks[-1] or not taken:
+            texts[-1] += text
+        else:
+            texts.append(text)
+            inks.append(ink)
+        texts[-1] += " " * behind
+        before = it.gap
+    texts[-1] += " " * (width - used)
+    if used <= width:
+        return tuple((text, ink) for text, ink in zip(texts, inks, strict=True) if text)
+    pen = Pen(width)
+    for text, ink in zip(texts, inks, strict=True):
+        pen.put(text.rstrip(" "), ink).gap(len(text) - len(text.rstrip(" ")))
+    return pen.line()
 
 
 def shed_note(

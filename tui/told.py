@@ -32,8 +32,15 @@ class Told:
     @property
     def number(self) -> float | None:
         """What it is sorted and filtered by: its value, or the bound that it is known to be above."""
-        low: float | None = getattr(self.it, "low", None)
-        return low if self.it.value is None else self.it.value
+        return number_of(self.it)
+
+
+def number_of(it: Figure) -> float | None:
+    """The value, or the bound that it is known to be above."""
+    if it.value is not None:
+        return it.value
+    low: float | None = getattr(it, "low", None)
+    return low
 
 
 def quantiles(

@@ -16,7 +16,7 @@ from collectors.model.vocabulary import Device, Stage, Tier
 from tui.glyphs import BUCKET_HEIGHTS, HEIGHTS, NO_DATA, STALL, UNOBSERVED
 from tui.line import Line, Pen
 from tui.theme import Ink, device_ink
-from tui.widgets.river import CAPPED, RUNS, STALLED, STEPS, glyphs_by_height, top
+from tui.widgets.river import CAPPED, RUNS, STALLED, by_height, heights, top
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -86,17 +86,15 @@ def tracks(line: RiverLine, *, both: bool) -> list[Track]:
 
 def drawn(track: Track, hue_of: bytes, lines: int, scale: int) -> list[Line]:
     """A cell a column, `lines` high, the highest line first; `scale` tokens fill a column."""
-    full = STEPS * lines
     values = track.values
-    height_of = {value: min(full, -(-value * full // scale)) for value in set(values)}
     codes = bytearray(map(or_, track.place.translate(hue_of), track.late.translate(CAPPED)))
     for unseen in _UNSEEN.finditer(track.seen):
         codes[unseen.start() : unseen.end()] = unseen[0].translate(_UNSEEN_CODES)
-    heights = [height_of[value] for value in values]
+    high = heights(values, scale, lines)
     runs = [(match.start(), match.end(), match[0][0]) for match in RUNS.finditer(codes)]
     out = []
-    for line, glyphs in enumerate(glyphs_by_height(lines, BUCKET_HEIGHTS if track.beside else HEIGHTS)):
-        cells = "".join([glyphs[height] for height in heights])
+    for line, glyphs in enumerate(by_height(lines, BUCKET_HEIGHTS if track.beside else HEIGHTS)):
+        cells = high.translate(glyphs)
         pen = Pen(len(values))
         for start, end, code in runs:
             size = end - start

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 LATER: Final = "single deliveries of this moment are read from the recording …"
 """What is said where a replay has no detail yet."""
+MAX_SPOKEN: Final = 32
+"""Sentences that are remembered."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,10 +55,7 @@ class View:
 
     def spoken(self, text: str) -> str:
         """A sentence with the workers in it as they are shown."""
-        for id_, name in self.names.items():
-            if id_ != name:
-                text = text.replace(id_, name)
-        return printable(text)
+        return self.names.spoken(text) if isinstance(self.names, Names) else Names(self.names).spoken(text)
 
     @property
     def behind_s(self) -> float:
@@ -89,10 +88,30 @@ def worker_names(ids: Iterable[str]) -> Mapping[str, str]:
     return _names(tuple(ids))
 
 
+class Names(dict[str, str]):
+    """Ids with how they are shown, and the last sentences with those in it."""
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        super().__init__(names)
+        self._spoken: dict[str, str] = {}
+
+    def spoken(self, text: str) -> str:
+        known = self._spoken.get(text)
+        if known is None:
+            known = text
+            for id_, name in self.items():
+                if id_ != name:
+                    known = known.replace(id_, name)
+            if len(self._spoken) >= MAX_SPOKEN:
+                self._spoken.clear()
+            known = self._spoken[text] = printable(known)
+        return known
+
+
 @lru_cache(4)
-def _names(ids: tuple[str, ...]) -> Mapping[str, str]:
+def _names(ids: tuple[str, ...]) -> Names:
     short = all(id_.endswith("/0") and id_.count("/") == 1 and len(id_) > 2 for id_ in ids)
-    return {id_: printable(id_[:-2] if short else id_) for id_ in ids}
+    return Names({id_: printable(id_[:-2] if short else id_) for id_ in ids})
 
 
 def view_of(

@@ -59,12 +59,9 @@ def thrashes(row: TierRow, handed: Container[str | None]) -> bool:
     """Whether a good part of what a pool stores is what it gave up less than a window before: it is too small, or is emptied by others. Not said of those that are
     `handed` their KV, which are as full as they can be by design."""
     again = row.stored_again
-    if row.worker in handed:
+    if not isinstance(again, Figure) or again.value is None or again.value < THRASHING or again.state not in _KNOWN:
         return False
-    if not isinstance(again, Figure) or again.value is None or again.state not in _KNOWN:
-        return False
-    enough = isinstance(again.n, int) and again.n >= ENOUGH_BLOCKS
-    return enough and again.value >= THRASHING
+    return isinstance(again.n, int) and again.n >= ENOUGH_BLOCKS and row.worker not in handed
 
 
 def fullness(row: TierRow) -> float | None:
@@ -80,7 +77,7 @@ def fullness(row: TierRow) -> float | None:
 def pressure(row: TierRow, handed: Container[str | None]) -> tuple[bool, float, float]:
     """The more, the worse: thrashing, bytes taken back a second (in powers of two, so that order is steady), how full."""
     again = row.again_bytes_per_s
-    taken = again.value if isinstance(again, Figure) and again.value is not None and again.state in _KNOWN else 0.0
+    taken = again.value or 0.0 if isinstance(again, Figure) and again.state in _KNOWN else 0.0
     return (
         thrashes(row, handed),
         math.floor(math.log2(taken)) if taken >= 1 else 0.0,

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from rich.style import Style
     from textual import events
     from textual.app import ComposeResult
+    from textual.geometry import Size
 
     from tui.widgets.panel import Panel
 
@@ -93,6 +94,10 @@ class Arranged(Screen[None]):
         self._inks = inks
         self._glyphs = ALL_GLYPHS
         self._placed: Hashable = None
+        self._drawn: tuple[View, Size] | None = None
+        """What was drawn last, and for what size."""
+        self.paint_with(inks, self._glyphs)
+        self._focus(self.focus_on)
 
     def contents(self) -> Sequence[Panel]:
         """The page's own panels, in the order in which the focus goes."""
@@ -117,9 +122,7 @@ class Arranged(Screen[None]):
         return self.panels[self.focus_on] if self.focus_on is not None else None
 
     def compose(self) -> ComposeResult:
-        self.paint_with(self._inks, self._glyphs)
-        self._focus(self.focus_on)
-        self.redraw()
+        self._draw_anew()
         yield from self.panels.values()
         yield self.too_small
 
@@ -133,7 +136,12 @@ class Arranged(Screen[None]):
                     panel.show(view)
 
     def on_resize(self, event: events.Resize) -> None:
-        self.redraw()
+        self._draw_anew()
+
+    def _draw_anew(self) -> None:
+        """For this size, if that is not what was drawn last."""
+        if self._drawn != (self.view, self.app.size):
+            self.redraw()
 
     def paint_with(self, inks: Sequence[Style], glyphs: GlyphSet = ALL_GLYPHS) -> None:
         """Take the styles of another theme, and the glyphs that the terminal has."""
@@ -143,6 +151,7 @@ class Arranged(Screen[None]):
 
     def redraw(self) -> None:
         """Draw the view again, after anything that it is drawn by has changed."""
+        self._drawn = self.view, self.app.size
         self._arrange()
         panel = self.focused_panel
         self.inspector.of, self.inspector.row = panel, panel.current if isinstance(panel, RowsPanel) else None
@@ -164,7 +173,7 @@ class Arranged(Screen[None]):
         if len(self.hidden) == len(self.own):
             self.hidden = set()
         if self.focus_on in self.hidden:
-            self.focus_on = next(key for key in self.own if key not in self.hidden)
+            self._focus(next(key for key in self.own if key not in self.hidden))
         for key, (by, descending) in kept.orders.items():
             if isinstance(panel := self.own.get(key), RowsPanel):
                 panel.order = Order(by, descending)

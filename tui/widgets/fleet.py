@@ -16,8 +16,8 @@ from tui.probes import probed
 from tui.table import Column, Drawn, field_name, fields_of, grid, heading, heads, row_lines, told_of
 from tui.theme import Ink
 from tui.widgets.fleet_columns import columns, is_stale, needs
-from tui.widgets.fleet_map import Places, groups, legend, line_of, others, places
-from tui.widgets.rows import Body, RowsPanel, Spot, stacked
+from tui.widgets.fleet_map import Places, groups, legend, line_of, others, places, spots
+from tui.widgets.rows import Body, RowsPanel, stacked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -131,36 +131,33 @@ class Fleet(RowsPanel):
     def _map(self, view: View, frame: Frame, width: int, height: int) -> Body:
         """The row under the cursor, with its heading if there is room, then cells, then what they mean if there is room."""
         specs = columns(view, frame)
-        name, told = self._figure(specs)
+        column = self._figure(specs)
         workers = self.pick(frame.workers, lambda: fields_of(specs))
         above = [] if self.picking else above_workers(frame)
-        its = [*(others(ailing(frame), frame.probes) if above else ()), *groups(frame, workers, told)]
+        its = [*(others(ailing(frame), frame.probes) if above else ()), *groups(frame, workers, column)]
         keys = [cell.key for one in its for cell in one.cells]
         if not keys:
             return Body([], 0, 0, 0)
         table = grid(specs, width, needs(specs, view, frame), fold=self.zoomed)
         each = len(table.lines)
-        it = self._places = places([len(one.cells) for one in its], width, height - 2 * each - 1)
+        it = self._places = places(tuple(len(one.cells) for one in its), width, height - 2 * each - 1)
         spare = height - len(it.lines)
         index = self._locate(keys)
         worker = next((one for one in workers if one.id == keys[index]), None)
         self._row = [above[index][1](frame.time_ns, width)] if worker is None else row_lines(table, worker, width)
         lines = [*(heading(table, width, self.order) if spare >= 2 * each else ()), *self._row]
         first, count = self._in_sight(it, index, height - len(lines) - (spare > 2 * each))
-        spots: list[Spot] = []
-        for number in range(first, first + count):
-            cells = it.lines[number][2]
-            spots += [Spot(len(lines), x=it.label + it.pitch * at, width=it.pitch) for at in range(cells)]
-            lines.append(line_of(its, it, number, width))
+        stand = spots(it, first, count, len(lines))
+        lines += [line_of(its, it, number, width) for number in range(first, first + count)]
         if spare > 2 * each:
-            lines.append(legend(name, width))
+            lines.append(legend(column.name, width))
         self.scroll_rows = it.starts[first]
         named = heads(table) if spare >= 2 * each else []
-        return Body(lines, it.starts[first], len(spots), len(keys), keys=keys, spots=spots, heads=named)
+        return Body(lines, it.starts[first], len(stand), len(keys), keys=keys, spots=stand, heads=named)
 
-    def _figure(self, specs: Sequence[Column[WorkerRow]]) -> tuple[str, Callable[[WorkerRow], Told]]:
+    def _figure(self, specs: Sequence[Column[WorkerRow]]) -> Column[WorkerRow]:
         """What cells are as high as: what they are sorted by, if that is a figure."""
-        figures = {field_name(one): (one.name, one.told) for one in specs if one.told is not None}
+        figures = {field_name(one): one for one in specs if one.figure is not None}
         return figures.get(self.order.field if self.order is not None else "", figures["run"])
 
     def _in_sight(self, it: Places, index: int, room: int) -> tuple[int, int]:

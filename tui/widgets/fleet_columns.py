@@ -28,8 +28,7 @@ ROLES: Final = {Role.AGGREGATED: "aggreg.", Role.ATTENTION: "attent.", Role.UNKN
 
 def columns(view: View, frame: Frame) -> list[Column[WorkerRow]]:
     """All columns, in order."""
-    longest = max((len(view.name(worker.id)) for worker in frame.workers), default=0)
-    name = max(7, min(longest, 14))
+    name = max(7, min(longest_name(view, frame), 14))
     status = {target.name: target.status for target in frame.targets}
     mixed = frame.emulated and not all(worker.tokens_per_s.emulated for worker in frame.workers)
 
@@ -55,6 +54,7 @@ def columns(view: View, frame: Frame) -> list[Column[WorkerRow]]:
             lambda row: (fmt.figure(of(row), unit, frame.time_ns), figure_ink(of(row))),
             rank,
             told=lambda row: Told(title, of(row), unit, means, of=view.name(row.id), now=now),
+            figure=of,
         )
 
     def quantile(
@@ -73,7 +73,7 @@ def columns(view: View, frame: Frame) -> list[Column[WorkerRow]]:
             whole = of(row)
             return Told(title, which(whole), Unit.SECONDS, means, whole.population, whole.n, view.name(row.id))
 
-        return Column(title, width, cell, rank, told=told)
+        return Column(title, width, cell, rank, told=told, figure=lambda row: which(of(row)))
 
     def spread(
         title: str, of: Callable[[WorkerRow], Distribution], means: str, width: int, ranks: tuple[int, int, int]
@@ -117,13 +117,20 @@ def columns(view: View, frame: Frame) -> list[Column[WorkerRow]]:
 def needs(specs: list[Column[WorkerRow]], view: View, frame: Frame) -> list[int]:
     """Widest text of each column that may grow."""
     widest = {
-        "worker": max((len(view.name(row.id)) for row in frame.workers), default=0),
+        "worker": longest_name(view, frame),
         "model": max(map(len, {_last(model) for model in {row.model for row in frame.workers}}), default=0),
         "chip": max(
             map(len, {_chips(*chips) for chips in {(row.chips, row.chip) for row in frame.workers}}), default=0
         ),
     }
     return [widest.get(column.name, 0) for column in specs]
+
+
+def longest_name(view: View, frame: Frame) -> int:
+    """Of a worker, as it is shown."""
+    if len(view.names) == len(frame.workers):
+        return max(map(len, view.names.values()), default=0)
+    return max((len(view.name(row.id)) for row in frame.workers), default=0)
 
 
 def is_stale(row: WorkerRow) -> bool:

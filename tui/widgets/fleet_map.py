@@ -9,6 +9,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -18,17 +19,19 @@ from tui import format as fmt
 from tui.glyphs import ABSENT, DOWN, HEIGHTS, NAN, OURS, STALE, STALL, UNSAMPLED, VERDICT
 from tui.line import Line, Pen, fitting
 from tui.theme import Ink, device_ink
+from tui.told import number_of
 from tui.verdicts import first
 from tui.widgets.fleet_columns import KINDS, ROLES
 from tui.widgets.river import ROLE_LETTERS, STALLED, TICKS_PER_S, TOPS
+from tui.widgets.rows import Spot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from collectors.model.figure import Figure
-    from collectors.model.frame import Frame, TargetRow, WorkerRow
+    from collectors.model.frame import Frame, RiverRow, TargetRow, WorkerRow
     from collectors.model.probes import ProbeRow
-    from tui.told import Told
+    from tui.table import Column
 
 NEWEST_S: Final = 5
 """A stall is shown for so long, and how late deliveries were of so long."""
@@ -76,30 +79,46 @@ def others(ailing: Sequence[TargetRow], probes: Sequence[ProbeRow]) -> list[Grou
     return [Group((name, name), Ink.DIM, cells) for name, cells in found if cells]
 
 
-def groups(frame: Frame, workers: Iterable[WorkerRow], told: Callable[[WorkerRow], Told]) -> list[Group]:
-    """Workers, each as high as the figure that is `told` of it."""
+def groups(frame: Frame, workers: Iterable[WorkerRow], column: Column[WorkerRow]) -> list[Group]:
+    """Workers, each as high as the figure that this column has of it."""
+    of, told = column.figure, column.told
+    if of is None or told is None:
+        raise ValueError(f"no figure is in the column {column.name!r}")
     out = []
-    status = {target.name: target.status for target in frame.targets}
-    late = {row.worker: max(row.late[-NEWEST_S * TICKS_PER_S :], default=0) for row in frame.river}
+    status = {target.name: target.status for target in frame.targets if target.status is not TargetStatus.UP}
+    late = _newest_late(frame.river)
     finding = first(frame)
     named = finding.worker if finding is not None else ""
     for (device, role), rows in kinds(workers).items():
-        figures = [told(row) for row in rows]
-        numbers = [one.number for one in figures]
-        highest = top(max((number or 0.0 for number in numbers), default=0.0))
+        figures = [of(row) for row in rows]
+        numbers = [number_of(one) for one in figures]
+        highest = top(max((one or 0.0 for one in numbers), default=0.0))
         inks = [device_ink(device, lateness) for lateness in range(STALLED)]
+        glyphs = {one: _height(one, highest) for one in set(numbers) if one}
         cells = []
-        for row, it, number in zip(rows, figures, numbers, strict=True):
+        for row, it, height in zip(rows, figures, numbers, strict=True):
             state, lateness = status.get(row.target, TargetStatus.UP), late.get(row.id, 0)
-            sign = _ails(state, it.it, stalled=lateness >= STALLED, named=row.id == named)
-            if sign is None:
-                sign = (_height(number, highest), inks[lateness]) if number else (_nothing(it, number), Ink.DIM)
-            cells.append(Cell(row.id, *sign))
+            if state is not TargetStatus.UP or it.state is State.STALE or row.id == named or lateness >= STALLED:
+                cells.append(Cell(row.id, *_ails(state, it, named=row.id == named)))
+            elif height:
+                cells.append(Cell(row.id, glyphs[height], inks[lateness]))
+            else:
+                cells.append(Cell(row.id, "0" if height == 0 else _UNKNOWN.get(it.state, ABSENT), Ink.DIM))
         kind, word = KINDS.get(device, str(device)), ROLES.get(role, str(role))
         names = f"{kind:<4} {word:<7} {len(rows):>4}", f"{kind:<3} {ROLE_LETTERS[role]} {len(rows):>4}"
-        full = fmt.plain(highest, figures[0].unit) if highest else ""
+        full = fmt.plain(highest, told(rows[0]).unit) if highest else ""
         out.append(Group(names, device_ink(device, 2), cells, full))
     return out
+
+
+def _newest_late(river: Sequence[RiverRow]) -> dict[str, int]:
+    """How late the latest delivery of each worker was, of the newest ones."""
+    import numpy as np  # not loaded before the first frame
+
+    newest = NEWEST_S * TICKS_PER_S
+    late = b"".join([row.late[-newest:].rjust(newest, b"\0") for row in river])
+    highest = np.frombuffer(late, np.uint8).reshape(-1, newest).max(axis=1)
+    return dict(zip([row.worker for row in river], highest.tolist(), strict=True))
 
 
 def top(highest: float) -> float:
@@ -110,24 +129,18 @@ def top(highest: float) -> float:
     return next(factor * power for factor in TOPS if highest <= factor * power * (1 + 1e-9))
 
 
-def _ails(state: TargetStatus, it: Figure, *, stalled: bool, named: bool) -> tuple[str, int] | None:
-    """The worst that can be said of a worker; None where nothing is wrong."""
+def _ails(state: TargetStatus, it: Figure, *, named: bool) -> tuple[str, int]:
+    """The worst that can be said of a worker that ails: if nothing else, it stalled."""
     if state not in (TargetStatus.UP, TargetStatus.STALE):
         return DOWN, Ink.BAD
     if state is TargetStatus.STALE or it.state is State.STALE:
         return STALE, Ink.WARN
-    if named:
-        return VERDICT, Ink.BAD
-    return (STALL, Ink.STALL) if stalled else None
+    return (VERDICT, Ink.BAD) if named else (STALL, Ink.STALL)
 
 
 def _height(number: float, highest: float) -> str:
     steps = len(HEIGHTS) - 1
     return HEIGHTS[max(1, min(math.ceil(steps * number / highest), steps))]
-
-
-def _nothing(told: Told, number: float | None) -> str:
-    return "0" if number == 0 else _UNKNOWN.get(told.it.state, ABSENT)
 
 
 def _target(one: TargetRow) -> Cell:
@@ -139,7 +152,7 @@ def _probe(one: ProbeRow) -> Cell:
     return Cell(("probe", one.target, one.model), *((DOWN, Ink.BAD) if one.failed.value else (OURS, Ink.WARN)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Places:
     """Where cells stand: for each line its group, the first of that group's cells in it, and how many; a cell every `pitch` columns, from `label` on."""
 
@@ -159,7 +172,8 @@ class Places:
         return cell if here == there else self.starts[there] + min(cell - self.starts[here], self.lines[there][2] - 1)
 
 
-def places(sizes: Sequence[int], width: int, height: int) -> Places:
+@lru_cache(16)
+def places(sizes: tuple[int, ...], width: int, height: int) -> Places:
     """For groups of so many cells. Two columns a cell if `height` lines hold all of them, else one."""
     wide = width >= WIDE
     label = LABEL[wide]
@@ -176,7 +190,17 @@ def places(sizes: Sequence[int], width: int, height: int) -> Places:
     return Places(label, pitch, lines, starts)
 
 
-def rows(sizes: Sequence[int], width: int) -> int:
+@lru_cache(16)
+def spots(it: Places, first: int, count: int, y: int) -> list[Spot]:
+    """Where cells of `count` lines of a map stand, if the `first` one is at `y`."""
+    return [
+        Spot(y + line, x=it.label + it.pitch * at, width=it.pitch)
+        for line, (_, _, cells) in enumerate(it.lines[first : first + count])
+        for at in range(cells)
+    ]
+
+
+def rows(sizes: tuple[int, ...], width: int) -> int:
     """Lines that a map asks for: the row under the cursor with its heading, all cells, and what they mean."""
     return ABOVE + len(places(sizes, width, 0).lines) + 1
 

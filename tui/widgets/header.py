@@ -50,7 +50,7 @@ def emulated_badge(frame: Frame) -> str:
     """Empty where nothing is emulated; in a mixed fleet it says how many workers are."""
     if not frame.emulated:
         return ""
-    emulated = sum(worker.tokens_per_s.emulated for worker in frame.workers)
+    emulated = [worker.tokens_per_s.emulated for worker in frame.workers].count(True)
     some = 0 < emulated < len(frame.workers)
     return f" EMULATED {emulated} of {len(frame.workers)} " if some else " EMULATED "
 

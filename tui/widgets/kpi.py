@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 MAX_CELL: Final = 30
 MIN_CELL: Final = 15
+_BEYOND: Final = 1e12
+"""Seconds; wider than any bound."""
 
 
 class Kpi(NamedTuple):
@@ -41,15 +43,19 @@ class Kpi(NamedTuple):
 
 def worst_jitter(rows: Iterable[JitterRow]) -> JitterRow | None:
     """The row of the widest p99 − p50 that is known; above every counted bound is wider than any bound."""
-
-    def rank(row: JitterRow) -> tuple[bool, float]:
+    worst, widest = None, -1.0
+    for row in rows:
         it = row.p99_minus_p50
-        if it.state is State.OVER_RANGE:
-            return True, it.low or 0.0
-        return False, it.value if it.value is not None else it.high or 0.0
-
-    known = [row for row in rows if row.p99_minus_p50.state in (State.OK, State.ZERO, State.OVER_RANGE, State.STALE)]
-    return max(known, key=rank, default=None)
+        state, width = it.state, it.value
+        if state is State.OVER_RANGE:
+            width = _BEYOND + (it.low or 0.0)
+        elif state is not State.OK and state is not State.ZERO and state is not State.STALE:
+            continue
+        elif width is None:
+            width = it.high or 0.0
+        if width > widest:
+            worst, widest = row, width
+    return worst
 
 
 def longest_stall(rows: Iterable[JitterRow]) -> JitterRow | None:

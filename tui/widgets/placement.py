@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collectors.model.vocabulary import Role
     from tui.view import View
 
+_KINDS: Final = tuple(Device)
 MS: Final = 1_000_000
 SLICES_NS: Final = tuple(one * MS for one in (10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000))
 BEGIN: Final = SLICES_NS.index(250 * MS)
@@ -199,7 +200,7 @@ class Placement(RowsPanel):
                 if number == 0:
                     head = name if track is made[0] else f" {known.stage}" if known is not None else ""
                     pen.cell(clip_middle(head, label), label, Ink.STRONG if track is made[0] else Ink.DIM).gap()
-                    pen.put(letter, device_ink(tuple(Device)[ink], 2))
+                    pen.put(letter, device_ink(_KINDS[ink], 2))
                 tail = Pen(_TAIL).gap()
                 if number == 0 and any(track.values):
                     about = "≥" if line.uncounted and not track.beside else ""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import sys
 from array import array
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final
 
-from collectors.model.vocabulary import Role
+from collectors.model.vocabulary import Device, Role
 from tui import format as fmt
 from tui.glyphs import HEIGHTS, STALL, UNOBSERVED
 from tui.line import Line, Pen, clip_middle
@@ -26,6 +26,8 @@ NOT_OBSERVED: Final = 0xFFFF
 STALLED: Final = 4
 STEPS: Final = 8
 """Heights in one cell."""
+TABLED: Final = 10_000
+"""Heights of so many tokens are looked up."""
 ROLE_LETTERS: Final = {
     Role.PREFILL: "P", Role.DECODE: "D", Role.AGGREGATED: "A", Role.ATTENTION: "T",
     Role.FFN: "F", Role.DRAFT: "S", Role.VERIFY: "V", Role.ROUTER: "R", Role.UNKNOWN: "–",
@@ -39,7 +41,7 @@ GAP: Final = 5
 """Class of a column that was not observed, after the lateness classes 0 … 4."""
 
 
-def counts(tokens: bytes) -> Sequence[int]:
+def counts(tokens: bytes) -> array[int]:
     """Tokens of each tick of a row, oldest first."""
     values = array("H")
     values.frombytes(tokens)
@@ -77,24 +79,40 @@ def glyphs_by_height(lines: int, glyphs: str) -> tuple[str, ...]:
     return tuple("".join(glyphs[min(max(height - floor, 0), STEPS)] for height in range(full + 1)) for floor in floors)
 
 
+@lru_cache(64)
+def by_height(lines: int, glyphs: str) -> tuple[dict[int, str], ...]:
+    """The same for `str.translate`."""
+    return tuple(dict(enumerate(some)) for some in glyphs_by_height(lines, glyphs))
+
+
+@lru_cache(64)
+def _table(scale: int, full: int) -> bytes:
+    return bytes(-(-tokens * full // scale) for tokens in range(scale + 1))
+
+
+def heights(values: Sequence[int], scale: int, lines: int) -> str:
+    """The height of each column, in steps, as a character of that number; `scale` tokens fill `lines` cells."""
+    full = STEPS * lines
+    if scale <= TABLED:
+        height_of = _table(scale, full)
+        return bytes([height_of[value] for value in values]).decode("latin-1")
+    return bytes([-(-value * full // scale) for value in values]).decode("latin-1")
+
+
 def river_lines(row: RiverRow, columns: int, lines: int) -> list[Line]:
     """The newest `columns` ticks, `lines` cells high, the highest line first."""
-    scale = scale_of(row.tokens)
-    values = counts(row.tokens)[-columns:]
-    full = STEPS * lines
-    height_of = {value: min(full, -(-value * full // scale)) for value in set(values)}
+    values = counts(row.tokens[-2 * columns :])
     classes = bytearray(row.late[-columns:].translate(CAPPED))
-    if NOT_OBSERVED in height_of:
-        height_of[NOT_OBSERVED] = 0
+    if NOT_OBSERVED in values:
         for at, value in enumerate(values):
             if value == NOT_OBSERVED:
-                classes[at] = GAP
+                values[at], classes[at] = 0, GAP
+    high = heights(values, scale_of(row.tokens), lines)
     runs = [(match.start(), match.end(), match[0][0]) for match in RUNS.finditer(classes)]
-    inks = (*(device_ink(row.device, step) for step in range(STALLED)), Ink.STALL, Ink.FAINT)
+    inks = _inks(row.device)
     out = []
-    heights = [height_of[value] for value in values]
-    for line, glyphs in enumerate(glyphs_by_height(lines, HEIGHTS)):
-        cells = "".join([glyphs[height] for height in heights])
+    for line, glyphs in enumerate(by_height(lines, HEIGHTS)):
+        cells = high.translate(glyphs)
         pen = Pen(columns).gap(columns - len(values))
         for start, end, kind in runs:
             if kind == GAP:
@@ -111,6 +129,22 @@ def river_lines(row: RiverRow, columns: int, lines: int) -> list[Line]:
     return out
 
 
+@cache
+def _inks(device: Device) -> tuple[int, ...]:
+    """By class of lateness."""
+    return (*(device_ink(device, step) for step in range(STALLED)), Ink.STALL, Ink.FAINT)
+
+
+@lru_cache(1_024)
+def _label(name: str, role: Role, device: Device, label: int) -> Line:
+    return Pen(label + 3).cell(name, label, Ink.STRONG).gap().put(ROLE_LETTERS[role], device_ink(device, 2)).line()
+
+
+@lru_cache(1_024)
+def _tail(scale: int) -> Line:
+    return Pen(7).gap().cell(f"{fmt.scale(scale * TICKS_PER_S)}/s", 6, Ink.DIM, right=True).line()
+
+
 def rows(view: View, width: int, height: int, first: int, lines: int) -> Body:
     frame = view.frame
     river = frame.river if frame is not None else ()
@@ -121,17 +155,13 @@ def rows(view: View, width: int, height: int, first: int, lines: int) -> Body:
     first = min(first, len(river) - shown)
     label = max(6, min(max(len(view.name(row.worker)) for row in river), 16))
     columns = width - label - 10
+    tail, bare = Pen(7).line(), Pen(label + 3).line()
     out: list[Line] = []
     for row in river[first : first + shown]:
-        scale = f"{fmt.scale(scale_of(row.tokens) * TICKS_PER_S)}/s"
-        for number, body in enumerate(river_lines(row, columns, lines)):
-            pen = Pen(label + 3)
-            if number == 0:
-                pen.cell(clip_middle(view.name(row.worker), label), label, Ink.STRONG).gap().put(
-                    ROLE_LETTERS[row.role], device_ink(row.device, 2)
-                )
-            tail = Pen(7).gap().cell(scale if number == 0 else "", 6, Ink.DIM, right=True)
-            out.append((*pen.line(), *body, *tail.line()))
+        bodies = river_lines(row, columns, lines)
+        name = clip_middle(view.name(row.worker), label)
+        out.append((*_label(name, row.role, row.device, label), *bodies[0], *_tail(scale_of(row.tokens))))
+        out += [(*bare, *body, *tail) for body in bodies[1:]]
     return Body(out, first, shown, len(river), keys=[row.worker for row in river], spots=stacked(shown, each=lines))
 
 
