@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tui.marks import Bookmarks
+from tui.urgency import Urgency
 
 if TYPE_CHECKING:
     from collectors.model.frame import Frame
@@ -73,14 +74,12 @@ class Silent:
     def delivery(self, time_ns: int, direction: int) -> int | None:
         return None
 
-    def pressed(self) -> None:
-        pass
-
     def next_profile(self, after: str) -> str:
         return ""
 
     player = None
     bookmarks = Bookmarks(None)
+    urgency = Urgency()
 
     async def save(self, path: Path) -> tuple[str, str]:
         return "", ""

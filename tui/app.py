@@ -48,8 +48,6 @@ if TYPE_CHECKING:
 
 GARBAGE_S: Final = 0.05
 """After a Frame: what it leads to has been done, and the keys that waited for it are answered."""
-ANSWERED_S: Final = 0.25
-"""After a key: by then its answer is drawn."""
 TURN_S: Final = 0.002
 """From a page's turn until it is drawn."""
 LATE_S: Final = 0.05
@@ -104,14 +102,14 @@ class TokenyardApp(Presents):
         self.page = self._made(first)
         self.set_keymap(choices.keys)
         self._task: asyncio.Task[None] | None = None
-        self._garbage = Garbage()
+        self._garbage = Garbage(driver.urgency.answering)
         for palette in PALETTES.values():
             self.register_theme(textual_theme(palette))
         self._begin_with(PALETTES[self.palette])
 
     def on_mount(self) -> None:
         if (heed := getattr(self._driver, "heed", None)) is not None:
-            heed(self.feed.pressed)
+            heed(self.feed.urgency)
         self.show_now()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGHUP, signal.SIGTERM):
@@ -175,8 +173,7 @@ class TokenyardApp(Presents):
 
     async def on_event(self, event: Event) -> None:
         if isinstance(event, Key):
-            self.feed.pressed()
-            self._garbage.wait(ANSWERED_S)
+            self.feed.urgency.heard()
             self.note_key(event)
         await super().on_event(event)
 
@@ -306,10 +303,11 @@ class TokenyardApp(Presents):
 
     def show_now(self) -> None:
         begun = time.perf_counter()
-        pace = self.feed.player.pace if self.feed.player is not None else ""
-        detail = self.feed.detail if self.page.looks_into_requests else None
-        it, marks = self.playhead, self.bookmarks.times
-        self.page.view = view_of(it, self.feed.title, detail, pace, marks, self.comparison, self.showing)
+        self.feed.urgency.drawing = True
+        try:
+            self._show()
+        finally:
+            self.feed.urgency.drawing = False
         meter = getattr(self._driver, "meter", None)
         if meter is not None:
             self.pace.waited(meter.waited_s)
@@ -318,6 +316,12 @@ class TokenyardApp(Presents):
         if self.costs is not None:
             self.costs.shown(time.perf_counter() - begun, meter.bytes if meter is not None else 0)
             self.page.tell_costs(self.costs.told(self.pace.limit))
+
+    def _show(self) -> None:
+        pace = self.feed.player.pace if self.feed.player is not None else ""
+        detail = self.feed.detail if self.page.looks_into_requests else None
+        it, marks = self.playhead, self.bookmarks.times
+        self.page.view = view_of(it, self.feed.title, detail, pace, marks, self.comparison, self.showing)
 
     def _made(self, name: str) -> Page:
         """A page, made when it is first asked for."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collectors.session.detail import Detail
     from tui.marks import Bookmarks
     from tui.player import Player
+    from tui.urgency import Urgency
 
 Clock = Literal["live", "replay", "demo"]
 """`demo`: a world of our own, which goes when we say so."""
@@ -61,8 +62,9 @@ class Driver(Protocol):
     def delivery(self, time_ns: int, direction: int) -> int | None:
         """The tick after (+1) or before (−1) that first tells of any delivery; None where there is none near, or where no recording is read."""
 
-    def pressed(self) -> None:
-        """A key was pressed: for a moment what it leads to comes before the next Frame."""
+    @property
+    def urgency(self) -> Urgency:
+        """What it gives way to, as who draws tells it."""
 
     def next_profile(self, after: str) -> str:
         """Hold requests against the profile of objectives after that one from now on: its name; empty where nothing is observed (any more)."""

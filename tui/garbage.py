@@ -25,12 +25,13 @@ OLD_S: Final = 600.0
 
 
 class Garbage:
-    """`clock` gives monotonic seconds."""
+    """`clock` gives monotonic seconds; `busy`: whether somebody waits for what is not to wait."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, busy: Callable[[], bool], clock: Callable[[], float] = time.monotonic) -> None:
+        self._busy = busy
         self._clock = clock
         self._every_s = SOONEST_S
-        self._young_s = self._old_s = self._until_s = clock()
+        self._young_s = self._old_s = clock()
         self._before: tuple[int, int, int] | None = None
 
     @property
@@ -52,15 +53,11 @@ class Garbage:
             gc.unfreeze()
             self._before = None
 
-    def wait(self, seconds: float) -> None:
-        """Somebody waits for something: not before so long, but for what is overdue."""
-        self._until_s = self._clock() + seconds
-
     def look(self) -> None:
-        """Looks for some if it is time, and nobody waits."""
+        """Looks for some if it is time, and nobody is busy unless it is overdue."""
         now_s = self._clock()
         since_s = now_s - self._young_s
-        if self._before is None or since_s < self._every_s or (now_s < self._until_s and since_s < LATEST_S):
+        if self._before is None or since_s < self._every_s or (since_s < LATEST_S and self._busy()):
             return
         old = now_s - self._old_s >= OLD_S
         gc.collect(2 if old else 1)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import sys
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tui.marks import Bookmarks
 from tui.memory import Late
+from tui.urgency import Urgency
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -27,12 +28,10 @@ if TYPE_CHECKING:
     from tui.player import Player
     from tui.tapping import Settings
 
+SWITCH_S = 0.0005
+"""A thread that wants to go on waits so long for another that works: whoever counts gives way at each of some hundred steps of arrays a second, 5 ms each by default."""
 DRAIN_SHOWN_S = 1.0
 """How long a dashboard that is closed waits for its tap, which goes on until what is in flight has come through."""
-
-
-ANSWER_S = 0.05
-"""So long the steps of a tick wait for the answer to a key."""
 
 
 class LiveDriver:
@@ -49,7 +48,7 @@ class LiveDriver:
         self._memory: Memory | None = None
         self._session: Session | None = None
         self._given = judged
-        self._pressed_s = -ANSWER_S
+        self.urgency = Urgency()
         self.history = Late()
         self.detail: Detail | None = None
         self.bookmarks = Bookmarks(record)
@@ -68,12 +67,6 @@ class LiveDriver:
 
     def delivery(self, time_ns: int, direction: int) -> int | None:
         return None
-
-    def pressed(self) -> None:
-        self._pressed_s = time.monotonic()
-
-    def _answering(self) -> bool:
-        return time.monotonic() - self._pressed_s < ANSWER_S
 
     def next_profile(self, after: str) -> str:
         if self._session is None:
@@ -127,11 +120,14 @@ class LiveDriver:
         self.detail = Detail()
         self._session = session = Session(by.kind, judging=self._judged.judging, detail=self.detail)
         change = Redactor().batch if self._redaction == LEVEL else None
-        with remembering(memory, self._record, by.kind, self._redaction, self._answering) as spool:
-            observation = Observation(session, sources, by, keep, spool, change, self._answering)
+        with remembering(memory, self._record, by.kind, self._redaction, self.urgency.busy) as spool:
+            observation = Observation(session, sources, by, keep, spool, change, self.urgency.answering)
+            switch_s = sys.getswitchinterval()
+            sys.setswitchinterval(SWITCH_S)
             try:
                 await (observation.live() if run is None else run(observation))
             finally:
+                sys.setswitchinterval(switch_s)
                 await observation.close()
 
 

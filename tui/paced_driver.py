@@ -12,10 +12,10 @@ from textual.events import CursorPosition, Key
 from tui.pace import Meter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from textual.app import App
     from textual.message import Message
+
+    from tui.urgency import Urgency
 
 ASK: Final = "\x1b[6n"
 """Where the cursor is (DSR, ECMA-48 8.3.35), which every terminal tells: the place is nothing to us, but it comes after all that was written before."""
@@ -62,12 +62,12 @@ class PacedDriver(LinuxDriver):
     ) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         self.meter = Meter()
-        self._heed: Callable[[], None] | None = None
+        self._urgency: Urgency | None = None
         self._file = cast("Any", Metered(cast("IO[str]", self._file), self.meter))
 
-    def heed(self, pressed: Callable[[], None]) -> None:
-        """`pressed` is called at each key, in the thread that reads: sooner than the app hears of it, which may be at work."""
-        self._heed = pressed
+    def heed(self, urgency: Urgency) -> None:
+        """Tell it of each key, in the thread that reads: sooner than the app hears of it, which may be at work; and of what is drawn."""
+        self._urgency = urgency
 
     def start_application_mode(self) -> None:
         super().start_application_mode()  # type: ignore[no-untyped-call]
@@ -77,18 +77,21 @@ class PacedDriver(LinuxDriver):
 
     def write(self, data: str) -> None:
         self.meter.given += bool(data)
-        if self.meter.answers and len(data) > DRAWN:
+        drawn = len(data) > DRAWN
+        if self.meter.answers and drawn:
             self.meter.ask()
             data += ASK
         super().write(data)
+        if drawn and self._urgency is not None:
+            self._urgency.written()
 
     def process_message(self, message: Message) -> None:
         """In the thread that reads."""
         if isinstance(message, CursorPosition):
             self.meter.answer()
             return
-        if isinstance(message, Key) and self._heed is not None:
-            self._heed()
+        if isinstance(message, Key) and self._urgency is not None:
+            self._urgency.pressed()
         super().process_message(message)
 
     def stop_application_mode(self) -> None:

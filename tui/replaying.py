@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from tui.marks import Bookmarks
 from tui.memory import Late
 from tui.player import Player
+from tui.urgency import Urgency
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +51,7 @@ class ReplayDriver:
         self._reader: Reader | None = None
         self._asked = -math.inf
         self._shown_ns = 0
+        self.urgency = Urgency()
         self.bookmarks = Bookmarks(file)
         self.title = file.name
 
@@ -57,9 +59,6 @@ class ReplayDriver:
         from collectors.recording.stepping import tick_of_delivery
 
         return None if self._reader is None else tick_of_delivery(self._reader, time_ns, direction)
-
-    def pressed(self) -> None:
-        """Frames are read, which takes little."""
 
     def next_profile(self, after: str) -> str:
         """What was seen was judged then."""

@@ -21,7 +21,7 @@ from collectors.model.batch import (
 from collectors.model.frame import Frame
 from collectors.recording.codec import CODEC, MAX_RAW_BYTES, Item, compress, pack, unpack
 from collectors.recording.errors import RecordingError
-from collectors.recording.frames import FRAMES_CODEC, nobody, pack_frames, thinned
+from collectors.recording.frames import FRAMES_CODEC, Packing, nobody, pack_frames, thinned
 from collectors.recording.opening import Opening
 from collectors.recording.schema import FRAMES, ITEMS, KEY
 
@@ -59,7 +59,7 @@ class Chunker:
         self._breathe = breathe
         self.opening = Opening()
         self._items: list[Item] = []
-        self._frames: list[Frame] = []
+        self._packing = Packing(breathe)
         self._item_bytes = 0
         self._deliveries = 0
         self._key_ns: int | None = None
@@ -76,8 +76,8 @@ class Chunker:
         return chunks
 
     def frame(self, frame: Frame) -> list[Chunk]:
-        self._frames.append(frame)
-        return self.flush_frames() if len(self._frames) >= CHUNK_FRAMES else []
+        self._packing.add(frame)
+        return self.flush_frames() if len(self._packing.frames) >= CHUNK_FRAMES else []
 
     def flush(self) -> list[Chunk]:
         return self.flush_items() + self.flush_frames()
@@ -94,8 +94,8 @@ class Chunker:
         return chunks
 
     def flush_frames(self) -> list[Chunk]:
-        frames, self._frames = self._frames, []
-        return [frames_chunk(frames, self._breathe)] if frames else []
+        packing, self._packing = self._packing, Packing(self._breathe)
+        return [_chunk(packing.frames, packing.packed())] if packing.frames else []
 
     def _key(self, time_ns: int) -> list[Chunk]:
         if self._key_ns is None:
@@ -119,9 +119,12 @@ def item_chunks(items: Sequence[Item], kind: str = ITEMS) -> list[Chunk]:
     return item_chunks(items[: len(items) // 2], kind) + item_chunks(items[len(items) // 2 :], kind)
 
 
-def frames_chunk(frames: Sequence[Frame], breathe: Callable[[], None] = nobody) -> Chunk:
+def frames_chunk(frames: Sequence[Frame]) -> Chunk:
     """Of at least one Frame, in order of time."""
-    packed = pack_frames(frames, breathe)
+    return _chunk(frames, pack_frames(frames))
+
+
+def _chunk(frames: Sequence[Frame], packed: bytes) -> Chunk:
     return Chunk(frames[0].time_ns, frames[-1].time_ns, len(frames), FRAMES, FRAMES_CODEC, packed)
 
 

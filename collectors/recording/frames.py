@@ -7,7 +7,7 @@ import gc
 import re
 import typing
 from collections.abc import Callable, Sequence
-from itertools import chain, islice
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
@@ -77,11 +77,39 @@ def nobody() -> None:
     """Waits for nobody."""
 
 
-def pack_frames(frames: Sequence[Frame], breathe: Callable[[], None] = nobody) -> bytes:
-    """A chunk of Frames in order of time. `breathe` is called every millisecond or so, and may wait for others."""
-    bare = [msgspec.structs.replace(frame, **_NO_ROWS) for frame in frames]
-    rows = {name: _once([getattr(frame, name) for frame in frames], _encode, breathe) for name in _ROW_TYPES}
-    return _compressed(bare, rows)
+class Packing:
+    """A chunk of Frames in order of time, each packed when it comes."""
+
+    def __init__(self, breathe: Callable[[], None] = nobody) -> None:
+        """`breathe` is called every millisecond or so, and may wait for others."""
+        self._breathe = breathe
+        self.frames: list[Frame] = []
+        self._bare: list[msgspec.Raw] = []
+        self._rows = {name: _Once() for name in _ROW_TYPES}
+
+    def add(self, frame: Frame) -> None:
+        self.frames.append(frame)
+        self._bare.append(msgspec.Raw(_encode(msgspec.structs.replace(frame, **_NO_ROWS))))
+        for name, once in self._rows.items():
+            once.add(getattr(frame, name), _encode, self._breathe)
+
+    def packed(self) -> bytes:
+        return _compressed(self._bare, {name: once.rows() for name, once in self._rows.items()})
+
+
+def pack_frames(frames: Sequence[Frame]) -> bytes:
+    packing = Packing()
+    for frame in frames:
+        packing.add(frame)
+    return packing.packed()
+
+
+def let_go(frames: list[Frame]) -> None:
+    """Empties it, and gives back the memory of those that nobody else has, a little at a time: in one go others stand still for as long as there are thousands of rows."""
+    rows = list(chain.from_iterable(getattr(frame, name) for frame in frames for name in _ROW_TYPES))
+    frames.clear()
+    while rows:
+        del rows[-AT_ONCE:]
 
 
 def thinned(blobs: Sequence[bytes], step_ns: int) -> tuple[list[int], bytes]:
@@ -98,7 +126,7 @@ def thinned(blobs: Sequence[bytes], step_ns: int) -> tuple[list[int], bytes]:
         for name, some in rows.items():
             each = _placed(chunk.rows[name], chunk.rows[name].rows)
             some += [each[at] for at in kept]
-    return times, _compressed(frames, {name: _once(some, bytes) for name, some in rows.items()})
+    return times, _compressed(frames, {name: _once(some) for name, some in rows.items()})
 
 
 def unpack_frames(blob: bytes, codec: str = FRAMES_CODEC) -> list[Frame]:
@@ -128,31 +156,53 @@ def _unpacked(raw: bytes) -> list[Frame]:
     return frames
 
 
-def _compressed(frames: Sequence[Frame] | Sequence[msgspec.Raw], rows: dict[str, _Rows]) -> bytes:
+def _compressed(frames: Sequence[msgspec.Raw], rows: dict[str, _Rows]) -> bytes:
     """A `_Chunk`, piece by piece: nobody else has the interpreter while a whole one of megabytes is copied together."""
-    pieces = [_PAIR, _encode(frames), _MAP + len(rows).to_bytes(2, "big")]
+    pieces = [
+        _PAIR,
+        _ARRAY + len(frames).to_bytes(4, "big"),
+        *map(_encode, frames),
+        _MAP + len(rows).to_bytes(2, "big"),
+    ]
     for name, it in rows.items():
         pieces += _encode(name), _TRIPLE, bytes(it.rows), _encode(it.counts), _encode(it.places)
     return compress(*pieces)
 
 
-def _once(
-    tuples: Sequence[Sequence[Any]], encode: Callable[[Any], bytes], breathe: Callable[[], None] = nobody
-) -> _Rows:
-    """Most rows are other objects than before, and so are told apart by what they are as bytes."""
-    rows = list(chain.from_iterable(tuples))
-    ids = list(map(id, rows))
-    different = dict(zip(ids, rows, strict=True))
-    place_of_bytes: dict[bytes, int] = {}
-    found: list[int] = []
-    left = iter(different.values())
-    while some := list(map(encode, islice(left, AT_ONCE))):
-        found += [place_of_bytes.setdefault(row, len(place_of_bytes)) for row in some]
-        breathe()
-    place_of_id = dict(zip(different, found, strict=True))
-    places = np.fromiter(map(place_of_id.__getitem__, ids), _PLACE, len(ids))
-    head = _ARRAY + len(place_of_bytes).to_bytes(4, "big")
-    return _Rows(msgspec.Raw(b"".join((head, *place_of_bytes))), list(map(len, tuples)), places.tobytes())
+class _Once:
+    """Distinct rows of tuples that come one after the other. Most are other objects than before, and so are told apart by what they are as bytes."""
+
+    def __init__(self) -> None:
+        self._place_of_bytes: dict[bytes, int] = {}
+        self._place_of_id: dict[int, int] = {}
+        self._places: list[int] = []
+        self._counts: list[int] = []
+
+    def add(self, rows: Sequence[object], encode: Callable[[Any], bytes], breathe: Callable[[], None] = nobody) -> None:
+        """`rows` have to be kept until all have come: an object is known by where it is."""
+        ids, known, places = list(map(id, rows)), self._place_of_id, self._place_of_bytes
+        new = [(one, row) for one, row in zip(ids, rows, strict=True) if one not in known]
+        for at in range(0, len(new), AT_ONCE):
+            for one, row in new[at : at + AT_ONCE]:
+                known[one] = places.setdefault(encode(row), len(places))
+            breathe()
+        self._places += map(known.__getitem__, ids)
+        self._counts.append(len(rows))
+
+    def rows(self) -> _Rows:
+        head = _ARRAY + len(self._place_of_bytes).to_bytes(4, "big")
+        return _Rows(
+            msgspec.Raw(b"".join((head, *self._place_of_bytes))),
+            self._counts,
+            np.array(self._places, _PLACE).tobytes(),
+        )
+
+
+def _once(tuples: Sequence[Sequence[Any]]) -> _Rows:
+    once = _Once()
+    for some in tuples:
+        once.add(some, bytes)
+    return once.rows()
 
 
 def _each(it: _Rows, name: str, frames: int) -> list[tuple[Any, ...]]:

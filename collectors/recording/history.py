@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from collectors.model.frame import Frame
 from collectors.recording.chunks import CHUNK_FRAMES, Chunk, frames_chunk, thinned_chunk
 from collectors.recording.codec import unpacked_bytes
-from collectors.recording.frames import unpack_frames
+from collectors.recording.frames import let_go, unpack_frames
 
 SECOND_NS: Final = 1_000_000_000
 SUMMARY_FRAMES: Final = 20
@@ -111,13 +111,15 @@ class History:
 
     def add(self, chunk: Chunk) -> None:
         """A chunk of the oldest Frames that were appended and are in none."""
+        done = list[Frame]()
         with self._lock:
             newest = self._levels[0].open
             while newest and newest[0].time_ns <= chunk.t1_ns:
-                newest.popleft()
+                done.append(newest.popleft())
             gone = list(self._levels[0].add(chunk))
         for stored in gone:
             self._thin(stored, 1)
+        let_go(done)
 
     def stored(self, since_ns: int) -> list[Chunk]:
         """The chunks at full detail that begin at `since_ns` or later."""

@@ -12,6 +12,7 @@ from collectors.session.detail import Detail
 from tui.driver import Clock, Post
 from tui.marks import Bookmarks
 from tui.player import Player
+from tui.urgency import Urgency
 
 
 class Played:
@@ -35,15 +36,13 @@ class Played:
         self.profile = ""
         self.cancelled = False
         self.done = asyncio.Event()
+        self.urgency = Urgency()
         self._frames = frames
         self._error = error
         self._post: Post | None = None
 
     def delivery(self, time_ns: int, direction: int) -> int | None:
         return None
-
-    def pressed(self) -> None:
-        pass
 
     def next_profile(self, after: str) -> str:
         self.profile = f"after {after}"

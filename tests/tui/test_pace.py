@@ -20,7 +20,8 @@ from tests.tui.playing import Played
 from tests.tui.screen import lines, running, settled
 from tui.app import LATE_S
 from tui.pace import EASE_S, UNANSWERED_S, Costs, Meter, Pace
-from tui.paced_driver import PacedDriver
+from tui.paced_driver import DRAWN, PacedDriver
+from tui.urgency import ANSWER_S, Urgency
 
 ASK = b"\x1b[6n"
 
@@ -155,23 +156,71 @@ async def test_nothing_is_drawn_behind_what_the_terminal_has_not_taken() -> None
 
 def test_a_key_is_heeded_in_the_thread_that_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before the app hears of it, which may be at work."""
-    heard: list[str] = []
-    monkeypatch.setattr(LinuxDriver, "process_message", lambda self, message: heard.append(type(message).__name__))
+    urgency, heard = Urgency(), list[tuple[str, bool]]()
+    monkeypatch.setattr(
+        LinuxDriver,
+        "process_message",
+        lambda self, message: heard.append((type(message).__name__, urgency.answering())),
+    )
     driver = PacedDriver.__new__(PacedDriver)
     driver.meter = Meter()
-    driver.heed(lambda: heard.append("heeded"))
-    for message in (events.Key("a", "a"), events.Paste("a"), events.CursorPosition(1, 1)):
+    driver.heed(urgency)
+    for message in (events.Paste("a"), events.Key("a", "a"), events.CursorPosition(1, 1)):
         driver.process_message(message)
-    assert heard == ["heeded", "Key", "Paste"]
+    assert heard == [("Paste", False), ("Key", True)]
     assert driver.meter.answers
+
+
+def test_a_key_is_answered_by_what_is_drawn_after_the_app_has_heard_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LinuxDriver, "process_message", lambda self, message: None)
+    monkeypatch.setattr(LinuxDriver, "write", lambda self, data: None)
+    driver, urgency = PacedDriver.__new__(PacedDriver), Urgency()
+    driver.meter = Meter()
+    driver.heed(urgency)
+    drawn = "x" * (DRAWN + 1)
+    driver.process_message(events.Key("a", "a"))
+    driver.write(drawn)
+    assert urgency.answering(), "that Frame was begun before"
+    urgency.heard()
+    driver.write("\x1b[?25l")
+    assert urgency.answering(), "no part of a Frame"
+    driver.write(drawn)
+    assert not urgency.answering()
+    assert not urgency.busy()
+
+
+def test_a_key_that_changes_nothing_is_waited_for_no_longer_than_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr("tui.urgency.time.monotonic", clock)
+    urgency = Urgency()
+    urgency.heard()
+    clock.now += ANSWER_S * 0.9
+    assert urgency.answering()
+    clock.now += ANSWER_S * 0.2
+    assert not urgency.answering()
+
+
+async def test_who_keeps_what_was_seen_gives_way_while_a_frame_is_drawn() -> None:
+    played, seen = Played([frames.emulated(3600)]), list[bool]()
+    async with running(played) as (app, _):
+        show = app._show
+
+        def shown() -> None:
+            seen.append(played.urgency.busy())
+            show()
+
+        app._show = shown  # type: ignore[method-assign]
+        app.show_now()
+        assert seen == [True]
+        assert not played.urgency.busy()
 
 
 async def test_a_dashboard_heeds_its_keys_where_its_driver_can_tell(monkeypatch: pytest.MonkeyPatch) -> None:
     heeded: list[object] = []
-    monkeypatch.setattr(HeadlessDriver, "heed", lambda self, pressed: heeded.append(pressed), raising=False)
+    monkeypatch.setattr(HeadlessDriver, "heed", lambda self, urgency: heeded.append(urgency), raising=False)
     played = Played([frames.emulated(3600)])
     async with running(played):
-        assert heeded == [played.pressed]
+        assert heeded == [played.urgency]
 
 
 def test_costs_are_means_of_the_newest_frames() -> None:

@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from rich.style import Style
     from textual import events
     from textual.app import ComposeResult
-    from textual.geometry import Size
+    from textual.geometry import Region, Size
+    from textual.strip import Strip
 
     from tui.widgets.panel import Panel
 
@@ -96,6 +97,7 @@ class Arranged(Screen[None]):
         self._placed: Hashable = None
         self._drawn: tuple[View, Size] | None = None
         """What was drawn last, and for what size."""
+        self._ground: tuple[tuple[Region, str], list[Strip]] | None = None
         self.paint_with(inks, self._glyphs)
         self._focus(self.focus_on)
 
@@ -126,6 +128,10 @@ class Arranged(Screen[None]):
         yield from self.panels.values()
         yield self.too_small
 
+    def on_mount(self) -> None:
+        """Its styles were just worked out: when it comes back they need not be again. Textual notes that only of a screen that is turned to when it is mounted."""
+        self._css_update_count = self.app._css_update_count
+
     def watch_view(self, before: View, view: View) -> None:
         with self.app.batch_update():
             if not view.goes_on_behind(before):
@@ -137,6 +143,13 @@ class Arranged(Screen[None]):
 
     def on_resize(self, event: events.Resize) -> None:
         self._draw_anew()
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """What is behind the panels: the same lines as long as the theme is, and never made again for a page that comes back."""
+        key = crop, self.app.theme
+        if self._ground is None or self._ground[0] != key:
+            self._ground = key, super().render_lines(crop)
+        return self._ground[1]
 
     def _draw_anew(self) -> None:
         """For this size, if that is not what was drawn last."""
