@@ -1,6 +1,7 @@
 """The history gives back what was put in, in order, and stays inside its bytes."""
 
 import itertools
+import sys
 
 import msgspec
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from collectors.model.frame import Frame
 from collectors.recording import history as remembering
 from collectors.recording.codec import unpacked_bytes
-from collectors.recording.frames import pack_frames
+from collectors.recording.frames import let_go, pack_frames
 from collectors.recording.history import History, Summary
 from collectors.session.clock import TICK_NS
 from collectors.session.session import Session
@@ -76,6 +77,18 @@ def test_rows_of_a_fleet_come_back_equal_and_are_kept_once_a_second() -> None:
     assert all(ring.at(frame.time_ns) == frame for frame in seen)
     assert ring.held_bytes == apart.held_bytes
     assert ring.at(seen[-1].time_ns) == apart.at(seen[-1].time_ns)
+
+
+def test_frames_that_are_let_go_stay_with_who_else_has_them() -> None:
+    seen = observed(1, 10, 40)
+    kept, gone = seen[-1].workers, seen[0].workers[3]
+    of_kept = kept[3]
+    frames = seen[:]
+    del seen
+    let_go(frames)
+    assert not frames
+    assert (sys.getrefcount(of_kept), sys.getrefcount(gone)) == (3, 2), "with the name and the argument"
+    assert len(kept) == 40
 
 
 def test_what_is_old_is_thinned_step_by_step() -> None:

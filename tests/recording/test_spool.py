@@ -11,7 +11,7 @@ import pytest
 from collectors.model.frame import Frame
 from collectors.recording import spool as spooling
 from collectors.recording.chunks import CHUNK_FRAMES, Chunk
-from collectors.recording.frames import unpack_frames
+from collectors.recording.frames import pack_frames, unpack_frames
 from collectors.recording.spool import Spool
 from tui.headless import demo_frames
 
@@ -60,6 +60,25 @@ def test_it_waits_for_who_is_busy(frames: list[Frame]) -> None:
         free.set()
         until(lambda: bool(sink.all))
     assert unpack_frames(sink.all[0].blob) == frames
+
+
+def test_each_frame_is_packed_when_it_comes(frames: list[Frame]) -> None:
+    """And not four of them at the end of a second."""
+    sink, asked = Chunks(), list[int]()
+
+    def busy() -> bool:
+        asked.append(len(sink.all))
+        return False
+
+    with closing(Spool([sink], busy)) as spool:
+        for number, frame in enumerate(frames[:-1]):
+            before = len(asked)
+            spool.frame(frame)
+            until(lambda before=before: len(asked) > before)  # type: ignore[misc]
+            assert not sink.all, f"there are {number + 1}"
+        spool.frame(frames[-1])
+        until(lambda: bool(sink.all))
+    assert sink.all[0].blob == pack_frames(frames)
 
 
 def test_it_does_not_wait_for_ever(frames: list[Frame], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ import gc
 import msgspec
 import pytest
 from textual.events import MouseScrollDown
+from textual.geometry import Region
 from textual.widgets import Static
 
 from tests.tui import frames
@@ -18,6 +19,7 @@ from tui.pages import PAGES, make
 from tui.palettes import DARK, LIGHT, PALETTES
 from tui.places import HEADER, TIMELINE
 from tui.playhead import Playhead
+from tui.screens.arranged import Arranged
 from tui.screens.help import Help
 from tui.screens.overview import Overview
 from tui.theme import Ink, styles
@@ -237,6 +239,45 @@ async def test_pages_are_made_when_they_are_shown_and_only_the_one_that_is_shown
         assert "09:08:20" in lines(app)[0]
         header = overview.panels[HEADER].render_lines(overview.panels[HEADER].size.region)[0]
         assert {segment.style for segment in header} <= set(styles(LIGHT))
+
+
+async def test_a_page_is_drawn_once_when_it_is_turned_to_and_its_styles_are_worked_out_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn, styled = list[str | None](), list[object]()
+    redraw, refresh_css = Arranged.redraw, TokenyardApp.refresh_css
+
+    def counted(page: Arranged) -> None:
+        drawn.append(page.name)
+        redraw(page)
+
+    def worked_out(app: TokenyardApp, animate: bool = True) -> None:
+        styled.append(app.page.name)
+        refresh_css(app, animate)
+
+    async with running(Played(minute(3600))) as (app, pilot):
+        monkeypatch.setattr(Arranged, "redraw", counted)
+        for key in ("6", "1", "6"):
+            if key == "1":
+                monkeypatch.setattr(TokenyardApp, "refresh_css", worked_out)
+            await pilot.press(key)
+            await settled(pilot)
+        assert drawn == ["routing", "overview", "routing"]
+        assert not styled
+        await pilot.resize_terminal(100, 40)
+        await settled(pilot)
+        assert drawn[3:] == ["routing"]
+        assert len(lines(app)) == 40
+
+
+async def test_what_is_behind_the_panels_is_made_once_and_follows_the_theme() -> None:
+    async with running(Played(minute(3600))) as (app, pilot):
+        page, whole = app.page, Region(0, 0, 100, 30)
+        behind = page.render_lines(whole)
+        assert page.render_lines(whole) is behind
+        await pilot.press("t")
+        await settled(pilot)
+        assert [list(strip) for strip in page.render_lines(whole)] != [list(strip) for strip in behind]
 
 
 async def test_a_stall_opens_its_request_and_escape_comes_back() -> None:

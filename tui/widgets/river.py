@@ -153,7 +153,8 @@ def rows(view: View, width: int, height: int, first: int, lines: int) -> Body:
         return Body([Pen(width).put(text, Ink.DIM).line()], 0, 0, 0)
     shown = min(height // lines, len(river))
     first = min(first, len(river) - shown)
-    label = max(6, min(max(len(view.name(row.worker)) for row in river), 16))
+    names = view.names
+    label = max(6, min(max([len(names.get(row.worker) or view.name(row.worker)) for row in river]), 16))
     columns = width - label - 10
     tail, bare = Pen(7).line(), Pen(label + 3).line()
     out: list[Line] = []

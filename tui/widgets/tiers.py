@@ -91,7 +91,8 @@ WIDE_FROM: Final = 50
 def cols(frame: Frame, view: View, width: int) -> Cols:
     share, capacity, hits = WIDE if width >= WIDE_FROM else TIGHT
     rest = width - TIER_CELLS - share - capacity - hits - 5
-    owner = max((len(owner_name(row, view)) for row in frame.tiers), default=0)
+    names = view.names
+    owner = max([len(names.get(row.worker or "") or owner_name(row, view)) for row in frame.tiers], default=0)
     owner = max(6, min(owner, 20, rest - MIN_BAR))
     return Cols(owner, min(MAX_BAR, rest - owner), share, capacity, hits)
 
