@@ -58,6 +58,6 @@ def slower() -> dict[str, float]:
 
 def run() -> list[Result]:
     return [
-        Result(f"This machine beside that of the goals: {name}", "", f"{by:.2f}× the time", None)
+        Result(f"Beside the goals' machine: {name}", "", f"{by:.2f}× the time", None)
         for name, by in slower().items()
     ]
