@@ -58,6 +58,5 @@ def slower() -> dict[str, float]:
 
 def run() -> list[Result]:
     return [
-        Result(f"Beside the goals' machine: {name}", "", f"{by:.2f}× the time", None)
-        for name, by in slower().items()
+        Result(f"Beside the goals' machine: {name}", "", f"{by:.2f}× the time", None) for name, by in slower().items()
     ]
