@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from operator import or_
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +17,7 @@ from collectors.model.vocabulary import Device, Stage, Tier
 from tui.glyphs import BUCKET_HEIGHTS, HEIGHTS, NO_DATA, STALL, UNOBSERVED
 from tui.line import Line, Pen
 from tui.theme import Ink, device_ink
-from tui.widgets.river import CAPPED, RUNS, STALLED, by_height, heights, top
+from tui.widgets.river import STALLED, STEPS, glyphs_by_height, top
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,6 +41,14 @@ _EMPTY: Final = 0xF0
 _UNSEEN: Final = re.compile(rb"[^\0]+")
 """Cells that are not `Cell.SEEN`."""
 _UNSEEN_CODES: Final = bytes(min(_EMPTY + seen, 255) for seen in range(256))
+
+
+RUNS: Final = re.compile(rb"(.)\1*", re.DOTALL)
+"""Of equal bytes."""
+CAPPED: Final = bytes(min(late, STALLED) for late in range(256))
+"""For `bytes.translate`: lateness classes as they are drawn."""
+TABLED: Final = 10_000
+"""Heights of so many tokens are looked up."""
 
 
 class Hue(StrEnum):
@@ -84,16 +93,36 @@ def tracks(line: RiverLine, *, both: bool) -> list[Track]:
     return [beside] if any(line.beside_tokens) and not any(line.tokens) else [made]
 
 
+@lru_cache(64)
+def _by_height(lines: int, glyphs: str) -> tuple[dict[int, str], ...]:
+    """For `str.translate`: the glyph by the height of the column, of each line."""
+    return tuple(dict(enumerate(some)) for some in glyphs_by_height(lines, glyphs))
+
+
+@lru_cache(64)
+def _table(scale: int, full: int) -> bytes:
+    return bytes(-(-tokens * full // scale) for tokens in range(scale + 1))
+
+
+def _heights(values: Sequence[int], scale: int, lines: int) -> str:
+    """The height of each column, in steps, as a character of that number; `scale` tokens fill `lines` cells."""
+    full = STEPS * lines
+    if scale <= TABLED:
+        height_of = _table(scale, full)
+        return bytes([height_of[value] for value in values]).decode("latin-1")
+    return bytes([-(-value * full // scale) for value in values]).decode("latin-1")
+
+
 def drawn(track: Track, hue_of: bytes, lines: int, scale: int) -> list[Line]:
     """A cell a column, `lines` high, the highest line first; `scale` tokens fill a column."""
     values = track.values
     codes = bytearray(map(or_, track.place.translate(hue_of), track.late.translate(CAPPED)))
     for unseen in _UNSEEN.finditer(track.seen):
         codes[unseen.start() : unseen.end()] = unseen[0].translate(_UNSEEN_CODES)
-    high = heights(values, scale, lines)
+    high = _heights(values, scale, lines)
     runs = [(match.start(), match.end(), match[0][0]) for match in RUNS.finditer(codes)]
     out = []
-    for line, glyphs in enumerate(by_height(lines, BUCKET_HEIGHTS if track.beside else HEIGHTS)):
+    for line, glyphs in enumerate(_by_height(lines, BUCKET_HEIGHTS if track.beside else HEIGHTS)):
         cells = high.translate(glyphs)
         pen = Pen(len(values))
         for start, end, code in runs:
@@ -113,7 +142,7 @@ def drawn(track: Track, hue_of: bytes, lines: int, scale: int) -> list[Line]:
 
 
 def scale_of(track: Track) -> int:
-    return top(track.values)
+    return top(max(track.values, default=0))
 
 
 def _unseen(pen: Pen, state: int, size: int, *, lowest: bool) -> None:

@@ -13,7 +13,7 @@ from collectors.model.vocabulary import Device, Listing, Role, State, TargetStat
 from tests.tui import frames
 from tests.tui.frames import known, no_quantile, over, sketched, unknown
 from tui.driver import Clock
-from tui.line import text_of
+from tui.line import Line, text_of
 from tui.playhead import Mode
 from tui.summary import summary
 from tui.theme import Ink, device_ink
@@ -24,7 +24,7 @@ from tui.widgets.header import header
 from tui.widgets.kpi import kpis, longest_stall, other_kind, ran_on, worst_jitter
 from tui.widgets.kpi import strip as kpi_strip
 from tui.widgets.notice import notices
-from tui.widgets.river import river_lines, top
+from tui.widgets.river import drawn, top
 from tui.widgets.stalls import stalls
 from tui.widgets.tiers import Fill, bar, tiers
 
@@ -346,6 +346,21 @@ def test_an_unknown_share_is_a_dash() -> None:
 # river
 
 
+def river_lines(row: RiverRow, columns: int, lines: int) -> list[Line]:
+    return drawn([row], columns, lines)[0].lines
+
+
+def test_rows_beside_each_other_are_drawn_as_each_alone() -> None:
+    rows = [
+        river_row([0, 5, 0xFFFF, 8] * 60, [1, 4, 0, 2] * 60),
+        river_row([3] * 240, [0] * 239 + [3], Device.LPU),
+        river_row([0xFFFF] * 240, [0] * 240),
+        river_row([1, 2], [1, 1]),
+    ]
+    for columns, lines in ((240, 1), (100, 3), (250, 2), (1, 1)):
+        assert drawn(rows, columns, lines) == [drawn([row], columns, lines)[0] for row in rows]
+
+
 def test_heights_are_relative_to_the_rows_top() -> None:
     [line] = river_lines(river_row([0, 1, 4, 8], [0, 1, 1, 1]), 4, 1)
     assert text_of([line]) == " ▁▄█"
@@ -373,8 +388,8 @@ def test_the_newest_ticks_stand_right() -> None:
 
 @given(st.lists(st.integers(0, 0xFFFE), min_size=1))
 def test_the_top_is_the_highest_rounded_up(values: list[int]) -> None:
-    assert max(values) <= top(values) <= max(8, 2.01 * max(values))
-    assert top([*values, 0xFFFF]) == top(values)
+    assert max(values) <= top(max(values)) <= max(8, 2.01 * max(values))
+    assert drawn([river_row([*values, 0xFFFF], [1] * (len(values) + 1))], 80, 1)[0].scale == top(max(values))
 
 
 # stalls

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from array import array
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Final
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from collectors.model.vocabulary import Device, Role
 from tui import format as fmt
@@ -26,16 +26,10 @@ NOT_OBSERVED: Final = 0xFFFF
 STALLED: Final = 4
 STEPS: Final = 8
 """Heights in one cell."""
-TABLED: Final = 10_000
-"""Heights of so many tokens are looked up."""
 ROLE_LETTERS: Final = {
     Role.PREFILL: "P", Role.DECODE: "D", Role.AGGREGATED: "A", Role.ATTENTION: "T",
     Role.FFN: "F", Role.DRAFT: "S", Role.VERIFY: "V", Role.ROUTER: "R", Role.UNKNOWN: "–",
 }  # fmt: skip
-RUNS: Final = re.compile(rb"(.)\1*", re.DOTALL)
-"""Of equal bytes."""
-CAPPED: Final = bytes(min(late, STALLED) for late in range(256))
-"""For `bytes.translate`: lateness classes as they are drawn."""
 TOPS: Final = (1, 1.5, 2, 3, 4, 6, 8, 10)
 GAP: Final = 5
 """Class of a column that was not observed, after the lateness classes 0 … 4."""
@@ -50,11 +44,9 @@ def counts(tokens: bytes) -> array[int]:
     return values
 
 
-def top(values: Sequence[int]) -> int:
-    """Tokens a tick that fill a row: the row's highest, rounded up to one of few numbers so that the scale seldom moves."""
-    highest = max(values, default=0)
-    if highest == NOT_OBSERVED:
-        highest = max((value for value in values if value != NOT_OBSERVED), default=0)
+@lru_cache(1_024)
+def top(highest: int) -> int:
+    """Tokens a tick that fill a row: its highest, rounded up to one of few numbers so that the scale seldom moves."""
     power = 1
     while highest > 10 * power:
         power *= 10
@@ -65,12 +57,6 @@ def top(values: Sequence[int]) -> int:
     )
 
 
-@lru_cache(1_024)
-def scale_of(tokens: bytes) -> int:
-    """Tokens a tick that fill a row."""
-    return top(counts(tokens))
-
-
 @lru_cache(64)
 def glyphs_by_height(lines: int, glyphs: str) -> tuple[str, ...]:
     """Of a column of so many cells, the highest first: the glyph of each by the height of the column, in steps."""
@@ -79,54 +65,58 @@ def glyphs_by_height(lines: int, glyphs: str) -> tuple[str, ...]:
     return tuple("".join(glyphs[min(max(height - floor, 0), STEPS)] for height in range(full + 1)) for floor in floors)
 
 
-@lru_cache(64)
-def by_height(lines: int, glyphs: str) -> tuple[dict[int, str], ...]:
-    """The same for `str.translate`."""
-    return tuple(dict(enumerate(some)) for some in glyphs_by_height(lines, glyphs))
+class Drawn(NamedTuple):
+    """A row: its lines, the highest first, and tokens a tick that fill it."""
+
+    lines: list[Line]
+    scale: int
 
 
-@lru_cache(64)
-def _table(scale: int, full: int) -> bytes:
-    return bytes(-(-tokens * full // scale) for tokens in range(scale + 1))
+def drawn(rows: Sequence[RiverRow], columns: int, lines: int) -> list[Drawn]:
+    """Of each row the newest `columns` ticks, `lines` cells high."""
+    import numpy as np  # not loaded before the first frame
+
+    length = max(len(row.late) for row in rows)
+    width = min(columns, length)
+    tokens = np.frombuffer(b"".join([row.tokens.rjust(2 * length, b"\0") for row in rows]), "<u2")
+    late = np.frombuffer(b"".join([row.late.rjust(length, b"\0") for row in rows]), np.uint8)
+    missed = (tokens == NOT_OBSERVED).reshape(-1, length)
+    counted = np.where(missed, 0, tokens.reshape(-1, length)).astype(np.int64)
+    scales = [top(highest) for highest in counted.max(axis=1).tolist()]
+    high = -(-counted[:, -width:] * (STEPS * lines) // np.array(scales)[:, None])
+    classes = np.where(missed, GAP, np.minimum(late.reshape(-1, length), STALLED))[:, -width:]
+    begins = np.ones(classes.shape, np.bool_)
+    begins[:, 1:] = classes[:, 1:] != classes[:, :-1]
+    at_row, at = begins.nonzero()
+    runs: list[list[tuple[int, int]]] = [[] for _ in rows]
+    for row, start, kind in zip(at_row.tolist(), at.tolist(), classes[begins].tolist(), strict=True):
+        runs[row].append((start, kind))
+    texts = [
+        np.array(list(glyphs))[high].view(f"U{width}").ravel().tolist() for glyphs in glyphs_by_height(lines, HEIGHTS)
+    ]
+    return [
+        Drawn([_line(texts[line][at], it, columns, _inks(row.device), line, lines) for line in range(lines)], scale)
+        for at, (row, it, scale) in enumerate(zip(rows, runs, scales, strict=True))
+    ]
 
 
-def heights(values: Sequence[int], scale: int, lines: int) -> str:
-    """The height of each column, in steps, as a character of that number; `scale` tokens fill `lines` cells."""
-    full = STEPS * lines
-    if scale <= TABLED:
-        height_of = _table(scale, full)
-        return bytes([height_of[value] for value in values]).decode("latin-1")
-    return bytes([-(-value * full // scale) for value in values]).decode("latin-1")
-
-
-def river_lines(row: RiverRow, columns: int, lines: int) -> list[Line]:
-    """The newest `columns` ticks, `lines` cells high, the highest line first."""
-    values = counts(row.tokens[-2 * columns :])
-    classes = bytearray(row.late[-columns:].translate(CAPPED))
-    if NOT_OBSERVED in values:
-        for at, value in enumerate(values):
-            if value == NOT_OBSERVED:
-                values[at], classes[at] = 0, GAP
-    high = heights(values, scale_of(row.tokens), lines)
-    runs = [(match.start(), match.end(), match[0][0]) for match in RUNS.finditer(classes)]
-    inks = _inks(row.device)
-    out = []
-    for line, glyphs in enumerate(by_height(lines, HEIGHTS)):
-        cells = high.translate(glyphs)
-        pen = Pen(columns).gap(columns - len(values))
-        for start, end, kind in runs:
-            if kind == GAP:
-                text = (UNOBSERVED if line == lines - 1 else " ") * (end - start)
-            elif kind == STALLED and line == 0:
-                text = STALL * (end - start)
-            else:
-                text = cells[start:end]
-            if text.isspace():
-                pen.gap(end - start)
-            else:
-                pen.put(text, inks[kind], end - start)
-        out.append(pen.line())
-    return out
+def _line(
+    cells: str, runs: Sequence[tuple[int, int]], columns: int, inks: Sequence[int], line: int, lines: int
+) -> Line:
+    """Line number `line` of a row; `runs` of one class each: where they begin, and the class."""
+    pen = Pen(columns).gap(columns - len(cells))
+    for (start, kind), (end, _) in pairwise((*runs, (len(cells), 0))):
+        if kind == GAP:
+            text = (UNOBSERVED if line == lines - 1 else " ") * (end - start)
+        elif kind == STALLED and line == 0:
+            text = STALL * (end - start)
+        else:
+            text = cells[start:end]
+        if text.isspace():
+            pen.gap(end - start)
+        else:
+            pen.put(text, inks[kind], end - start)
+    return pen.line()
 
 
 @cache
@@ -158,11 +148,11 @@ def rows(view: View, width: int, height: int, first: int, lines: int) -> Body:
     columns = width - label - 10
     tail, bare = Pen(7).line(), Pen(label + 3).line()
     out: list[Line] = []
-    for row in river[first : first + shown]:
-        bodies = river_lines(row, columns, lines)
+    some = river[first : first + shown]
+    for row, it in zip(some, drawn(some, columns, lines) if some else (), strict=True):
         name = clip_middle(view.name(row.worker), label)
-        out.append((*_label(name, row.role, row.device, label), *bodies[0], *_tail(scale_of(row.tokens))))
-        out += [(*bare, *body, *tail) for body in bodies[1:]]
+        out.append((*_label(name, row.role, row.device, label), *it.lines[0], *_tail(it.scale)))
+        out += [(*bare, *body, *tail) for body in it.lines[1:]]
     return Body(out, first, shown, len(river), keys=[row.worker for row in river], spots=stacked(shown, each=lines))
 
 
