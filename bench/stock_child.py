@@ -7,6 +7,7 @@ can scroll), of which `update_cell` gets what changed; a row of the river, and j
 import asyncio
 import sys
 import time
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -36,7 +37,7 @@ from tui.widgets.footer import footer
 from tui.widgets.header import header
 from tui.widgets.kpi import strip
 from tui.widgets.notice import notices
-from tui.widgets.river import NOT_OBSERVED, ROLE_LETTERS, counts
+from tui.widgets.river import NOT_OBSERVED, ROLE_LETTERS
 from tui.widgets.stalls import stalls
 from tui.widgets.timeline import ends
 from tui.widgets.timeline import strip as cells_of
@@ -46,6 +47,15 @@ EDGE: Final = 2
 """Of a border, both sides."""
 LABEL: Final = 18
 """Cells before a row of the river."""
+
+
+def counts(tokens: bytes) -> array[int]:
+    """Tokens of each tick of a row, oldest first."""
+    values = array("H")
+    values.frombytes(tokens)
+    if sys.byteorder == "big":
+        values.byteswap()
+    return values
 
 
 class Head(NamedTuple):

@@ -122,7 +122,7 @@ def percent(part: float, whole: float) -> str:
     """A share in whole per cent that says 0 and 100 only where they are meant."""
     if whole <= 0:
         return ABSENT
-    share = 100 * part / whole
+    share = 100 * part / whole or 0.0
     if 0 < share < 1:
         return "<1 %"
     if 99.5 <= share < 100:

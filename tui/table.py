@@ -5,7 +5,7 @@ A figure's cell takes the widest form that fits (`tui.format`); text cells are c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
@@ -196,38 +196,46 @@ def row_lines(it: Grid[Row], row: Row, width: int) -> list[Line]:
 
 def _row_line(it: Grid[Row], at: int, row: Row, width: int) -> Line:
     """Neighbours of one ink in one run, as a `Pen` does it; blanks are in that of what is before them."""
-    line, before = it.lines[at], it.indent if at else 0
-    texts, inks = [""], [int(Ink.TEXT)]
+    texts, inks, blanks = [""], [int(Ink.TEXT)], it.indent if at else 0
     used = 0
+    for text, ink, taken, before, behind in _cells(it.lines[at], row):
+        texts[-1] += " " * (blanks + before)
+        if ink != inks[-1] and taken:
+            texts.append("")
+            inks.append(ink)
+        texts[-1] += text + " " * behind
+        used += blanks + before + taken + behind
+        blanks = it.gap
+    if used > width:
+        return _cut_line(it, at, row, width)
+    texts[-1] += " " * (width - used)
+    return tuple((text, ink) for text, ink in zip(texts, inks, strict=True) if text)
+
+
+def _cut_line(it: Grid[Row], at: int, row: Row, width: int) -> Line:
+    """The same where there is not even room for what stays: only the cell that finds none is cut."""
+    pen, blanks = Pen(width), it.indent if at else 0
+    for text, ink, taken, before, behind in _cells(it.lines[at], row):
+        pen.gap(blanks + before).put(text, ink, taken).gap(behind)
+        blanks = it.gap
+    return pen.line()
+
+
+def _cells(line: Iterable[tuple[Column[Row], int]], row: Row) -> Iterator[tuple[str, int, int, int, int]]:
+    """For each column a text and its ink, how many cells it takes, and how many are blank before and behind it."""
     for column, size in line:
         forms, ink = column.cell(row)
-        if column.text:
-            text = column.shorten(forms[0], size)
-            taken = cells(text)
-            if taken > size:
-                text = clip(text, size)
-                taken = cells(text)
-            behind = size - taken
-        else:
+        if not column.text:
             text = pick(forms, size)
             taken = cells(text)
-            before, behind = before + size - taken, 0
-        used += before + taken + behind
-        texts[-1] += " " * before
-        if ink == inks[-1] or not taken:
-            texts[-1] += text
-        else:
-            texts.append(text)
-            inks.append(ink)
-        texts[-1] += " " * behind
-        before = it.gap
-    texts[-1] += " " * (width - used)
-    if used <= width:
-        return tuple((text, ink) for text, ink in zip(texts, inks, strict=True) if text)
-    pen = Pen(width)
-    for text, ink in zip(texts, inks, strict=True):
-        pen.put(text.rstrip(" "), ink).gap(len(text) - len(text.rstrip(" ")))
-    return pen.line()
+            yield text, ink, taken, size - taken, 0
+            continue
+        text = column.shorten(forms[0], size)
+        taken = cells(text)
+        if taken > size:
+            text = clip(text, size)
+            taken = cells(text)
+        yield text if taken else "", ink, taken, 0, size - taken
 
 
 def shed_note(

@@ -275,9 +275,15 @@ async def test_what_is_behind_the_panels_is_made_once_and_follows_the_theme() ->
         page, whole = app.page, Region(0, 0, 100, 30)
         behind = page.render_lines(whole)
         assert page.render_lines(whole) is behind
-        await pilot.press("t")
+        before = page.background_colors
+        app.dress("light")
+        assert page.render_lines(whole), "painted before Textual has worked out the styles of the other theme"
         await settled(pilot)
-        assert [list(strip) for strip in page.render_lines(whole)] != [list(strip) for strip in behind]
+        assert page.background_colors != before
+        [segment] = page.render_lines(whole)[0]
+        assert segment.style is not None
+        assert segment.style.bgcolor is not None
+        assert segment.style.bgcolor.get_truecolor() == page.background_colors[1].rich_color.get_truecolor()
 
 
 async def test_a_stall_opens_its_request_and_escape_comes_back() -> None:

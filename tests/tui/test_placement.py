@@ -13,10 +13,11 @@ from tests.tui.playing import Played
 from tests.tui.screen import at_rest, lines, running, settled, text
 from tests.tui.test_golden import SIZES, check
 from tui.app import TokenyardApp
+from tui.glyphs import HEIGHTS
 from tui.line import text_of
 from tui.screens.placement import PlacementPage
 from tui.theme import Ink, device_ink
-from tui.tracks import Hue, Track, drawn, hues, tracks
+from tui.tracks import Hue, Track, drawn, hues, scale_of, tracks
 from tui.view import View
 from tui.widgets.follow import Follow, glyph
 from tui.widgets.placement import SLICES_NS, cell_figures
@@ -63,6 +64,16 @@ def test_a_tall_row_is_filled_from_below() -> None:
     it = line([16, 8, 3])
     shown = text_of(drawn(tracks(it, both=False)[0], hues(river(it), Hue.DEVICE, DEVICES), 2, 16))
     assert shown == "█\n██▃"
+
+
+@pytest.mark.parametrize("tokens", [(65_535,), (65_535, 3), (65_535, 20_000), (70_000, 65_535, 1)])
+def test_a_cell_of_65535_tokens_is_a_count_as_any(tokens: tuple[int, ...]) -> None:
+    size = len(tokens)
+    track = Track(tokens, b"\1" * size, b"\xff" * size, b"\0" * size)
+    hue_of = bytes(256)
+    [line] = drawn(track, hue_of, 1, scale_of(track))
+    assert set(text_of([line])) <= set(HEIGHTS[1:])
+    assert max(tokens) <= scale_of(track)
 
 
 def test_what_was_not_watched_is_not_empty() -> None:

@@ -13,7 +13,7 @@ from collectors.model.vocabulary import Device, Listing, Role, State, TargetStat
 from tests.tui import frames
 from tests.tui.frames import known, no_quantile, over, sketched, unknown
 from tui.driver import Clock
-from tui.line import Line, text_of
+from tui.line import Line, cells, text_of
 from tui.playhead import Mode
 from tui.summary import summary
 from tui.theme import Ink, device_ink
@@ -359,6 +359,14 @@ def test_rows_beside_each_other_are_drawn_as_each_alone() -> None:
     ]
     for columns, lines in ((240, 1), (100, 3), (250, 2), (1, 1)):
         assert drawn(rows, columns, lines) == [drawn([row], columns, lines)[0] for row in rows]
+
+
+@pytest.mark.parametrize("columns", [0, 1, 80])
+@pytest.mark.parametrize(("tokens", "late"), [(b"", b""), (b"\1\0\2\0\3\0", b"\1\1"), (b"\1\0\2", b"\1"), (b"", b"\1")])
+def test_rows_of_a_damaged_recording_are_drawn_as_they_are(tokens: bytes, late: bytes, columns: int) -> None:
+    odd = RiverRow("w", Device.GPU, Role.DECODE, tokens, late)
+    for it in drawn([odd, river_row([1] * 240, [1] * 240)], columns, 2):
+        assert [sum(cells(text) for text, _ in line) for line in it.lines] == [columns, columns]
 
 
 def test_heights_are_relative_to_the_rows_top() -> None:

@@ -97,7 +97,7 @@ class Arranged(Screen[None]):
         self._placed: Hashable = None
         self._drawn: tuple[View, Size] | None = None
         """What was drawn last, and for what size."""
-        self._ground: tuple[tuple[Region, str], list[Strip]] | None = None
+        self._ground: tuple[Hashable, list[Strip]] | None = None
         self.paint_with(inks, self._glyphs)
         self._focus(self.focus_on)
 
@@ -145,8 +145,8 @@ class Arranged(Screen[None]):
         self._draw_anew()
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """What is behind the panels: the same lines as long as the theme is, and never made again for a page that comes back."""
-        key = crop, self.app.theme
+        """What is behind the panels: the same lines as long as its colours are, and never made again for a page that comes back."""
+        key = crop, self.background_colors
         if self._ground is None or self._ground[0] != key:
             self._ground = key, super().render_lines(crop)
         return self._ground[1]

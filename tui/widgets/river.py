@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from array import array
 from functools import cache, lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -33,15 +31,6 @@ ROLE_LETTERS: Final = {
 TOPS: Final = (1, 1.5, 2, 3, 4, 6, 8, 10)
 GAP: Final = 5
 """Class of a column that was not observed, after the lateness classes 0 … 4."""
-
-
-def counts(tokens: bytes) -> array[int]:
-    """Tokens of each tick of a row, oldest first."""
-    values = array("H")
-    values.frombytes(tokens)
-    if sys.byteorder == "big":
-        values.byteswap()
-    return values
 
 
 @lru_cache(1_024)
@@ -76,9 +65,9 @@ def drawn(rows: Sequence[RiverRow], columns: int, lines: int) -> list[Drawn]:
     """Of each row the newest `columns` ticks, `lines` cells high."""
     import numpy as np  # not loaded before the first frame
 
-    length = max(len(row.late) for row in rows)
-    width = min(columns, length)
-    tokens = np.frombuffer(b"".join([row.tokens.rjust(2 * length, b"\0") for row in rows]), "<u2")
+    length = max(1, *(len(row.late) for row in rows))
+    width = max(1, min(columns, length))
+    tokens = np.frombuffer(b"".join([row.tokens[-2 * length :].rjust(2 * length, b"\0") for row in rows]), "<u2")
     late = np.frombuffer(b"".join([row.late.rjust(length, b"\0") for row in rows]), np.uint8)
     missed = (tokens == NOT_OBSERVED).reshape(-1, length)
     counted = np.where(missed, 0, tokens.reshape(-1, length)).astype(np.int64)
