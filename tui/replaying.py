@@ -65,7 +65,8 @@ class ReplayDriver:
         return ""
 
     def hold(self, held: bool, at_ns: int | None = None) -> None:
-        """Time stands still while the view is held, and goes on from what is shown."""
+        """Time stands still while the view is held, and goes on from what is shown, of which there is no detail until it is made."""
+        self._shown_ns = self._shown_ns if at_ns is None else at_ns
         if held:
             self.player.playing = False
             self.player.position_ns = self.player.position_ns if at_ns is None else at_ns

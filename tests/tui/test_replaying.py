@@ -287,3 +287,22 @@ def test_beyond_the_end_there_is_nothing_to_wait_for(path: Path) -> None:
         while not along.work(10**12, 0.05):
             pass
         assert along.work(10**12, 0.05)
+
+
+async def test_right_after_a_seek_nothing_is_told_of_what_is_not_made_yet(path: Path, seen: list[Frame]) -> None:
+    """What was made for an earlier moment would draw the later one half."""
+    driver = ReplayDriver(path, 0.0)
+    driver.player.playing = False
+    app = TokenyardApp(driver)
+    async with app.run_test() as pilot:
+        await until(lambda: app.playhead.shown is not None)
+        app.open_page("placement")
+        app.action_seek(seen[4].time_ns)
+        await until(lambda: driver.detail is not None)
+        app.action_seek(seen[-1].time_ns)
+        assert app.playhead.shown is not None
+        assert app.playhead.shown.time_ns == seen[-1].time_ns
+        assert driver.detail is None
+        assert app.page.view.detail is None
+        await until(lambda: app.page.view.detail is not None)
+        await pilot.pause()
