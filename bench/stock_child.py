@@ -49,7 +49,7 @@ LABEL: Final = 18
 """Cells before a row of the river."""
 
 
-def counts(tokens: bytes) -> array[int]:
+def counts(tokens: bytes) -> Sequence[int]:
     """Tokens of each tick of a row, oldest first."""
     values = array("H")
     values.frombytes(tokens)
