@@ -47,8 +47,6 @@ RUNS: Final = re.compile(rb"(.)\1*", re.DOTALL)
 """Of equal bytes."""
 CAPPED: Final = bytes(min(late, STALLED) for late in range(256))
 """For `bytes.translate`: lateness classes as they are drawn."""
-TABLED: Final = 10_000
-"""Heights of so many tokens are looked up."""
 
 
 class Hue(StrEnum):
@@ -99,27 +97,13 @@ def _by_height(lines: int, glyphs: str) -> tuple[dict[int, str], ...]:
     return tuple(dict(enumerate(some)) for some in glyphs_by_height(lines, glyphs))
 
 
-@lru_cache(64)
-def _table(scale: int, full: int) -> bytes:
-    return bytes(-(-tokens * full // scale) for tokens in range(scale + 1))
-
-
-def _heights(values: Sequence[int], scale: int, lines: int) -> str:
-    """The height of each column, in steps, as a character of that number; `scale` tokens fill `lines` cells."""
-    full = STEPS * lines
-    if scale <= TABLED:
-        height_of = _table(scale, full)
-        return bytes([height_of[value] for value in values]).decode("latin-1")
-    return bytes([-(-value * full // scale) for value in values]).decode("latin-1")
-
-
 def drawn(track: Track, hue_of: bytes, lines: int, scale: int) -> list[Line]:
     """A cell a column, `lines` high, the highest line first; `scale` tokens fill a column."""
     values = track.values
     codes = bytearray(map(or_, track.place.translate(hue_of), track.late.translate(CAPPED)))
     for unseen in _UNSEEN.finditer(track.seen):
         codes[unseen.start() : unseen.end()] = unseen[0].translate(_UNSEEN_CODES)
-    high = _heights(values, scale, lines)
+    high = bytes([-(-value * STEPS * lines // scale) for value in values]).decode("latin-1")
     runs = [(match.start(), match.end(), match[0][0]) for match in RUNS.finditer(codes)]
     out = []
     for line, glyphs in enumerate(_by_height(lines, BUCKET_HEIGHTS if track.beside else HEIGHTS)):
