@@ -30,6 +30,8 @@ class Metered:
 
     def __init__(self, file: IO[str], meter: Meter) -> None:
         self._file, self._meter = file, meter
+        self.urgency: Urgency | None = None
+        """Is told of what was drawn when it has been written, not when it was given to the thread that writes."""
 
     def write(self, text: str) -> int:
         self._meter.begin()
@@ -40,6 +42,8 @@ class Metered:
             return 0
         finally:
             self._meter.end(len(text.encode(errors="replace")))
+            if len(text) > DRAWN and self.urgency is not None:
+                self.urgency.written()
 
     def flush(self) -> None:
         self._meter.begin()
@@ -62,12 +66,12 @@ class PacedDriver(LinuxDriver):
     ) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         self.meter = Meter()
-        self._urgency: Urgency | None = None
-        self._file = cast("Any", Metered(cast("IO[str]", self._file), self.meter))
+        self._metered = Metered(cast("IO[str]", self._file), self.meter)
+        self._file = cast("Any", self._metered)
 
     def heed(self, urgency: Urgency) -> None:
         """Tell it of each key, in the thread that reads: sooner than the app hears of it, which may be at work; and of what is drawn."""
-        self._urgency = urgency
+        self._metered.urgency = urgency
 
     def start_application_mode(self) -> None:
         super().start_application_mode()  # type: ignore[no-untyped-call]
@@ -77,21 +81,18 @@ class PacedDriver(LinuxDriver):
 
     def write(self, data: str) -> None:
         self.meter.given += bool(data)
-        drawn = len(data) > DRAWN
-        if self.meter.answers and drawn:
+        if self.meter.answers and len(data) > DRAWN:
             self.meter.ask()
             data += ASK
         super().write(data)
-        if drawn and self._urgency is not None:
-            self._urgency.written()
 
     def process_message(self, message: Message) -> None:
         """In the thread that reads."""
         if isinstance(message, CursorPosition):
             self.meter.answer()
             return
-        if isinstance(message, Key) and self._urgency is not None:
-            self._urgency.pressed()
+        if isinstance(message, Key) and self._metered.urgency is not None:
+            self._metered.urgency.pressed()
         super().process_message(message)
 
     def stop_application_mode(self) -> None:

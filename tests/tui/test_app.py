@@ -1,6 +1,7 @@
 """The App: every key, what a tick costs, and what happens when things end."""
 
 import gc
+from collections.abc import Sequence
 
 import msgspec
 import pytest
@@ -65,13 +66,13 @@ async def test_of_a_held_view_only_what_tells_of_the_newest_is_drawn_again(monke
         played.post(emulated(3600))
         await settled(pilot)
         drawn: list[str] = []
-        draw = Panel.show
+        draw = Panel.changed
 
-        def noted(panel: Panel, view: View) -> int:
+        def noted(panel: Panel, view: View) -> Sequence[int]:
             drawn.append(panel.key)
             return draw(panel, view)
 
-        monkeypatch.setattr(Panel, "show", noted)
+        monkeypatch.setattr(Panel, "changed", noted)
         played.post(emulated(3620))
         await settled(pilot)
         assert "5 s behind" in text(app)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import termios
 import time
+from io import StringIO
 
 import pytest
 from textual import events
@@ -20,7 +21,7 @@ from tests.tui.playing import Played
 from tests.tui.screen import lines, running, settled
 from tui.app import LATE_S
 from tui.pace import EASE_S, UNANSWERED_S, Costs, Meter, Pace
-from tui.paced_driver import DRAWN, PacedDriver
+from tui.paced_driver import DRAWN, Metered, PacedDriver
 from tui.urgency import ANSWER_S, Urgency
 
 ASK = b"\x1b[6n"
@@ -154,6 +155,15 @@ async def test_nothing_is_drawn_behind_what_the_terminal_has_not_taken() -> None
         assert app.page.view.frame is app.playhead.shown is not before
 
 
+def heeding(urgency: Urgency) -> PacedDriver:
+    """A driver without a terminal."""
+    driver = PacedDriver.__new__(PacedDriver)
+    driver.meter = Meter()
+    driver._metered = Metered(StringIO(), driver.meter)
+    driver.heed(urgency)
+    return driver
+
+
 def test_a_key_is_heeded_in_the_thread_that_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before the app hears of it, which may be at work."""
     urgency, heard = Urgency(), list[tuple[str, bool]]()
@@ -162,9 +172,7 @@ def test_a_key_is_heeded_in_the_thread_that_reads_it(monkeypatch: pytest.MonkeyP
         "process_message",
         lambda self, message: heard.append((type(message).__name__, urgency.answering())),
     )
-    driver = PacedDriver.__new__(PacedDriver)
-    driver.meter = Meter()
-    driver.heed(urgency)
+    driver = heeding(urgency)
     for message in (events.Paste("a"), events.Key("a", "a"), events.CursorPosition(1, 1)):
         driver.process_message(message)
     assert heard == [("Paste", False), ("Key", True)]
@@ -173,18 +181,20 @@ def test_a_key_is_heeded_in_the_thread_that_reads_it(monkeypatch: pytest.MonkeyP
 
 def test_a_key_is_answered_by_what_is_drawn_after_the_app_has_heard_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LinuxDriver, "process_message", lambda self, message: None)
-    monkeypatch.setattr(LinuxDriver, "write", lambda self, data: None)
-    driver, urgency = PacedDriver.__new__(PacedDriver), Urgency()
-    driver.meter = Meter()
-    driver.heed(urgency)
+    given, urgency = list[str](), Urgency()
+    monkeypatch.setattr(LinuxDriver, "write", lambda self, data: given.append(data))
+    driver = heeding(urgency)
     drawn = "x" * (DRAWN + 1)
     driver.process_message(events.Key("a", "a"))
-    driver.write(drawn)
+    driver._metered.write(drawn)
     assert urgency.answering(), "that Frame was begun before"
     urgency.heard()
-    driver.write("\x1b[?25l")
+    driver._metered.write("\x1b[?25l")
     assert urgency.answering(), "no part of a Frame"
     driver.write(drawn)
+    assert given == [drawn]
+    assert urgency.answering(), "the thread that writes has it, the terminal has not"
+    driver._metered.write(drawn)
     assert not urgency.answering()
     assert not urgency.busy()
 

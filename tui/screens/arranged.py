@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.reactive import reactive
@@ -24,6 +24,7 @@ from tui.places import (
     without,
 )
 from tui.remembered import PageState
+from tui.screens.output import put_out
 from tui.table import Order
 from tui.theme import Ink
 from tui.view import View
@@ -133,13 +134,10 @@ class Arranged(Screen[None]):
         self._css_update_count = self.app._css_update_count
 
     def watch_view(self, before: View, view: View) -> None:
-        with self.app.batch_update():
-            if not view.goes_on_behind(before):
-                self.redraw()
-                return
-            for panel in self.panels.values():
-                if panel.follows_newest:
-                    panel.show(view)
+        if not view.goes_on_behind(before):
+            self.redraw()
+            return
+        self._put_out([panel for panel in self.panels.values() if panel.follows_newest])
 
     def on_resize(self, event: events.Resize) -> None:
         self._draw_anew()
@@ -169,8 +167,12 @@ class Arranged(Screen[None]):
         panel = self.focused_panel
         self.inspector.of, self.inspector.row = panel, panel.current if isinstance(panel, RowsPanel) else None
         self.footer.asking = self._asking()
-        for panel in (*self.panels.values(), self.too_small):
-            panel.show(self.view)
+        self._put_out((*self.panels.values(), self.too_small))
+
+    def _put_out(self, panels: Iterable[Panel]) -> None:
+        """Draw the view on these, and write what changed."""
+        changed = {panel: rows for panel in panels if (rows := panel.changed(self.view))}
+        put_out(self, (*self.panels.values(), self.too_small), changed)
 
     def remember(self) -> PageState:
         """What is kept of the page between runs."""
@@ -195,7 +197,7 @@ class Arranged(Screen[None]):
         """What frames cost, in the place of the keys; empty: no more."""
         self._costs = ("", text, Ink.DIM) if text else None
         self.footer.asking = self._asking()
-        self.footer.show(self.view)
+        self._put_out([self.footer])
 
     def _asking(self) -> tuple[str, str, int] | None:
         """What stands in the place of the keys: its name, its text and ink."""

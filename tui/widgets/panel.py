@@ -17,7 +17,7 @@ from tui.glyph_sets import ALL_GLYPHS, BRAILLE, GlyphSet
 from tui.line import blank
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Hashable, Iterator, Mapping, Sequence
 
     from rich.style import Style
 
@@ -94,26 +94,39 @@ class Panel(Widget):
         self.refresh()
 
     def show(self, view: View) -> int:
-        """Draw `view`; returns how many rows changed."""
+        """Draw `view`, and have the changed rows repainted; returns how many there are."""
+        rows = self.changed(view)
+        self.refresh_rows(rows)
+        return len(rows)
+
+    def changed(self, view: View) -> Sequence[int]:
+        """Draw `view`; returns the rows that are to be repainted, ascending."""
         box = self.box
         if box is None or not box.height:
-            return 0
+            return ()
         lines = self.draw(view, box.width, box.height)[: box.height]
         lines += [blank(box.width)] * (box.height - len(lines))
         old = self._lines
         if len(old) != len(lines):
             self._lines, self._strips = lines, [None] * len(lines)
-            self.refresh()
-            return len(lines)
+            return range(len(lines))
         dirty = [y for y, line in enumerate(lines) if line != old[y]]
         for y in dirty:
             self._strips[y] = None
         self._lines = lines
-        self.refresh_rows(dirty, box.width)
-        return len(dirty)
+        return dirty
 
-    def refresh_rows(self, rows: Sequence[int], width: int) -> None:
+    def strips(self, rows: Sequence[int]) -> Iterator[tuple[int, int, Strip]]:
+        """Where each of `rows` begins on the screen, and what it is."""
+        if (box := self.box) is not None:
+            for y in rows:
+                yield box.x, box.y + y, self._strip(y)
+
+    def refresh_rows(self, rows: Sequence[int]) -> None:
         """Ask for a repaint of `rows` (ascending), neighbours together."""
+        if self.box is None:
+            return
+        width = self.box.width
         regions: list[Region] = []
         for y in rows:
             if regions and regions[-1].bottom == y:

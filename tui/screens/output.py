@@ -1,0 +1,56 @@
+"""Changed rows of panels straight to the terminal, in the moment in which they are drawn. The one place that knows how Textual's screens put out what changed.
+
+Textual's own way is a message from each widget to itself, one from each to the screen, a timer of 1/60 s, and all that is on the screen composed anew: for rows that lie beneath nothing else
+the terminal gets the same. Where anything else is in sight (a message, a palette) or panels are on their way to another place, it is Textual's that is gone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from textual._compositor import CompositorUpdate
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from rich.console import Console
+    from textual.screen import Screen
+
+    from tui.widgets.panel import Panel
+
+
+class Rows(CompositorUpdate):
+    """Rows of panels, each where its panel stands."""
+
+    def __init__(self, changed: Mapping[Panel, Sequence[int]]) -> None:
+        self.changed = changed
+
+    def render_segments(self, console: Console) -> str:
+        return "".join(
+            f"\x1b[{y + 1};{x + 1}H{strip.render(console)}"
+            for panel, rows in self.changed.items()
+            for x, y, strip in panel.strips(rows)
+        )
+
+
+def put_out(screen: Screen[None], panels: Collection[Panel], changed: Mapping[Panel, Sequence[int]]) -> None:
+    """`panels` are all that the screen has, `changed` the rows to be written of some of them, in ascending order."""
+    if not changed:
+        return
+    if alone(screen, panels):
+        screen.app._display(screen, cast("Any", Rows(changed)))
+        return
+    for panel, rows in changed.items():
+        panel.refresh_rows(rows)
+
+
+def alone(screen: Screen[None], panels: Collection[Panel]) -> bool:
+    """Whether the terminal shows these panels where they are to be, and nothing before them."""
+    app = screen.app
+    if not screen.is_current or app._batch_count or app.is_inline:
+        return False
+    seen = screen._compositor.visible_widgets
+    placed = [(panel, panel.box) for panel in panels if panel.display and panel.box is not None]
+    if len(seen) != len(placed) + 1:  # the screen itself is behind them
+        return False
+    return all(panel in seen and tuple(seen[panel][0]) == box for panel, box in placed)
