@@ -6,6 +6,7 @@ import contextlib
 import time
 from typing import IO, TYPE_CHECKING, Any, Final, cast
 
+from textual._ansi_sequences import SYNC_END, SYNC_START
 from textual.drivers.linux_driver import LinuxDriver
 from textual.events import CursorPosition, Key
 
@@ -61,6 +62,9 @@ class Metered:
 
 
 class PacedDriver(LinuxDriver):
+    _together = ""
+    """Of an update that is shown at once, what came so far."""
+
     def __init__(
         self, app: App[object], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
     ) -> None:
@@ -80,6 +84,12 @@ class PacedDriver(LinuxDriver):
             self.write(ASK)
 
     def write(self, data: str) -> None:
+        """What belongs together goes to the thread that writes in one piece: it has to wait for its turn each time."""
+        if self._together or data == SYNC_START:
+            self._together += data
+            if data != SYNC_END:
+                return
+            data, self._together = self._together, ""
         self.meter.given += bool(data)
         if self.meter.answers and len(data) > DRAWN:
             self.meter.ask()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 from tui.filter import Field
@@ -149,17 +150,28 @@ def heads(it: Grid[Row]) -> list[Head]:
 
 def heading(it: Grid[Row], width: int, order: Order | None = None) -> list[Line]:
     """The names of the columns, with a sign before the one that rows are sorted by."""
+    lines = tuple(
+        tuple((column.name, size, field_name(column), column.text) for column, size in line) for line in it.lines
+    )
+    return list(_heading(lines, it.gap, it.indent, width, order))
+
+
+@lru_cache(64)
+def _heading(
+    lines: tuple[tuple[tuple[str, int, str, bool], ...], ...], gap: int, indent: int, width: int, order: Order | None
+) -> list[Line]:
+    """Of each column its name, width and field, and whether it is one of texts."""
     out = []
-    for number, line in enumerate(it.lines):
-        pen = Pen(width).gap(it.indent if number else 0)
-        for index, (column, size) in enumerate(line):
+    for number, line in enumerate(lines):
+        pen = Pen(width).gap(indent if number else 0)
+        for index, (name, size, field, text) in enumerate(line):
             if index == 0:
-                pen.cell(*signed(column.name, size, field_name(column), order), right=not column.text)
-            elif order is not None and order.field == field_name(column):
-                name = column.name if column.text else column.name[:size].rjust(size)
-                pen.gap(it.gap - 1).put(order.sign, Ink.ACCENT).cell(name, size, Ink.ACCENT)
+                pen.cell(*signed(name, size, field, order), right=not text)
+            elif order is not None and order.field == field:
+                shown = name if text else name[:size].rjust(size)
+                pen.gap(gap - 1).put(order.sign, Ink.ACCENT).cell(shown, size, Ink.ACCENT)
             else:
-                pen.gap(it.gap).cell(column.name, size, Ink.DIM, right=not column.text)
+                pen.gap(gap).cell(name, size, Ink.DIM, right=not text)
         out.append(pen.line())
     return out
 

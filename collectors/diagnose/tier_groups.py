@@ -52,14 +52,14 @@ class Group(NamedTuple):
 
 def handed(frame: Frame) -> frozenset[str]:
     """Workers to which others hand over the KV of each request: what their pools give up comes again with the next one, and nobody computes or reads it for that."""
-    return frozenset(worker.id for worker in frame.workers if worker.role is Role.DECODE)
+    return frozenset([worker.id for worker in frame.workers if worker.role is Role.DECODE])
 
 
 def thrashes(row: TierRow, handed: Container[str | None]) -> bool:
     """Whether a good part of what a pool stores is what it gave up less than a window before: it is too small, or is emptied by others. Not said of those that are
     `handed` their KV, which are as full as they can be by design."""
     again = row.stored_again
-    if not isinstance(again, Figure) or again.value is None or again.value < THRASHING or again.state not in _KNOWN:
+    if not again or again.value is None or again.value < THRASHING or again.state not in _KNOWN:
         return False
     return isinstance(again.n, int) and again.n >= ENOUGH_BLOCKS and row.worker not in handed
 
@@ -77,12 +77,9 @@ def fullness(row: TierRow) -> float | None:
 def pressure(row: TierRow, handed: Container[str | None]) -> tuple[bool, float, float]:
     """The more, the worse: thrashing, bytes taken back a second (in powers of two, so that order is steady), how full."""
     again = row.again_bytes_per_s
-    taken = again.value or 0.0 if isinstance(again, Figure) and again.state in _KNOWN else 0.0
-    return (
-        thrashes(row, handed),
-        math.floor(math.log2(taken)) if taken >= 1 else 0.0,
-        round((fullness(row) or 0.0) * 20),
-    )
+    taken = again.value or 0.0 if again and again.state in _KNOWN else 0.0
+    octaves = math.floor(math.log2(taken)) if taken >= 1 else 0.0
+    return thrashes(row, handed), octaves, round(20 * (fullness(row) or 0.0))
 
 
 def edges(frame: Frame) -> tuple[Edge, ...]:

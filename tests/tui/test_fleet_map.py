@@ -92,7 +92,7 @@ def test_what_ails_is_a_sign_and_not_only_a_colour() -> None:
     targets = (*FLEET72.targets[:5], down, *FLEET72.targets[6:])
     frame = msgspec.structs.replace(FLEET72, workers=workers, targets=targets, river=calm)
     run = next(one for one in columns(view(frame), frame) if field_name(one) == "run")
-    found = {cell.key: cell.glyph for group in fleet_map.groups(frame, workers, run) for cell in group.cells}
+    found = {key: glyph for group in fleet_map.groups(frame, workers, run) for key, glyph, _ in group.cells}
     assert [found[row.id] for row in workers[:8]] == ["0", "–", "~", "·", "█", "✗", "█", "!"]
     shown = fleet(frame)[1]
     assert "targets" in shown
@@ -104,7 +104,7 @@ def test_the_worker_that_the_verdict_names_is_marked() -> None:
     named = msgspec.structs.replace(FLEET72, diagnosis=diagnosis)
     run = next(one for one in columns(view(named), named) if field_name(one) == "run")
     cells = [cell for group in fleet_map.groups(named, named.workers, run) for cell in group.cells]
-    assert [cell.key for cell in cells if cell.glyph == "▲"] == ["gpu-1/0"]
+    assert [key for key, glyph, _ in cells if glyph == "▲"] == ["gpu-1/0"]
 
 
 def test_a_full_cell_is_the_groups_own_top() -> None:
@@ -121,7 +121,7 @@ def test_a_full_cell_is_the_groups_own_top() -> None:
         "aggreg.": "15",
         "decode": "400",
     }
-    assert {cell.glyph for cell in groups[-1].cells} == {"█"}
+    assert {glyph for _, glyph, _ in groups[-1].cells} == {"█"}
     assert fleet_map.top(0.0312) == pytest.approx(0.04)
 
 

@@ -3,14 +3,18 @@
 import re
 
 import pytest
+from rich.color import ColorSystem
 from rich.console import Console
 from textual.screen import Screen
+from textual.strip import Strip
 
 from tests.tui.frames import big_fleet, emulated
 from tests.tui.playing import Played
 from tests.tui.screen import at_rest, lines, minute, running, settled
 from tui.app import TokenyardApp
-from tui.screens.output import Rows
+from tui.palettes import PALETTES
+from tui.screens.output import PLAIN, RESET, Rows, steps_between
+from tui.theme import Ink, styles
 
 MOVE = re.compile(r"\x1b\[(\d+);(\d+)H")
 INK = re.compile(r"\x1b\[[\d;]*m")
@@ -94,3 +98,42 @@ async def test_panels_that_go_elsewhere_are_composed(monkeypatch: pytest.MonkeyP
         played.post(emulated(3602, big_fleet(8)))
         await at_rest(pilot)
         assert terminal.seen == lines(app)
+
+
+def seen(text: str) -> tuple[str, str, frozenset[str]]:
+    """Colour, ground and attributes that a terminal has after this (ECMA-48 8.3.117, and its usual extensions)."""
+    colour, ground, others = "39", "49", set[str]()
+    for code in INK.findall(text):
+        parts = code[2:-1].split(";")
+        while parts:
+            part = parts.pop(0) or "0"
+            if part == "0":
+                colour, ground, others = "39", "49", set()
+            elif part in ("38", "48"):
+                taken = 2 if parts[0] == "5" else 4
+                whole = ";".join((part, *parts[:taken]))
+                colour, ground = (whole, ground) if part == "38" else (colour, whole)
+                parts = parts[taken:]
+            elif part[:-1] in ("3", "9"):
+                colour = part
+            elif part[:-1] in ("4", "10"):
+                ground = part
+            else:
+                others.add(part)
+    return colour, ground, frozenset(others)
+
+
+@pytest.mark.parametrize("system", [ColorSystem.TRUECOLOR, ColorSystem.EIGHT_BIT, ColorSystem.STANDARD])
+@pytest.mark.parametrize("colour", [True, False])
+def test_between_two_inks_only_what_differs_is_written(system: ColorSystem, colour: bool) -> None:
+    for palette in PALETTES.values():
+        inks = styles(palette, colour=colour)
+        steps = steps_between(inks, system)
+        whole = [Strip.render_style(ink, "x", system) for ink in inks]
+        bare = [text.removesuffix(RESET) for text in whole]
+        for one, before in enumerate(bare):
+            assert seen(f"\x1b[1;4;31;42m{steps[PLAIN, one]}") == seen(before)
+            for two, after in enumerate(bare):
+                assert seen(before + steps[one, two]) == seen(after)
+        if colour:
+            assert len(steps[Ink.TEXT, Ink.DIM]) < len(bare[Ink.DIM])

@@ -13,6 +13,7 @@ from io import StringIO
 
 import pytest
 from textual import events
+from textual._ansi_sequences import SYNC_END, SYNC_START
 from textual.drivers.headless_driver import HeadlessDriver
 from textual.drivers.linux_driver import LinuxDriver
 
@@ -197,6 +198,17 @@ def test_a_key_is_answered_by_what_is_drawn_after_the_app_has_heard_of_it(monkey
     driver._metered.write(drawn)
     assert not urgency.answering()
     assert not urgency.busy()
+
+
+def test_an_update_is_written_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = list[str]()
+    monkeypatch.setattr(LinuxDriver, "write", lambda self, data: given.append(data))
+    driver = heeding(Urgency())
+    driver.meter.answer()
+    drawn = "x" * (DRAWN + 1)
+    for data in ("a", SYNC_START, drawn, SYNC_END, "b", SYNC_START, SYNC_END):
+        driver.write(data)
+    assert given == ["a", f"{SYNC_START}{drawn}{SYNC_END}{ASK.decode()}", "b", SYNC_START + SYNC_END]
 
 
 def test_a_key_that_changes_nothing_is_waited_for_no_longer_than_that(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,9 +6,16 @@ the terminal gets the same. Where anything else is in sight (a message, a palett
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, cast
 
+from rich.color import ColorSystem
+from rich.style import Style
 from textual._compositor import CompositorUpdate
+from textual.strip import Strip
+
+PLAIN: Final = -1
+RESET: Final = "\x1b[0m"
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -26,11 +33,48 @@ class Rows(CompositorUpdate):
         self.changed = changed
 
     def render_segments(self, console: Console) -> str:
-        return "".join(
-            f"\x1b[{y + 1};{x + 1}H{strip.render(console)}"
-            for panel, rows in self.changed.items()
-            for x, y, strip in panel.strips(rows)
-        )
+        system = console._color_system or ColorSystem.TRUECOLOR
+        out: list[str] = []
+        steps, now = None, PLAIN
+        for panel, rows in self.changed.items():
+            if steps is not (its := steps_between(tuple(panel.inks), system)):
+                steps, now = its, PLAIN
+            for x, y, line in panel.written(rows):
+                out.append(f"\x1b[{y + 1};{x + 1}H")
+                for text, ink in line:
+                    if ink != now:
+                        out.append(steps[now, ink])
+                        now = ink
+                    out.append(text)
+        return "".join((*out, RESET))
+
+
+class Steps(dict[tuple[int, int], str]):
+    """What is to be written between texts of two inks (PLAIN: of whatever was before), each found when it is first asked for."""
+
+    def __init__(self, inks: Sequence[Style], system: ColorSystem) -> None:
+        super().__init__()
+        self._inks, self._system = inks, system
+
+    def __missing__(self, step: tuple[int, int]) -> str:
+        before, ink = step
+        style = self._inks[ink]
+        if before != PLAIN and style.color is not None and _ground(self._inks[before]) == _ground(style):
+            found = ";".join(style.color.downgrade(self._system).get_ansi_codes())
+        else:
+            found = f"0;{Strip.render_ansi(style, self._system)}".rstrip(";")
+        self[step] = code = f"\x1b[{found}m"
+        return code
+
+
+def _ground(style: Style) -> Style:
+    """All of a style but its colour."""
+    return style + Style(color="default")
+
+
+@lru_cache(8)
+def steps_between(inks: Sequence[Style], system: ColorSystem) -> Steps:
+    return Steps(inks, system)
 
 
 def put_out(screen: Screen[None], panels: Collection[Panel], changed: Mapping[Panel, Sequence[int]]) -> None:

@@ -78,7 +78,7 @@ def fleet(
     workers = panel.pick(frame.workers, lambda: fields_of(specs)) if panel is not None else frame.workers
     lines = heading(table, width, panel.order if panel is not None else None)
     each = len(table.lines)
-    above = [] if panel is not None and panel.picking else above_workers(frame)
+    above = [] if panel is not None and panel.picking else above_workers(ailing(frame), frame.probes)
     total = len(above) + len(workers)
     shown = min(max((height - each) // each, 0), total)
     first = min(first, total - shown)
@@ -104,10 +104,12 @@ def fleet(
     )
 
 
-def above_workers(frame: Frame) -> list[tuple[Hashable, Callable[[int, int], Line]]]:
+def above_workers(
+    targets: Sequence[TargetRow], probes: Sequence[ProbeRow]
+) -> list[tuple[Hashable, Callable[[int, int], Line]]]:
     """Rows above those of the workers: what each is known by, and what draws it."""
-    ailed = [(("target", target.name), partial(target_line, target)) for target in ailing(frame)]
-    return [*ailed, *((("probe", probe.target, probe.model), partial(probe_line, probe)) for probe in frame.probes)]
+    ailed = [(("target", target.name), partial(target_line, target)) for target in targets]
+    return [*ailed, *((("probe", probe.target, probe.model), partial(probe_line, probe)) for probe in probes)]
 
 
 class Fleet(RowsPanel):
@@ -133,9 +135,10 @@ class Fleet(RowsPanel):
         specs = columns(view, frame)
         column = self._figure(specs)
         workers = self.pick(frame.workers, lambda: fields_of(specs))
-        above = [] if self.picking else above_workers(frame)
-        its = [*(others(ailing(frame), frame.probes) if above else ()), *groups(frame, workers, column)]
-        keys = [cell.key for one in its for cell in one.cells]
+        targets, probes = ((), ()) if self.picking else (ailing(frame), frame.probes)
+        above = above_workers(targets, probes)
+        its = [*others(targets, probes), *groups(frame, workers, column)]
+        keys = [key for one in its for key, _, _ in one.cells]
         if not keys:
             return Body([], 0, 0, 0)
         table = grid(specs, width, needs(specs, view, frame), fold=self.zoomed)

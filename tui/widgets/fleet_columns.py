@@ -30,7 +30,7 @@ def columns(view: View, frame: Frame) -> list[Column[WorkerRow]]:
     """All columns, in order."""
     name = max(7, min(longest_name(view, frame), 14))
     status = {target.name: target.status for target in frame.targets}
-    mixed = frame.emulated and not all(worker.tokens_per_s.emulated for worker in frame.workers)
+    mixed = frame.emulated and False in [worker.tokens_per_s.emulated for worker in frame.workers]
 
     def mark(row: WorkerRow) -> Cell:
         state = status.get(row.target, TargetStatus.UP)

@@ -11,8 +11,8 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
-from operator import attrgetter
-from typing import TYPE_CHECKING, Final, NamedTuple
+from operator import itemgetter
+from typing import TYPE_CHECKING, Final
 
 from collectors.model.vocabulary import Device, Role, State, TargetStatus
 from tui import format as fmt
@@ -44,10 +44,8 @@ ABOVE: Final = 2
 _UNKNOWN: Final = {State.NAN: NAN[0], State.UNSAMPLED: UNSAMPLED, State.TOO_FEW: UNSAMPLED}
 
 
-class Cell(NamedTuple):
-    key: Hashable
-    glyph: str
-    ink: int
+Cell = tuple[Hashable, str, int]
+"""Its key, glyph and ink."""
 
 
 @dataclass(frozen=True)
@@ -90,20 +88,18 @@ def groups(frame: Frame, workers: Iterable[WorkerRow], column: Column[WorkerRow]
     finding = first(frame)
     named = finding.worker if finding is not None else ""
     for (device, role), rows in kinds(workers).items():
-        figures = [of(row) for row in rows]
+        keys, figures = [row.id for row in rows], [of(row) for row in rows]
         numbers = [number_of(one) for one in figures]
-        highest = top(max((one or 0.0 for one in numbers), default=0.0))
-        inks = [device_ink(device, lateness) for lateness in range(STALLED)]
-        glyphs = {one: _height(one, highest) for one in set(numbers) if one}
-        cells = []
-        for row, it, height in zip(rows, figures, numbers, strict=True):
-            state, lateness = status.get(row.target, TargetStatus.UP), late.get(row.id, 0)
-            if state is not TargetStatus.UP or it.state is State.STALE or row.id == named or lateness >= STALLED:
-                cells.append(Cell(row.id, *_ails(state, it, named=row.id == named)))
-            elif height:
-                cells.append(Cell(row.id, glyphs[height], inks[lateness]))
-            else:
-                cells.append(Cell(row.id, "0" if height == 0 else _UNKNOWN.get(it.state, ABSENT), Ink.DIM))
+        highest = top(max(filter(None, numbers), default=0.0))
+        known = [one.state if number is None else number for one, number in zip(figures, numbers, strict=True)]
+        pairs = list(zip(known, [late.get(key, 0) for key in keys], strict=True))
+        looks = {pair: _look(*pair, highest, device) for pair in set(pairs)}
+        drawn = [looks[pair] for pair in pairs]
+        ail = range(len(rows)) if status or State.STALE in [one.state for one in figures] else ()
+        for at in ail or [at for at, key in enumerate(keys) if key == named]:
+            ailing = _ails(status.get(rows[at].target, TargetStatus.UP), figures[at], named=keys[at] == named)
+            drawn[at] = ailing or drawn[at]
+        cells = [(key, *look) for key, look in zip(keys, drawn, strict=True)]
         kind, word = KINDS.get(device, str(device)), ROLES.get(role, str(role))
         names = f"{kind:<4} {word:<7} {len(rows):>4}", f"{kind:<3} {ROLE_LETTERS[role]} {len(rows):>4}"
         full = fmt.plain(highest, told(rows[0]).unit) if highest else ""
@@ -129,13 +125,22 @@ def top(highest: float) -> float:
     return next(factor * power for factor in TOPS if highest <= factor * power * (1 + 1e-9))
 
 
-def _ails(state: TargetStatus, it: Figure, *, named: bool) -> tuple[str, int]:
-    """The worst that can be said of a worker that ails: if nothing else, it stalled."""
+def _look(number: float | State, lateness: int, highest: float, device: Device) -> tuple[str, int]:
+    """Glyph and ink of a worker that does not ail; `number`, or why there is none."""
+    if lateness >= STALLED:
+        return STALL, Ink.STALL
+    if isinstance(number, State):
+        return _UNKNOWN.get(number, ABSENT), Ink.DIM
+    return (_height(number, highest), device_ink(device, lateness)) if number else ("0", Ink.DIM)
+
+
+def _ails(state: TargetStatus, it: Figure, *, named: bool) -> tuple[str, int] | None:
+    """The worst that can be said of a worker that ails."""
     if state not in (TargetStatus.UP, TargetStatus.STALE):
         return DOWN, Ink.BAD
     if state is TargetStatus.STALE or it.state is State.STALE:
         return STALE, Ink.WARN
-    return (VERDICT, Ink.BAD) if named else (STALL, Ink.STALL)
+    return (VERDICT, Ink.BAD) if named else None
 
 
 def _height(number: float, highest: float) -> str:
@@ -145,11 +150,11 @@ def _height(number: float, highest: float) -> str:
 
 def _target(one: TargetRow) -> Cell:
     old = one.status in (TargetStatus.STALE, TargetStatus.UP, TargetStatus.GONE)
-    return Cell(("target", one.name), *((STALE, Ink.WARN) if old else (DOWN, Ink.BAD)))
+    return (("target", one.name), *((STALE, Ink.WARN) if old else (DOWN, Ink.BAD)))
 
 
 def _probe(one: ProbeRow) -> Cell:
-    return Cell(("probe", one.target, one.model), *((DOWN, Ink.BAD) if one.failed.value else (OURS, Ink.WARN)))
+    return (("probe", one.target, one.model), *((DOWN, Ink.BAD) if one.failed.value else (OURS, Ink.WARN)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,8 +218,8 @@ def line_of(its: Sequence[Group], it: Places, number: int, width: int) -> Line:
     if not begin:
         pen.put(group.names[width < WIDE], group.ink)
     pen.to(it.label)
-    for ink, some in groupby(group.cells[begin : begin + count], key=attrgetter("ink")):
-        pen.spread([cell.glyph for cell in some], ink, it.pitch)
+    for ink, some in groupby(group.cells[begin : begin + count], key=itemgetter(2)):
+        pen.spread([glyph for _, glyph, _ in some], ink, it.pitch)
     if group.top and not begin and width >= WIDE:
         pen.to(width - TAIL[1]).cell(group.top, TAIL[1], Ink.DIM, right=True)
     return pen.line()

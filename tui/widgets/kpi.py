@@ -19,7 +19,7 @@ from tui.widgets.panel import Panel
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
 
-    from collectors.model.figure import Figure
+    from collectors.model.figure import Figure, Quantile
     from collectors.model.frame import Frame, JitterRow
     from collectors.model.slo import Share, Slo
     from tui.view import View
@@ -41,35 +41,36 @@ class Kpi(NamedTuple):
     told: Told | None = None
 
 
-def worst_jitter(rows: Iterable[JitterRow]) -> JitterRow | None:
+def worst_jitter(rows: Sequence[JitterRow]) -> JitterRow | None:
     """The row of the widest p99 − p50 that is known; above every counted bound is wider than any bound."""
-    worst, widest = None, -1.0
-    for row in rows:
-        it = row.p99_minus_p50
-        state, width = it.state, it.value
-        if state is State.OVER_RANGE:
-            width = _BEYOND + (it.low or 0.0)
-        elif state is not State.OK and state is not State.ZERO and state is not State.STALE:
-            continue
-        elif width is None:
-            width = it.high or 0.0
-        if width > widest:
-            worst, widest = row, width
-    return worst
+    its = [row.p99_minus_p50 for row in rows]
+    widths = [it.value if it.value is not None and it.state is State.OK else _width(it) for it in its]
+    widest = max(widths, default=-1.0)
+    return rows[widths.index(widest)] if widest >= 0 else None
 
 
-def longest_stall(rows: Iterable[JitterRow]) -> JitterRow | None:
-    known = [row for row in rows if row.longest_stall_s.value]
-    return max(known, key=lambda row: row.longest_stall_s.value or 0.0, default=None)
+def _width(it: Quantile) -> float:
+    """Negative: not known."""
+    if it.state is State.OVER_RANGE:
+        return _BEYOND + (it.low or 0.0)
+    if it.state not in (State.OK, State.ZERO, State.STALE):
+        return -1.0
+    return (it.high or 0.0) if it.value is None else it.value
 
 
-def other_kind(rows: Iterable[JitterRow], device: Device) -> JitterRow | None:
+def longest_stall(rows: Sequence[JitterRow]) -> JitterRow | None:
+    lengths = [row.longest_stall_s.value or 0.0 for row in rows]
+    longest = max(lengths, default=0.0)
+    return rows[lengths.index(longest)] if longest else None
+
+
+def other_kind(rows: Sequence[JitterRow], device: Device) -> JitterRow | None:
     """The worst of the kind to compare with: the LPUs where there are any, else the steadiest other kind."""
-    rows = list(rows)
     kinds = {row.device for row in rows} - {device}
     if Device.LPU in kinds:
-        return worst_jitter(row for row in rows if row.device is Device.LPU)
-    worst = [found for kind in sorted(kinds) if (found := worst_jitter(row for row in rows if row.device is kind))]
+        kinds = {Device.LPU}
+    of_kinds = [[row for row in rows if row.device is kind] for kind in sorted(kinds)]
+    worst = [found for some in of_kinds if (found := worst_jitter(some))]
     return min(worst, key=lambda row: row.p99_minus_p50.value or 0.0, default=None)
 
 

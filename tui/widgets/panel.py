@@ -49,7 +49,8 @@ class Panel(Widget):
         """The letter that goes to it, while letters are shown."""
         self.scroll_rows = 0
         """Rows of content that are above the top."""
-        self._styles_by_ink: Sequence[Style] = ()
+        self.inks: Sequence[Style] = ()
+        """The style of each ink."""
         self._table: Mapping[int, str] | None = None
         self.dots = BRAILLE
         """What charts are drawn with."""
@@ -87,9 +88,9 @@ class Panel(Widget):
 
     def paint_with(self, inks: Sequence[Style], glyphs: GlyphSet = ALL_GLYPHS) -> None:
         """Take these styles and glyphs: where they are others every row is built again from its lines, and charts are drawn in other dots from the next view on."""
-        if inks is self._styles_by_ink and glyphs.table is self._table and glyphs.dots == self.dots:
+        if inks is self.inks and glyphs.table is self._table and glyphs.dots == self.dots:
             return
-        self._styles_by_ink, self._table, self.dots = inks, glyphs.table, glyphs.dots
+        self.inks, self._table, self.dots = inks, glyphs.table, glyphs.dots
         self._strips = [None] * len(self._lines)
         self.refresh()
 
@@ -116,11 +117,11 @@ class Panel(Widget):
         self._lines = lines
         return dirty
 
-    def strips(self, rows: Sequence[int]) -> Iterator[tuple[int, int, Strip]]:
-        """Where each of `rows` begins on the screen, and what it is."""
+    def written(self, rows: Sequence[int]) -> Iterator[tuple[int, int, Line]]:
+        """Where each of `rows` begins on the screen, and what it is in the glyphs that the terminal has."""
         if (box := self.box) is not None:
             for y in rows:
-                yield box.x, box.y + y, self._strip(y)
+                yield box.x, box.y + y, self._inked(y)
 
     def refresh_rows(self, rows: Sequence[int]) -> None:
         """Ask for a repaint of `rows` (ascending), neighbours together."""
@@ -149,9 +150,9 @@ class Panel(Widget):
             return Strip.blank(width)
         strip = self._strips[y]
         if strip is None:
-            inks, table, line = self._styles_by_ink, self._table, self._lines[y]
-            if table is not None:
-                line = tuple((text.translate(table), ink) for text, ink in line)
-            strip = Strip([Segment(text, inks[ink]) for text, ink in line], width)
-            self._strips[y] = strip
+            strip = self._strips[y] = Strip([Segment(text, self.inks[ink]) for text, ink in self._inked(y)], width)
         return strip
+
+    def _inked(self, y: int) -> Line:
+        line, table = self._lines[y], self._table
+        return line if table is None else tuple((text.translate(table), ink) for text, ink in line)

@@ -22,7 +22,6 @@ from tui.widgets.rows import Body, RowsPanel, Spot
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
 
-    from collectors.model.figure import Figure
     from collectors.model.frame import Frame
     from collectors.model.memory import TierRow
     from tui.view import View
@@ -33,6 +32,7 @@ TIER_CELLS: Final = 5
 COLUMN_GAP: Final = 2
 UNITS: Final = {"blocks": "b", "lookups": "l"}
 """After a hit rate that is not of tokens."""
+_TOLD: Final = (State.OK, State.ZERO, State.STALE)
 FULL: Final = 0.95
 """Share of the capacity that running requests hold (where that is not known: that is used) from which on the percentage warns: what is only cached makes room."""
 
@@ -49,16 +49,12 @@ class Fill(NamedTuple):
 
 
 def fill(row: TierRow) -> Fill:
-    active, used, capacity = (_value(it) for it in (row.active_bytes, row.used_bytes, row.capacity_bytes))
-    if "ratio" in (row.used_bytes.unit, row.active_bytes.unit):
+    its = row.active_bytes, row.used_bytes, row.capacity_bytes
+    active, used, capacity = [it.value if it.state in _TOLD else None for it in its]
+    if its[0].unit == "ratio" or its[1].unit == "ratio":
         capacity = 1.0
-    return Fill(
-        active=active,
-        used=active if used is None else used,
-        capacity=capacity,
-        active_only=used is None and active is not None,
-        stale=State.STALE in (row.used_bytes.state, row.active_bytes.state),
-    )
+    stale = its[0].state is State.STALE or its[1].state is State.STALE
+    return Fill(active, active if used is None else used, capacity, used is None and active is not None, stale)
 
 
 def bar(it: Fill, size: int) -> tuple[int, int, int]:
@@ -101,17 +97,23 @@ def tier_line(row: TierRow, view: View, width: int, it: Cols, *, repeat: bool) -
     """`gpu-1 HBM ████▒▒▒·· 51 % 56.0 GiB 12.3k`; the owner only where it changes (`repeat`: it did not)."""
     state = fill(row)
     now_ns = view.frame.time_ns if view.frame is not None else None
-    pen = Pen(width).cell("" if repeat else clip_middle(owner_name(row, view), it.owner), it.owner, Ink.STRONG).gap()
-    pen.cell(str(row.tier) if row.tier != "unknown" else ABSENT, TIER_CELLS).gap()
+    owner = "" if repeat else clip_middle(owner_name(row, view), it.owner)
     active, evictable, free = bar(state, it.bar)
-    pen.put(ACTIVE * active, Ink.BAR_ACTIVE, active).put(EVICTABLE * evictable, Ink.BAR_EVICTABLE, evictable)
-    pen.put(FREE * free, Ink.BAR_FREE, free).gap(it.bar - active - evictable - free + 1)
-    used, ink = share(state, row)
-    pen.cell(fmt.pick(used, it.share), it.share, ink, right=True).gap()
+    used, used_ink = share(state, row)
     capacity = fmt.figure(row.capacity_bytes, Unit.BYTES, now_ns)
-    pen.cell(fmt.pick(capacity, it.capacity), it.capacity, figure_ink(row.capacity_bytes, Ink.DIM), right=True).gap()
-    found, ink = hits(row, now_ns)
-    return pen.cell(fmt.pick(found, it.hits), it.hits, ink, right=True).line()
+    found, found_ink = hits(row, now_ns)
+    return (
+        Pen(width)
+        .cell(owner, it.owner, Ink.STRONG)
+        .put(f" {row.tier if row.tier != 'unknown' else ABSENT:<{TIER_CELLS}} ")
+        .put(ACTIVE * active, Ink.BAR_ACTIVE, active)
+        .put(EVICTABLE * evictable, Ink.BAR_EVICTABLE, evictable)
+        .put((FREE * free).ljust(it.bar + 1 - active - evictable), Ink.BAR_FREE, it.bar + 1 - active - evictable)
+        .put(fmt.pick(used, it.share).rjust(it.share), used_ink, it.share)
+        .put(fmt.pick(capacity, it.capacity).rjust(it.capacity + 1), figure_ink(row.capacity_bytes, Ink.DIM))
+        .put(fmt.pick(found, it.hits).rjust(it.hits + 1), found_ink)
+        .line()
+    )
 
 
 def heading(width: int, it: Cols) -> Line:
@@ -152,10 +154,8 @@ def tiers(
         if not rows:
             return Body([], 0, 0, 0)
         if frame is not None and panel.worst_first and panel.order is None:
-            from collectors.diagnose.tier_groups import (
-                handed,
-                pressure,
-            )  # what it needs is not loaded before the first frame
+            # what it needs is not loaded before the first frame
+            from collectors.diagnose.tier_groups import handed, pressure
 
             given = handed(frame)
             rows = sorted(rows, key=lambda row: pressure(row, given), reverse=True)
@@ -254,10 +254,6 @@ def share(it: Fill, row: TierRow) -> tuple[fmt.Forms, int]:
     forms = (f"{text} act", f"{text}a", f"{tight}a") if it.active_only else (text, tight)
     held = it.used if it.active is None else it.active
     return forms, Ink.WARN if it.stale or held >= FULL * it.capacity else Ink.TEXT
-
-
-def _value(it: Figure) -> float | None:
-    return it.value if it.state in (State.OK, State.ZERO, State.STALE) else None
 
 
 def _cells(share: float, size: int) -> int:
