@@ -10,12 +10,15 @@ from tui.format import seconds
 if TYPE_CHECKING:
     from collectors.model.frame import Frame, Gaps, TargetRow
 
+UP, GONE = TargetStatus.UP, TargetStatus.GONE
+"""Asked for once: looking a member of an enumeration up takes as long as all else that is done for a target."""
+
 
 def observed(frame: Frame) -> tuple[str, bool]:
     """How many targets and workers there are, how many targets answer, how many are no longer listed; and whether all answer. What lists targets is none, nor is our probe."""
-    listed = [one for one in frame.targets if one.status is not TargetStatus.GONE and one.backend not in NO_TARGETS]
-    gone = {one.name for one in frame.targets if one.status is TargetStatus.GONE}
-    up, total = sum(one.status is TargetStatus.UP for one in listed), len(listed)
+    listed = [one for one in frame.targets if one.status is not GONE and one.backend not in NO_TARGETS]
+    gone = {one.name for one in frame.targets if one.status is GONE}
+    up, total = [one.status for one in listed].count(UP), len(listed)
     targets = f"{total} target{'s' * (total != 1)}" if up == total else f"{up} of {total} targets up"
     left = f" · {len(gone)} gone" if gone else ""
     workers = sum(one.target not in gone for one in frame.workers) if gone else len(frame.workers)

@@ -41,6 +41,8 @@ class Unit(Enum):
     JOULES = "J"
 
 
+_KNOWN: Final = (State.OK, State.ZERO)
+_OLD, _OVER = State.STALE, State.OVER_RANGE  # asked for once: a member of an enumeration takes as long as the rest
 _TIME: Final = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _METRIC: Final = ((1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
 _SI: Final = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -169,9 +171,9 @@ def figure(it: Figure, unit: Unit, now_ns: int | None = None) -> Forms:
     """Forms of a Figure. Its own `unit`, where it has one, goes before `unit`. A stale one says how old it is at `now_ns`; an estimate is marked."""
     unit = _own_unit(it, unit)
     known: Forms = (ABSENT,) if it.value is None else _about(it, _tight(_value(it, it.value, unit), unit))
-    if it.state is State.STALE:
+    if it.state is _OLD:
         return _stale(known[:1], _age_s(it, now_ns))
-    if it.value is None or it.state not in (State.OK, State.ZERO):
+    if it.value is None or it.state not in _KNOWN:
         return unknown(it.state)
     return known
 
@@ -179,11 +181,11 @@ def figure(it: Figure, unit: Unit, now_ns: int | None = None) -> Forms:
 def quantile(it: Quantile, unit: Unit, now_ns: int | None = None) -> Forms:
     """Forms of a quantile: a plain value where the interval is narrower than three digits can tell, else what is known of it."""
     unit = _own_unit(it, unit)
-    if it.state is State.OVER_RANGE:
+    if it.state is _OVER:
         return unknown(it.state) if it.low is None else _about(it, _one_sided(">", _bound(it.low, unit, math.floor)))
-    if it.state is State.STALE:
+    if it.state is _OLD:
         return _stale(_about(it, _known(it, unit)), _age_s(it, now_ns))
-    if it.state not in (State.OK, State.ZERO):
+    if it.state not in _KNOWN:
         return unknown(it.state)
     return _about(it, _known(it, unit))
 

@@ -52,7 +52,8 @@ class Group(NamedTuple):
 
 def handed(frame: Frame) -> frozenset[str]:
     """Workers to which others hand over the KV of each request: what their pools give up comes again with the next one, and nobody computes or reads it for that."""
-    return frozenset([worker.id for worker in frame.workers if worker.role is Role.DECODE])
+    decode = Role.DECODE
+    return frozenset([worker.id for worker in frame.workers if worker.role is decode])
 
 
 def thrashes(row: TierRow, handed: Container[str | None]) -> bool:

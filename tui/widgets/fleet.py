@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from collectors.model.vocabulary import TargetStatus
 from tui import format as fmt
+from tui.counts import UP
 from tui.format import Unit
 from tui.glyphs import DOWN, OURS, SELECTED, STALE
 from tui.line import Line, Pen, changed, text_of
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 def ailing(frame: Frame) -> list[TargetRow]:
     """Targets that do not answer as they should, in the Frame's order; those that are up with a warning too."""
-    return [target for target in frame.targets if target.status is not TargetStatus.UP or target.reason]
+    return [target for target in frame.targets if target.status is not UP or target.reason]
 
 
 def probe_line(probe: ProbeRow, now_ns: int, width: int) -> Line:

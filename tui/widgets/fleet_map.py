@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from collectors.model.vocabulary import Device, Role, State, TargetStatus
 from tui import format as fmt
+from tui.counts import UP
 from tui.glyphs import ABSENT, DOWN, HEIGHTS, NAN, OURS, STALE, STALL, UNSAMPLED, VERDICT
 from tui.line import Line, Pen, fitting
 from tui.theme import Ink, device_ink
@@ -83,7 +84,7 @@ def groups(frame: Frame, workers: Iterable[WorkerRow], column: Column[WorkerRow]
     if of is None or told is None:
         raise ValueError(f"no figure is in the column {column.name!r}")
     out = []
-    status = {target.name: target.status for target in frame.targets if target.status is not TargetStatus.UP}
+    status = {target.name: target.status for target in frame.targets if target.status is not UP}
     late = _newest_late(frame.river)
     finding = first(frame)
     named = finding.worker if finding is not None else ""
@@ -97,7 +98,7 @@ def groups(frame: Frame, workers: Iterable[WorkerRow], column: Column[WorkerRow]
         drawn = [looks[pair] for pair in pairs]
         ail = range(len(rows)) if status or State.STALE in [one.state for one in figures] else ()
         for at in ail or [at for at, key in enumerate(keys) if key == named]:
-            ailing = _ails(status.get(rows[at].target, TargetStatus.UP), figures[at], named=keys[at] == named)
+            ailing = _ails(status.get(rows[at].target, UP), figures[at], named=keys[at] == named)
             drawn[at] = ailing or drawn[at]
         cells = [(key, *look) for key, look in zip(keys, drawn, strict=True)]
         kind, word = KINDS.get(device, str(device)), ROLES.get(role, str(role))

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 MAX_CELL: Final = 30
 MIN_CELL: Final = 15
+_OK, _STALE = State.OK, State.STALE  # asked for once: a member of an enumeration takes as long as all else of a row
+_TOLD: Final = (_OK, State.ZERO, _STALE)
 _BEYOND: Final = 1e12
 """Seconds; wider than any bound."""
 
@@ -44,7 +46,7 @@ class Kpi(NamedTuple):
 def worst_jitter(rows: Sequence[JitterRow]) -> JitterRow | None:
     """The row of the widest p99 − p50 that is known; above every counted bound is wider than any bound."""
     its = [row.p99_minus_p50 for row in rows]
-    widths = [it.value if it.value is not None and it.state is State.OK else _width(it) for it in its]
+    widths = [it.value if it.value is not None and it.state is _OK else _width(it) for it in its]
     widest = max(widths, default=-1.0)
     return rows[widths.index(widest)] if widest >= 0 else None
 
@@ -53,7 +55,7 @@ def _width(it: Quantile) -> float:
     """Negative: not known."""
     if it.state is State.OVER_RANGE:
         return _BEYOND + (it.low or 0.0)
-    if it.state not in (State.OK, State.ZERO, State.STALE):
+    if it.state not in _TOLD:
         return -1.0
     return (it.high or 0.0) if it.value is None else it.value
 
@@ -80,7 +82,7 @@ def ran_on(frame: Frame) -> Forms:
     The shorter forms are without blanks, and of the first kind alone.
     """
     told = [row for row in frame.placements if row.primary and row.tokens.value is not None]
-    now = [row for row in told if row.tokens.state is not State.STALE]
+    now = [row for row in told if row.tokens.state is not _STALE]
     tokens: dict[Device, float] = {}
     for row in now or told:
         tokens[row.device] = tokens.get(row.device, 0.0) + (row.tokens.value or 0)

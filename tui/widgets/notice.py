@@ -42,9 +42,9 @@ def notices(view: View, width: int) -> list[Line]:
     lines += _verdict(view, width)
     if view.frame is not None and (told := differing(view.frame.requests, view.frame.time_ns)):
         lines += _sentence(UNEQUAL, told, Ink.WARN, width)
-    targets = view.frame.targets if view.frame is not None else ()
-    for target in [one for one in targets if one.gaps or one.finished or one.status is TargetStatus.DOWN]:
-        if target.backend == Listing.LOCAL and target.status is TargetStatus.DOWN:
+    targets, down = view.frame.targets if view.frame is not None else (), TargetStatus.DOWN
+    for target in [one for one in targets if one.gaps or one.finished or one.status is down]:
+        if target.backend == Listing.LOCAL and target.status is down:
             lines += _sentence(DOWN, target.reason, Ink.WARN, width)
         if _gap_is_new(target, view):
             lines += _sentence(DOWN, missed(target), Ink.WARN, width)
