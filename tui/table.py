@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 from tui.filter import Field
 from tui.format import Forms, pick
 from tui.glyphs import FALLING, RISING
-from tui.line import Line, Pen, cells, clip
+from tui.line import Line, Pen, Run, cells, clip
 from tui.theme import Ink
 from tui.told import Told, number_of
 
@@ -24,6 +24,7 @@ Row = TypeVar("Row")
 Look = TypeVar("Look")
 Cell = tuple[Forms, int]
 """The forms of a cell's text and its ink. A text that may be clipped has one form."""
+_TEXT: Final = int(Ink.TEXT)
 MAX_GAP: Final = 3
 MIN_TEXT: Final = 6
 MAX_DRAWN: Final = 1_000
@@ -208,20 +209,22 @@ def row_lines(it: Grid[Row], row: Row, width: int) -> list[Line]:
 
 def _row_line(it: Grid[Row], at: int, row: Row, width: int) -> Line:
     """Neighbours of one ink in one run, as a `Pen` does it; blanks are in that of what is before them."""
-    texts, inks, blanks = [""], [int(Ink.TEXT)], it.indent if at else 0
-    used = 0
+    runs: list[Run] = []
+    blanks = it.indent if at else 0
+    run, now, left = "", _TEXT, width
     for text, ink, taken, before, behind in _cells(it.lines[at], row):
-        texts[-1] += " " * (blanks + before)
-        if ink != inks[-1] and taken:
-            texts.append("")
-            inks.append(ink)
-        texts[-1] += text + " " * behind
-        used += blanks + before + taken + behind
+        run += " " * (blanks + before)
+        if ink != now and taken:
+            if run:
+                runs.append((run, now))
+            run, now = "", ink
+        run += text + " " * behind
+        left -= blanks + before + taken + behind
         blanks = it.gap
-    if used > width:
+    if left < 0:
         return _cut_line(it, at, row, width)
-    texts[-1] += " " * (width - used)
-    return tuple((text, ink) for text, ink in zip(texts, inks, strict=True) if text)
+    run += " " * left
+    return (*runs, (run, now)) if run else tuple(runs)
 
 
 def _cut_line(it: Grid[Row], at: int, row: Row, width: int) -> Line:
@@ -239,7 +242,7 @@ def _cells(line: Iterable[tuple[Column[Row], int]], row: Row) -> Iterator[tuple[
         forms, ink = column.cell(row)
         if not column.text:
             text = pick(forms, size)
-            taken = cells(text)
+            taken = len(text) if text.isascii() else cells(text)
             yield text, ink, taken, size - taken, 0
             continue
         text = column.shorten(forms[0], size)

@@ -105,11 +105,21 @@ class Wanted(NamedTuple, Generic[Made]):
     before: Made | None
 
 
+Part = tuple[Piece, int, int]
+"""A run of a request's deliveries: where it is, where it begins and ends."""
+
+
 def arrivals(pieces: Iterable[Piece], wanted: Mapping[int, Wanted[Arrivals]]) -> dict[int, Arrivals]:
     """Of one source's pieces, oldest first: for each key what is wanted."""
+    known = {key: one.before for key, one in wanted.items() if one.before is not None}
+    return known | {key: _joined(parts, wanted[key].before) for key, parts in parts_of(pieces, wanted).items()}
+
+
+def parts_of(pieces: Iterable[Piece], wanted: Mapping[int, Wanted[Made]]) -> dict[int, list[Part]]:
+    """Of each key that has any deliveries its runs, oldest first."""
     keys = [key for key, one in wanted.items() for _ in one.serials]
     serials = np.array([serial for one in wanted.values() for serial in one.serials], np.int64)
-    found: dict[int, list[tuple[Piece, int, int]]] = {}
+    found: dict[int, list[Part]] = {}
     for piece in pieces if len(serials) else ():
         runs = runs_of(piece)
         at = np.minimum(runs.serial.searchsorted(serials), len(runs.serial) - 1)
@@ -117,8 +127,7 @@ def arrivals(pieces: Iterable[Piece], wanted: Mapping[int, Wanted[Arrivals]]) ->
             if piece.tick_ns > wanted[keys[index]].since_ns:
                 place = int(at[index])
                 found.setdefault(keys[index], []).append((piece, int(runs.begin[place]), int(runs.end[place])))
-    known = {key: one.before for key, one in wanted.items() if one.before is not None}
-    return known | {key: _joined(parts, wanted[key].before) for key, parts in found.items()}
+    return found
 
 
 def runs_of(piece: Piece) -> Runs:
@@ -136,7 +145,7 @@ def runs_of(piece: Piece) -> Runs:
     return made
 
 
-def _joined(parts: Sequence[tuple[Piece, int, int]], before: Arrivals | None) -> Arrivals:
+def _joined(parts: Sequence[Part], before: Arrivals | None) -> Arrivals:
     workers = {} if before is None else {name: number for number, name in enumerate(before.workers)}
     spans = [(piece.rows, slice(begin, end)) for piece, begin, end in parts]
     old = [] if before is None else [before]

@@ -92,7 +92,10 @@ class Briefs:
 
     def some(self, keys: Iterable[int]) -> list[Brief]:
         """Of those keys, as far as they are there."""
-        return [brief for key in keys if (brief := self.get(key)) is not None]
+        keys, known, touched = list(keys), self._known, self._touched
+        for key in [key for key in keys if key in touched or key not in known]:
+            self.get(key)
+        return [known[key] for key in keys if key in known]
 
 
 def alive(briefs: Iterable[Brief], begin_ns: int, end_ns: int, until_ns: int) -> list[Brief]:

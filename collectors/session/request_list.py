@@ -11,6 +11,7 @@ from collectors.session.briefs import Brief, Briefs
 from collectors.session.courses import Course, courses
 from collectors.session.gathered import Gathered
 from collectors.session.kept_deliveries import KeptDeliveries
+from collectors.session.own_gaps import own_gaps
 from collectors.session.request_lines import Source, gap_distributions, recorded_line, request_line
 from collectors.session.requests import RequestBook
 from collectors.stats.told import Known, Told
@@ -47,6 +48,7 @@ class RequestLines:
         self._lines: dict[int, tuple[_Look, RequestLine]] = {}
         self._told: dict[int, _Told] = {}
         self._arrivals = Gathered(kept, arrivals, len, MAX_GATHERED)
+        self._gaps = Gathered(kept, own_gaps, lambda it: len(it.gaps_ns), MAX_GATHERED)
         self._courses = Gathered(kept, courses, lambda _: 1, MAX_COURSES)
 
     def tick(self, book: RequestBook, sources: Mapping[str, Source], twice: Mapping[str, str], tick_ns: int) -> None:
@@ -116,7 +118,7 @@ class RequestLines:
         """The same, with the distribution of each request's gaps."""
         lacking = [line.key for line in lines if line.gap is None and line.longest_s is not None]
         briefs = [brief for key in lacking if (brief := self.one(key, until_ns)) is not None]
-        arrived = self.arrivals(briefs, until_ns)
+        arrived = self._gaps.of(briefs, until_ns)
         told = [(brief.key, source) for brief in briefs if (source := self._sources.get(brief.front or "")) is not None]
         told = [(key, source) for key, source in told if key in arrived]
         gaps = dict(

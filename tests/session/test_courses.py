@@ -9,6 +9,7 @@ from collectors.model.batch import UNCOUNTED, WHOLE
 from collectors.session.arrivals import Arrivals, Wanted, arrivals
 from collectors.session.courses import NO_GAP, Course, courses
 from collectors.session.kept_deliveries import Piece
+from collectors.session.own_gaps import OwnGaps, own_gaps
 from collectors.stats.kept_rows import KeptRows
 from collectors.stats.stalls import STALL
 
@@ -82,11 +83,18 @@ def test_it_is_what_the_deliveries_say(seed: int) -> None:
     whole = {key: Wanted[Arrivals](mine, begin[key], None) for key, mine in serials.items()}
     expected = {key: told(one) for key, one in arrivals(pieces, whole).items()}
     assert len(expected) >= 4
+    gaps_ns = {key: one.gaps_ns.tolist() for key, one in arrivals(pieces, whole).items()}
     at_once = {key: Wanted[Course](mine, begin[key], None) for key, mine in serials.items()}
     assert courses(pieces, at_once) == expected
     known: dict[int, Course] = {}
+    gaps: dict[int, OwnGaps] = {}
     looked = 0
     for until in (3, 4, 9, 12):
+        wanted = {
+            key: Wanted[OwnGaps](mine, looked if key in gaps else begin[key], gaps.get(key))
+            for key, mine in serials.items()
+        }
+        gaps |= own_gaps(pieces[:until], wanted)
         asked = {
             key: Wanted[Course](mine, looked if key in known else begin[key], known.get(key))
             for key, mine in serials.items()
@@ -94,6 +102,7 @@ def test_it_is_what_the_deliveries_say(seed: int) -> None:
         known |= courses(pieces[:until], asked)
         looked = until
     assert known == expected
+    assert {key: one.gaps_ns.tolist() for key, one in gaps.items()} == gaps_ns
 
 
 def test_nothing_of_nobody() -> None:
