@@ -84,6 +84,27 @@ async def test_where_anything_stands_before_the_panels_textual_composes(monkeypa
         assert any("a message" in row for row in terminal.seen)
 
 
+@pytest.mark.parametrize("key", ["question_mark", "ctrl+p", "colon", "slash", "g"])
+async def test_what_is_opened_over_a_page_stays_before_it(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    played = Played(minute(3600))
+    async with running(played) as (app, pilot):
+        await at_rest(pilot)
+        terminal = Terminal(app, monkeypatch)
+        await pilot.press(key)
+        await at_rest(pilot)
+        for tick in range(3601, 3604):
+            played.post(emulated(tick))
+            await at_rest(pilot)
+            assert terminal.seen == lines(app)
+        await pilot.press("escape")
+        await at_rest(pilot)
+        terminal.ours = 0
+        played.post(emulated(3604))
+        await at_rest(pilot)
+        assert terminal.seen == lines(app)
+        assert terminal.ours == 1
+
+
 async def test_panels_that_go_elsewhere_are_composed(monkeypatch: pytest.MonkeyPatch) -> None:
     played = Played(minute(3600))
     async with running(played) as (app, pilot):
