@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 
 from tui.plain import printable
+from tui.screens.question import Question
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
 
-class Choose(ModalScreen[int | None]):
+class Choose(Question[int | None]):
     """Its result is the number of the row, from 0."""
 
     DEFAULT_CSS = """
@@ -38,9 +38,9 @@ class Choose(ModalScreen[int | None]):
         yield OptionList(*(Text(row) for row in numbered))
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        self.dismiss(event.option_index)
+        self.answer(event.option_index)
 
     def on_key(self, event: events.Key) -> None:
         if len(event.key) == 1 and event.key.isdecimal() and 0 < int(event.key) <= len(self._rows):
             event.stop()
-            self.dismiss(int(event.key) - 1)
+            self.answer(int(event.key) - 1)

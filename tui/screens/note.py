@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.screen import ModalScreen
 from textual.widgets import Input
 
+from tui.screens.question import Question
 from tui.widgets.typed import TypedLine
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LONGEST = 200
 
 
-class Note(ModalScreen[str | None]):
+class Note(Question[str | None]):
     """None where it was left with escape."""
 
     DEFAULT_CSS = "Note { align: center bottom; background: transparent; } Note Input { width: 100%; height: 1; border: none; padding: 0 1; }"
@@ -36,7 +36,7 @@ class Note(ModalScreen[str | None]):
         )
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        self.dismiss(event.value.strip())
+        self.answer(event.value.strip())
 
     def action_leave(self) -> None:
-        self.dismiss(None)
+        self.answer(None)

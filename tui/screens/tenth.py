@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from textual.screen import ModalScreen
 from textual.widgets import Static
+
+from tui.screens.question import Question
 
 if TYPE_CHECKING:
     from textual import events
     from textual.app import ComposeResult
 
 
-class Tenth(ModalScreen[int | None]):
+class Tenth(Question[int | None]):
     DEFAULT_CSS = "Tenth { align: center bottom; background: transparent; } Tenth Static { width: auto; height: 1; background: $accent; color: $background; }"
 
     def compose(self) -> ComposeResult:
@@ -20,4 +21,4 @@ class Tenth(ModalScreen[int | None]):
 
     def on_key(self, event: events.Key) -> None:
         event.stop()
-        self.dismiss(int(event.key) if event.key.isdecimal() and len(event.key) == 1 else None)
+        self.answer(int(event.key) if event.key.isdecimal() and len(event.key) == 1 else None)
