@@ -36,6 +36,7 @@ from tui.view import view_of
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Container, Hashable, Iterable, Sequence
 
+    from rich.console import RenderableType
     from rich.style import Style
     from textual.binding import BindingType
     from textual.driver import Driver as TextualDriver
@@ -74,6 +75,8 @@ class TokenyardApp(Presents):
     CSS_PATH = Path(__file__).with_name("tokenyard.tcss")
     BINDINGS: ClassVar[list[BindingType]] = [*bindings((*SHOW, *GLOBAL))]
     ALLOW_SELECT = False
+    displayed: Screen[object] | None = None
+    """The screen that the terminal shows: another than the one on top until that is composed."""
     DEFAULT_MODE = PAGES[0].name
     """Each page is a mode of Textual: a screen that stays, and those on top of it."""
 
@@ -187,6 +190,11 @@ class TokenyardApp(Presents):
     def delay_update(self, delay: float = TURN_S) -> None:
         """Textual draws nothing for 50 ms after a page is turned, lest it be drawn half made; ours are made before."""
         super().delay_update(delay)
+
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        super()._display(screen, renderable)
+        if renderable is not None and not self._batch_count:
+            self.displayed = screen
 
     def get_driver_class(self) -> type[TextualDriver]:
         """On a terminal, ours, which knows what it costs."""

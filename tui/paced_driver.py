@@ -26,13 +26,22 @@ LAST_S: Final = 1.0
 """How long an answer is waited for at the end: later it would stand on the shell's line."""
 
 
+class Answer(str):
+    """A part of a Frame that answers all keys that came before it (`Urgency.answer`)."""
+
+    __slots__ = ("answer",)
+
+    answer: float
+
+
 class Metered:
     """The terminal as a file: each write is counted and timed. One that is gone takes anything."""
 
     def __init__(self, file: IO[str], meter: Meter) -> None:
         self._file, self._meter = file, meter
         self.urgency: Urgency | None = None
-        """Is told of what was drawn when it has been written, not when it was given to the thread that writes."""
+        """Is told of answers when they have been written, not when they were given to the thread that writes."""
+        self._answer: float | None = None
 
     def write(self, text: str) -> int:
         self._meter.begin()
@@ -43,8 +52,8 @@ class Metered:
             return 0
         finally:
             self._meter.end(len(text.encode(errors="replace")))
-            if len(text) > DRAWN and self.urgency is not None:
-                self.urgency.written()
+            if isinstance(text, Answer):
+                self._answer = text.answer
 
     def flush(self) -> None:
         self._meter.begin()
@@ -53,6 +62,9 @@ class Metered:
         except OSError:
             self._meter.lost = True
         self._meter.end(0)
+        if self.urgency is not None and self._answer is not None:
+            self.urgency.written(self._answer)
+            self._answer = None
 
     def fileno(self) -> int:
         return self._file.fileno()
@@ -91,9 +103,13 @@ class PacedDriver(LinuxDriver):
                 return
             data, self._together = self._together, ""
         self.meter.given += bool(data)
-        if self.meter.answers and len(data) > DRAWN:
+        drawn, urgency = len(data) > DRAWN, self._metered.urgency
+        if self.meter.answers and drawn:
             self.meter.ask()
             data += ASK
+        if drawn and urgency is not None and (answer := urgency.answer()) is not None:
+            data = Answer(data)
+            data.answer = answer
         super().write(data)
 
     def process_message(self, message: Message) -> None:
@@ -106,6 +122,7 @@ class PacedDriver(LinuxDriver):
         super().process_message(message)
 
     def stop_application_mode(self) -> None:
+        self._together = ""  # of an update that a signal has come in the middle of
         until = LAST_S + (time.monotonic() if self.meter.answers else self.meter.heard)
         while self.meter.outstanding and time.monotonic() < until:
             time.sleep(0.01)

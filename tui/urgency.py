@@ -24,9 +24,13 @@ class Urgency:
         self._unheard = False
         self._until_s = time.monotonic() + ANSWER_S
 
-    def written(self) -> None:
-        """What was drawn went to the terminal: the answer to all keys that were heard of."""
-        if not self._unheard:
+    def answer(self) -> float | None:
+        """What is drawn by now answers all keys: what to tell when it is `written`. None: one is not heard of yet."""
+        return None if self._unheard else self._until_s
+
+    def written(self, answer: float) -> None:
+        """It went to the terminal; of keys that came since nothing is said by it."""
+        if answer == self._until_s:
             self._until_s = 0.0
 
     def answering(self) -> bool:

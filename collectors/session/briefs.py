@@ -85,6 +85,7 @@ class Briefs:
         if known is None or key in self._touched:
             one = self._requests.get(key)
             if one is None:
+                self._known.pop(key, None)
                 return None
             known = self._known[key] = _brief(one, self._observers, self._twice)
             self._touched.discard(key)

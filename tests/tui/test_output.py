@@ -1,6 +1,7 @@
 """Rows that go straight to the terminal: it shows the same as what Textual would compose."""
 
 import re
+from typing import Any
 
 import pytest
 from rich.color import ColorSystem
@@ -13,7 +14,10 @@ from tests.tui.playing import Played
 from tests.tui.screen import at_rest, lines, minute, running, settled
 from tui.app import TokenyardApp
 from tui.palettes import PALETTES
+from tui.screens.choosing import Choose
 from tui.screens.output import PLAIN, RESET, Rows, steps_between
+from tui.screens.question import Question
+from tui.screens.tenth import Tenth
 from tui.theme import Ink, styles
 
 MOVE = re.compile(r"\x1b\[(\d+);(\d+)H")
@@ -24,12 +28,13 @@ class Terminal:
     """What was put out to a terminal: rows as ours, and in how many turns; all else as Textual has it."""
 
     def __init__(self, app: TokenyardApp, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._app = app
+        self._app, self._display_it = app, app._display
         self.ours = self.textuals = 0
         self.rows = lines(app)
         monkeypatch.setattr(app, "_display", self._display)
 
-    def _display(self, screen: Screen[None], it: object) -> None:
+    def _display(self, screen: Screen[object], it: Any) -> None:
+        self._display_it(screen, it)
         if not isinstance(it, Rows):
             self.textuals += it is not None
             self.rows = lines(self._app)
@@ -103,6 +108,31 @@ async def test_what_is_opened_over_a_page_stays_before_it(monkeypatch: pytest.Mo
         await at_rest(pilot)
         assert terminal.seen == lines(app)
         assert terminal.ours == 1
+
+
+@pytest.mark.parametrize("question", [Choose("which?", ["one", "two"]), Tenth()])
+async def test_a_page_is_composed_before_its_rows_are_written_again(
+    monkeypatch: pytest.MonkeyPatch, question: Question[int | None]
+) -> None:
+    """What stood before it is on the terminal for a moment after it was answered."""
+    played = Played(minute(3600, 3604, 3608))
+    async with running(played, (80, 24)) as (app, pilot):
+        await at_rest(pilot)
+        seen: list[int] = []
+        terminal = Terminal(app, monkeypatch)
+
+        def answered(_: int | None) -> None:
+            terminal.ours = terminal.textuals = 0
+            app.action_step(-4)
+            seen.append(terminal.ours)
+
+        app.push_screen(question, answered)
+        await at_rest(pilot)
+        await pilot.press("2")
+        await at_rest(pilot)
+        assert seen == [0]
+        assert terminal.textuals
+        assert terminal.seen == lines(app)
 
 
 async def test_panels_that_go_elsewhere_are_composed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -165,6 +165,14 @@ def heeding(urgency: Urgency) -> PacedDriver:
     return driver
 
 
+def put(driver: PacedDriver, given: list[str]) -> None:
+    """What the thread that writes has comes to the terminal."""
+    for text in given:
+        driver._metered.write(text)
+    driver._metered.flush()
+    given.clear()
+
+
 def test_a_key_is_heeded_in_the_thread_that_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before the app hears of it, which may be at work."""
     urgency, heard = Urgency(), list[tuple[str, bool]]()
@@ -187,15 +195,19 @@ def test_a_key_is_answered_by_what_is_drawn_after_the_app_has_heard_of_it(monkey
     driver = heeding(urgency)
     drawn = "x" * (DRAWN + 1)
     driver.process_message(events.Key("a", "a"))
-    driver._metered.write(drawn)
-    assert urgency.answering(), "that Frame was begun before"
-    urgency.heard()
-    driver._metered.write("\x1b[?25l")
-    assert urgency.answering(), "no part of a Frame"
     driver.write(drawn)
-    assert given == [drawn]
+    urgency.heard()
+    driver.write("\x1b[?25l")
+    assert given == [drawn, "\x1b[?25l"]
+    put(driver, given)
+    assert urgency.answering(), "that Frame was begun before, and the other is no part of one"
+    driver.write(drawn)
     assert urgency.answering(), "the thread that writes has it, the terminal has not"
-    driver._metered.write(drawn)
+    urgency.heard()
+    put(driver, given)
+    assert urgency.answering(), "it answers the first key alone"
+    driver.write(drawn)
+    put(driver, given)
     assert not urgency.answering()
     assert not urgency.busy()
 

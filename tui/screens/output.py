@@ -91,9 +91,9 @@ def put_out(screen: Screen[None], panels: Collection[Panel], changed: Mapping[Pa
 def alone(screen: Screen[None], panels: Collection[Panel]) -> bool:
     """Whether the terminal shows these panels where they are to be, and nothing before them."""
     app = screen.app
-    if not screen.is_current or app.screen is not screen:  # one that is behind another is current, too
+    if getattr(app, "displayed", None) is not screen:  # another one was before it, or still is on the terminal
         return False
-    if app._batch_count or app.is_inline:
+    if not screen.is_current or app.screen is not screen or app._batch_count or app.is_inline:
         return False
     seen = screen._compositor.visible_widgets
     placed = [(panel, panel.box) for panel in panels if panel.display and panel.box is not None]

@@ -105,7 +105,9 @@ def tier_line(row: TierRow, view: View, width: int, it: Cols, *, repeat: bool) -
     return (
         Pen(width)
         .cell(owner, it.owner, Ink.STRONG)
-        .put(f" {row.tier if row.tier != 'unknown' else ABSENT:<{TIER_CELLS}} ")
+        .gap()
+        .cell(str(row.tier) if row.tier != "unknown" else ABSENT, TIER_CELLS)
+        .gap()
         .put(ACTIVE * active, Ink.BAR_ACTIVE, active)
         .put(EVICTABLE * evictable, Ink.BAR_EVICTABLE, evictable)
         .put((FREE * free).ljust(it.bar + 1 - active - evictable), Ink.BAR_FREE, it.bar + 1 - active - evictable)
