@@ -35,10 +35,10 @@ class Rows(CompositorUpdate):
     def render_segments(self, console: Console) -> str:
         system = console._color_system or ColorSystem.TRUECOLOR
         out: list[str] = []
-        steps, now = None, PLAIN
+        inks, steps, now = None, Steps((), system), PLAIN
         for panel, rows in self.changed.items():
-            if steps is not (its := steps_between(tuple(panel.inks), system)):
-                steps, now = its, PLAIN
+            if panel.inks is not inks:
+                inks, steps, now = panel.inks, steps_between(tuple(panel.inks), system), PLAIN
             for x, y, line in panel.written(rows):
                 out.append(f"\x1b[{y + 1};{x + 1}H")
                 for text, ink in line:
