@@ -28,6 +28,7 @@ from tui.palettes import PALETTES
 from tui.plain import printable
 from tui.playhead import Playhead
 from tui.remembered import Remembered
+from tui.screens.output import Shows
 from tui.screens.page import Page
 from tui.show.presenting import Presents
 from tui.theme import Palette, styles, textual_theme
@@ -36,7 +37,6 @@ from tui.view import view_of
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Container, Hashable, Iterable, Sequence
 
-    from rich.console import RenderableType
     from rich.style import Style
     from textual.binding import BindingType
     from textual.driver import Driver as TextualDriver
@@ -68,15 +68,13 @@ class FrameArrived(Message):
         return isinstance(message, FrameArrived)
 
 
-class TokenyardApp(Presents):
+class TokenyardApp(Shows, Presents):
     """The dashboard on a driver: live, demo or replay, it does not know which."""
 
     TITLE = "tokenyard"
     CSS_PATH = Path(__file__).with_name("tokenyard.tcss")
     BINDINGS: ClassVar[list[BindingType]] = [*bindings((*SHOW, *GLOBAL))]
     ALLOW_SELECT = False
-    displayed: Screen[object] | None = None
-    """The screen that the terminal shows: another than the one on top until that is composed."""
     DEFAULT_MODE = PAGES[0].name
     """Each page is a mode of Textual: a screen that stays, and those on top of it."""
 
@@ -190,11 +188,6 @@ class TokenyardApp(Presents):
     def delay_update(self, delay: float = TURN_S) -> None:
         """Textual draws nothing for 50 ms after a page is turned, lest it be drawn half made; ours are made before."""
         super().delay_update(delay)
-
-    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
-        super()._display(screen, renderable)
-        if renderable is not None and not self._batch_count:
-            self.displayed = screen
 
     def get_driver_class(self) -> type[TextualDriver]:
         """On a terminal, ours, which knows what it costs."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from rich.color import ColorSystem
 from rich.style import Style
 from textual._compositor import CompositorUpdate
+from textual.app import App
 from textual.strip import Strip
 
 PLAIN: Final = -1
@@ -20,10 +21,20 @@ RESET: Final = "\x1b[0m"
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from textual.screen import Screen
 
     from tui.widgets.panel import Panel
+
+
+class Shows(App[None]):
+    displayed: Screen[object] | None = None
+    """The screen that the terminal shows: another than the one on top until that is composed."""
+
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        super()._display(screen, renderable)
+        if renderable is not None and not self._batch_count:
+            self.displayed = screen
 
 
 class Rows(CompositorUpdate):
@@ -91,7 +102,7 @@ def put_out(screen: Screen[None], panels: Collection[Panel], changed: Mapping[Pa
 def alone(screen: Screen[None], panels: Collection[Panel]) -> bool:
     """Whether the terminal shows these panels where they are to be, and nothing before them."""
     app = screen.app
-    if getattr(app, "displayed", None) is not screen:  # another one was before it, or still is on the terminal
+    if not isinstance(app, Shows) or app.displayed is not screen:  # another was before it, and still is to be seen
         return False
     if not screen.is_current or app.screen is not screen or app._batch_count or app.is_inline:
         return False

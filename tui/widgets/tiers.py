@@ -99,6 +99,7 @@ def tier_line(row: TierRow, view: View, width: int, it: Cols, *, repeat: bool) -
     now_ns = view.frame.time_ns if view.frame is not None else None
     owner = "" if repeat else clip_middle(owner_name(row, view), it.owner)
     active, evictable, free = bar(state, it.bar)
+    rest = (FREE * free).ljust(it.bar + 1 - active - evictable)
     used, used_ink = share(state, row)
     capacity = fmt.figure(row.capacity_bytes, Unit.BYTES, now_ns)
     found, found_ink = hits(row, now_ns)
@@ -110,7 +111,7 @@ def tier_line(row: TierRow, view: View, width: int, it: Cols, *, repeat: bool) -
         .gap()
         .put(ACTIVE * active, Ink.BAR_ACTIVE, active)
         .put(EVICTABLE * evictable, Ink.BAR_EVICTABLE, evictable)
-        .put((FREE * free).ljust(it.bar + 1 - active - evictable), Ink.BAR_FREE, it.bar + 1 - active - evictable)
+        .put(rest, Ink.BAR_FREE, len(rest))
         .put(fmt.pick(used, it.share).rjust(it.share), used_ink, it.share)
         .put(fmt.pick(capacity, it.capacity).rjust(it.capacity + 1), figure_ink(row.capacity_bytes, Ink.DIM))
         .put(fmt.pick(found, it.hits).rjust(it.hits + 1), found_ink)
